@@ -1,0 +1,392 @@
+"""Template of all estimators: parameters, checked data, a private net, predictions."""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import EarlyStopping
+
+from ..exceptions import MissingExplanationWarning
+from ..masks import interpret_mask
+from ..penalties import Rows
+from ..training import (
+    CrossEntropyLoss,
+    ExplanationNet,
+    FocalLoss,
+    PrepareModule,
+    Streams,
+    TrainingData,
+    TrainingProgress,
+    build_network,
+    isolated_random_state,
+    measure_inputs,
+    module_factory,
+)
+from ._parameters import (
+    COMMON_CONSTRAINTS,
+    PREFIXES,
+    inherit_parameters,
+    root_seed,
+    split_prefixed,
+)
+from ._validation import FitData, check_inputs, check_weights, resolve_device
+
+# With fewer rows held out, their loss says too little to stop on.
+_MIN_VALIDATION_ROWS = 10
+
+
+class ExplanationEstimator(BaseEstimator):
+    """Base of the estimators that take a mask beside X and y.
+
+    Parameters
+    ----------
+    %(module)s
+    %(common_parameters)s
+    """
+
+    # Masks and weights are handed on by Pipeline, GridSearchCV and the like without further calls.
+    __metadata_request__fit = {"mask": True}
+    __metadata_request__partial_fit = {"mask": True}
+
+    _parameter_constraints: dict = COMMON_CONSTRAINTS
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        optimizer=torch.optim.Adam,
+        lr=1e-3,
+        max_epochs=100,
+        batch_size=64,
+        label_loss="cross_entropy",
+        focal_gamma=2.0,
+        class_weight=None,
+        mask_marks="irrelevant",
+        input_unit="sd",
+        annotated_per_batch=None,
+        device="auto",
+        compile=False,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        verbose=0,
+        warm_start=False,
+        random_state=None,
+        **prefixed,
+    ):
+        self.module = module
+        self.optimizer = optimizer
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.label_loss = label_loss
+        self.focal_gamma = focal_gamma
+        self.class_weight = class_weight
+        self.mask_marks = mask_marks
+        self.input_unit = input_unit
+        self.annotated_per_batch = annotated_per_batch
+        self.device = device
+        self.compile = compile
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.random_state = random_state
+        known, unknown = split_prefixed(prefixed)
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} got an unexpected keyword {next(iter(unknown))!r}: it must "
+                f"be one of {self._get_param_names()} or start with one of {list(PREFIXES)}."
+            )
+        vars(self).update(known)
+
+    def __init_subclass__(cls, **kwargs):
+        """Complete the signature and text of a subclass."""
+        super().__init_subclass__(**kwargs)
+        inherit_parameters(cls)
+
+    # -- parameters -------------------------------------------------------------------------------
+
+    def _prefixed_params(self):
+        return split_prefixed(vars(self))[0]
+
+    def get_params(self, deep=True):
+        """Get the parameters, those with a prefix of skorch's included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of parameters that are estimators.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return {**super().get_params(deep=deep), **self._prefixed_params()}
+
+    def set_params(self, **params):
+        """Set parameters, those with a prefix of skorch's included.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        prefixed, rest = split_prefixed(params)
+        super().set_params(**rest)
+        vars(self).update(prefixed)
+        return self
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn that images go in, too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether there is a trained network."""
+        return hasattr(self, "net_")
+
+    # -- what a subclass says ---------------------------------------------------------------------
+
+    def _terms(self):
+        """Return the terms beside the label loss, the one that `alpha` weighs first."""
+        return ()
+
+    def _check_parameters(self):
+        """Check what no single parameter can tell."""
+
+    def _make_net(self, **kwargs):
+        return ExplanationNet(**kwargs)
+
+    def _prepare_module(self, **kwargs):
+        return PrepareModule(**kwargs)
+
+    # -- fit --------------------------------------------------------------------------------------
+
+    def _fit(self, X, y, mask, sample_weight, *, go_on, partial=False, classes=None):
+        """Validate, build what is not there yet, train, and keep what was learnt."""
+        before = vars(self).copy()
+        try:
+            self._validate_params()
+            self._check_parameters()
+            device = resolve_device(self.device)
+            data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
+            self._warn_about_missing_masks(data)
+            with isolated_random_state(device):
+                net = self._update_net(data) if go_on else self._build_net(data, device)
+                train, valid = self._split(net, self._training_data(net, data, device), partial)
+        except BaseException:
+            # Nothing learnt earlier is lost to a bad argument.
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        self._keep(net)
+        try:
+            with isolated_random_state(device):
+                net.train(train, valid, epochs=1 if partial else self.max_epochs)
+        finally:
+            self._keep(net)
+        return self
+
+    def _keep(self, net):
+        self.net_ = net
+        self.module_ = net.module_
+        self.history_ = net.history_
+        self.n_iter_ = len(net.history_)
+        self.alpha_ = next(iter(net.alphas_.values()), 0.0)
+
+    def _check_fit_data(self, X, y, mask, sample_weight, go_on, partial, classes):
+        X, y = check_inputs(self, X, y, reset=not go_on)
+        sample_weight, rows = check_weights(sample_weight, X)
+        y = self._encode_targets(y, rows, go_on, partial, classes)
+        names = getattr(self, "feature_names_in_", None)
+        masks = interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
+        if not go_on:
+            self.input_shape_ = X.shape[1:]
+            every = len(rows) == len(X)
+            self.input_statistics_ = measure_inputs(X, None if every else rows)
+        return FitData(X, y, masks, sample_weight, rows)
+
+    def _warn_about_missing_masks(self, data):
+        terms = [term for term in self._terms() if term.alpha != 0]
+        if not terms:
+            return
+        problem = None
+        if data.masks is None:
+            problem = "fitted without a mask"
+        elif not data.masks.annotated[data.rows].any():
+            problem = "fitted with masks that annotate no row"
+        elif not _penalised(terms, data).any():
+            problem = "fitted with masks that mark no feature as irrelevant"
+        if problem:
+            warnings.warn(
+                f"{type(self).__name__} is {problem}: it learns from labels alone.",
+                MissingExplanationWarning,
+                stacklevel=4,
+            )
+
+    def _build_net(self, data, device):
+        prefixed = self._prefixed_params()
+        streams = Streams(root_seed(self.random_state))
+        module = self.module
+        if isinstance(module, str):
+            module = _AutoModule(self.input_shape_, self._n_outputs(), self.input_statistics_)
+        module_parameters = {
+            key.removeprefix("module__"): prefixed[key]
+            for key in prefixed
+            if key.startswith("module__")
+        }
+        net = self._make_net(
+            module=module_factory(module, module_parameters),
+            prepare_module=self._prepare_module(
+                example=data.X[data.rows[:2]], n_outputs=self._n_outputs(), streams=streams
+            ),
+            terms=self._terms(),
+            streams=streams,
+            annotated_per_batch=self.annotated_per_batch,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            callbacks=self._callbacks(len(data.rows)),
+            verbose=int(self.verbose == 1),
+            device=device,
+            compile=self.compile,
+            **prefixed,
+        )
+        return net.initialize()
+
+    def _update_net(self, data):
+        """Bring the parameters of a net that goes on training up to date."""
+        net = self.net_
+        net.update(
+            terms=self._terms(),
+            annotated_per_batch=self.annotated_per_batch,
+            batch_size=self.batch_size,
+            callbacks=self._callbacks(len(data.rows)),
+            verbose=int(self.verbose == 1),
+            lr=self.lr,
+        )
+        return net
+
+    def _callbacks(self, n_rows):
+        callbacks = list(self.callbacks or [])
+        if self.verbose == 2:
+            callbacks.append(("progress", TrainingProgress()))
+        if self.early_stopping:
+            monitor = "valid_loss" if self._holds_out(n_rows) else "train_loss"
+            stopping = EarlyStopping(monitor, patience=self.n_iter_no_change, load_best=True)
+            callbacks.append(("early_stopping", stopping))
+        return callbacks
+
+    def _holds_out(self, n_rows):
+        return round(n_rows * self.validation_fraction) >= _MIN_VALIDATION_ROWS
+
+    def _training_data(self, net, data, device):
+        statistics = self.input_statistics_
+        unit = statistics.sd if self.input_unit == "sd" else np.ones_like(statistics.sd)
+        mean, unit, lower, upper = (
+            torch.as_tensor(values, dtype=torch.float32, device=device)
+            for values in (statistics.mean, unit, statistics.lower, statistics.upper)
+        )
+        frame = Rows(
+            x=None,
+            y=None,
+            irrelevance=None,
+            known=None,
+            unit=unit,
+            mean=mean,
+            lower=lower,
+            upper=upper,
+            label_loss=self._label_loss(),
+        )
+        return TrainingData(
+            data.X,
+            data.y,
+            data.masks,
+            sample_weight=data.sample_weight,
+            label_weight=self._label_weight(data),
+            frame=frame,
+            index=data.rows,
+            penalised=_penalised(net.terms, data),
+            device=device,
+        )
+
+    def _label_loss(self):
+        return FocalLoss(self.focal_gamma) if self.label_loss == "focal" else CrossEntropyLoss()
+
+    def _split(self, net, data, partial):
+        """Hold out rows for early stopping, as many of each class and kind as can be."""
+        if not self.early_stopping or partial:
+            return data, None
+        if not self._holds_out(len(data)):
+            warnings.warn(
+                f"early_stopping watches the training objective: validation_fraction="
+                f"{self.validation_fraction} of {len(data)} rows is fewer than "
+                f"{_MIN_VALIDATION_ROWS}.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return data, None
+        index = data.index.numpy()
+        train, valid = _stratified_split(
+            index, self._strata(data), self.validation_fraction, net.streams.seed("split")
+        )
+        return data.subset(train), data.subset(valid)
+
+    def _strata(self, data):
+        """Keys to stratify by, the finest first."""
+        return [np.isin(data.index.numpy(), data.penalised.numpy()).astype(int)]
+
+    # -- prediction -------------------------------------------------------------------------------
+
+    def _outputs(self, X):
+        """Raw outputs of the network, float32, shape (n, outputs)."""
+        check_is_fitted(self)
+        X = check_inputs(self, X, reset=False)
+        return self.net_.outputs(X)
+
+
+# The base is no subclass of its own.
+inherit_parameters(ExplanationEstimator)
+
+
+class _AutoModule:
+    """Makes the built-in network; a class so that a fitted net can be pickled."""
+
+    def __init__(self, input_shape, n_outputs, statistics):
+        self.arguments = (input_shape, n_outputs, statistics)
+
+    def __call__(self):
+        return build_network(*self.arguments)
+
+
+def _penalised(terms, data):
+    """Rows that some term looks at, shape (n,)."""
+    rows = np.zeros(len(data.X), dtype=bool)
+    if data.masks is not None:
+        for term in terms:
+            rows |= term.penalty.applies_to(data.masks)
+    taking_part = np.zeros(len(data.X), dtype=bool)
+    taking_part[data.rows] = True
+    return rows & taking_part
+
+
+def _stratified_split(index, strata, fraction, seed):
+    """Split by the first key of which every value is frequent enough."""
+    for key in strata:
+        _, counts = np.unique(key, return_counts=True)
+        n_valid = round(len(index) * fraction)
+        if counts.min() >= 2 and len(counts) <= n_valid:
+            return train_test_split(index, test_size=fraction, stratify=key, random_state=seed)
+    return train_test_split(index, test_size=fraction, random_state=seed)

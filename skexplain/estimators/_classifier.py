@@ -1,0 +1,122 @@
+"""Base of the classifiers: labels, class weights, probabilities."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from ._base import ExplanationEstimator
+from ._parameters import FIT_TEXT
+
+
+class ExplanationClassifier(ClassifierMixin, ExplanationEstimator):
+    """Base of the classifiers that take a mask beside X and y."""
+
+    def fit(self, X, y, *, mask=None, sample_weight=None):
+        """Train on labels and masks.
+
+        Parameters
+        ----------
+        %(fit)s
+
+        Returns
+        -------
+        self
+        """
+        go_on = self.warm_start and hasattr(self, "net_")
+        return self._fit(X, y, mask, sample_weight, go_on=go_on)
+
+    def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None):
+        """Train for one more epoch.
+
+        Epochs trained one by one are those of one `fit`, bit for bit.
+
+        Parameters
+        ----------
+        %(fit)s
+        classes : array-like of shape (n_classes,), default=None
+            All class labels; needed at the first call.
+
+        Returns
+        -------
+        self
+        """
+        go_on = hasattr(self, "net_")
+        if classes is None and not go_on:
+            raise ValueError("classes must be passed at the first call of partial_fit.")
+        if classes is not None:
+            classes = unique_labels(classes)
+            if go_on and not np.array_equal(classes, self.classes_):
+                raise ValueError(
+                    f"classes must be those of the first call, {self.classes_}; got {classes}."
+                )
+        return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
+
+    for _method in (fit, partial_fit):
+        _method.__doc__ = _method.__doc__.replace("%(fit)s", FIT_TEXT)
+    del _method
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        winners = self._outputs(X).argmax(1).numpy()
+        return self.classes_[winners]
+
+    def predict_proba(self, X):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        return self._outputs(X).double().softmax(1).numpy()
+
+    def _n_outputs(self):
+        return len(self.classes_)
+
+    def _encode_targets(self, y, rows, go_on, partial, classes):
+        check_classification_targets(y)
+        if not go_on:
+            self.classes_ = np.unique(y) if classes is None else classes
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y must hold the classes {self.classes_}, got {unknown} besides.")
+        encoded = np.searchsorted(self.classes_, y)
+        if not partial and len(np.unique(encoded[rows])) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least two classes (of positive "
+                f"sample_weight); got one class only, {self.classes_[encoded[rows[0]]]!r}."
+            )
+        return encoded
+
+    def _label_weight(self, data):
+        """Sample weight times class weight, or None where all are equal."""
+        if self.class_weight is None:
+            return data.sample_weight
+        class_weight = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=self.classes_[data.y[data.rows]]
+        )
+        weight = class_weight[data.y]
+        if data.sample_weight is not None:
+            weight = weight * data.sample_weight
+        return None if np.ptp(weight[data.rows]) == 0 else weight
+
+    def _strata(self, data):
+        y = data.y.cpu().numpy()[data.index.numpy()]
+        (penalised,) = super()._strata(data)
+        return [2 * y + penalised, y, penalised]

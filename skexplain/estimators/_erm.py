@@ -1,0 +1,41 @@
+"""The baseline: empirical risk minimisation."""
+
+from ._classifier import ExplanationClassifier
+
+
+class ERMClassifier(ExplanationClassifier):
+    """Classifier that learns from labels alone.
+
+    The baseline of every comparison: the same network and engine as the other estimators.  A mask
+    is checked and then ignored, so that it drops into their place.
+
+    Parameters
+    ----------
+    %(module)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    GradRegClassifier : Penalises input gradients at irrelevant features.
+    PGDExClassifier : Trains on the worst perturbation of irrelevant features.
+    TwoStageExplanationClassifier : Teaches a mapping layer with masked rows.
+
+    References
+    ----------
+    .. [1] V. Vapnik (1991). Principles of Risk Minimization for Learning Theory. NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skexplain import ERMClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = ERMClassifier(max_epochs=50, random_state=0).fit(X, y)
+    >>> clf.score(X, y) > 0.9
+    True
+    """
+
+    # ``__init__`` is the base's: there is nothing to add.

@@ -1,0 +1,12 @@
+"""Warnings and errors of the package's own."""
+
+
+class MissingExplanationWarning(UserWarning):
+    """An estimator that learns from masks was fitted without anything to learn from in them."""
+
+
+class DivergenceError(ArithmeticError):
+    """Training produced a loss or weight that is not finite."""
+
+
+__all__ = ["DivergenceError", "MissingExplanationWarning"]

@@ -1,0 +1,327 @@
+"""Accuracy by group: a shortcut hides in the mean over rows and shows in the worst group."""
+
+import numpy as np
+
+# What a numpy array of text holds, by its dtype's kind.  Text never equals bytes or a number.
+_TEXT_KINDS = {"S": "bytes", "T": "str", "U": "str"}
+
+
+def group_accuracies(y_true, y_pred, group_labels, *, labels=None, sample_weight=None):
+    """Accuracy of every group of rows.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels: text, integers, booleans or other objects that compare equal.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels, as `predict` returns them.
+    group_labels : array-like of shape (n_samples,)
+        The group of every row, by any label; text and numbers may be mixed in a list or in an
+        array of objects.  Missing values are refused.  To cross two columns, join them into one
+        label, say ``[f"{a}/{b}" for a, b in zip(first, second)]``.
+    labels : array-like of shape (n_groups,), default=None
+        The groups to report, in this order: one without rows is reported as nan, one that is not
+        listed is left out.  None reports the groups in `group_labels`, sorted.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Row weights, zero or more.  None weighs all rows alike.
+
+    Returns
+    -------
+    accuracies : dict
+        Accuracy in [0, 1] by group label, as Python objects.  A group without rows, or whose
+        rows all have weight zero, has the accuracy nan.
+
+    Raises
+    ------
+    ValueError
+        If an argument is empty, not one-dimensional, of another length than `y_true` or has
+        missing values; if the predictions are not labels of the kind of `y_true`; if no row has
+        weight; or if `labels` has duplicates or no label that occurs.  The message names the
+        argument.
+
+    See Also
+    --------
+    mean_group_accuracy : Their unweighted mean.
+    worst_group_accuracy : Their minimum.
+
+    Examples
+    --------
+    >>> from skexplain.metrics import group_accuracies
+    >>> y_true = ["benign", "benign", "malignant", "benign"]
+    >>> y_pred = ["benign", "malignant", "malignant", "benign"]
+    >>> ruler = ["without", "with", "without", "without"]
+    >>> group_accuracies(y_true, y_pred, ruler)
+    {'with': 0.0, 'without': 1.0}
+    >>> group_accuracies(y_true, y_pred, ruler, labels=["with", "without", "unsure"])
+    {'with': 0.0, 'without': 1.0, 'unsure': nan}
+    """
+    correct, codes, groups, weights = _check_rows(y_true, y_pred, group_labels, sample_weight)
+    total = np.bincount(codes, weights, minlength=len(groups))
+    hits = np.bincount(codes, weights * correct, minlength=len(groups))
+    with np.errstate(invalid="ignore"):
+        accuracies = dict(zip(groups, (hits / total).tolist(), strict=True))
+    if labels is None:
+        return {group: accuracies[group] for group in _sorted(groups)}
+    return {group: accuracies.get(group, float("nan")) for group in _check_labels(labels, groups)}
+
+
+def mean_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
+    """Unweighted mean of the groups' accuracies.
+
+    A group of ten rows counts as much as one of ten thousand.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    group_labels : array-like of shape (n_samples,)
+        The group of every row, see :func:`group_accuracies`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Row weights within the groups.  A group without weight does not count.
+
+    Returns
+    -------
+    score : float
+        In [0, 1]; greater is better.
+
+    Raises
+    ------
+    ValueError
+        As :func:`group_accuracies`.
+
+    See Also
+    --------
+    worst_group_accuracy : Minimum over the groups.
+
+    Notes
+    -----
+    This is the average accuracy of [1]_.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller. "Use Perturbations when Learning from
+       Explanations". NeurIPS 2023. https://arxiv.org/abs/2303.06419
+
+    Examples
+    --------
+    >>> from skexplain.metrics import mean_group_accuracy
+    >>> mean_group_accuracy([0, 0, 0, 1], [0, 0, 0, 0], ["a", "a", "a", "b"])
+    0.5
+    """
+    accuracies = group_accuracies(y_true, y_pred, group_labels, sample_weight=sample_weight)
+    return float(np.nanmean(list(accuracies.values())))
+
+
+def worst_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
+    """Accuracy of the worst group.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    group_labels : array-like of shape (n_samples,)
+        The group of every row, see :func:`group_accuracies`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Row weights within the groups.  A group without weight does not count.
+
+    Returns
+    -------
+    score : float
+        In [0, 1]; greater is better.
+
+    Raises
+    ------
+    ValueError
+        As :func:`group_accuracies`.
+
+    See Also
+    --------
+    mean_group_accuracy : Unweighted mean over the groups, less noisy.
+
+    Notes
+    -----
+    The score of [1]_, and the robust accuracy of [2]_.  The minimum over many small groups is
+    noisy and lies below what each group would reach on more rows: compare models on the same rows,
+    over several seeds.
+
+    With metadata routing on, it is a scorer for searches and cross-validation::
+
+        make_scorer(worst_group_accuracy).set_score_request(group_labels=True)
+
+    References
+    ----------
+    .. [1] S. Sagawa, P. W. Koh, T. B. Hashimoto, P. Liang. "Distributionally Robust Neural
+       Networks for Group Shifts: On the Importance of Regularization for Worst-Case
+       Generalization". ICLR 2020. https://arxiv.org/abs/1911.08731
+    .. [2] J. Heo, V. Piratla, M. Wicker, A. Weller. "Use Perturbations when Learning from
+       Explanations". NeurIPS 2023. https://arxiv.org/abs/2303.06419
+
+    Examples
+    --------
+    >>> from skexplain.metrics import worst_group_accuracy
+    >>> worst_group_accuracy([0, 0, 0, 1], [0, 0, 0, 0], ["a", "a", "a", "b"])
+    0.0
+    """
+    accuracies = group_accuracies(y_true, y_pred, group_labels, sample_weight=sample_weight)
+    return float(np.nanmin(list(accuracies.values())))
+
+
+def _check_rows(y_true, y_pred, group_labels, sample_weight):
+    """Return correctness, group code and weight of every row, and the labels of the codes."""
+    y_true = _check_row_labels(y_true, "y_true")
+    n_rows = len(y_true)
+    y_pred = _check_row_labels(y_pred, "y_pred", n_rows)
+    codes, groups = _encode(_check_row_labels(group_labels, "group_labels", n_rows))
+    weights = np.ones(n_rows) if sample_weight is None else _check_weights(sample_weight, n_rows)
+    return _check_correct(y_true, y_pred), codes, groups, weights
+
+
+def _check_row_labels(values, name, n_rows=None):
+    """Return one label per row, none missing; n_rows=None allows any number of rows but 0."""
+    values = _column(values, name, n_rows)
+    missing = np.flatnonzero(_is_missing(values))
+    if len(missing):
+        raise ValueError(
+            f"{name} has {len(missing)} missing value(s), the first in row {missing[0]}: drop these"
+            " rows or give them a label of their own."
+        )
+    return values
+
+
+def _column(values, name, n_rows=None):
+    """Return values as a one-dimensional array that keeps the type of each label."""
+    array = _as_array(values)
+    if array is None or array.ndim != 1:
+        shape = "rows of different lengths" if array is None else f"the shape {array.shape}"
+        raise ValueError(f"{name} must be one-dimensional; it has {shape}.")
+    if n_rows is not None and len(array) != n_rows:
+        raise ValueError(f"{name} has {len(array)} rows, but y_true has {n_rows}.")
+    if not len(array):
+        raise ValueError(f"{name} is empty: at least one row is needed.")
+    return array
+
+
+def _as_array(values):
+    """Return values as an array, or None where they are nested and of different lengths."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return None
+    if isinstance(values, list | tuple) and array.ndim == 1 and array.dtype.kind in _TEXT_KINDS:
+        # Numpy makes text of the numbers in a mixed list, and so one group of 1 and "1".
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+    return array
+
+
+def _is_missing(values):
+    """Tell for each value whether it is NaN, NaT, None or pandas.NA."""
+    if values.dtype.kind in "fc":
+        return np.isnan(values)
+    if values.dtype.kind in "mM":
+        return np.isnat(values)
+    if values.dtype != object:
+        return np.zeros(len(values), dtype=bool)
+    return np.fromiter(map(_is_missing_object, values), dtype=bool, count=len(values))
+
+
+def _is_missing_object(value):
+    if value is None:
+        return True
+    try:
+        return bool(value != value)  # NaN and NaT differ from themselves
+    except TypeError:  # pandas.NA refuses to be a truth value
+        return True
+
+
+def _encode(labels):
+    """Return each row's code, and the labels in the order of the codes, as Python objects."""
+    if labels.dtype != object:
+        groups, codes = np.unique(labels, return_inverse=True)
+        return codes, _python_objects(groups)
+    # Mixed labels need not have an order, so np.unique may fail on them.
+    code_of = {}
+    codes = np.fromiter(
+        (code_of.setdefault(label, len(code_of)) for label in labels),
+        dtype=np.intp,
+        count=len(labels),
+    )
+    return codes, _python_objects(code_of)
+
+
+def _python_objects(labels):
+    """Return labels as Python objects, which print and serialise well; dates stay numpy's."""
+    return [
+        label.item() if isinstance(label, np.generic) and label.dtype.kind not in "mM" else label
+        for label in labels
+    ]
+
+
+def _sorted(groups):
+    """Sort labels; where they have no common order, type by type."""
+    try:
+        return sorted(groups)
+    except TypeError:
+        return sorted(groups, key=_type_and_number)
+
+
+def _type_and_number(label):
+    number = label if isinstance(label, int | float) else 0
+    return type(label).__name__, number, str(label)
+
+
+def _check_labels(labels, groups):
+    """Return the groups to report, after checking that they are distinct and that one occurs."""
+    labels = _python_objects(_column(labels, "labels"))
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"labels must be distinct; got {labels}.")
+    if not set(labels) & set(groups):
+        raise ValueError(
+            f"labels must hold at least one label of group_labels; got {labels}, while group_labels"
+            f" holds {_sorted(groups)}."
+        )
+    return labels
+
+
+def _check_weights(sample_weight, n_rows):
+    weights = _column(sample_weight, "sample_weight", n_rows)
+    try:
+        weights = weights.astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must be numbers: {error}.") from error
+    if not np.all(np.isfinite(weights) & (weights >= 0)):
+        raise ValueError("sample_weight must be finite and zero or more in every row.")
+    if not weights.any():
+        raise ValueError("sample_weight is zero in every row: no row is left to score.")
+    return weights
+
+
+def _check_correct(y_true, y_pred):
+    """Return whether each prediction is right, after checking that it could be."""
+    if y_pred.dtype.kind == "f" and np.any(y_pred != np.rint(y_pred)):
+        raise ValueError(
+            "y_pred must hold class labels, but it holds fractions: pass what predict returns, not"
+            " what predict_proba or decision_function does."
+        )
+    true_kinds, pred_kinds = _kinds(y_true), _kinds(y_pred)
+    if not true_kinds & pred_kinds:
+        raise ValueError(
+            f"y_pred holds labels of the kind {_listed(pred_kinds)}, but y_true of the kind"
+            f" {_listed(true_kinds)}: no prediction could be right."
+        )
+    return np.asarray(y_true == y_pred, dtype=bool)
+
+
+def _kinds(labels):
+    """Return the kinds of label in an array; different kinds are never equal."""
+    if labels.dtype != object:
+        return {_TEXT_KINDS.get(labels.dtype.kind, "number")}
+    return {_TEXT_KINDS.get(np.asarray(label).dtype.kind, "number") for label in labels}
+
+
+def _listed(kinds):
+    return " or ".join(sorted(kinds))

@@ -1,0 +1,52 @@
+"""Agreement of the features of a row with those of its reasons alone: two-stage optimisation."""
+
+import torch
+
+from ._base import Penalty
+
+
+class MaskedFeaturePenalty(Penalty):
+    r"""Divergence of mapped features from the features of the masked row.
+
+    With features f, mapping m and x' the row with its irrelevant features filled, the value is
+
+    .. math:: KL(\mathrm{softmax}\, f(x') \,\|\, \mathrm{softmax}\, m(f(x)))
+
+    over the flattened features (Tao & Shokri [1]_, Algorithm 1).
+
+    Parameters
+    ----------
+    fill : float, "mean" or array-like, default=0.0
+        What stands in for irrelevant features: a number, the training mean of each column or
+        channel, or an array that broadcasts to a row.
+    train_features : bool, default=True
+        Whether gradients reach the feature extractor too; if not, only the mapping learns.
+
+    References
+    ----------
+    .. [1] J. Tao, R. Shokri. Machine Learning from Explanations.
+    """
+
+    def __init__(self, fill=0.0, train_features=True):
+        self.fill = fill
+        self.train_features = train_features
+
+    def applies_to(self, masks):
+        """Every annotated row takes part, also one with nothing irrelevant."""
+        return masks.annotated
+
+    def mask_rows(self, rows):
+        """Fill the irrelevant features: ``x * (1 - a) + fill * a``; shape of ``rows.x``."""
+        if isinstance(self.fill, str):
+            fill = rows.mean
+        else:
+            fill = torch.as_tensor(self.fill, dtype=rows.x.dtype, device=rows.x.device)
+        return rows.x * (1 - rows.irrelevance) + fill * rows.irrelevance
+
+    def __call__(self, module, rows, donors=None, generator=None):
+        """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
+        with torch.set_grad_enabled(self.train_features and torch.is_grad_enabled()):
+            target = module.features(self.mask_rows(rows)).flatten(1).log_softmax(1)
+            features = module.features(rows.x)
+        mapped = module.mapping(features).flatten(1).log_softmax(1)
+        return (target.exp() * (target - mapped)).sum(1)

@@ -1,0 +1,29 @@
+"""The engine on skorch: data, networks, objective, schedules."""
+
+from ._architectures import build_network
+from ._batches import TrainingData
+from ._callbacks import TrainingProgress
+from ._label_losses import CrossEntropyLoss, FocalLoss
+from ._net import ExplanationNet
+from ._prepare import PrepareMappedModule, PrepareModule, module_factory
+from ._random import Streams, isolated_random_state
+from ._statistics import InputStatistics, check_float32, measure_inputs
+from ._two_stage_net import TwoStageNet
+
+__all__ = [
+    "CrossEntropyLoss",
+    "ExplanationNet",
+    "FocalLoss",
+    "InputStatistics",
+    "PrepareMappedModule",
+    "PrepareModule",
+    "Streams",
+    "TrainingData",
+    "TrainingProgress",
+    "TwoStageNet",
+    "build_network",
+    "check_float32",
+    "isolated_random_state",
+    "measure_inputs",
+    "module_factory",
+]

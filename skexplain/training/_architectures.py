@@ -1,0 +1,157 @@
+"""Built-in networks, sized from the data, that standardise their inputs inside."""
+
+import torch
+from torch import nn
+
+
+class Standardize(nn.Module):
+    """Subtract the training mean and divide by the training sd of each column or channel.
+
+    Parameters
+    ----------
+    mean, sd : array-like
+        Broadcastable to a batch of inputs; kept as buffers.
+    """
+
+    def __init__(self, mean, sd):
+        super().__init__()
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
+        self.register_buffer("sd", torch.as_tensor(sd, dtype=torch.float32))
+
+    def forward(self, x):
+        """Standardise, shape unchanged."""
+        return (x - self.mean) / self.sd
+
+
+class Network(nn.Module):
+    """A feature extractor and a linear head.
+
+    Parameters
+    ----------
+    features : nn.Module
+        From inputs to features.
+    head : nn.Module
+        From features to outputs.
+    """
+
+    def __init__(self, features, head):
+        super().__init__()
+        self.features = features
+        self.head = head
+
+    def forward(self, x):
+        """Compute the outputs, shape (rows, outputs)."""
+        return self.head(self.features(x))
+
+
+def build_network(input_shape, n_outputs, statistics):
+    """Build the network that ``module="auto"`` stands for.
+
+    Two-dimensional X gets a perceptron with two hidden layers of 32 to 256 units (the power of two
+    from twice the number of columns); images, (n, h, w) or (n, channels, h, w), get blocks of
+    3x3 convolution, ReLU and 2x2 max-pooling until the shorter side is below six pixels.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one row.
+    n_outputs : int
+        Number of outputs.
+    statistics : InputStatistics
+        Of the training inputs.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If the rows are neither vectors nor images.
+    """
+    standardize = Standardize(statistics.mean, statistics.sd)
+    if len(input_shape) == 1:
+        return _perceptron(input_shape[0], n_outputs, standardize)
+    if len(input_shape) == 2:
+        return _convolutional((1, *input_shape), n_outputs, [standardize, _AddChannel()])
+    if len(input_shape) == 3:
+        return _convolutional(input_shape, n_outputs, [standardize])
+    raise ValueError(
+        'module="auto" knows X of shape (n, d), (n, h, w) or (n, channels, h, w); got rows of '
+        f"shape {tuple(input_shape)}: pass a torch module."
+    )
+
+
+class _AddChannel(nn.Module):
+    def forward(self, x):
+        return x.unsqueeze(1)
+
+
+def _perceptron(n_columns, n_outputs, standardize):
+    width = min(256, max(32, 1 << (2 * n_columns - 1).bit_length()))
+    features = nn.Sequential(
+        standardize,
+        nn.Linear(n_columns, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+    )
+    return Network(features, nn.Linear(width, n_outputs))
+
+
+def _convolutional(shape, n_outputs, stem):
+    channels, height, width = shape
+    layers = list(stem)
+    for n_filters in (16, 32, 64, 64, 64, 64):
+        layers += [nn.Conv2d(channels, n_filters, 3, padding=1), nn.ReLU()]
+        channels = n_filters
+        if min(height, width) >= 2:
+            layers.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+        if min(height, width) < 6 and n_filters > 16:
+            break
+    head = nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, n_outputs))
+    return Network(nn.Sequential(*layers), head)
+
+
+# Layers of torch that compute the same in training and evaluation mode.
+_SAME_IN_BOTH_MODES = (
+    nn.Sequential,
+    nn.Flatten,
+    nn.Unflatten,
+    nn.Identity,
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+    nn.MaxPool3d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.AvgPool3d,
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.Softplus,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    Standardize,
+    Network,
+    _AddChannel,
+)
+
+
+def mode_matters(module):
+    """Whether training mode may change what the module computes, or couple its rows.
+
+    Only layers known not to care are trusted; a forward of a user's own may do anything.
+    """
+    return any(type(layer) not in _SAME_IN_BOTH_MODES for layer in module.modules())

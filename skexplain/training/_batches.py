@@ -1,0 +1,193 @@
+"""The training data on the way to the network: rows as tensors, batches, streams of rows."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..penalties import Rows
+
+# dtypes whose rows torch can pick; others are picked by numpy.
+_TORCH_DTYPES = set(
+    ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+)
+
+
+class RowStore:
+    """Rows of an array, handed out as tensors on a device in the array's own dtype.
+
+    The array is not copied, except to an accelerator on which it fits.
+    """
+
+    def __init__(self, array, device):
+        self.device = torch.device(device)
+        self.array = array
+        self.tensor = None
+        # Read-only maps (joblib's) stay numpy: torch cannot promise to leave them unwritten.
+        if array.dtype.name in _TORCH_DTYPES and array.flags.writeable and min(array.strides) >= 0:
+            self.tensor = torch.from_numpy(array)
+            if self._fits_on_device():
+                self.tensor = self.tensor.to(self.device)
+
+    def _fits_on_device(self):
+        if self.device.type != "cuda":
+            return self.device.type != "cpu"
+        # A quarter leaves room for the network, its gradients and the activations.
+        return self.array.nbytes <= torch.cuda.mem_get_info(self.device)[0] / 4
+
+    def take(self, index):
+        """Return the rows at `index`, a LongTensor on the CPU."""
+        if self.tensor is not None:
+            return self.tensor.index_select(0, index.to(self.tensor.device)).to(self.device)
+        rows = np.ascontiguousarray(self.array[index.numpy()])
+        if rows.dtype.name not in _TORCH_DTYPES:
+            rows = rows.astype(np.float32)
+        return torch.from_numpy(rows).to(self.device)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step with their weights (None: all equal)."""
+
+    rows: Rows
+    label_weight: torch.Tensor | None
+    sample_weight: torch.Tensor | None
+
+
+class TrainingData(Dataset):
+    """Inputs, targets, weights and masks of the rows of one fit.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Inputs in their own dtype.
+    y : ndarray of shape (n,)
+        Encoded targets.
+    masks : Masks or None
+        Masks of all rows of X.
+    sample_weight, label_weight : ndarray of shape (n,) or None
+        Weight of a row in penalties, and, with its class weight, in label losses.
+    frame : Rows
+        Units, range and label loss that every batch carries.
+    index : ndarray of int
+        The rows that take part.
+    penalised : ndarray of bool of shape (n,)
+        Rows that some penalty looks at.
+    device : torch.device
+        Where tensors go.
+    """
+
+    def __init__(
+        self, X, y, masks, *, sample_weight, label_weight, frame, index, penalised, device
+    ):
+        self.X = RowStore(X, device)
+        self.y = torch.as_tensor(y).to(device)
+        self.masks = masks
+        self.marks = None if masks is None else RowStore(masks.values, device)
+        self.label_weight = _as_weight(label_weight, device)
+        self.sample_weight = _as_weight(sample_weight, device)
+        self.frame = frame
+        self.device = torch.device(device)
+        self._select(index, penalised)
+
+    def _select(self, index, penalised):
+        self.index = torch.as_tensor(index)
+        self.penalised = torch.as_tensor(np.asarray(index)[penalised[index]])
+        self._penalised_rows = penalised
+
+    def subset(self, index):
+        """Return the same data with other rows taking part."""
+        other = object.__new__(TrainingData)
+        vars(other).update(vars(self))
+        other._select(index, self._penalised_rows)
+        return other
+
+    @property
+    def all_penalised(self):
+        """Whether every row that takes part is penalised."""
+        return len(self.penalised) == len(self.index)
+
+    def __len__(self):
+        return len(self.index)
+
+    def __getitem__(self, i):
+        """Row i as ``(x, y)``, the way skorch's scoring callbacks read a data set."""
+        batch = self.batch(self.index[i].reshape(1))
+        return batch.rows.x[0], batch.rows.y[0]
+
+    def batch(self, index, with_masks=False):
+        """Return the rows at `index` (a LongTensor on the CPU, positions in X)."""
+        x = self.X.take(index).to(torch.float32)
+        positions = index.to(self.device)
+        rows = replace(self.frame, x=x, y=self.y.index_select(0, positions))
+        if with_masks:
+            irrelevance, known = self._degrees(index)
+            rows = replace(rows, irrelevance=irrelevance, known=known)
+        return Batch(
+            rows, _pick(self.label_weight, positions), _pick(self.sample_weight, positions)
+        )
+
+    def _degrees(self, index):
+        if not self.masks.for_all_rows:
+            return self.masks.degrees(self.marks.take(index))
+        return self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.int64)))
+
+
+def _as_weight(weight, device):
+    if weight is None:
+        return None
+    return torch.as_tensor(np.asarray(weight, dtype=np.float32)).to(device)
+
+
+def _pick(weight, positions):
+    return None if weight is None else weight.index_select(0, positions)
+
+
+def batch_sizes(n_rows, batch_size):
+    """Cut `n_rows` into batches; a lone last row joins the batch before it.
+
+    Batch norm cannot train on a single row.
+
+    Examples
+    --------
+    >>> batch_sizes(5, 2)
+    [2, 3]
+    """
+    sizes = [batch_size] * (n_rows // batch_size)
+    rest = n_rows % batch_size
+    if rest == 1 and sizes and batch_size > 1:
+        sizes[-1] += 1
+    elif rest:
+        sizes.append(rest)
+    return sizes
+
+
+def penalised_sizes(sizes, n_rows, n_penalised, per_batch=None):
+    """Size of the penalised batch S beside each batch B: ``max(1, round(|B| share))``."""
+    if not n_penalised:
+        return [0] * len(sizes)
+    if per_batch is not None:
+        return [per_batch] * len(sizes)
+    return [max(1, round(size * n_penalised / n_rows)) for size in sizes]
+
+
+def shuffled_passes(rows, size, generator):
+    """Draw `size` rows in shuffled passes: each row once before any comes again.
+
+    Parameters
+    ----------
+    rows : LongTensor
+        Rows to draw from.
+    size : int
+        How many to draw.
+    generator : torch.Generator
+        A generator on the CPU.
+
+    Returns
+    -------
+    LongTensor of shape (size,)
+    """
+    n_passes = -(-size // max(1, len(rows)))
+    passes = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(n_passes)]
+    return torch.cat(passes)[:size] if passes else rows[:0]

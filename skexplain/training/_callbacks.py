@@ -1,0 +1,126 @@
+"""Around the epochs: weights kept from divergence, callbacks served, progress shown."""
+
+import math
+
+import torch
+from skorch.callbacks import Callback, EarlyStopping
+
+from ..exceptions import DivergenceError
+
+
+class WeightKeeper:
+    """Keeps the weights of the last epoch in which everything was finite."""
+
+    def __init__(self, net):
+        self.net = net
+        self.kept = self._tensors(clone=True)
+
+    def _tensors(self, clone=False):
+        tensors = [
+            tensor.detach()
+            for tensor in self.net.module_.state_dict(keep_vars=False).values()
+            if tensor.is_floating_point()
+        ]
+        return [tensor.clone() for tensor in tensors] if clone else tensors
+
+    def check_and_keep(self):
+        """Keep the present weights, or raise with the last good ones restored."""
+        loss = self.net.history[-1, "train_loss"]
+        current = self._tensors()
+        finite = torch.stack([tensor.sum() for tensor in current]).sum().isfinite().item()
+        if finite and math.isfinite(loss):
+            torch._foreach_copy_(self.kept, current)
+            return
+        with torch.no_grad():
+            torch._foreach_copy_(current, self.kept)
+        # The optimizer's running means are spoilt too.
+        self.net._initialize_optimizer(reason="The loss is not finite.")
+        raise DivergenceError(
+            f"The loss is not finite in epoch {self.net.epoch_} (train_loss = {loss}). The "
+            f"weights of the last good epoch are kept. Lower lr or alpha, or look at the scale "
+            f"of X and of the module's outputs."
+        )
+
+
+class BatchWatchers:
+    """Serves the callbacks that look at single batches, where there are any."""
+
+    def __init__(self, net):
+        self.net = net
+        callbacks = [callback for _, callback in net.callbacks_]
+        self.at_begin = _overrides(callbacks, "on_batch_begin")
+        self.at_end = _overrides(callbacks, "on_batch_end")
+        self.at_gradients = _overrides(callbacks, "on_grad_computed")
+        self.active = self.at_begin or self.at_end
+
+    def begin(self, batch):
+        """Announce a batch."""
+        if self.active:
+            self.net.notify("on_batch_begin", batch=(batch.rows.x, batch.rows.y), training=True)
+
+    def gradients(self, batch):
+        """Announce its gradients, before the optimizer uses them."""
+        if self.at_gradients:
+            self.net.notify(
+                "on_grad_computed",
+                named_parameters=list(self.net.get_all_learnable_params()),
+                batch=(batch.rows.x, batch.rows.y),
+                training=True,
+            )
+
+    def end(self, batch, values, logits):
+        """Announce its losses and outputs."""
+        if not self.active:
+            return
+        loss = values["loss"][0].detach()
+        self.net.history.record_batch("train_loss", loss.item())
+        self.net.history.record_batch("train_batch_size", len(batch.rows.y))
+        self.net.notify(
+            "on_batch_end",
+            batch=(batch.rows.x, batch.rows.y),
+            training=True,
+            loss=loss,
+            y_pred=logits,
+        )
+
+
+def _overrides(callbacks, hook):
+    return any(
+        getattr(type(callback), hook, None) is not getattr(Callback, hook) for callback in callbacks
+    )
+
+
+def has_stopped(callback):
+    """Whether it is a stopping callback that has just asked to stop."""
+    return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+
+
+class TrainingProgress(Callback):
+    """Progress bar over the epochs of a fit, with the present losses."""
+
+    def on_train_begin(self, net, **kwargs):
+        """Open the bar."""
+        from tqdm.auto import tqdm
+
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", desc="fit", leave=False)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Advance by an epoch."""
+        losses = {key: f"{net.history[-1, key]:.3g}" for key in _loss_keys(net.history)}
+        self.bar_.set_postfix(losses, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        """Close the bar."""
+        self.bar_.close()
+
+    def __getstate__(self):
+        """Leave the bar behind: it holds a lock."""
+        state = vars(self).copy()
+        state.pop("bar_", None)
+        return state
+
+
+def _loss_keys(history):
+    last = history[-1]
+    return [key for key in ("train_loss", "train_label_loss", "valid_loss") if key in last]

@@ -1,0 +1,192 @@
+"""The mapping layer between features and head that two-stage optimisation trains."""
+
+import torch
+from torch import nn
+
+# A square matrix beyond this is larger than the networks that masks are used with.
+_MAX_WEIGHTS = 1 << 24
+
+
+class LinearMapping(nn.Module):
+    """Linear map of the flattened features to as many features, in their own shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the features of one row.
+    """
+
+    def __init__(self, shape):
+        super().__init__()
+        size = int(torch.Size(shape).numel())
+        if size * size > _MAX_WEIGHTS:
+            raise ValueError(
+                f'mapping="linear" needs {size} x {size} weights for features of shape '
+                f'{tuple(shape)}, more than 2^24: use mapping="conv1x1", or a feature_layer with '
+                f"fewer features."
+            )
+        self.linear = nn.Linear(size, size)
+
+    def forward(self, features):
+        """Map the features, shape unchanged."""
+        return self.linear(features.flatten(1)).view_as(features)
+
+
+class _FeaturesReached(Exception):
+    def __init__(self, features):
+        self.features = features
+
+
+class MappedModule(nn.Module):
+    """A module with a mapping layer put behind (or before) one of its layers.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network; the layer in it is replaced.
+    layer_name : str
+        Name of the layer, as in ``named_modules``; "" is the whole module.
+    mapping : nn.Module
+        The mapping layer.
+    before : bool, default=False
+        Whether the mapping goes before the layer instead of behind it.
+    """
+
+    def __init__(self, module, layer_name, mapping, before=False):
+        super().__init__()
+        self.module = module
+        self.layer_name = layer_name
+        parent_name, _, name = layer_name.rpartition(".")
+        parent = module.get_submodule(parent_name)
+        layer = getattr(parent, name)
+        setattr(parent, name, _MappedLayer(layer, mapping, before))
+
+    @property
+    def mapping(self):
+        """The mapping layer."""
+        return self.module.get_submodule(self.layer_name).mapping
+
+    def forward(self, x):
+        """Run the whole network."""
+        return self.module(x)
+
+    def features(self, x):
+        """Features of the rows: what the mapping layer is given; the head is not run."""
+        handle = self.mapping.register_forward_pre_hook(_raise_features)
+        try:
+            self.module(x)
+        except _FeaturesReached as reached:
+            return reached.features
+        finally:
+            handle.remove()
+        raise ValueError(f"feature_layer {self.layer_name!r} is not reached by the module.")
+
+
+def _raise_features(mapping, inputs):
+    raise _FeaturesReached(inputs[0])
+
+
+class _MappedLayer(nn.Module):
+    def __init__(self, layer, mapping, before):
+        super().__init__()
+        self.layer = layer
+        self.mapping = mapping
+        self.before = before
+
+    def forward(self, x):
+        return self.layer(self.mapping(x)) if self.before else self.mapping(self.layer(x))
+
+
+def find_feature_layer(module, feature_layer, x):
+    """Tell where the features are: the layer's name, and whether its input is meant.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    feature_layer : str or None
+        Name of a submodule; None: its ``features`` child, else the input of the last linear layer.
+    x : Tensor
+        A few rows to run.
+
+    Returns
+    -------
+    name : str
+    before : bool
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, or it cannot be told which; the error lists the names.
+    """
+    names = [name for name, _ in module.named_modules() if name]
+    if feature_layer is not None:
+        if feature_layer not in names:
+            raise ValueError(
+                f"feature_layer must name a submodule, one of {names}; got {feature_layer!r}."
+            )
+        return feature_layer, False
+    if isinstance(getattr(module, "features", None), nn.Module):
+        return "features", False
+    name = _final_linear(module, x)
+    if name is None:
+        raise ValueError(
+            "feature_layer cannot be told: the module has no child named 'features' and its "
+            f"output is not that of a linear layer. Name one of {names}."
+        )
+    return name, True
+
+
+def _final_linear(module, x):
+    """Name of the linear layer whose output is the module's own."""
+    calls = []
+    handles = [
+        layer.register_forward_hook(lambda _, __, output, name=name: calls.append((name, output)))
+        for name, layer in module.named_modules()
+        if name and isinstance(layer, nn.Linear)
+    ]
+    try:
+        with torch.no_grad():
+            output = module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return next((name for name, result in reversed(calls) if result is output), None)
+
+
+def build_mapping(mapping, shape, init):
+    """Build the mapping layer for features of a shape.
+
+    Parameters
+    ----------
+    mapping : {"linear", "conv1x1"}, nn.Module or None
+        None is the identity, without weights.
+    shape : tuple of int
+        Shape of the features of one row.
+    init : {"default", "identity"}
+        Start from torch's random values or from the identity.
+
+    Returns
+    -------
+    nn.Module
+    """
+    if mapping is None:
+        return nn.Identity()
+    if isinstance(mapping, nn.Module):
+        return mapping
+    if mapping == "linear":
+        layer = LinearMapping(shape)
+        if init == "identity":
+            nn.init.eye_(layer.linear.weight)
+            nn.init.zeros_(layer.linear.bias)
+        return layer
+    if len(shape) < 2:
+        raise ValueError(
+            f'mapping="conv1x1" needs features of shape (channels, ...), got {tuple(shape)}: use '
+            f'mapping="linear".'
+        )
+    layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(shape) - 2](shape[0], shape[0], 1)
+    if init == "identity":
+        nn.init.dirac_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,348 @@
+"""The engine: a private skorch net that trains on an objective with masks."""
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PrintLog
+from torch import nn
+
+from ._batches import RowStore, batch_sizes, penalised_sizes, shuffled_passes
+from ._callbacks import BatchWatchers, WeightKeeper, has_stopped
+from ._objective import Objective, RunningMeans
+
+# Optimizers whose one-kernel form computes the same and is faster.
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+
+class ExplanationNet(NeuralNet):
+    """skorch net whose step adds penalties to the label loss.
+
+    Batches are slices of whole tensors, losses are read once per epoch, and callbacks that look at
+    batches are served only where there are any.
+
+    Parameters
+    ----------
+    module : nn.Module class or callable
+        Called with the ``module__*`` parameters.
+    prepare_module : callable
+        Turns what `module` returned into the network to train; checks it, too.
+    terms : tuple of Term
+        Penalties.
+    streams : Streams
+        Random streams.
+    annotated_per_batch : int or None
+        Size of the batch of penalised rows; None: proportional to their share.
+    **kwargs
+        Parameters of ``skorch.NeuralNet``.
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        prepare_module,
+        terms=(),
+        streams=None,
+        annotated_per_batch=None,
+        **kwargs,
+    ):
+        self.prepare_module = prepare_module
+        self.terms = terms
+        self.streams = streams
+        self.annotated_per_batch = annotated_per_batch
+        super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
+
+    # -- set-up -----------------------------------------------------------------------------------
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def torch_compile(self, module, name):
+        """Keep the module as it is: its compiled form is made for a fit and never stored."""
+        return module
+
+    def initialize_module(self):
+        """Build the network with a seed of its own."""
+        torch.manual_seed(self.streams.seed("module"))
+        module = self.module(**self.get_params_for("module"))
+        self.module_ = self.prepare_module(module, self.device)
+        return self
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Build the optimizer, fused where that computes the same faster."""
+        self.optimizer_ = self.build_optimizer(self.get_all_learnable_params())
+        return self
+
+    def build_optimizer(self, named_parameters, **overrides):
+        """Build one optimizer of the chosen class over the parameters."""
+        args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
+        kwargs.update(overrides)
+        chosen = {"fused", "foreach", "capturable", "differentiable"} & set(kwargs)
+        if self.optimizer in _FUSED and not chosen and self._all_float(args[0]):
+            kwargs["fused"] = True
+        return self.optimizer(*args, **kwargs)
+
+    @staticmethod
+    def _all_float(groups):
+        return all(
+            parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
+            for group in groups
+            for parameter in group["params"]
+        )
+
+    def initialize(self):
+        """Initialise all parts; nothing has been trained yet."""
+        self.alphas_ = {
+            term.name: 0.0 if term.alpha == "auto" else float(term.alpha) for term in self.terms
+        }
+        return super().initialize()
+
+    def update(self, *, terms, callbacks, lr, **params):
+        """Take over parameters before going on; weights and optimizer state stay."""
+        vars(self).update(params)
+        self.terms = terms
+        for term in terms:
+            if term.alpha != "auto":
+                self.alphas_[term.name] = float(term.alpha)
+        self.callbacks = callbacks
+        self._initialize_callbacks()
+        if lr != self.lr:
+            self.set_params(lr=lr)
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def train(self, data, valid=None, epochs=1):
+        """Train for some epochs, with skorch's callbacks.
+
+        Parameters
+        ----------
+        data, valid : TrainingData
+            Rows to train on, and rows held out (or None).
+        epochs : int, default=1
+            At most so many.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            As it came, once the callbacks have restored the best weights.
+        DivergenceError
+            If the loss or a weight is no longer finite; the weights of the last good epoch are
+            back in place.
+        """
+        self.max_epochs = epochs  # where skorch's callbacks look for it
+        on_epoch = {"dataset_train": data, "dataset_valid": valid}
+        keeper = WeightKeeper(self)
+        objective = self._build_objective()
+        self.notify("on_train_begin", X=data, y=None)
+        try:
+            for _ in range(epochs):
+                self.notify("on_epoch_begin", **on_epoch)
+                self._train_epoch(data, objective)
+                keeper.check_and_keep()
+                if self._fix_automatic_alphas(data):
+                    objective = self._build_objective()
+                if valid is not None:
+                    self._validate_epoch(valid, objective)
+                if not self._end_epoch(on_epoch):
+                    break
+        finally:
+            self.notify("on_train_end", X=data, y=None)
+            self._drop_unfinished_epoch()
+
+    def _end_epoch(self, on_epoch):
+        """Close the epoch; False when a callback asked to stop."""
+        try:
+            self.notify("on_epoch_end", **on_epoch)
+        except KeyboardInterrupt:
+            # skorch's way to stop early; a true Ctrl-C goes on.
+            if any(has_stopped(callback) for _, callback in self.callbacks_):
+                return False
+            raise
+        return True
+
+    def _drop_unfinished_epoch(self):
+        if self.history and "train_loss" not in self.history[-1]:
+            del self.history[-1]
+
+    @property
+    def epoch_(self):
+        """Number of the epoch in progress, from 1, counted over warm starts."""
+        return len(self.history)
+
+    def _train_epoch(self, data, objective):
+        epoch = self.epoch_
+        torch.manual_seed(self.streams.seed("layers", epoch))
+        generators = self._generators(epoch)
+        means = RunningMeans()
+        watchers = BatchWatchers(self)
+        self.module_.train()
+        steps = self._epoch_indices(data, objective, epoch)
+        for index, penalised_index, donor_index in steps:
+            batch, penalised = self._fetch(data, index, penalised_index)
+            donors = None
+            if donor_index is not None:
+                donors = data.batch(donor_index, with_masks=True).rows
+            watchers.begin(batch)
+            values, logits = self._step(objective, batch, penalised, donors, generators, watchers)
+            for name, (value, count) in values.items():
+                means.add(f"train_{name}", value, count)
+            watchers.end(batch, values, logits)
+        self.history.record("train_batch_count", len(steps))
+        self._record(means)
+
+    def _step(self, objective, batch, penalised, donors, generators, watchers):
+        """One optimizer step; returns the losses with their numbers of rows, and the logits."""
+        first = []
+
+        # An optimizer like LBFGS calls the closure several times: the first values are reported.
+        def closure():
+            self.optimizer_.zero_grad()
+            loss, values, logits = self.step_losses(objective, batch, penalised, donors, generators)
+            loss.backward()
+            watchers.gradients(batch)
+            if not first:
+                first.extend([values, logits.detach()])
+            return loss
+
+        self.optimizer_.step(closure)
+        return first
+
+    def step_losses(self, objective, batch, penalised, donors, generators):
+        """Total loss of a step, the parts of it for the history, and the logits."""
+        shared = objective.shares_forward and penalised is batch
+        loss, logits, clean = objective.label_term(batch, shared)
+        penalties = {}
+        if penalised is not None:
+            penalties = objective.penalty_terms(penalised, donors, generators, clean)
+        total = objective.total(loss, penalties)
+        size = len(batch.rows.y)
+        values = {"loss": (total, size), "label_loss": (loss, size)}
+        for name, value in penalties.items():
+            values[name] = (value, len(penalised.rows.y))
+        return total, values, logits
+
+    def _build_objective(self):
+        forward = None
+        if self.compile:
+            forward = torch.compile(self.module_, **self.get_params_for("compile"))
+        return Objective(self.module_, self.terms, self.alphas_, forward)
+
+    def _generators(self, epoch):
+        return {
+            term.name: self.streams.generator(term.name, epoch, self.device) for term in self.terms
+        }
+
+    @staticmethod
+    def _fetch(data, index, penalised_index):
+        """Rows of a step; when all are penalised the two batches are one."""
+        everywhere = penalised_index is index
+        batch = data.batch(index, with_masks=everywhere)
+        if everywhere or penalised_index is None:
+            return batch, batch if everywhere else None
+        return batch, data.batch(penalised_index, with_masks=True)
+
+    def _epoch_indices(self, data, objective, epoch):
+        """Rows of each step: the batch, the penalised rows and the donors (or None)."""
+        order = shuffled_passes(data.index, len(data), self.streams.generator("order", epoch))
+        batches = order.split(batch_sizes(len(data), self.effective_batch_size(data)))
+        n_penalised = len(data.penalised) if self.wants_penalised(objective) else 0
+        sizes = penalised_sizes(
+            [len(batch) for batch in batches], len(data), n_penalised, self.annotated_per_batch
+        )
+        if not n_penalised:
+            return [(batch, None, None) for batch in batches]
+        if data.all_penalised and self.annotated_per_batch is None:
+            penalised = batches
+        else:
+            generator = self.streams.generator("penalised", epoch)
+            penalised = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
+        donors = [None] * len(batches)
+        if objective.needs_donors:
+            generator = self.streams.generator("donors", epoch)
+            donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
+        return list(zip(batches, penalised, donors, strict=True))
+
+    def wants_penalised(self, objective):
+        """Whether a step looks at penalised rows at all."""
+        return bool(objective.terms)
+
+    def effective_batch_size(self, data):
+        """Return the batch size; -1 stands for all rows at once, as in skorch."""
+        return len(data) if self.batch_size == -1 else self.batch_size
+
+    def _record(self, means):
+        for name, value in means.result().items():
+            self.history.record(name, value)
+
+    # -- held-out rows and automatic weights ------------------------------------------------------
+
+    def _validate_epoch(self, valid, objective):
+        """Record the estimator's own objective on the held-out rows."""
+        means = self.evaluate_losses(valid, objective)
+        label_loss = means.pop("label_loss")
+        total = self._total(label_loss, means)
+        for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
+            self.history.record(f"valid_{name}", value)
+
+    def evaluate_losses(self, data, objective, max_rows=None):
+        """Mean label loss and penalties over rows, with the same draws at every call."""
+        means = RunningMeans()
+        generators = self._generators(0)
+        size = self.effective_batch_size(data)
+        self.module_.eval()
+        for index in data.index[:max_rows].split(size):
+            with torch.no_grad():
+                batch = data.batch(index)
+                means.add("label_loss", objective.label_term(batch)[0], len(index))
+        rows = data.penalised[:max_rows] if objective.terms else data.penalised[:0]
+        donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
+        for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
+            penalised = data.batch(index, with_masks=True)
+            with_donors = None
+            if objective.needs_donors:
+                with_donors = data.batch(donor_index, with_masks=True).rows
+            values = objective.penalty_terms(penalised, with_donors, generators)
+            for name, value in values.items():
+                means.add(name, value, len(index))
+        return means.result()
+
+    def _fix_automatic_alphas(self, data):
+        """At the end of the first epoch, weigh each automatic term as the label loss."""
+        automatic = [term for term in self.terms if term.alpha == "auto"]
+        if not automatic or self.epoch_ > 1 or not len(data.penalised):
+            return False
+        objective = Objective(self.module_, self.terms, dict.fromkeys(self.alphas_, 1.0))
+        # A few thousand rows tell the ratio well enough.
+        means = self.evaluate_losses(data, objective, max_rows=4096)
+        label_loss = means.pop("label_loss")
+        for term in automatic:
+            value = means[term.name]
+            self.alphas_[term.name] = label_loss / value if value > 0 else 0.0
+        # Early stopping compares this epoch with later ones, which have the penalty.
+        self.history.record("train_loss", self._total(label_loss, means))
+        return True
+
+    def _total(self, label_loss, penalties):
+        return label_loss + sum(self.alphas_[name] * penalties[name] for name in penalties)
+
+    # -- prediction -------------------------------------------------------------------------------
+
+    def outputs(self, X):
+        """Outputs for all rows of an array, on the CPU, shape (n, outputs)."""
+        rows = RowStore(X, self.device)
+        size = max(256, self.effective_batch_size(X))
+        self.module_.eval()
+        with torch.inference_mode():
+            batches = [
+                self.module_(rows.take(index).to(torch.float32)).cpu()
+                for index in torch.arange(len(X)).split(size)
+            ]
+        return torch.cat(batches)
+
+    def infer(self, x, **fit_params):
+        """Run the module on a batch (for skorch's scoring callbacks)."""
+        return self.module_(x.to(self.device))
+
+    def predict(self, X):
+        """Predict encoded classes (for skorch's scoring callbacks)."""
+        return self.predict_proba(X).argmax(1)

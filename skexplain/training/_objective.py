@@ -1,0 +1,111 @@
+r"""What is minimised: the label loss of a batch plus alpha times each penalty.
+
+.. math:: L = \sum_B w \ell / \sum_B w + \sum_k \alpha_k \sum_S w p_k / \sum_S w
+"""
+
+from contextlib import contextmanager
+
+import torch
+
+from ..penalties import Point, evaluate_terms
+from ._architectures import mode_matters
+from ._label_losses import weighted_mean
+
+
+class Objective:
+    """Label loss and penalties of a step.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    terms : sequence of Term
+        Penalties; none: the label loss alone.
+    alphas : dict of str to float
+        Weight of each term; a weight of zero switches the term off.
+    forward : callable or None, default=None
+        What runs the network (a compiled form of the module); None: the module.
+    """
+
+    def __init__(self, module, terms=(), alphas=None, forward=None):
+        self.module = module
+        self.forward = module if forward is None else forward
+        self.alphas = dict(alphas or {})
+        active = [term for term in terms if self.alphas[term.name] > 0]
+        # A perturbation of weight zero is still needed where another term is taken at its point.
+        hosts = {term.at for term in active}
+        self.terms = [term for term in terms if term in active or term.name in hosts]
+        self.needs_donors = any(term.penalty.needs_donors for term in self.terms)
+        self.mode_matters = mode_matters(module)
+        # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
+        # clean rows.
+        self.shares_forward = not self.mode_matters and any(
+            term.at == "clean" and hasattr(term.penalty, "at_point") for term in self.terms
+        )
+
+    def label_term(self, batch, shared=False):
+        """Label loss of a batch: its mean, the logits, and the point if it is to be shared."""
+        x = batch.rows.x
+        if shared:
+            x = x.detach().requires_grad_()
+        logits = self.forward(x)
+        loss = weighted_mean(batch.rows.label_loss(logits, batch.rows.y), batch.label_weight)
+        return loss, logits, Point(x, logits) if shared else None
+
+    def penalty_terms(self, penalised, donors, generators, clean=None):
+        """Weighted mean of each penalty over the penalised rows, by name.
+
+        The module is in evaluation mode meanwhile: rows never couple, a lone row works, and no
+        buffer changes.
+        """
+        with self.evaluation_mode():
+            values = evaluate_terms(
+                self.terms, self.forward, penalised.rows, donors, generators, clean
+            )
+        return {
+            term.name: weighted_mean(
+                values[term.name],
+                penalised.label_weight if term.penalty.is_label_loss else penalised.sample_weight,
+            )
+            for term in self.terms
+        }
+
+    def total(self, label_loss, penalties):
+        """Sum of the label loss and each penalty times its alpha."""
+        for name, value in penalties.items():
+            label_loss = label_loss + self.alphas[name] * value
+        return label_loss
+
+    @contextmanager
+    def evaluation_mode(self):
+        """Run the module in evaluation mode where that could make a difference."""
+        if not self.mode_matters or not self.module.training:
+            yield
+            return
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train()
+
+
+class RunningMeans:
+    """Means of an epoch's losses, summed on the device so that no step waits for it."""
+
+    def __init__(self):
+        self._sums, self._counts = {}, {}
+
+    def add(self, name, value, count):
+        """Add the mean `value` of `count` rows."""
+        value = value.detach() * count
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._counts[name] = self._counts.get(name, 0) + count
+
+    def result(self):
+        """Return the mean of each name as a float."""
+        if not self._sums:
+            return {}
+        values = torch.stack(list(self._sums.values())).tolist()
+        return {
+            name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)
+        }

@@ -1,0 +1,140 @@
+"""From what a user calls a module to a checked network on a device."""
+
+import copy
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ._mapping import MappedModule, build_mapping, find_feature_layer
+from ._random import Streams
+
+
+@dataclass(frozen=True)
+class PrepareModule:
+    """Moves a new module to the device and checks what it returns.
+
+    Parameters
+    ----------
+    example : ndarray of shape (rows, ...)
+        A few rows of X.
+    n_outputs : int
+        Number of columns that the module must return.
+    streams : Streams
+        Random streams of the fit.
+    """
+
+    example: np.ndarray
+    n_outputs: int
+    streams: Streams
+
+    def __call__(self, module, device):
+        """Return the network, ready to train."""
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module must give a torch.nn.Module, got {type(module).__name__}.")
+        module = module.to(device)
+        x = torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
+        self._check_outputs(module, x)
+        return module
+
+    def _check_outputs(self, module, x):
+        """Run a few rows; this also materialises lazy layers."""
+        module.eval()
+        with torch.no_grad():
+            outputs = module(x)
+        expected = (len(x), self.n_outputs)
+        if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
+            got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
+            raise ValueError(
+                f"module must return logits of shape (rows, {self.n_outputs}), here {expected} "
+                f"for {expected[0]} rows; got {got}."
+            )
+        module.train()
+
+
+@dataclass(frozen=True)
+class PrepareMappedModule(PrepareModule):
+    """Puts a mapping layer into the module, too.
+
+    Parameters
+    ----------
+    mapping : {"linear", "conv1x1"}, nn.Module or None
+        The mapping layer.
+    mapping_init : {"default", "identity"}
+        Its start.
+    feature_layer : str or None
+        Where it goes.
+    """
+
+    mapping: Any = "linear"
+    mapping_init: str = "default"
+    feature_layer: str | None = None
+
+    def __call__(self, module, device):
+        """Return the network with its mapping layer, ready to train."""
+        module = super().__call__(module, device)
+        x = torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
+        module.eval()
+        name, before = find_feature_layer(module, self.feature_layer, x)
+        probe = MappedModule(copy.deepcopy(module), name, nn.Identity(), before)
+        with torch.no_grad():
+            features = probe.features(x)
+        if not isinstance(features, torch.Tensor) or features.shape[:1] != x.shape[:1]:
+            raise ValueError(
+                f"feature_layer must name a layer that returns one tensor with a row per row of "
+                f"X; {name!r} does not."
+            )
+        shape = features.shape[1:]
+        torch.manual_seed(self.streams.seed("mapping"))
+        mapping = build_mapping(copy.deepcopy(self.mapping), shape, self.mapping_init).to(device)
+        mapped = MappedModule(module, name, mapping, before)
+        self._check_outputs(mapped, x)
+        return mapped
+
+
+def module_factory(module, prefixed):
+    """Return a callable that makes a new module, and check the ``module__*`` names.
+
+    Parameters
+    ----------
+    module : nn.Module class, instance or callable
+        An instance is copied, never changed in place.
+    prefixed : dict of str to object
+        Parameters without their prefix.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If the module takes no such parameter.
+    """
+    if isinstance(module, nn.Module):
+        if not prefixed:
+            return _Copy(module)
+        module = type(module)
+    try:
+        parameters = inspect.signature(module).parameters
+    except (TypeError, ValueError):  # no signature to be had: the call itself will tell
+        return module
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        for name in prefixed:
+            if name not in parameters:
+                raise ValueError(
+                    f"module__{name} is not a parameter of {getattr(module, '__name__', module)}, "
+                    f"which takes {[f'module__{key}' for key in parameters]}."
+                )
+    return module
+
+
+@dataclass(frozen=True)
+class _Copy:
+    original: nn.Module
+
+    def __call__(self):
+        return copy.deepcopy(self.original)

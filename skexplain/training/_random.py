@@ -1,0 +1,50 @@
+"""Random streams of a fit: each purpose has its own, and the world outside sees none."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+# The order is part of every seed: append, never insert.
+_PURPOSES = ("module", "mapping", "split", "order", "penalised", "donors", "layers")
+
+
+class Streams:
+    """Seeds and generators spawned from one number.
+
+    Every stream is a function of the root seed, its purpose and the epoch.  So epochs trained one
+    by one (partial_fit, warm_start) equal epochs trained in one go, nothing has to be stored but
+    the root, and drawing more in one stream never shifts another.
+
+    Parameters
+    ----------
+    root : int
+        Seed from which all others follow.
+    """
+
+    def __init__(self, root):
+        self.root = root
+
+    def seed(self, purpose, epoch=0):
+        """Seed of a purpose in an epoch; other purposes than the built-in ones are penalties."""
+        if purpose in _PURPOSES:
+            key = [_PURPOSES.index(purpose)]
+        else:
+            key = [len(_PURPOSES) + 1000, *purpose.encode()]
+        return int(np.random.SeedSequence([self.root, epoch, *key]).generate_state(1)[0])
+
+    def generator(self, purpose, epoch=0, device="cpu"):
+        """Generator of a purpose in an epoch."""
+        return torch.Generator(device=device).manual_seed(self.seed(purpose, epoch))
+
+
+@contextmanager
+def isolated_random_state(device):
+    """Leave the global random states of torch and numpy as they were found."""
+    numpy_state = np.random.get_state()  # noqa: NPY002 - a user's module may draw from it
+    devices = [device] if torch.device(device).type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002

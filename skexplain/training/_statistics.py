@@ -1,0 +1,93 @@
+"""Units and range of the inputs, measured once, in chunks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_CHUNK_VALUES = 1 << 21
+
+
+@dataclass(frozen=True)
+class InputStatistics:
+    """Moments and range of each column (2-D X) or channel (axis 1 of X with four or more axes).
+
+    A 3-D X is one channel.  All arrays are float64 and broadcast to X.
+
+    Attributes
+    ----------
+    mean, sd, lower, upper : ndarray
+        Where a column never changes, `sd` is the mean of the others (1 if there are none), so that
+        no unit is zero and all scale with X.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def measure_inputs(X, rows=None):
+    """Measure the columns or channels of X without a copy of the whole.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Numeric data of any dtype.
+    rows : ndarray of int or None, default=None
+        Rows to look at; None: all.
+
+    Returns
+    -------
+    InputStatistics
+    """
+    axes = _pooled_axes(X.ndim)
+    n_rows = len(X) if rows is None else len(rows)
+    step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
+    count, mean, spread, lower, upper = 0, 0.0, 0.0, np.inf, -np.inf
+    for start in range(0, n_rows, step):
+        part = slice(start, start + step)
+        chunk = np.asarray(X[part] if rows is None else X[rows[part]], dtype=np.float64)
+        size = int(np.prod([chunk.shape[axis] for axis in axes]))
+        chunk_mean = chunk.mean(axis=axes, keepdims=True)
+        chunk_spread = np.square(chunk - chunk_mean).sum(axis=axes, keepdims=True)
+        # Chan's pairwise update: stable, and independent of where the chunks are cut.
+        shift = chunk_mean - mean
+        spread = spread + chunk_spread + shift**2 * (count * size / (count + size))
+        mean = mean + shift * (size / (count + size))
+        count += size
+        lower = np.minimum(lower, chunk.min(axis=axes, keepdims=True))
+        upper = np.maximum(upper, chunk.max(axis=axes, keepdims=True))
+    sd = np.sqrt(spread / count)
+    varies = upper > lower
+    sd = np.where(varies, sd, sd[varies].mean() if varies.any() else 1.0)
+    return InputStatistics(mean, sd, lower, upper)
+
+
+def check_float32(X, name="X"):
+    """Refuse values that overflow float32, in which networks compute.
+
+    Raises
+    ------
+    ValueError
+        If a value of X is beyond the range of float32.
+    """
+    limit = np.finfo(np.float32).max
+    if X.dtype.kind != "f" or np.finfo(X.dtype).max <= limit:
+        return
+    step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
+    for start in range(0, len(X), step):
+        chunk = X[start : start + step]
+        largest = max(abs(chunk.max()), abs(chunk.min()))
+        if largest > limit:
+            raise ValueError(
+                f"{name} must hold values that fit into float32 (at most {limit:.3g} in size), "
+                f"got {largest:.3g}."
+            )
+
+
+def _pooled_axes(ndim):
+    if ndim == 2:
+        return (0,)
+    if ndim == 3:
+        return (0, 1, 2)
+    return (0, *range(2, ndim))

@@ -1,0 +1,67 @@
+"""Two-stage optimisation: a label step for all weights, an explanation step for the mapping."""
+
+from torch import nn
+
+from ._net import ExplanationNet
+
+
+class TwoStageNet(ExplanationNet):
+    """Net whose step is Algorithm 1 of Tao & Shokri.
+
+    Stage 1 is an optimizer step of all parameters on the label loss.  Stage 2 runs the features
+    anew and steps the mapping alone (without one, all that the features depend on) on the penalty.
+
+    Parameters
+    ----------
+    mapping_lr : float
+        Learning rate of stage 2.
+    **kwargs
+        Parameters of `ExplanationNet`; its single term is the penalty of stage 2.
+    """
+
+    def __init__(self, module, *, mapping_lr=1e-3, **kwargs):
+        self.mapping_lr = mapping_lr
+        super().__init__(module, **kwargs)
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Build the two optimizers, of one class."""
+        super().initialize_optimizer()
+        mapping = self.module_.mapping
+        trained = self.module_ if isinstance(mapping, nn.Identity) else mapping
+        self.mapping_optimizer_ = self.build_optimizer(
+            trained.named_parameters(), lr=self.mapping_lr
+        )
+        return self
+
+    def step_losses(self, objective, batch, penalised, donors, generators):
+        """Losses of stage 1: the label loss alone."""
+        loss, logits, _ = objective.label_term(batch)
+        size = len(batch.rows.y)
+        return loss, {"loss": (loss, size), "label_loss": (loss, size)}, logits
+
+    def _step(self, objective, batch, penalised, donors, generators, watchers):
+        values, logits = super()._step(objective, batch, penalised, donors, generators, watchers)
+        if penalised is None:
+            return values, logits
+        penalties = self._mapping_step(objective, penalised, generators)
+        label_loss, size = values["label_loss"]
+        values["loss"] = (objective.total(label_loss.detach(), penalties), size)
+        for name, value in penalties.items():
+            values[name] = (value, len(penalised.rows.y))
+        return values, logits
+
+    def _mapping_step(self, objective, penalised, generators):
+        """Stage 2: one step on the penalty; returns its value by name."""
+        first = []
+
+        def closure():
+            self.mapping_optimizer_.zero_grad()
+            penalties = objective.penalty_terms(penalised, None, generators)
+            loss = sum(penalties.values())
+            loss.backward()
+            if not first:
+                first.append({name: value.detach() for name, value in penalties.items()})
+            return loss
+
+        self.mapping_optimizer_.step(closure)
+        return first[0]
