@@ -26,6 +26,8 @@ def _hide_checkout():
 
 
 _hide_checkout()
+# The modules that tests share; last, so that they hide nothing.
+sys.path.append(str(Path(__file__).parent))
 
 # After the check above, which needs none of these.
 import hypothesis  # noqa: E402
