@@ -30,7 +30,7 @@ QUICK = {
     "PGDExClassifier": {"n_steps": 2, "grad_alpha": 0.01},
     "TwoStageExplanationClassifier": {},
 }
-QUICK = {name: {"max_epochs": 20, "lr": 1e-2, **params} for name, params in QUICK.items()}
+QUICK = {name: {"max_epochs": 10, "lr": 2e-2, **params} for name, params in QUICK.items()}
 
 # Those that learn from masks, and so warn when there is none.
 LEARNERS = [estimator for estimator in ESTIMATORS if estimator.__name__ != "ERMClassifier"]

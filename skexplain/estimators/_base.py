@@ -215,7 +215,7 @@ class ExplanationEstimator(BaseEstimator):
         if not go_on:
             self.input_shape_ = X.shape[1:]
             every = len(rows) == len(X)
-            self.input_statistics_ = measure_inputs(X, None if every else rows)
+            self.input_statistics_ = measure_inputs(X, None if every else rows, sample_weight)
         return FitData(X, y, masks, sample_weight, rows)
 
     def _warn_about_missing_masks(self, data):

@@ -150,9 +150,11 @@ def inherit_parameters(cls):
         return
     # The keywords with prefixes stay out of the signature: they are no parameter of their own.
     own = _named_parameters(init)
+    # The next __init__ in line, which a mixin in between need not have.
+    parent = next(vars(base)["__init__"] for base in cls.__mro__[1:] if "__init__" in vars(base))
     inherited = [
         parameter
-        for parameter in _named_parameters(cls.__mro__[1].__init__)
+        for parameter in _named_parameters(parent)
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
     init.__signature__ = inspect.Signature([*own, *inherited])

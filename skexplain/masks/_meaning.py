@@ -104,10 +104,10 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     """
     if mask is None:
         return None
-    values, given = _read(mask, shape, feature_names)
+    values, given = _read(mask, shape, marks, feature_names)
     if values is None:  # a list of nothing but None
         nothing = np.zeros(shape[0], dtype=bool)
-        values = np.zeros((1,) * len(shape), dtype=bool)
+        values = np.full((1,) * len(shape), marks == "relevant")
         return Masks(values, marks == "relevant", False, nothing, nothing)
     values = to_broadcastable(values, shape)
     known, has_irrelevant, has_unknown = _scan(values, marks)
@@ -116,9 +116,23 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     return Masks(values, marks == "relevant", has_unknown, annotated, has_irrelevant)
 
 
-def _read(mask, shape, feature_names):
+def _read(mask, shape, marks, feature_names):
     """Read marks as a bool or real array, beside which rows were given one."""
     everywhere = np.ones(shape[0], dtype=bool)
+    if hasattr(mask, "columns") and hasattr(mask, "to_numpy"):
+        return _read_frame(mask, feature_names), everywhere
+    # Only a sequence of objects can hold None for a row.
+    is_sequence = isinstance(mask, (list, tuple))
+    is_sequence |= getattr(mask, "dtype", None) == np.dtype("O") and mask.ndim > 0
+    for part in (mask, *mask) if is_sequence else (mask,):
+        _refuse_special(part)
+    if is_sequence and any(row is None for row in mask):
+        return _read_rows(mask, shape, marks)
+    return _as_marks(mask), everywhere
+
+
+def _refuse_special(mask):
+    """Refuse what numpy would read as something else than it is."""
     if scipy.sparse.issparse(mask):
         raise TypeError(
             "mask must be dense, got a sparse matrix: pass mask.toarray(), or a mask of shape "
@@ -129,17 +143,11 @@ def _read(mask, shape, feature_names):
             "mask must be an array of marks, got a numpy masked array: pass its .mask, whose True "
             'means "ignore" as here.'
         )
-    if hasattr(mask, "columns") and hasattr(mask, "to_numpy"):
-        return _read_frame(mask, feature_names), everywhere
-    # Only a sequence of objects can hold None for a row.
-    is_sequence = isinstance(mask, (list, tuple)) or getattr(mask, "dtype", None) == np.dtype("O")
-    if is_sequence and any(row is None for row in mask):
-        return _read_rows(mask, shape)
-    return _as_marks(mask), everywhere
 
 
 def _read_frame(frame, feature_names):
-    columns = [str(column) for column in frame.columns]
+    by_name = {str(column): column for column in frame.columns}
+    columns = list(by_name)
     if feature_names is not None:
         names = list(feature_names)
         if sorted(columns) != sorted(names):
@@ -149,9 +157,17 @@ def _read_frame(frame, feature_names):
                 f"mask must have the columns of X, {_shorten(names)}. "
                 f"Not columns of X: {_shorten(unknown)}; missing: {_shorten(missing)}."
             )
-        frame = frame[names]
+        frame = frame[[by_name[name] for name in names]]
     values = frame.to_numpy()
     if values.dtype == object and hasattr(frame, "astype"):  # pandas: nullable or mixed columns
+        # The conversion below would read numbers out of text.
+        text = [isinstance(value, (str, bytes)) for value in values.flat]
+        if any(text):
+            wrong = np.reshape(text, values.shape).any(axis=0)
+            names = [str(column) for column in np.asarray(frame.columns)[wrong]]
+            raise TypeError(
+                f"mask must hold bool or numbers in [0, 1], got text in columns {_shorten(names)}."
+            )
         try:
             values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError) as error:
@@ -159,7 +175,7 @@ def _read_frame(frame, feature_names):
     return _as_marks(values)
 
 
-def _read_rows(rows, shape):
+def _read_rows(rows, shape, marks):
     """Read a sequence that holds one mask or None per row."""
     if len(rows) != shape[0]:
         raise ValueError(
@@ -169,14 +185,16 @@ def _read_rows(rows, shape):
     given = np.array([row is not None for row in rows], dtype=bool)
     if not given.any():
         return None, given
-    marks = [_as_marks(row) for row in rows if row is not None]
-    shapes = {mark.shape for mark in marks}
+    masks = [_as_marks(row) for row in rows if row is not None]
+    shapes = {row.shape for row in masks}
     if len(shapes) > 1:
         raise ValueError(
             f"mask must hold masks of one shape, got {_shorten(sorted(map(str, shapes)))}."
         )
-    values = np.zeros((len(rows), *marks[0].shape), dtype=np.result_type(*marks))
-    values[given] = marks
+    # Nothing is irrelevant in a row without a mask.
+    shape, dtype = (len(rows), *masks[0].shape), np.result_type(*masks)
+    values = np.full(shape, marks == "relevant", dtype=dtype)
+    values[given] = masks
     return values, given
 
 
@@ -187,9 +205,9 @@ def _as_marks(mask):
         raise TypeError(f"{expected}; got {type(mask).__name__}.")
     try:
         values = np.asarray(mask)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: some torch tensors
         raise ValueError(f"{expected}, of one regular shape: {error}") from error
-    if values.dtype == object:
+    if values.dtype == object and values.ndim > 0:
         # An object array of plain numbers is what numpy makes of equal-shaped masks.
         with suppress(ValueError):
             values = np.array([np.asarray(row).tolist() for row in values])

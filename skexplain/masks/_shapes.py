@@ -59,7 +59,7 @@ def _describe(got, shape):
     forms = [f"({n}, {', '.join(map(str, rest))})" for n, *rest in legal_shapes(shape)]
     one = f"(1, {', '.join(map(str, legal_shapes(shape)[-1][1:]))})"
     hint = ""
-    if tuple(got) == tuple(shape[1:]) or tuple(got) == tuple(shape[2:]):
+    if tuple(got) in {tuple(legal[1:]) for legal in legal_shapes(shape)}:
         hint = f" For one mask for all rows use mask.reshape{(1, *got)}."
     elif len(shape) == 2 and len(got) == 1:
         hint = f" A 1-D mask must have {shape[1]} values, one per column."

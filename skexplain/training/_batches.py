@@ -27,7 +27,7 @@ class RowStore:
         self.array = array
         self.tensor = None
         # Read-only maps (joblib's) stay numpy: torch cannot promise to leave them unwritten.
-        if array.dtype.name in _TORCH_DTYPES and array.flags.writeable and min(array.strides) >= 0:
+        if _is_torch_dtype(array.dtype) and array.flags.writeable and min(array.strides) >= 0:
             self.tensor = torch.from_numpy(array)
             if self._fits_on_device():
                 self.tensor = self.tensor.to(self.device)
@@ -43,9 +43,14 @@ class RowStore:
         if self.tensor is not None:
             return self.tensor.index_select(0, index.to(self.tensor.device)).to(self.device)
         rows = np.ascontiguousarray(self.array[index.numpy()])
-        if rows.dtype.name not in _TORCH_DTYPES:
-            rows = rows.astype(np.float32)
+        if not _is_torch_dtype(rows.dtype):
+            native = rows.dtype.newbyteorder("=")
+            rows = rows.astype(native if native.name in _TORCH_DTYPES else np.float32)
         return torch.from_numpy(rows).to(self.device)
+
+
+def _is_torch_dtype(dtype):
+    return dtype.name in _TORCH_DTYPES and dtype.isnative
 
 
 @dataclass(frozen=True)

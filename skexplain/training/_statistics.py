@@ -26,7 +26,7 @@ class InputStatistics:
     upper: np.ndarray
 
 
-def measure_inputs(X, rows=None):
+def measure_inputs(X, rows=None, sample_weight=None):
     """Measure the columns or channels of X without a copy of the whole.
 
     Parameters
@@ -35,6 +35,8 @@ def measure_inputs(X, rows=None):
         Numeric data of any dtype.
     rows : ndarray of int or None, default=None
         Rows to look at; None: all.
+    sample_weight : ndarray of shape (n,) or None, default=None
+        A row of weight two counts as two rows; None: all count once.
 
     Returns
     -------
@@ -46,10 +48,15 @@ def measure_inputs(X, rows=None):
     count, mean, spread, lower, upper = 0, 0.0, 0.0, np.inf, -np.inf
     for start in range(0, n_rows, step):
         part = slice(start, start + step)
-        chunk = np.asarray(X[part] if rows is None else X[rows[part]], dtype=np.float64)
-        size = int(np.prod([chunk.shape[axis] for axis in axes]))
-        chunk_mean = chunk.mean(axis=axes, keepdims=True)
-        chunk_spread = np.square(chunk - chunk_mean).sum(axis=axes, keepdims=True)
+        part = part if rows is None else rows[part]
+        chunk = np.asarray(X[part], dtype=np.float64)
+        weight = None
+        if sample_weight is not None:
+            weight = sample_weight[part].reshape(-1, *(1,) * (X.ndim - 1))
+            weight = np.broadcast_to(weight, chunk.shape)
+        chunk_mean, size = np.average(chunk, axes, weight, returned=True, keepdims=True)
+        squares = np.square(chunk - chunk_mean)
+        chunk_spread = np.average(squares, axes, weight, keepdims=True) * size
         # Chan's pairwise update: stable, and independent of where the chunks are cut.
         shift = chunk_mean - mean
         spread = spread + chunk_spread + shift**2 * (count * size / (count + size))
