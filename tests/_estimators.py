@@ -30,7 +30,10 @@ QUICK = {
     "PGDExClassifier": {"n_steps": 2, "grad_alpha": 0.01},
     "TwoStageExplanationClassifier": {},
 }
-QUICK = {name: {"max_epochs": 10, "lr": 2e-2, **params} for name, params in QUICK.items()}
+QUICK = {
+    name: {"max_epochs": 10, "lr": 1e-2, "batch_size": 16, **params}
+    for name, params in QUICK.items()
+}
 
 # Those that learn from masks, and so warn when there is none.
 LEARNERS = [estimator for estimator in ESTIMATORS if estimator.__name__ != "ERMClassifier"]
@@ -149,21 +152,16 @@ def weights(estimator):
 def make_problem(n_rows=60, seed=0):
     """Make a table whose labels the first column tells, and a shortcut the last.
 
-    The third column numbers the rows, and the mask of a row spells that number, so that a mask
-    tells to which row it belongs.
+    The third column holds a number of each row's own, and the mask of a row spells that number, so
+    that a mask tells to which row it belongs.
     """
     rng = np.random.default_rng(seed)
     y = np.arange(n_rows) % 2
     X = rng.normal(size=(n_rows, 4))
     X[:, 0] += 2 * y
+    X[:, 2] = rng.permutation(1024)[:n_rows]
     X[:, 3] = 2 * y + 0.1 * rng.normal(size=n_rows)
-    X[:, 2] = np.arange(n_rows)
-    return X, y, row_masks(X)
-
-
-def row_masks(X):
-    """Masks that spell the number of each row: one degree in the third column."""
-    mask = np.zeros((len(X), 4))
+    mask = np.zeros((n_rows, 4))
     mask[:, 2] = X[:, 2] / 1024
     mask[:, 3] = 1
-    return mask
+    return X, y, mask

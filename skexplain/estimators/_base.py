@@ -7,7 +7,6 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping
 
 from ..exceptions import MissingExplanationWarning
 from ..masks import interpret_mask
@@ -24,6 +23,7 @@ from ..training import (
     isolated_random_state,
     measure_inputs,
     module_factory,
+    stop_early,
 )
 from ._parameters import (
     COMMON_CONSTRAINTS,
@@ -183,8 +183,12 @@ class ExplanationEstimator(BaseEstimator):
             device = resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._warn_about_missing_masks(data)
+            callbacks = self._callbacks(len(data.rows), stopping=not partial)
             with isolated_random_state(device):
-                net = self._update_net(data) if go_on else self._build_net(data, device)
+                if go_on:
+                    net = self._update_net(callbacks)
+                else:
+                    net = self._build_net(data, device, callbacks)
                 train, valid = self._split(net, self._training_data(net, data, device), partial)
         except BaseException:
             # Nothing learnt earlier is lost to a bad argument.
@@ -236,7 +240,7 @@ class ExplanationEstimator(BaseEstimator):
                 stacklevel=4,
             )
 
-    def _build_net(self, data, device):
+    def _build_net(self, data, device, callbacks):
         prefixed = self._prefixed_params()
         streams = Streams(root_seed(self.random_state))
         module = self.module
@@ -258,7 +262,7 @@ class ExplanationEstimator(BaseEstimator):
             optimizer=self.optimizer,
             lr=self.lr,
             batch_size=self.batch_size,
-            callbacks=self._callbacks(len(data.rows)),
+            callbacks=callbacks,
             verbose=int(self.verbose == 1),
             device=device,
             compile=self.compile,
@@ -266,27 +270,30 @@ class ExplanationEstimator(BaseEstimator):
         )
         return net.initialize()
 
-    def _update_net(self, data):
+    def _update_net(self, callbacks, **params):
         """Bring the parameters of a net that goes on training up to date."""
-        net = self.net_
-        net.update(
+        prefixed = self._prefixed_params()
+        for_optimizer = {key: prefixed[key] for key in prefixed if key.startswith("optimizer__")}
+        for_callbacks = {key: prefixed[key] for key in prefixed if key.startswith("callbacks__")}
+        self.net_.update(
             terms=self._terms(),
+            callbacks=callbacks,
+            optimizer_parameters={"lr": self.lr, **for_optimizer},
             annotated_per_batch=self.annotated_per_batch,
             batch_size=self.batch_size,
-            callbacks=self._callbacks(len(data.rows)),
             verbose=int(self.verbose == 1),
-            lr=self.lr,
+            **for_callbacks,
+            **params,
         )
-        return net
+        return self.net_
 
-    def _callbacks(self, n_rows):
+    def _callbacks(self, n_rows, stopping):
         callbacks = list(self.callbacks or [])
         if self.verbose == 2:
             callbacks.append(("progress", TrainingProgress()))
-        if self.early_stopping:
+        if self.early_stopping and stopping:
             monitor = "valid_loss" if self._holds_out(n_rows) else "train_loss"
-            stopping = EarlyStopping(monitor, patience=self.n_iter_no_change, load_best=True)
-            callbacks.append(("early_stopping", stopping))
+            callbacks.append(("early_stopping", stop_early(monitor, self.n_iter_no_change)))
         return callbacks
 
     def _holds_out(self, n_rows):
@@ -366,6 +373,9 @@ class _AutoModule:
 
     def __init__(self, input_shape, n_outputs, statistics):
         self.arguments = (input_shape, n_outputs, statistics)
+
+    def __repr__(self):
+        return 'module="auto"'
 
     def __call__(self):
         return build_network(*self.arguments)

@@ -1,5 +1,7 @@
 """Base of the classifiers: labels, class weights, probabilities."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
@@ -29,7 +31,8 @@ class ExplanationClassifier(ClassifierMixin, ExplanationEstimator):
     def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None):
         """Train for one more epoch.
 
-        Epochs trained one by one are those of one `fit`, bit for bit.
+        Epochs trained one by one are those of one `fit`, bit for bit.  All rows train: early
+        stopping holds none out here.
 
         Parameters
         ----------
@@ -108,13 +111,23 @@ class ExplanationClassifier(ClassifierMixin, ExplanationEstimator):
         """Sample weight times class weight, or None where all are equal."""
         if self.class_weight is None:
             return data.sample_weight
+        self._check_class_weight()
         class_weight = compute_class_weight(
             self.class_weight, classes=self.classes_, y=self.classes_[data.y[data.rows]]
         )
         weight = class_weight[data.y]
         if data.sample_weight is not None:
             weight = weight * data.sample_weight
+        if not weight[data.rows].any():
+            raise ValueError("class_weight must be positive for some class with rows; got zeros.")
         return None if np.ptp(weight[data.rows]) == 0 else weight
+
+    def _check_class_weight(self):
+        given = self.class_weight.values() if isinstance(self.class_weight, dict) else ()
+        if not all(isinstance(value, Real) and 0 <= value < np.inf for value in given):
+            raise ValueError(
+                f"class_weight must give non-negative numbers, got {self.class_weight!r}."
+            )
 
     def _strata(self, data):
         y = data.y.cpu().numpy()[data.index.numpy()]

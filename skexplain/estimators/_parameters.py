@@ -14,6 +14,7 @@ from torch import nn
 PREFIXES = ("module__", "optimizer__", "callbacks__", "compile__")
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+FINITE = Interval(Real, None, None, closed="neither")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 COUNT = Interval(Integral, 1, None, closed="left")
 RADIUS = Interval(Real, 0, None, closed="both")

@@ -33,7 +33,7 @@ class PGDExClassifier(ExplanationClassifier):
     alpha : float or "auto", default=1.0
         Weight of the label loss at the perturbed rows; 0 is the label loss alone.  "auto" trains
         the first epoch without and then takes the ratio of label loss to penalty.
-    epsilon : float, default=0.5
+    epsilon : float, default=2.0
         Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
         range.
     n_steps : int, default=5
@@ -74,7 +74,7 @@ class PGDExClassifier(ExplanationClassifier):
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
     >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
-    >>> clf = PGDExClassifier(epsilon=2.0, max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> clf = PGDExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> moved = X + [0, 1]
     >>> bool(np.mean(clf.predict(X) == clf.predict(moved)) > 0.95)
     True
@@ -97,7 +97,7 @@ class PGDExClassifier(ExplanationClassifier):
         module="auto",
         *,
         alpha=1.0,
-        epsilon=0.5,
+        epsilon=2.0,
         n_steps=5,
         step_size=None,
         random_start=True,
@@ -117,10 +117,15 @@ class PGDExClassifier(ExplanationClassifier):
         self.grad_at = grad_at
 
     def _check_parameters(self):
-        if math.isinf(self.epsilon) and self.clip is None:
-            raise ValueError('epsilon may be infinite only with a clip, e.g. clip="data".')
+        bounded = self.clip == "data"
         if isinstance(self.clip, (tuple, list)):
             check_range("clip", self.clip)
+            bounded = all(map(math.isfinite, self.clip))
+        if math.isinf(self.epsilon) and not bounded:
+            raise ValueError(
+                f'epsilon may be infinite only with a finite clip, e.g. clip="data"; got '
+                f"epsilon={self.epsilon} with clip={self.clip!r}."
+            )
         if self.grad_alpha != 0:
             refuse_compile(self)
 

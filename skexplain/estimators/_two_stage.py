@@ -6,7 +6,7 @@ from torch import nn
 from ..penalties import MaskedFeaturePenalty, Term
 from ..training import ExplanationNet, PrepareMappedModule, TwoStageNet
 from ._classifier import ExplanationClassifier
-from ._parameters import COMMON_CONSTRAINTS, NON_NEGATIVE, POSITIVE, StrOptions
+from ._parameters import COMMON_CONSTRAINTS, FINITE, NON_NEGATIVE, POSITIVE, StrOptions
 
 
 class TwoStageExplanationClassifier(ExplanationClassifier):
@@ -55,7 +55,7 @@ class TwoStageExplanationClassifier(ExplanationClassifier):
 
     References
     ----------
-    .. [1] J. Tao, R. Shokri. Machine Learning from Explanations.
+    .. [1] J. Tao, R. Shokri (2025). Machine Learning from Explanations.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class TwoStageExplanationClassifier(ExplanationClassifier):
         "mapping_init": [StrOptions({"default", "identity"})],
         "mapping_lr": [POSITIVE],
         "schedule": [StrOptions({"two_stage", "joint"})],
-        "mask_fill": [NON_NEGATIVE, float, int, StrOptions({"mean"}), "array-like"],
+        "mask_fill": [FINITE, StrOptions({"mean"}), "array-like"],
         "feature_layer": [str, None],
     }
 
@@ -139,6 +139,11 @@ class TwoStageExplanationClassifier(ExplanationClassifier):
         if self.schedule == "joint":
             return ExplanationNet(**kwargs)
         return TwoStageNet(mapping_lr=self.mapping_lr, **kwargs)
+
+    def _update_net(self, callbacks):
+        if isinstance(self.net_, TwoStageNet):
+            return super()._update_net(callbacks, mapping_lr=self.mapping_lr)
+        return super()._update_net(callbacks)
 
     def _prepare_module(self, **kwargs):
         return PrepareMappedModule(

@@ -93,7 +93,7 @@ def resolve_device(device):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        torch.zeros(1, device=resolved).item()
     except Exception as error:  # torch raises many kinds, and AssertionError without CUDA
         raise ValueError(
             f'device must be "auto", "cpu" or an accelerator of this machine, got {device!r}: '

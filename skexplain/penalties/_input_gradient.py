@@ -21,7 +21,7 @@ class InputGradientPenalty(Penalty):
 
     .. math:: \sum_d (a_d u_d \partial s(x) / \partial x_d)^2
 
-    with s the chosen output, by default :math:`\sum_k \log p_k(x)` (Ross et al. 2017 [1]_, eq. 1).
+    with s the chosen output, by default :math:`\sum_k \log p_k(x)` (Ross et al. 2017 [1]_).
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class MaskedFeaturePenalty(Penalty):
 
     References
     ----------
-    .. [1] J. Tao, R. Shokri. Machine Learning from Explanations.
+    .. [1] J. Tao, R. Shokri (2025). Machine Learning from Explanations.
     """
 
     def __init__(self, fill=0.0, train_features=True):

@@ -12,11 +12,11 @@ class WorstCasePenalty(PerturbationPenalty):
 
     .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
-    (Heo et al. 2023 [1]_, eq. 5) by `n_steps` steps of projected gradient ascent.
+    (PGD-Ex of Heo et al. 2023 [1]_) by `n_steps` steps of projected gradient ascent.
 
     Parameters
     ----------
-    epsilon : float, default=0.5
+    epsilon : float, default=2.0
         Radius of the box in input units; ``inf`` together with ``clip="data"`` is the whole range.
     n_steps : int, default=5
         Number of steps.
@@ -37,11 +37,11 @@ class WorstCasePenalty(PerturbationPenalty):
     Examples
     --------
     >>> from skexplain.penalties import WorstCasePenalty
-    >>> WorstCasePenalty(epsilon=2.0, n_steps=3)
-    WorstCasePenalty(epsilon=2.0, n_steps=3)
+    >>> WorstCasePenalty(epsilon=1.0, n_steps=3)
+    WorstCasePenalty(epsilon=1.0, n_steps=3)
     """
 
-    def __init__(self, epsilon=0.5, n_steps=5, step_size=None, random_start=True, clip="data"):
+    def __init__(self, epsilon=2.0, n_steps=5, step_size=None, random_start=True, clip="data"):
         self.epsilon = epsilon
         self.n_steps = n_steps
         self.step_size = step_size

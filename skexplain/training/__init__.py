@@ -2,7 +2,7 @@
 
 from ._architectures import build_network
 from ._batches import TrainingData
-from ._callbacks import TrainingProgress
+from ._callbacks import TrainingProgress, stop_early
 from ._label_losses import CrossEntropyLoss, FocalLoss
 from ._net import ExplanationNet
 from ._prepare import PrepareMappedModule, PrepareModule, module_factory
@@ -26,4 +26,5 @@ __all__ = [
     "isolated_random_state",
     "measure_inputs",
     "module_factory",
+    "stop_early",
 ]

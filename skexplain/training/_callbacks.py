@@ -53,10 +53,10 @@ class BatchWatchers:
         self.at_gradients = _overrides(callbacks, "on_grad_computed")
         self.active = self.at_begin or self.at_end
 
-    def begin(self, batch):
+    def begin(self, batch, training=True):
         """Announce a batch."""
         if self.active:
-            self.net.notify("on_batch_begin", batch=(batch.rows.x, batch.rows.y), training=True)
+            self.net.notify("on_batch_begin", batch=(batch.rows.x, batch.rows.y), training=training)
 
     def gradients(self, batch):
         """Announce its gradients, before the optimizer uses them."""
@@ -68,26 +68,55 @@ class BatchWatchers:
                 training=True,
             )
 
-    def end(self, batch, values, logits):
-        """Announce its losses and outputs."""
+    def end(self, batch, loss, logits, training=True):
+        """Announce its loss (of held-out rows: the label loss) and outputs."""
         if not self.active:
             return
-        loss = values["loss"][0].detach()
-        self.net.history.record_batch("train_loss", loss.item())
-        self.net.history.record_batch("train_batch_size", len(batch.rows.y))
+        loss = loss.detach()
+        part, name = ("train", "train_loss") if training else ("valid", "valid_label_loss")
+        self.net.history.record_batch(name, loss.item())
+        self.net.history.record_batch(f"{part}_batch_size", len(batch.rows.y))
         self.net.notify(
             "on_batch_end",
             batch=(batch.rows.x, batch.rows.y),
-            training=True,
+            training=training,
             loss=loss,
             y_pred=logits,
         )
+
+    def stand_in(self, n_rows):
+        """Where batches were not recorded, leave one that stands for all: Checkpoint reads it."""
+        if not self.active:
+            self.net.history.new_batch()
+            self.net.history.record_batch("train_batch_size", n_rows)
 
 
 def _overrides(callbacks, hook):
     return any(
         getattr(type(callback), hook, None) is not getattr(Callback, hook) for callback in callbacks
     )
+
+
+def stop_early(monitor, patience):
+    """Callback that stops when an entry of the history no longer falls, and restores the best."""
+    return EarlyStopping(monitor, patience=patience, load_best=True)
+
+
+def check_callbacks(callbacks):
+    """Refuse what skorch cannot call.
+
+    Raises
+    ------
+    TypeError
+        If something is neither a callback nor a (name, callback) pair.
+    """
+    for item in callbacks or []:
+        callback = item[-1] if isinstance(item, tuple) and item else item
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks must hold skorch callbacks or (name, callback) pairs; got {item!r}."
+            )
 
 
 def has_stopped(callback):

@@ -1,13 +1,16 @@
 """The engine: a private skorch net that trains on an objective with masks."""
 
+import math
+
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
 from ._batches import RowStore, batch_sizes, penalised_sizes, shuffled_passes
-from ._callbacks import BatchWatchers, WeightKeeper, has_stopped
+from ._callbacks import BatchWatchers, WeightKeeper, check_callbacks, has_stopped
 from ._objective import Objective, RunningMeans
+from ._random import seed_layers
 
 # Optimizers whose one-kernel form computes the same and is faster.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -55,15 +58,29 @@ class ExplanationNet(NeuralNet):
 
     @property
     def _default_callbacks(self):
-        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+        # A silent log would still format its table every epoch.
+        log = [("print_log", PrintLog())] if self.verbose else []
+        return [("epoch_timer", EpochTimer()), *log]
 
     def torch_compile(self, module, name):
         """Keep the module as it is: its compiled form is made for a fit and never stored."""
         return module
 
+    def initialize_callbacks(self):
+        """Refuse what is no callback, and parameters of callbacks that are not there."""
+        check_callbacks(self.callbacks)
+        super().initialize_callbacks()
+        names = [name for name, _ in self.callbacks_]
+        for key, value in vars(self).items():
+            if key.startswith("callbacks__") and value is not None:
+                name = key.split("__")[1]
+                if name not in names:
+                    raise ValueError(f"{key} names none of the callbacks, which are {names}.")
+        return self
+
     def initialize_module(self):
         """Build the network with a seed of its own."""
-        torch.manual_seed(self.streams.seed("module"))
+        seed_layers(self.streams.seed("module"), self.device)
         module = self.module(**self.get_params_for("module"))
         self.module_ = self.prepare_module(module, self.device)
         return self
@@ -97,7 +114,7 @@ class ExplanationNet(NeuralNet):
         }
         return super().initialize()
 
-    def update(self, *, terms, callbacks, lr, **params):
+    def update(self, *, terms, callbacks, optimizer_parameters, **params):
         """Take over parameters before going on; weights and optimizer state stay."""
         vars(self).update(params)
         self.terms = terms
@@ -106,8 +123,12 @@ class ExplanationNet(NeuralNet):
                 self.alphas_[term.name] = float(term.alpha)
         self.callbacks = callbacks
         self._initialize_callbacks()
-        if lr != self.lr:
-            self.set_params(lr=lr)
+        # Only what has changed: a schedule may have moved the rest.
+        changed = dict(
+            item for item in optimizer_parameters.items() if vars(self).get(item[0]) != item[1]
+        )
+        if changed:
+            self.set_params(**changed)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -143,6 +164,7 @@ class ExplanationNet(NeuralNet):
                     objective = self._build_objective()
                 if valid is not None:
                     self._validate_epoch(valid, objective)
+                self._mark_best()
                 if not self._end_epoch(on_epoch):
                     break
         finally:
@@ -160,6 +182,12 @@ class ExplanationNet(NeuralNet):
             raise
         return True
 
+    def _mark_best(self):
+        """Say whether the epoch is the best so far, where skorch's callbacks look for it."""
+        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
+            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
+            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
+
     def _drop_unfinished_epoch(self):
         if self.history and "train_loss" not in self.history[-1]:
             del self.history[-1]
@@ -171,7 +199,7 @@ class ExplanationNet(NeuralNet):
 
     def _train_epoch(self, data, objective):
         epoch = self.epoch_
-        torch.manual_seed(self.streams.seed("layers", epoch))
+        seed_layers(self.streams.seed("layers", epoch), self.device)
         generators = self._generators(epoch)
         means = RunningMeans()
         watchers = BatchWatchers(self)
@@ -186,7 +214,8 @@ class ExplanationNet(NeuralNet):
             values, logits = self._step(objective, batch, penalised, donors, generators, watchers)
             for name, (value, count) in values.items():
                 means.add(f"train_{name}", value, count)
-            watchers.end(batch, values, logits)
+            watchers.end(batch, values["loss"][0], logits)
+        watchers.stand_in(len(data))
         self.history.record("train_batch_count", len(steps))
         self._record(means)
 
@@ -278,13 +307,13 @@ class ExplanationNet(NeuralNet):
 
     def _validate_epoch(self, valid, objective):
         """Record the estimator's own objective on the held-out rows."""
-        means = self.evaluate_losses(valid, objective)
+        means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
         total = self._total(label_loss, means)
         for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
             self.history.record(f"valid_{name}", value)
 
-    def evaluate_losses(self, data, objective, max_rows=None):
+    def evaluate_losses(self, data, objective, max_rows=None, watchers=None):
         """Mean label loss and penalties over rows, with the same draws at every call."""
         means = RunningMeans()
         generators = self._generators(0)
@@ -293,7 +322,12 @@ class ExplanationNet(NeuralNet):
         for index in data.index[:max_rows].split(size):
             with torch.no_grad():
                 batch = data.batch(index)
-                means.add("label_loss", objective.label_term(batch)[0], len(index))
+                if watchers:
+                    watchers.begin(batch, training=False)
+                loss, logits, _ = objective.label_term(batch)
+                means.add("label_loss", loss, len(index))
+                if watchers:
+                    watchers.end(batch, loss, logits, training=False)
         rows = data.penalised[:max_rows] if objective.terms else data.penalised[:0]
         donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
         for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ._mapping import MappedModule, build_mapping, find_feature_layer
-from ._random import Streams
+from ._random import Streams, seed_layers
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,26 @@ class PrepareMappedModule(PrepareModule):
                 f"X; {name!r} does not."
             )
         shape = features.shape[1:]
-        torch.manual_seed(self.streams.seed("mapping"))
+        seed_layers(self.streams.seed("mapping"), device)
         mapping = build_mapping(copy.deepcopy(self.mapping), shape, self.mapping_init).to(device)
+        _check_mapping(mapping, features)
         mapped = MappedModule(module, name, mapping, before)
         self._check_outputs(mapped, x)
         return mapped
+
+
+def _check_mapping(mapping, features):
+    mapping.eval()
+    try:
+        with torch.no_grad():
+            shape = mapping(features).shape
+    except RuntimeError as error:
+        shape = error
+    if shape != features.shape:
+        raise ValueError(
+            f"mapping must return the shape of the features that it is given, "
+            f"{tuple(features.shape)} for {len(features)} rows; got {shape}."
+        )
 
 
 def module_factory(module, prefixed):

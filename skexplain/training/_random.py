@@ -38,6 +38,18 @@ class Streams:
         return torch.Generator(device=device).manual_seed(self.seed(purpose, epoch))
 
 
+def seed_layers(seed, device):
+    """Seed what initialisation and dropout draw from: torch's global generators.
+
+    ``torch.manual_seed`` seeds those of all devices, which takes as long as a small step.
+    """
+    torch.default_generator.manual_seed(seed)
+    device = torch.device(device)
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed)
+
+
 @contextmanager
 def isolated_random_state(device):
     """Leave the global random states of torch and numpy as they were found."""

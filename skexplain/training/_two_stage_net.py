@@ -33,6 +33,17 @@ class TwoStageNet(ExplanationNet):
         )
         return self
 
+    def update(self, *, mapping_lr, optimizer_parameters, **params):
+        """Take over parameters before going on, those of the second optimizer, too."""
+        super().update(optimizer_parameters=optimizer_parameters, **params)
+        shared = {
+            key.removeprefix("optimizer__"): value
+            for key, value in optimizer_parameters.items()
+            if key.startswith("optimizer__") and "param_groups" not in key
+        }
+        for group in self.mapping_optimizer_.param_groups:
+            group.update(shared, lr=mapping_lr)
+
     def step_losses(self, objective, batch, penalised, donors, generators):
         """Losses of stage 1: the label loss alone."""
         loss, logits, _ = objective.label_term(batch)

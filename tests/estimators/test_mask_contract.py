@@ -1,0 +1,552 @@
+"""What a mask means to a fit: one meaning for every estimator, whatever the spelling."""
+
+import inspect
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from _estimators import LEARNERS, weights
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from torch import nn
+
+from skexplain import (
+    ERMClassifier,
+    GradRegClassifier,
+    PGDExClassifier,
+    TwoStageExplanationClassifier,
+)
+from skexplain.exceptions import MissingExplanationWarning
+
+# Each way in which an estimator learns from masks.  A new estimator needs a row.
+PENALTIES = {
+    "grad_reg": lambda **kw: GradRegClassifier(**kw),
+    "pgd": lambda **kw: PGDExClassifier(n_steps=2, **kw),
+    "pgd_and_grad": lambda **kw: PGDExClassifier(**{"n_steps": 2, "grad_alpha": 0.5, **kw}),
+}
+TWO_STAGES = {
+    "two_stage": lambda **kw: TwoStageExplanationClassifier(**kw),
+    "joint": lambda **kw: TwoStageExplanationClassifier(schedule="joint", **kw),
+}
+FORMS = {**PENALTIES, **TWO_STAGES}
+# What has to be zero beside alpha to switch the explanation off.
+OFF = {"grad_reg": {}, "pgd": {}, "pgd_and_grad": {"grad_alpha": 0}, "two_stage": {}, "joint": {}}
+
+every_form = pytest.mark.parametrize("form", FORMS)
+every_penalty = pytest.mark.parametrize("form", PENALTIES)
+every_two_stage = pytest.mark.parametrize("form", TWO_STAGES)
+both_marks = pytest.mark.parametrize("marks", ["irrelevant", "relevant"])
+few = settings(max_examples=4)
+
+N_ROWS, N_COLUMNS = 12, 4
+TABLE = (N_ROWS, N_COLUMNS)
+IMAGES = (8, 2, 4, 4)
+
+# Steps that round like their gradients.  Adam's do not: it takes as long a step along a gradient
+# that is nothing but rounding.
+SMOOTH = {"optimizer": torch.optim.SGD, "lr": 0.1, "batch_size": -1}
+# Explanation terms so strong that another mask gives weights beyond rounding.
+STRONG = {
+    "grad_reg": {"alpha": 50.0},
+    "pgd": {"epsilon": 2.0},
+    "pgd_and_grad": {"epsilon": 2.0},
+    "two_stage": {"mask_fill": 5.0, "mapping_lr": 1.0},
+    "joint": {"mask_fill": 5.0},
+}
+
+
+def problem(shape=TABLE):
+    X = np.random.default_rng(0).normal(size=shape)
+    y = np.arange(len(X)) % 2
+    X.reshape(len(X), -1)[:, 0] += y
+    return X, y
+
+
+def fitted(form, mask, X=None, y=None, *, shape=TABLE, sample_weight=None, **params):
+    """Fit one form of estimator; that it may have nothing to learn from is tested elsewhere."""
+    if X is None:
+        X, y = problem(shape)
+    make = ERMClassifier if form == "erm" else FORMS[form]
+    estimator = make(**{"max_epochs": 2, "batch_size": 5, "random_state": 0, **params})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingExplanationWarning)
+        return estimator.fit(X, y, mask=mask, sample_weight=sample_weight)
+
+
+def weights_of(form, mask, *args, **kwargs):
+    return weights(fitted(form, mask, *args, **kwargs))
+
+
+def bools(shape=TABLE):
+    return hnp.arrays(bool, shape)
+
+
+def marks_and_nan(shape=TABLE):
+    """Degrees that are no mere rounding, and NaN."""
+    values = st.sampled_from([0.0, 1.0, np.nan]) | st.floats(0.01, 0.99)
+    return hnp.arrays(np.float64, shape, elements=values, fill=st.nothing())
+
+
+def test_every_estimator_that_learns_from_masks_is_here():
+    assert {type(make()) for make in FORMS.values()} == set(LEARNERS)
+
+
+# -- one meaning, many spellings -----------------------------------------------------------------
+
+
+@every_form
+@both_marks
+@few
+@given(bools())
+def test_spellings_of_a_0_1_mask_give_equal_bits(form, marks, mask):
+    expected = weights_of(form, mask, mask_marks=marks)
+    as_frame = pd.DataFrame(mask)
+    for spelling in (
+        mask.astype(int),
+        mask.astype(np.uint8),
+        mask.astype(np.float32),
+        mask.astype(">f8"),
+        mask.tolist(),
+        mask.astype(int).tolist(),
+        tuple(map(tuple, mask.astype(float))),
+        mask.astype(object),
+        torch.from_numpy(mask),
+        as_frame.astype("boolean"),
+        np.asfortranarray(mask),
+    ):
+        assert torch.equal(weights_of(form, spelling, mask_marks=marks), expected)
+
+
+@every_form
+def test_the_mask_makes_a_difference(form):
+    """Without which the equalities here would say nothing."""
+    first, last = np.eye(N_COLUMNS)[[0]], np.eye(N_COLUMNS)[[-1]]
+    assert not torch.equal(weights_of(form, first), weights_of(form, last))
+    assert not torch.equal(weights_of(form, first), weights_of(form, first / 2))
+    assert not torch.equal(weights_of(form, first), weights_of(form, first, mask_marks="relevant"))
+    every_other = np.where(np.arange(N_ROWS)[:, None] % 2, first, 0)
+    assert not torch.equal(weights_of(form, first), weights_of(form, every_other))
+
+
+@every_form
+@settings(max_examples=8)
+@given(bools())
+def test_relevant_is_the_opposite_of_irrelevant_to_the_bit(form, mask):
+    expected = weights_of(form, mask)
+    assert torch.equal(weights_of(form, ~mask, mask_marks="relevant"), expected)
+    assert torch.equal(weights_of(form, 1.0 - mask, mask_marks="relevant"), expected)
+
+
+@every_form
+@settings(max_examples=8)
+@given(marks_and_nan())
+def test_relevant_degrees_are_one_minus_irrelevant_ones(form, mask):
+    params = {**SMOOTH, **STRONG[form]}
+    irrelevant = weights_of(form, mask, **params)
+    relevant = weights_of(form, 1 - mask, mask_marks="relevant", **params)
+    torch.testing.assert_close(relevant, irrelevant, atol=1e-5, rtol=0)
+
+
+@every_form
+@both_marks
+@settings(max_examples=6)
+@given(marks_and_nan(N_COLUMNS) | bools(N_COLUMNS))
+def test_mask_for_all_rows_equals_its_repetition(form, marks, mask):
+    expected = weights_of(form, np.tile(mask, (N_ROWS, 1)), mask_marks=marks)
+    for spelling in (mask, mask[None], [mask] * N_ROWS, np.broadcast_to(mask, TABLE)):
+        assert torch.equal(weights_of(form, spelling, mask_marks=marks), expected)
+
+
+@every_form
+@both_marks
+@settings(max_examples=4)
+@given(marks_and_nan((8, 4, 4)) | bools((8, 4, 4)))
+def test_mask_without_channels_equals_its_broadcast(form, marks, mask):
+    params = {"shape": IMAGES, "mask_marks": marks, "max_epochs": 1}
+    expected = weights_of(form, mask, **params)
+    assert torch.equal(weights_of(form, mask[:, None], **params), expected)
+    everywhere = np.repeat(mask[:, None], 2, axis=1)
+    assert torch.equal(weights_of(form, everywhere, **params), expected)
+
+
+@every_form
+def test_image_mask_for_all_rows_equals_its_repetition(form):
+    mask = np.zeros((4, 4))
+    mask[0], mask[1] = 1, np.nan
+    expected = weights_of(form, np.tile(mask, (8, 1, 1)), shape=IMAGES)
+    for shape in ((1, 4, 4), (1, 1, 4, 4)):
+        assert torch.equal(weights_of(form, mask.reshape(shape), shape=IMAGES), expected)
+    both_channels = np.tile(mask, (1, 2, 1, 1))
+    assert torch.equal(weights_of(form, both_channels, shape=IMAGES), expected)
+
+
+@every_form
+def test_each_channel_may_have_its_own_mask(form):
+    first, second = np.zeros((2, *IMAGES[1:]))[:, None]
+    first[:, 0], second[:, 1] = 1, 1
+    left, right = (weights_of(form, mask, shape=IMAGES) for mask in (first, second))
+    assert not torch.equal(left, right)
+
+
+@every_form
+@few
+@given(hnp.arrays(np.uint8, TABLE), bools())
+def test_uint8_and_float_x_give_equal_bits(form, X, mask):
+    y = np.arange(N_ROWS) % 2
+    expected = weights_of(form, mask, X, y)
+    for dtype in (np.float32, np.float64, np.int64, np.float16, ">i4"):
+        assert torch.equal(weights_of(form, mask, X.astype(dtype), y), expected)
+
+
+@every_form
+def test_frame_of_reordered_columns_equals_the_array(form):
+    X, y = problem()
+    mask = np.random.default_rng(1).random(TABLE)
+    names = ["a", "b", "c", "d"]
+    frame = pd.DataFrame(mask, columns=names)[["c", "a", "d", "b"]]
+    ours = weights_of(form, frame, pd.DataFrame(X, columns=names), y)
+    assert torch.equal(ours, weights_of(form, mask))
+
+
+@every_form
+@pytest.mark.parametrize("dtype", [bool, np.float32])
+def test_mask_on_disk_equals_the_one_in_memory(form, dtype, tmp_path):
+    mask = (np.random.default_rng(1).random(TABLE) > 0.5).astype(dtype)
+    np.save(tmp_path / "mask.npy", mask)
+    for mode in ("r", "c"):
+        on_disk = np.load(tmp_path / "mask.npy", mmap_mode=mode)
+        assert torch.equal(weights_of(form, on_disk), weights_of(form, mask))
+
+
+@every_form
+def test_mask_and_x_are_left_as_they_were(form):
+    X, y = problem()
+    mask = np.where(X > 1, np.nan, X > 0)
+    copies = X.copy(), mask.copy()
+    fitted(form, mask, X, y, mask_marks="relevant")
+    np.testing.assert_array_equal(X, copies[0])
+    np.testing.assert_array_equal(mask, copies[1])
+
+
+# -- unknown marks -------------------------------------------------------------------------------
+
+
+@every_form
+@both_marks
+@settings(max_examples=8)
+@given(bools(), bools(N_ROWS))
+def test_rows_of_nan_equal_rows_of_none(form, marks, mask, annotated):
+    with_nan = np.where(annotated[:, None], mask, np.nan)
+    rows = [row if given else None for row, given in zip(mask, annotated, strict=True)]
+    expected = weights_of(form, with_nan, mask_marks=marks)
+    assert torch.equal(weights_of(form, rows, mask_marks=marks), expected)
+
+
+@every_form
+@both_marks
+@settings(max_examples=8)
+@given(marks_and_nan())
+def test_unknown_features_count_as_relevant(form, marks, mask):
+    if form in TWO_STAGES:  # where a row without any mark does not take part
+        assume(not np.isnan(mask).all(axis=1).any())
+    nothing = 1.0 if marks == "relevant" else 0.0
+    filled = np.where(np.isnan(mask), nothing, mask)
+    expected = weights_of(form, filled, mask_marks=marks)
+    assert torch.equal(weights_of(form, mask, mask_marks=marks), expected)
+
+
+class Recorder(nn.Module):
+    """A network that keeps the inputs of every pass."""
+
+    seen: list
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Linear(N_COLUMNS, 5)
+        self.head = nn.Linear(5, 2)
+        type(self).seen = []
+
+    def forward(self, x):
+        self.seen.append(x.detach().clone())
+        return self.head(self.features(x))
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "grad_reg"])
+@both_marks
+def test_unknown_features_are_never_changed(form, marks):
+    """What the network is shown differs from the rows in known irrelevant features only."""
+    X = problem()[0].astype(np.float32)
+    y = np.arange(N_ROWS) % 2
+    irrelevant = 1.0 if marks == "irrelevant" else 0.0
+    mask = np.full((1, N_COLUMNS), 1 - irrelevant)
+    mask[0, 1], mask[0, 3] = np.nan, irrelevant
+    fitted(form, mask, X, y, module=Recorder, mask_marks=marks)
+    seen = torch.cat(Recorder.seen).numpy()
+    for column in range(N_COLUMNS):
+        assert np.isin(seen[:, column], X[:, column]).all() == (column != 3)
+
+
+# -- nothing to learn from -----------------------------------------------------------------------
+
+NO_MARKS = {
+    "none": None,
+    "list_of_none": [None] * N_ROWS,
+    "nan": np.full(TABLE, np.nan),
+    "nan_for_all_rows": np.full((1, N_COLUMNS), np.nan),
+}
+NOTHING_IRRELEVANT = {
+    "bool": np.zeros(TABLE, bool),
+    "float_for_all_rows": np.zeros((1, N_COLUMNS)),
+    "vector": np.zeros(N_COLUMNS, np.uint8),
+    "with_nan": np.where(np.eye(N_ROWS, N_COLUMNS) > 0, np.nan, 0),
+    "with_none": [None, *np.zeros((N_ROWS - 1, N_COLUMNS))],
+}
+
+
+def opposite(mask):
+    """The same mask in the other polarity."""
+    if mask is None:
+        return None
+    if isinstance(mask, list):
+        return [None if row is None else 1 - row for row in mask]
+    return ~mask if mask.dtype == bool else 1 - mask
+
+
+class Noisy(nn.Module):
+    """A network that draws at random, and keeps statistics of what it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Linear(N_COLUMNS, 6), nn.BatchNorm1d(6), nn.Dropout(0.3), nn.ReLU()
+        )
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+both_modules = pytest.mark.parametrize("module", ["auto", Noisy])
+
+
+@every_penalty
+@both_modules
+@pytest.mark.parametrize("mask", {**NO_MARKS, **NOTHING_IRRELEVANT})
+def test_nothing_irrelevant_leaves_the_label_loss(form, module, mask):
+    mask = {**NO_MARKS, **NOTHING_IRRELEVANT}[mask]
+    expected = weights_of("erm", None, module=module)
+    assert torch.equal(weights_of(form, mask, module=module), expected)
+    ours = weights_of(form, opposite(mask), module=module, mask_marks="relevant")
+    assert torch.equal(ours, expected)
+
+
+@every_penalty
+@both_modules
+@settings(max_examples=5)
+@given(marks_and_nan(), st.sampled_from([5, 64, -1]))
+def test_alpha_of_zero_leaves_the_label_loss(form, module, mask, batch_size):
+    params = {"module": module, "batch_size": batch_size}
+    expected = weights_of("erm", mask, **params)
+    assert torch.equal(weights_of(form, mask, alpha=0, **OFF[form], **params), expected)
+    assert torch.equal(weights_of("erm", None, **params), expected)
+
+
+@every_penalty
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"class_weight": "balanced"},
+        {"label_loss": "focal"},
+        {"sample_weight": np.arange(1.0, 1 + N_ROWS)},
+        {"alpha": "auto"},
+        {"annotated_per_batch": 3},
+        {"input_unit": "input"},
+    ],
+    ids=lambda params: next(iter(params)),
+)
+def test_nothing_irrelevant_leaves_the_label_loss_with(form, params):
+    baseline = {key: value for key, value in params.items() if key != "alpha"}
+    expected = weights_of("erm", None, **baseline)
+    for mask in (None, np.zeros(TABLE)):
+        assert torch.equal(weights_of(form, mask, **params), expected)
+
+
+@every_two_stage
+@both_modules
+def test_two_stages_without_marks_are_the_matched_control(form, module):
+    full = np.eye(N_ROWS, N_COLUMNS)
+    control = weights_of(form, full, alpha=0, module=module)
+    for mask in NO_MARKS.values():
+        for marks in ("irrelevant", "relevant"):
+            ours = weights_of(form, mask, module=module, mask_marks=marks)
+            assert torch.equal(ours, control)
+
+
+@every_two_stage
+@pytest.mark.parametrize("mask", NOTHING_IRRELEVANT)
+def test_rows_with_nothing_irrelevant_take_part_in_two_stages(form, mask):
+    mask = NOTHING_IRRELEVANT[mask]
+    ours = weights_of(form, mask)
+    assert not torch.equal(ours, weights_of(form, None))
+    assert torch.equal(weights_of(form, opposite(mask), mask_marks="relevant"), ours)
+
+
+# -- the warning ---------------------------------------------------------------------------------
+
+WITHOUT = "is fitted without a mask: it learns from labels alone"
+NO_ROW = "is fitted with masks that annotate no row: it learns from labels alone"
+NO_FEATURE = "is fitted with masks that mark no feature as irrelevant: it learns from labels alone"
+
+
+def fit_quietly(form, mask, sample_weight=None, **params):
+    """Fit with nothing suppressed: warnings are errors in these tests."""
+    X, y = problem()
+    estimator = FORMS[form](max_epochs=1, random_state=0, **params)
+    return estimator.fit(X, y, mask=mask, sample_weight=sample_weight)
+
+
+@every_form
+@pytest.mark.parametrize("mask", NO_MARKS)
+def test_warns_without_marks(form, mask):
+    message = WITHOUT if mask == "none" else NO_ROW
+    with pytest.warns(MissingExplanationWarning) as caught:
+        fit_quietly(form, NO_MARKS[mask])
+    assert len(caught) == 1
+    assert message in str(caught[0].message)
+    assert str(caught[0].message).startswith(type(FORMS[form]()).__name__)
+    # It points to where fit was called.
+    assert caught[0].filename == inspect.getsourcefile(fit_quietly)
+
+
+@every_penalty
+@pytest.mark.parametrize("mask", NOTHING_IRRELEVANT)
+def test_warns_when_nothing_is_irrelevant(form, mask):
+    with pytest.warns(MissingExplanationWarning, match=NO_FEATURE) as caught:
+        fit_quietly(form, NOTHING_IRRELEVANT[mask])
+    assert len(caught) == 1
+
+
+@every_two_stage
+@pytest.mark.parametrize("mask", NOTHING_IRRELEVANT)
+def test_no_warning_where_rows_with_nothing_irrelevant_take_part(form, mask):
+    fit_quietly(form, NOTHING_IRRELEVANT[mask])
+
+
+@every_form
+@pytest.mark.parametrize("mask", {**NO_MARKS, **NOTHING_IRRELEVANT})
+def test_no_warning_where_the_explanation_is_switched_off(form, mask):
+    fit_quietly(form, {**NO_MARKS, **NOTHING_IRRELEVANT}[mask], alpha=0, **OFF[form])
+
+
+@every_form
+@both_marks
+def test_no_warning_for_a_single_mark(form, marks):
+    irrelevant = 1.0 if marks == "irrelevant" else 0.0
+    mask = np.full(TABLE, np.nan)
+    mask[5, 2] = irrelevant
+    fit_quietly(form, mask, mask_marks=marks)
+    rows = [None] * N_ROWS
+    rows[5] = [1 - irrelevant, irrelevant, 1 - irrelevant, 1 - irrelevant]
+    fit_quietly(form, rows, mask_marks=marks)
+
+
+@every_form
+def test_warns_when_the_only_annotated_row_weighs_nothing(form):
+    mask = np.full(TABLE, np.nan)
+    mask[5] = 1
+    weight = np.ones(N_ROWS)
+    weight[5] = 0
+    with pytest.warns(MissingExplanationWarning, match=NO_ROW):
+        fit_quietly(form, mask, weight)
+
+
+@every_form
+def test_partial_fit_warns_at_its_caller(form):
+    X, y = problem()
+    with pytest.warns(MissingExplanationWarning, match=WITHOUT) as caught:
+        FORMS[form](random_state=0).partial_fit(X, y, [0, 1])
+    assert caught[0].filename == inspect.getsourcefile(fit_quietly)
+
+
+@pytest.mark.parametrize("mask", {**NO_MARKS, **NOTHING_IRRELEVANT})
+def test_baseline_never_warns(mask):
+    X, y = problem()
+    ERMClassifier(max_epochs=1).fit(X, y, mask={**NO_MARKS, **NOTHING_IRRELEVANT}[mask])
+
+
+# -- rows ----------------------------------------------------------------------------------------
+
+
+def without_draws(form):
+    """Full batches, strong terms, and nothing that draws at random for each row."""
+    draws = {"random_start": False} if form.startswith("pgd") else {}
+    return {**SMOOTH, **STRONG[form], **draws}
+
+
+@every_form
+@settings(max_examples=8)
+@given(marks_and_nan(), st.permutations(range(N_ROWS)))
+def test_order_of_rows_does_not_matter(form, mask, order):
+    X, y = problem()
+    weight = np.linspace(0.5, 2, N_ROWS)
+    params = without_draws(form)
+    one = fitted(form, mask, X, y, sample_weight=weight, **params)
+    other = fitted(form, mask[order], X[order], y[order], sample_weight=weight[order], **params)
+    torch.testing.assert_close(weights(other), weights(one), atol=2e-5, rtol=0)
+    np.testing.assert_allclose(other.predict_proba(X), one.predict_proba(X), atol=1e-4)
+
+
+@every_form
+def test_masks_belong_to_their_rows(form):
+    """The counterpart: permuting the mask alone does matter."""
+    X, y = problem()
+    mask = np.random.default_rng(1).random(TABLE) > 0.5
+    params = without_draws(form)
+    one, other = (weights_of(form, rows, X, y, **params) for rows in (mask, mask[::-1]))
+    assert (one - other).abs().max() > 1e-3
+
+
+@every_form
+@settings(max_examples=8)
+@given(marks_and_nan(), st.sets(st.integers(0, N_ROWS - 1), min_size=1, max_size=6), st.data())
+def test_row_of_weight_zero_equals_no_row(form, mask, removed, data):
+    kept = np.setdiff1d(np.arange(N_ROWS), list(removed))
+    X, y = problem()
+    assume(len(np.unique(y[kept])) == 2)
+    X[list(removed)] = 1e6  # would spoil units, range and all
+    weight = np.zeros(N_ROWS)
+    weight[kept] = data.draw(st.sampled_from([1.0, np.linspace(0.5, 2, len(kept))]))
+    batch_size = data.draw(st.sampled_from([3, 5, -1]))
+    ours = weights_of(form, mask, X, y, sample_weight=weight, batch_size=batch_size)
+    theirs = weights_of(
+        form, mask[kept], X[kept], y[kept], sample_weight=weight[kept], batch_size=batch_size
+    )
+    assert torch.equal(ours, theirs)
+
+
+@every_form
+@settings(max_examples=6)
+@given(bools(), hnp.arrays(bool, N_ROWS))
+def test_annotated_per_batch_of_the_default_size_changes_nothing(form, mask, annotated):
+    rows = np.where(annotated[:, None], mask, np.nan)
+    n_penalised = int((annotated if form in TWO_STAGES else annotated & mask.any(axis=1)).sum())
+    assume(0 < n_penalised < N_ROWS)
+    expected = weights_of(form, rows, batch_size=-1)
+    ours = weights_of(form, rows, batch_size=-1, annotated_per_batch=n_penalised)
+    assert torch.equal(ours, expected)
+
+
+@every_form
+def test_annotated_rows_drawn_three_times_weigh_as_once(form):
+    """A mean over the penalised rows does not depend on how often each comes."""
+    mask = np.full(TABLE, np.nan)
+    mask[2:5, 1], mask[2:5, 2] = 1, 0
+    params = without_draws(form)
+    once = weights_of(form, mask, annotated_per_batch=3, **params)
+    thrice = weights_of(form, mask, annotated_per_batch=9, **params)
+    torch.testing.assert_close(thrice, once, atol=1e-5, rtol=0)
+    fewer = weights_of(form, mask, annotated_per_batch=1, **params)
+    assert (fewer - once).abs().max() > 1e-3
