@@ -27,7 +27,7 @@ ESTIMATORS = [
 QUICK = {
     "ERMClassifier": {},
     "GradRegClassifier": {"alpha": 0.1},
-    "PGDExClassifier": {"n_steps": 2, "grad_alpha": 0.01},
+    "PGDExClassifier": {"epsilon": 0.5, "n_steps": 2, "grad_alpha": 0.01},
     "TwoStageExplanationClassifier": {},
 }
 QUICK = {

@@ -1,0 +1,118 @@
+"""On a CUDA device: what a CPU computes, wherever the data live."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skexplain import (
+    ERMClassifier,
+    GradRegClassifier,
+    PGDExClassifier,
+    TwoStageExplanationClassifier,
+)
+from skexplain.training._batches import RowStore
+
+pytestmark = pytest.mark.gpu
+
+ESTIMATORS = [
+    ERMClassifier(),
+    GradRegClassifier(),
+    GradRegClassifier(alpha="auto"),
+    PGDExClassifier(random_start=False),
+    PGDExClassifier(grad_alpha=0.1),
+    TwoStageExplanationClassifier(),
+    TwoStageExplanationClassifier(schedule="joint"),
+]
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=120)
+    X = rng.integers(0, 40, (120, 1, 8, 8), dtype=np.uint8)
+    X[np.arange(120), 0, 1, y] += 200
+    mask = np.zeros((120, 8, 8), dtype=bool)
+    mask[:, 4:] = True
+    return X, y, mask
+
+
+def copy_of(estimator, **params):
+    return type(estimator)(**{**estimator.get_params(), **params})
+
+
+def test_auto_finds_the_device(images):
+    X, y, _ = images
+    clf = ERMClassifier(max_epochs=1).fit(X, y)
+    assert next(clf.module_.parameters()).device.type == "cuda"
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_learns_as_on_the_cpu(estimator, images):
+    X, y, mask = images
+    common = {"max_epochs": 20, "lr": 3e-3, "random_state": 0}
+    on_gpu = copy_of(estimator, device="cuda", **common).fit(X, y, mask=mask)
+    on_cpu = copy_of(estimator, device="cpu", **common).fit(X, y, mask=mask)
+    assert on_gpu.score(X, y) > 0.95
+    if "PGD" not in type(estimator).__name__:  # signs of tiny gradients differ
+        first = [clf.history_[0]["train_loss"] for clf in (on_gpu, on_cpu)]
+        assert first[0] == pytest.approx(first[1], rel=1e-2)
+    agreement = np.mean(on_gpu.predict(X) == on_cpu.predict(X))
+    assert agreement > 0.95
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_some_annotated_rows_and_weights(estimator, images):
+    X, y, mask = images
+    some = mask.astype(np.float64)
+    some[30:] = np.nan
+    clf = copy_of(estimator, device="cuda", max_epochs=2, early_stopping=True, random_state=0)
+    clf.set_params(class_weight="balanced", validation_fraction=0.2)
+    clf.fit(X, y, mask=some, sample_weight=np.linspace(0, 1, 120))
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
+def test_dropout_is_seeded_and_the_outside_left_alone(images):
+    X, y, mask = images
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Dropout(0.5), nn.Linear(32, 3))
+    before = torch.cuda.get_rng_state()
+    first, second = (
+        GradRegClassifier(module, max_epochs=2, random_state=0).fit(X, y, mask=mask)
+        for _ in range(2)
+    )
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    losses = [clf.history_[0]["train_loss"] for clf in (first, second)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_data_that_do_not_fit_are_streamed(images, monkeypatch):
+    X, y, mask = images
+    whole = PGDExClassifier(max_epochs=2, random_state=0).fit(X, y, mask=mask)
+    monkeypatch.setattr(RowStore, "_fits_on_device", lambda self: False)
+    streamed = PGDExClassifier(max_epochs=2, random_state=0).fit(X, y, mask=mask)
+    np.testing.assert_allclose(whole.predict_proba(X), streamed.predict_proba(X), atol=1e-3)
+
+
+def test_pickles(images):
+    X, y, mask = images
+    clf = TwoStageExplanationClassifier(max_epochs=2, random_state=0).fit(X, y, mask=mask)
+    loaded = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_allclose(loaded.predict_proba(X), clf.predict_proba(X), atol=1e-5)
+
+
+def test_attention_differentiates_twice(images):
+    X, y, mask = images
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.head(self.layer(x[:, 0] / 255).mean(1))
+
+    clf = GradRegClassifier(Attention, max_epochs=1).fit(X, y, mask=mask)
+    assert np.isfinite(clf.history_[0]["train_input_gradient"])
