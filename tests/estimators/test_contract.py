@@ -147,6 +147,13 @@ def test_seeds(cls, problem):
     assert_same_weights(*two)
 
 
+def drawing(**params):
+    """A user's module may draw from the global states."""
+    np.random.random_sample(3)  # noqa: NPY002
+    torch.rand(3)
+    return Perceptron(**params)
+
+
 def test_global_random_states_stay(cls, problem):
     X, y, mask = problem
 
@@ -160,7 +167,8 @@ def test_global_random_states_stay(cls, problem):
     seed()
     expected = draws()
     seed()
-    estimator = modular(cls, early_stopping=True, validation_fraction=0.3).fit(X, y, mask=mask)
+    params = {"module": drawing, "early_stopping": True, "validation_fraction": 0.3}
+    estimator = modular(cls, **params).fit(X, y, mask=mask)
     estimator.partial_fit(X, y, mask=mask)
     estimator.predict_proba(X)
     assert draws() == expected

@@ -494,3 +494,15 @@ def test_input_unit_measures_gradients_in_standard_deviations(data):
     unit = torch.from_numpy((X * scale).std(axis=0))
     expected = (torch.from_numpy(mask) * unit * gradient).square().sum(1).mean()
     assert in_sd.history_[0]["train_input_gradient"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.slow  # measured: 10 to 130 s, a compiler at work
+@pytest.mark.parametrize(
+    "estimator", [ERMClassifier(), PGDExClassifier(n_steps=2), TwoStageExplanationClassifier()]
+)
+def test_compiled_networks_learn_the_same(estimator, data):
+    X, y, mask = data
+    common = {"module": Net, "max_epochs": 2, "random_state": 0}
+    compiled = type(estimator)(compile=True, **common).fit(X, y, mask=mask)
+    plain = type(estimator)(**common).fit(X, y, mask=mask)
+    np.testing.assert_allclose(compiled.predict_proba(X), plain.predict_proba(X), atol=1e-4)
