@@ -7,8 +7,8 @@ the shade. A network that is told which pixels must not matter learns the digit.
 """
 
 # %%
-# The data: real 8x8 digits, squeezed into one half; the other half is filled with a shade that tells
-# the label. The mask marks that half, image by image.
+# The data: real 8x8 digits, squeezed into one half; the other half is filled with a shade that
+# tells the label. The mask marks that half, image by image.
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -5,6 +5,7 @@ r"""What is minimised: the label loss of a batch plus alpha times each penalty.
 
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from ..penalties import Point, evaluate_terms
@@ -90,22 +91,19 @@ class Objective:
 
 
 class RunningMeans:
-    """Means of an epoch's losses, summed on the device so that no step waits for it."""
+    """Means of an epoch's losses, left on the device so that no step waits for them."""
 
     def __init__(self):
-        self._sums, self._counts = {}, {}
+        self._values, self._counts = {}, {}
 
     def add(self, name, value, count):
         """Add the mean `value` of `count` rows."""
-        value = value.detach() * count
-        self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._counts[name] = self._counts.get(name, 0) + count
+        self._values.setdefault(name, []).append(value.detach())
+        self._counts.setdefault(name, []).append(count)
 
     def result(self):
         """Return the mean of each name as a float."""
-        if not self._sums:
-            return {}
-        values = torch.stack(list(self._sums.values())).tolist()
         return {
-            name: value / self._counts[name] for name, value in zip(self._sums, values, strict=True)
+            name: float(np.average(torch.stack(values).cpu().numpy(), weights=self._counts[name]))
+            for name, values in self._values.items()
         }
