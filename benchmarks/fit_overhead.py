@@ -1,6 +1,6 @@
 """How much longer a fit takes than a torch loop by hand that makes the same passes.
 
-    python benchmarks/fit_overhead.py [--repeats 9] [--markdown FILE]
+    python benchmarks/fit_overhead.py [--repeats 7] [--json FILE]
 
 Every figure is a ratio within one run: estimator and loops take turns on one thread, and the median
 over the turns is reported.  Two loops stand for two users: one writes plain Adam, the other has
@@ -27,6 +27,7 @@ from skexplain import (
 )
 
 BATCH_SIZE, N_CLASSES, EPSILON, N_STEPS = 64, 10, 2.0, 5
+STEPS = {"MLP": 120, "CNN": 30}
 
 
 def perceptron():
@@ -182,7 +183,7 @@ def ratio(times, loop):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--rows", type=int, nargs="+", default=[100, 2000])
@@ -194,8 +195,8 @@ def main():
     results = []
     for network in arguments.networks:
         for n_rows in arguments.rows:
-            # About as many steps at each size.
-            epochs = max(2, 3000 // n_rows)
+            # A hundred steps or so, so that set-up counts about as in a short fit of a user's.
+            epochs = max(2, STEPS[network] * BATCH_SIZE // n_rows)
             for method in arguments.methods:
                 times = measure(method, network, n_rows, epochs, arguments.repeats)
                 results.append({"method": method, "network": network, "rows": n_rows, **times})

@@ -80,7 +80,7 @@ def _parser():
         "--seeds", type=_positive, default=3, metavar="N", help="repetitions (default: 3)"
     )
     command.add_argument(
-        "--epochs", type=_positive, default=50, metavar="N", help="epochs of a fit (default: 50)"
+        "--epochs", type=_positive, default=30, metavar="N", help="epochs of a fit (default: 30)"
     )
     command.add_argument(
         "--n-jobs",

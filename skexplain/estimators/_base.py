@@ -180,7 +180,7 @@ class ExplanationEstimator(BaseEstimator):
         try:
             self._validate_params()
             self._check_parameters()
-            device = resolve_device(self.device)
+            device = self.net_.device if go_on else resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._warn_about_missing_masks(data)
             callbacks = self._callbacks(len(data.rows), stopping=not partial)

@@ -83,7 +83,9 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
     verbose : {0, 1, 2}, default=0
         Silent, a table with a row per epoch, or a progress bar.
     warm_start : bool, default=False
-        Whether `fit` goes on from the present weights.
+        Whether `fit` goes on from the present weights and optimizer state.  Weights of penalties,
+        learning rates, batch size and callbacks may change meanwhile; network, optimizer class,
+        units and device stay those of the first fit.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches and draws.  Equal seeds give bit-equal weights on a CPU.
     **prefixed
@@ -147,7 +149,7 @@ def inherit_parameters(cls):
     for key, text in _TEXTS.items():
         cls.__doc__ = (cls.__doc__ or "").replace(key, text)
     init = vars(cls).get("__init__")
-    if init is None:
+    if init is None or not _passes_on(init):
         return
     # The keywords with prefixes stay out of the signature: they are no parameter of their own.
     own = _named_parameters(init)
@@ -159,6 +161,11 @@ def inherit_parameters(cls):
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
     init.__signature__ = inspect.Signature([*own, *inherited])
+
+
+def _passes_on(function):
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def _named_parameters(function):

@@ -33,7 +33,8 @@ class TwoStageExplanationClassifier(ExplanationClassifier):
     mapping_init : {"default", "identity"}, default="default"
         Start of the mapping: torch's random values, or the identity.
     mapping_lr : float, default=1e-3
-        Learning rate of the second step; its optimizer is of the same class.
+        Learning rate of the second step; its optimizer is of the same class.  Callbacks such as
+        skorch's ``LRScheduler`` act on the first step's.
     schedule : {"two_stage", "joint"}, default="two_stage"
         Two steps, or one step on the sum of label loss and alpha times the divergence, for all
         weights.

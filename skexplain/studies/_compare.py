@@ -32,7 +32,7 @@ class Cell:
     seed: int
 
 
-def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=50, n_jobs=1, progress=False):
+def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1, progress=False):
     """Train estimators on the same splits and score them by group.
 
     Each estimator is fitted with its masks and, as a control, with masks shuffled between rows.
@@ -47,7 +47,7 @@ def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=50, n_jobs=1,
         Names from the catalogue; None: all.
     seeds : int or list of int, default=3
         Number of repetitions, or their seeds; each has a split and initial weights of its own.
-    max_epochs : int, default=50
+    max_epochs : int, default=30
         Epochs of every fit.
     n_jobs : int, default=1
         Processes; each computes on one thread.

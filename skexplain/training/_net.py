@@ -170,6 +170,7 @@ class ExplanationNet(NeuralNet):
         finally:
             self.notify("on_train_end", X=data, y=None)
             self._drop_unfinished_epoch()
+            self.module_.eval()  # as whoever takes module_ out expects it
 
     def _end_epoch(self, on_epoch):
         """Close the epoch; False when a callback asked to stop."""
@@ -227,7 +228,7 @@ class ExplanationNet(NeuralNet):
         def closure():
             self.optimizer_.zero_grad()
             loss, values, logits = self.step_losses(objective, batch, penalised, donors, generators)
-            loss.backward()
+            objective.backward(loss)
             watchers.gradients(batch)
             if not first:
                 first.extend([values, logits.detach()])
@@ -274,7 +275,7 @@ class ExplanationNet(NeuralNet):
         """Rows of each step: the batch, the penalised rows and the donors (or None)."""
         order = shuffled_passes(data.index, len(data), self.streams.generator("order", epoch))
         batches = order.split(batch_sizes(len(data), self.effective_batch_size(data)))
-        n_penalised = len(data.penalised) if self.wants_penalised(objective) else 0
+        n_penalised = len(data.penalised) if objective.terms else 0
         sizes = penalised_sizes(
             [len(batch) for batch in batches], len(data), n_penalised, self.annotated_per_batch
         )
@@ -290,10 +291,6 @@ class ExplanationNet(NeuralNet):
             generator = self.streams.generator("donors", epoch)
             donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
         return list(zip(batches, penalised, donors, strict=True))
-
-    def wants_penalised(self, objective):
-        """Whether a step looks at penalised rows at all."""
-        return bool(objective.terms)
 
     def effective_batch_size(self, data):
         """Return the batch size; -1 stands for all rows at once, as in skorch."""
@@ -319,7 +316,7 @@ class ExplanationNet(NeuralNet):
         generators = self._generators(0)
         size = self.effective_batch_size(data)
         self.module_.eval()
-        for index in data.index[:max_rows].split(size):
+        for index in self._sample(data.index, max_rows).split(size):
             with torch.no_grad():
                 batch = data.batch(index)
                 if watchers:
@@ -328,7 +325,7 @@ class ExplanationNet(NeuralNet):
                 means.add("label_loss", loss, len(index))
                 if watchers:
                     watchers.end(batch, loss, logits, training=False)
-        rows = data.penalised[:max_rows] if objective.terms else data.penalised[:0]
+        rows = self._sample(data.penalised, max_rows if objective.terms else 0)
         donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
         for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
             penalised = data.batch(index, with_masks=True)
@@ -339,6 +336,13 @@ class ExplanationNet(NeuralNet):
             for name, value in values.items():
                 means.add(name, value, len(index))
         return means.result()
+
+    def _sample(self, rows, max_rows):
+        """At most so many rows, drawn at random: they may be sorted by class; None: all."""
+        if max_rows is None:
+            return rows
+        size = min(max_rows, len(rows))
+        return shuffled_passes(rows, size, self.streams.generator("order"))
 
     def _fix_automatic_alphas(self, data):
         """At the end of the first epoch, weigh each automatic term as the label loss."""

@@ -4,8 +4,8 @@ r"""What is minimised: the label loss of a batch plus alpha times each penalty.
 """
 
 from contextlib import contextmanager
+from operator import mul
 
-import numpy as np
 import torch
 
 from ..penalties import Point, evaluate_terms
@@ -37,6 +37,7 @@ class Objective:
         hosts = {term.at for term in active}
         self.terms = [term for term in terms if term in active or term.name in hosts]
         self.needs_donors = any(term.penalty.needs_donors for term in self.terms)
+        self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
         # clean rows.
@@ -77,6 +78,17 @@ class Objective:
             label_loss = label_loss + self.alphas[name] * value
         return label_loss
 
+    def backward(self, loss):
+        """Compute the gradients of all weights.
+
+        Inputs at which a penalty took a gradient would get one too, at the price of a pass through
+        the first layer: they are left out.
+        """
+        weights = None
+        if self.has_input_gradient:
+            weights = [weight for weight in self.module.parameters() if weight.requires_grad]
+        loss.backward(inputs=weights)
+
     @contextmanager
     def evaluation_mode(self):
         """Run the module in evaluation mode where that could make a difference."""
@@ -103,7 +115,9 @@ class RunningMeans:
 
     def result(self):
         """Return the mean of each name as a float."""
-        return {
-            name: float(np.average(torch.stack(values).cpu().numpy(), weights=self._counts[name]))
-            for name, values in self._values.items()
-        }
+        return {name: self._mean(name) for name in self._values}
+
+    def _mean(self, name):
+        counts = self._counts[name]
+        values = torch.stack(self._values[name]).tolist()
+        return sum(map(mul, values, counts)) / sum(counts)

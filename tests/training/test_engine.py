@@ -12,6 +12,7 @@ from skexplain import (
     PGDExClassifier,
     TwoStageExplanationClassifier,
 )
+from skexplain.penalties import Penalty, Term
 from skexplain.training._random import Streams
 
 SEED, N_ROWS, N_CLASSES, BATCH, EPOCHS, LR = 3, 50, 3, 16, 3, 1e-2
@@ -506,3 +507,69 @@ def test_compiled_networks_learn_the_same(estimator, data):
     compiled = type(estimator)(compile=True, **common).fit(X, y, mask=mask)
     plain = type(estimator)(**common).fit(X, y, mask=mask)
     np.testing.assert_allclose(compiled.predict_proba(X), plain.predict_proba(X), atol=1e-4)
+
+
+class DonorPenalty(Penalty):
+    """Writes down which rows it is given and which donors; column 0 holds the row's number."""
+
+    needs_donors = True
+
+    def __init__(self, log=None):
+        self.log = log
+
+    def __call__(self, module, rows, donors=None, generator=None):
+        self.log.append((rows.x[:, 0].int().tolist(), donors.x[:, 0].int().tolist()))
+        return module(rows.x).sum(1) * 0
+
+
+class WithDonors(ERMClassifier):
+    log: list = []
+
+    def _terms(self):
+        return (Term("donor", DonorPenalty(WithDonors.log), 1.0),)
+
+
+def test_donors_are_as_many_penalised_rows_in_an_order_of_their_own(data):
+    X, y, mask = data
+    X = X.copy()
+    X[:, 0] = np.arange(N_ROWS)
+    some = mask.astype(float)
+    some[20:] = np.nan
+    WithDonors.log.clear()
+    WithDonors(Net, max_epochs=1, batch_size=BATCH, random_state=0).fit(X, y, mask=some)
+    assert [len(rows) for rows, _ in WithDonors.log] == [6, 6, 6, 1]  # 20 of 50 rows
+    for rows, donors in WithDonors.log:
+        assert len(donors) == len(rows)
+        assert max(donors + rows) < 20
+    assert [r for rows, _ in WithDonors.log for r in rows] != [
+        d for _, donors in WithDonors.log for d in donors
+    ]
+
+
+def test_automatic_alpha_is_measured_on_rows_of_all_classes(monkeypatch):
+    """Also where the rows are sorted by class and only some are looked at."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 3000)
+    X = rng.normal(size=(6000, 3)).astype(np.float32)
+    X[:, 0] += 6 * y
+    clf = GradRegClassifier(max_epochs=1, alpha="auto", random_state=0)
+    seen = []
+    from skexplain.training import ExplanationNet
+
+    original = ExplanationNet._sample
+
+    def recording(self, rows, max_rows):
+        sample = original(self, rows, max_rows)
+        seen.append(sample)
+        return sample
+
+    monkeypatch.setattr(ExplanationNet, "_sample", recording)
+    clf.fit(X, y, mask=np.array([[0, 1, 1]]))
+    for sample in seen:
+        assert len(set(sample.tolist())) == 4096
+        assert 0.4 < y[sample.numpy()].mean() < 0.6
+
+
+def test_the_module_is_left_in_evaluation_mode(data):
+    clf = fitted(GradRegClassifier(Net, module__norm=True), data)
+    assert not clf.module_.training
