@@ -58,8 +58,8 @@ class GradRegClassifier(ExplanationClassifier):
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
     >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
-    >>> clf = GradRegClassifier(max_epochs=50, random_state=0).fit(X, y, mask=mask)
-    >>> moved = X + [0, 10]
+    >>> clf = GradRegClassifier(alpha=10, max_epochs=50, random_state=0).fit(X, y, mask=mask)
+    >>> moved = X + [0, 1]
     >>> bool(np.mean(clf.predict(X) == clf.predict(moved)) > 0.95)
     True
     """
