@@ -38,7 +38,7 @@ from ._validation import FitData, check_inputs, check_weights, resolve_device
 _MIN_VALIDATION_ROWS = 10
 
 
-class ExplanationEstimator(BaseEstimator):
+class BaseExplanationEstimator(BaseEstimator):
     """Base of the estimators that take a mask beside X and y.
 
     Parameters
@@ -365,7 +365,7 @@ class ExplanationEstimator(BaseEstimator):
 
 
 # The base is no subclass of its own.
-inherit_parameters(ExplanationEstimator)
+inherit_parameters(BaseExplanationEstimator)
 
 
 class _AutoModule:

@@ -7,11 +7,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from ._base import ExplanationEstimator
+from ._base import BaseExplanationEstimator
 from ._parameters import FIT_TEXT
 
 
-class ExplanationClassifier(ClassifierMixin, ExplanationEstimator):
+class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
     """Base of the classifiers that take a mask beside X and y."""
 
     def fit(self, X, y, *, mask=None, sample_weight=None):

@@ -1,9 +1,9 @@
 """The baseline: empirical risk minimisation."""
 
-from ._classifier import ExplanationClassifier
+from ._classifier import BaseExplanationClassifier
 
 
-class ERMClassifier(ExplanationClassifier):
+class ERMClassifier(BaseExplanationClassifier):
     """Classifier that learns from labels alone.
 
     The baseline of every comparison: the same network and engine as the other estimators.  A mask

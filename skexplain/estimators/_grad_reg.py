@@ -2,11 +2,11 @@
 
 from ..penalties import InputGradientPenalty, Term
 from ..penalties._input_gradient import OUTPUTS
-from ._classifier import ExplanationClassifier
+from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA, COMMON_CONSTRAINTS, StrOptions, refuse_compile
 
 
-class GradRegClassifier(ExplanationClassifier):
+class GradRegClassifier(BaseExplanationClassifier):
     r"""Classifier whose output may not react to irrelevant features.
 
     Adds to the label loss, for a row x with irrelevance a and input unit u,

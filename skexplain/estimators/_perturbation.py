@@ -3,7 +3,7 @@
 import math
 
 from ..penalties import InputGradientPenalty, Term, WorstCasePenalty
-from ._classifier import ExplanationClassifier
+from ._classifier import BaseExplanationClassifier
 from ._parameters import (
     ALPHA,
     COMMON_CONSTRAINTS,
@@ -16,7 +16,7 @@ from ._parameters import (
 )
 
 
-class PGDExClassifier(ExplanationClassifier):
+class PGDExClassifier(BaseExplanationClassifier):
     r"""Classifier trained on the worst perturbation of its irrelevant features.
 
     Adds to the label loss, for a row x with irrelevance a and input unit u,

@@ -5,11 +5,11 @@ from torch import nn
 
 from ..penalties import MaskedFeaturePenalty, Term
 from ..training import ExplanationNet, PrepareMappedModule, TwoStageNet
-from ._classifier import ExplanationClassifier
+from ._classifier import BaseExplanationClassifier
 from ._parameters import COMMON_CONSTRAINTS, FINITE, NON_NEGATIVE, POSITIVE, StrOptions
 
 
-class TwoStageExplanationClassifier(ExplanationClassifier):
+class TwoStageExplanationClassifier(BaseExplanationClassifier):
     r"""Classifier with a mapping layer that learns what the features of the reasons look like.
 
     Between the features f and the head c stands a mapping layer m.  Each step (Algorithm 1 of Tao
