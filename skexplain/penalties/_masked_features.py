@@ -41,7 +41,7 @@ class MaskedFeaturePenalty(Penalty):
             fill = rows.mean
         else:
             fill = torch.as_tensor(self.fill, dtype=rows.x.dtype, device=rows.x.device)
-        return rows.x * (1 - rows.irrelevance) + fill * rows.irrelevance
+        return rows.x.lerp(fill, rows.irrelevance)
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
