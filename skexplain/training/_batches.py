@@ -9,10 +9,9 @@ from torch.utils.data import Dataset
 from ..penalties import Rows
 
 # dtypes whose rows torch can pick; others are picked by numpy.
-_TORCH_DTYPES = {"bool", "uint8", "int8", "int16", "int32", "int64"} | {
-    "float16",
-    "float32",
-    "float64",
+_TORCH_DTYPES = {
+    *("bool", "uint8", "int8", "int16", "int32", "int64"),
+    *("float16", "float32", "float64"),
 }
 
 
