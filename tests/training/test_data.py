@@ -67,7 +67,7 @@ def test_a_memory_mapped_uint8_x_is_never_copied_whole(tmp_path):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Measured: 5 MB, of which the chunks of doubles in which units are measured are most.
+    # Measured: 4.5 MB, of which the chunks of doubles in which units are measured are most.
     assert peak < X.nbytes
 
 

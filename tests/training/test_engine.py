@@ -498,6 +498,7 @@ def test_input_unit_measures_gradients_in_standard_deviations(data):
 
 
 @pytest.mark.slow  # measured: 10 to 130 s, a compiler at work
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit, in torch itself
 @pytest.mark.parametrize(
     "estimator", [ERMClassifier(), PGDExClassifier(n_steps=2), TwoStageExplanationClassifier()]
 )
