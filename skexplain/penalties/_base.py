@@ -56,6 +56,9 @@ class Penalty(BaseEstimator):
     needs_double_backward = False
     #: Whether it mixes in other rows.
     needs_donors = False
+    #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
+    #: pass or be taken where a perturbation has moved the rows.
+    reads_logits = False
 
     def applies_to(self, masks):
         """Tell which rows the penalty looks at.
@@ -153,7 +156,7 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
     values = {}
     for term in terms:
         generator = generators[term.name] if generators else None
-        if term.at in points:
+        if term.penalty.reads_logits and term.at in points:
             values[term.name] = term.penalty.at_point(points[term.at], rows)
         elif term.name in hosts:
             point = point_at(module, term.penalty.move(module, rows, donors, generator))

@@ -48,6 +48,7 @@ class InputGradientPenalty(Penalty):
     """
 
     needs_double_backward = True
+    reads_logits = True
 
     def __init__(self, output="log_prob_sum", norm="l2", sign="both"):
         self.output = output

@@ -42,7 +42,7 @@ class Objective:
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
         # clean rows.
         self.shares_forward = not self.mode_matters and any(
-            term.at == "clean" and hasattr(term.penalty, "at_point") for term in self.terms
+            term.at == "clean" and term.penalty.reads_logits for term in self.terms
         )
 
     def label_term(self, batch, shared=False):

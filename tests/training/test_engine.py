@@ -156,6 +156,19 @@ def test_pgd_with_gradient_penalty_equals_a_loop_by_hand(data):
         torch.testing.assert_close(ours, by_hand, atol=1e-6, rtol=1e-5)
 
 
+def test_pgd_beside_a_gradient_penalty_at_the_clean_rows(data):
+    """The label loss's forward is shared with the gradient penalty, not with the ascent."""
+    params = {"n_steps": 2, "random_start": False, "grad_alpha": 0.5, "grad_at": "clean"}
+    with torch.random.fork_rng():
+        module = nn.Sequential(*new_net())
+    shared = fitted(PGDExClassifier(module, **params), data)
+    apart = fitted(PGDExClassifier(Net, **params), data)
+    for left, right in zip(shared.module_.parameters(), apart.module_.parameters(), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-6, rtol=1e-5)
+    without = fitted(PGDExClassifier(Net, **{**params, "grad_alpha": 0.0}), data)
+    assert not torch.allclose(next(without.module_.parameters()), next(apart.module_.parameters()))
+
+
 # -- Algorithm 1 of Tao & Shokri ------------------------------------------------------------------
 
 
