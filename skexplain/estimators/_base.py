@@ -113,8 +113,9 @@ class BaseExplanationEstimator(BaseEstimator):
 
     # -- parameters -------------------------------------------------------------------------------
 
-    def _prefixed_params(self):
-        return split_prefixed(vars(self))[0]
+    def _prefixed_params(self, prefix=""):
+        prefixed, _ = split_prefixed(vars(self))
+        return {key: prefixed[key] for key in prefixed if key.startswith(prefix)}
 
     def get_params(self, deep=True):
         """Get the parameters, those with a prefix of skorch's included.
@@ -241,15 +242,13 @@ class BaseExplanationEstimator(BaseEstimator):
             )
 
     def _build_net(self, data, device, callbacks):
-        prefixed = self._prefixed_params()
         streams = Streams(root_seed(self.random_state))
         module = self.module
         if isinstance(module, str):
             module = _AutoModule(self.input_shape_, self._n_outputs(), self.input_statistics_)
         module_parameters = {
-            key.removeprefix("module__"): prefixed[key]
-            for key in prefixed
-            if key.startswith("module__")
+            key.removeprefix("module__"): value
+            for key, value in self._prefixed_params("module__").items()
         }
         net = self._make_net(
             module=module_factory(module, module_parameters),
@@ -266,23 +265,20 @@ class BaseExplanationEstimator(BaseEstimator):
             verbose=int(self.verbose == 1),
             device=device,
             compile=self.compile,
-            **prefixed,
+            **self._prefixed_params(),
         )
         return net.initialize()
 
     def _update_net(self, callbacks, **params):
         """Bring the parameters of a net that goes on training up to date."""
-        prefixed = self._prefixed_params()
-        for_optimizer = {key: prefixed[key] for key in prefixed if key.startswith("optimizer__")}
-        for_callbacks = {key: prefixed[key] for key in prefixed if key.startswith("callbacks__")}
         self.net_.update(
             terms=self._terms(),
             callbacks=callbacks,
-            optimizer_parameters={"lr": self.lr, **for_optimizer},
+            optimizer_parameters={"lr": self.lr, **self._prefixed_params("optimizer__")},
             annotated_per_batch=self.annotated_per_batch,
             batch_size=self.batch_size,
             verbose=int(self.verbose == 1),
-            **for_callbacks,
+            **self._prefixed_params("callbacks__"),
             **params,
         )
         return self.net_

@@ -66,6 +66,10 @@ class MappedModule(nn.Module):
         """The mapping layer."""
         return self.module.get_submodule(self.layer_name).mapping
 
+    def replace_mapping(self, mapping):
+        """Put another mapping layer in its place."""
+        self.module.get_submodule(self.layer_name).mapping = mapping
+
     def forward(self, x):
         """Run the whole network."""
         return self.module(x)

@@ -306,7 +306,7 @@ class ExplanationNet(NeuralNet):
         """Record the estimator's own objective on the held-out rows."""
         means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
-        total = self._total(label_loss, means)
+        total = objective.total(label_loss, means)
         for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
             self.history.record(f"valid_{name}", value)
 
@@ -357,11 +357,9 @@ class ExplanationNet(NeuralNet):
             value = means[term.name]
             self.alphas_[term.name] = label_loss / value if value > 0 else 0.0
         # Early stopping compares this epoch with later ones, which have the penalty.
-        self.history.record("train_loss", self._total(label_loss, means))
+        total = self._build_objective().total(label_loss, means)
+        self.history.record("train_loss", total)
         return True
-
-    def _total(self, label_loss, penalties):
-        return label_loss + sum(self.alphas_[name] * penalties[name] for name in penalties)
 
     # -- prediction -------------------------------------------------------------------------------
 

@@ -36,9 +36,11 @@ class PrepareModule:
         if not isinstance(module, nn.Module):
             raise TypeError(f"module must give a torch.nn.Module, got {type(module).__name__}.")
         module = module.to(device)
-        x = torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
-        self._check_outputs(module, x)
+        self._check_outputs(module, self._example_on(device))
         return module
+
+    def _example_on(self, device):
+        return torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
 
     def _check_outputs(self, module, x):
         """Run a few rows; this also materialises lazy layers."""
@@ -76,12 +78,12 @@ class PrepareMappedModule(PrepareModule):
     def __call__(self, module, device):
         """Return the network with its mapping layer, ready to train."""
         module = super().__call__(module, device)
-        x = torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
+        x = self._example_on(device)
         module.eval()
         name, before = find_feature_layer(module, self.feature_layer, x)
-        probe = MappedModule(copy.deepcopy(module), name, nn.Identity(), before)
+        mapped = MappedModule(module, name, nn.Identity(), before)
         with torch.no_grad():
-            features = probe.features(x)
+            features = mapped.features(x)
         if not isinstance(features, torch.Tensor) or features.shape[:1] != x.shape[:1]:
             raise ValueError(
                 f"feature_layer must name a layer that returns one tensor with a row per row of "
@@ -91,7 +93,7 @@ class PrepareMappedModule(PrepareModule):
         seed_layers(self.streams.seed("mapping"), device)
         mapping = build_mapping(copy.deepcopy(self.mapping), shape, self.mapping_init).to(device)
         _check_mapping(mapping, features)
-        mapped = MappedModule(module, name, mapping, before)
+        mapped.replace_mapping(mapping)
         self._check_outputs(mapped, x)
         return mapped
 

@@ -44,11 +44,8 @@ def measure_inputs(X, rows=None, sample_weight=None):
     InputStatistics
     """
     axes = _pooled_axes(X.ndim)
-    n_rows = len(X) if rows is None else len(rows)
-    step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
     count, mean, spread, lower, upper = 0, 0.0, 0.0, np.inf, -np.inf
-    for start in range(0, n_rows, step):
-        part = slice(start, start + step)
+    for part in _chunks(X, len(X) if rows is None else len(rows)):
         part = part if rows is None else rows[part]
         chunk = np.asarray(X[part], dtype=np.float64)
         weight = None
@@ -82,15 +79,20 @@ def check_float32(X, name="X"):
     limit = np.finfo(np.float32).max
     if X.dtype.kind != "f" or np.finfo(X.dtype).max <= limit:
         return
-    step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
-    for start in range(0, len(X), step):
-        chunk = X[start : start + step]
+    for part in _chunks(X, len(X)):
+        chunk = X[part]
         largest = max(abs(chunk.max()), abs(chunk.min()))
         if largest > limit:
             raise ValueError(
                 f"{name} must hold values that fit into float32 (at most {limit:.3g} in size), "
                 f"got {largest:.3g}."
             )
+
+
+def _chunks(X, n_rows):
+    """Slices of rows that hold few enough values of X."""
+    step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
 def _pooled_axes(ndim):
