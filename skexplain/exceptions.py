@@ -9,4 +9,8 @@ class DivergenceError(ArithmeticError):
     """Training produced a loss or weight that is not finite."""
 
 
-__all__ = ["DivergenceError", "MissingExplanationWarning"]
+class UnsupportedOperationError(TypeError):
+    """A network does something that has no rule for what is to be propagated through it."""
+
+
+__all__ = ["DivergenceError", "MissingExplanationWarning", "UnsupportedOperationError"]

@@ -1,0 +1,142 @@
+"""Rules for what couples the entries of a row: softmax and normalisation."""
+
+import torch
+from torch.nn import functional
+
+from ._interval import Interval, of_first, rule
+
+
+def _log_sum_of_others(z, dim):
+    """Compute log sum_{j != i} exp(z_j) for each i, without cancellation."""
+    low = torch.finfo(z.dtype).min / 4  # -inf has no gradient
+    z = z.movedim(dim, -1).clamp(min=low)
+    none = torch.full_like(z[..., :1], low)
+    before = torch.cat([none, z.logcumsumexp(-1)[..., :-1]], -1)
+    after = torch.cat([none, z.flip(-1).logcumsumexp(-1)[..., :-1]], -1).flip(-1)
+    return torch.logaddexp(before, after).movedim(-1, dim)
+
+
+def _log_odds(x, dim, dtype):
+    """Bound z_i - log sum_{j != i} exp(z_j) exactly: an entry at one end, the rest at the other."""
+    if dim is None:  # as torch guesses
+        dim = 0 if x.ndim in (0, 1, 3) else 1
+    x = x if dtype is None else x.to(dtype)
+    lower = x.lower - _log_sum_of_others(x.upper, dim)
+    return lower, x.upper - _log_sum_of_others(x.lower, dim)
+
+
+@rule("softmax")
+@of_first
+def softmax(function, x, dim=None, _stacklevel=3, dtype=None):
+    """Bound the softmax exactly."""
+    return Interval.from_bounds(*(odds.sigmoid() for odds in _log_odds(x, dim, dtype)))
+
+
+@rule("log_softmax")
+@of_first
+def log_softmax(function, x, dim=None, _stacklevel=3, dtype=None):
+    """Bound the logarithm of the softmax exactly."""
+    odds = _log_odds(x, dim, dtype)
+    return Interval.from_bounds(*map(functional.logsigmoid, odds))
+
+
+@rule("batch_norm")
+@of_first
+def batch_norm(
+    function, x, running_mean, running_var, weight=None, bias=None, training=False, *args, **kwargs
+):
+    """Bound batch norm on its running statistics, where it is affine."""
+    if training or running_var is None or function is not functional.batch_norm:
+        raise Interval.refusal(function, " on the statistics of a batch, which couples its rows")
+    center = function(x.center, running_mean, running_var, weight, bias, False, *args, **kwargs)
+    scale = None if weight is None else weight.abs()
+    none = torch.zeros_like(running_mean)
+    radius = function(x.radius, none, running_var, scale, None, False, *args, **kwargs)
+    return Interval(center, radius)
+
+
+def _standardise(x, eps, centered=True):
+    """Bound (x - mean) / sqrt(var + eps) over the last axis; without the mean if not `centered`.
+
+    Each result is d_i / sqrt(d_i^2 / n + rest_i), where the deviations d from the mean are linear
+    in x.  It increases in d_i and comes closer to 0 as the mean of the others' squares grows.  As
+    deviations add up to 0, none is over sqrt(n - 1).
+    """
+    n = x.shape[-1]
+    if centered:
+        center = x.center - x.center.mean(-1, keepdim=True)
+        radius = x.radius * (1 - 2 / n) + x.radius.mean(-1, keepdim=True)
+        x = Interval(center, radius.clamp(min=0))
+    squares = x.square()
+    fewest, most = (
+        (part.sum(-1, keepdim=True) - part).clamp(min=0) / n + eps
+        for part in (squares.lower, squares.upper)
+    )
+
+    def bound(d, rest):
+        return d / (d.square() / n + rest).sqrt()
+
+    lower = bound(x.lower, torch.where(x.lower < 0, fewest, most))
+    upper = bound(x.upper, torch.where(x.upper < 0, most, fewest))
+    if centered:
+        limit = (n - 1) ** 0.5
+        lower, upper = lower.clamp(-limit, limit), upper.clamp(-limit, limit)
+    return Interval.from_bounds(lower, upper)
+
+
+def _scale(x, weight, bias):
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+@rule("layer_norm")
+@of_first
+def layer_norm(function, x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Bound layer norm."""
+    x = _standardise(x.flatten(-len(normalized_shape)), eps).unflatten(-1, tuple(normalized_shape))
+    return _scale(x, weight, bias)
+
+
+@rule("rms_norm")
+@of_first
+def rms_norm(function, x, normalized_shape, weight=None, eps=None):
+    """Bound root-mean-square norm."""
+    eps = torch.finfo(x.dtype).eps if eps is None else eps
+    x = _standardise(x.flatten(-len(normalized_shape)), eps, centered=False).unflatten(
+        -1, tuple(normalized_shape)
+    )
+    return _scale(x, weight, None)
+
+
+def _per_channel(parameter, x):
+    return None if parameter is None else parameter.view(-1, *[1] * (x.ndim - 2))
+
+
+@rule("group_norm")
+@of_first
+def group_norm(function, x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Bound group norm."""
+    grouped = x.reshape(len(x), num_groups, -1)
+    result = _standardise(grouped, eps).reshape(x.shape)
+    return _scale(result, _per_channel(weight, x), _per_channel(bias, x))
+
+
+@rule("instance_norm")
+@of_first
+def instance_norm(
+    function,
+    x,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    use_input_stats=True,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """Bound instance norm, by group norm or, on running statistics, by batch norm."""
+    if function is not functional.instance_norm:
+        raise Interval.refusal(function, " called past torch.nn.functional")
+    if use_input_stats:
+        return functional.group_norm(x, x.shape[1], weight, bias, eps)
+    return functional.batch_norm(x, running_mean, running_var, weight, bias, eps=eps)

@@ -1,0 +1,126 @@
+"""Rules for what moves, picks, pads and averages entries."""
+
+from collections import namedtuple
+
+import torch
+
+from ._dispatch import part_by_part
+from ._interval import Interval, ends, of_first, rule
+
+# What moves entries, or adds them up with weights that are not negative.
+_BY_PART = (
+    *("reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze"),
+    *("permute", "transpose", "movedim", "t", "flip", "roll", "rot90", "adjoint"),
+    *("expand", "broadcast_to", "repeat", "tile", "repeat_interleave"),
+    *("cat", "stack", "hstack", "vstack", "dstack"),
+    *("chunk", "split", "split_with_sizes", "tensor_split", "unbind"),
+    *("getitem", "select", "narrow", "index_select", "gather", "take_along_dim", "masked_select"),
+    *("diagonal", "tril", "triu", "unfold", "fold"),
+    *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    *("contiguous", "clone", "detach", "cpu", "cuda"),
+    *("sum", "mean", "cumsum"),
+    *(f"{kind}avg_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3)),
+)
+Interval.rules.maps[1].update(dict.fromkeys(_BY_PART, part_by_part(Interval)))
+
+_Values = namedtuple("_Values", ["values", "indices"])
+
+
+@rule(
+    *("max", "min", "amax", "amin", "maximum", "minimum", "fmax", "fmin"),
+    *("clamp", "clamp_min", "clamp_max", "logsumexp", "sort"),
+    *(f"{kind}max_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3)),
+)
+def increasing(function, args, kwargs):
+    """Bound what increases in every interval among its arguments, exactly."""
+    lower, upper = (function(*ends(args, end), **ends(kwargs, end)) for end in ("lower", "upper"))
+    if isinstance(lower, torch.Tensor):
+        return Interval.from_bounds(lower, upper)
+    # The place of the largest value is not known.
+    return _Values(Interval.from_bounds(lower[0], upper[0]), None)
+
+
+@rule("view")
+@of_first
+def view(function, x, *shape):
+    """Give both parts another shape."""
+    center = function(x.center, *shape)
+    return Interval(center, x.radius.reshape(center.shape))  # it may lie differently in memory
+
+
+@rule("expand_as", "view_as", "reshape_as", "type_as", "type", "to", "float", "double", "half")
+def convert(function, args, kwargs):
+    """Give a value the shape, dtype or device that it is told or that another has."""
+    x, *rest = args
+    rest, kwargs = ends(rest, "center"), ends(kwargs, "center")
+    if not isinstance(x, Interval):
+        return function(x, *rest, **kwargs)
+    center, radius = (function(part, *rest, **kwargs) for part in x.parts)
+    if not center.is_floating_point():
+        raise Interval.refusal(function, " to whole numbers")
+    return Interval(center, radius)
+
+
+@rule("pad")
+@of_first
+def pad(function, x, widths, mode="constant", value=None):
+    """Pad the middle, and the radius with 0."""
+    return Interval(function(x.center, widths, mode, value), function(x.radius, widths, mode))
+
+
+@rule("interpolate", "upsample")
+@of_first
+def interpolate(function, x, *args, **kwargs):
+    """Interpolate both parts with weights that are not negative."""
+    if "bicubic" in (*args, *kwargs.values()):
+        raise Interval.refusal(function, " of mode 'bicubic', which has negative weights")
+    return Interval(*(function(part, *args, **kwargs) for part in x.parts))
+
+
+@rule("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
+@of_first
+def dropout(function, x, *args, **kwargs):
+    """Drop the same entries from both parts."""
+    kept = function(torch.ones_like(x.center), *args, **kwargs)
+    return Interval(x.center * kept, x.radius * kept)
+
+
+@rule("alpha_dropout", "feature_alpha_dropout")
+@of_first
+def alpha_dropout(function, x, p=0.5, training=False):
+    """Leave the values as they are, which is what it does in evaluation mode."""
+    if training:
+        raise Interval.refusal(function, " in training mode")
+    return Interval(*x.parts)
+
+
+@rule("where")
+def where(function, args, kwargs):
+    """Choose by a condition that is a plain tensor."""
+    arrange = _where_method if function is torch.Tensor.where else _where_function
+    condition, *choices = arrange(*args, **kwargs)
+    if isinstance(condition, Interval):
+        raise Interval.refusal(function, " with an interval as condition")
+    centers, radii = zip(*map(_parts, choices), strict=True)
+    return Interval(torch.where(condition, *centers), torch.where(condition, *radii))
+
+
+def _where_function(condition, input, other):
+    return condition, input, other
+
+
+def _where_method(input, condition, other):
+    return condition, input, other
+
+
+def _parts(value):
+    if isinstance(value, Interval):
+        return value.parts
+    return value, torch.zeros_like(value) if isinstance(value, torch.Tensor) else 0.0
+
+
+@rule("masked_fill")
+@of_first
+def masked_fill(function, x, mask, value):
+    """Put a number where a mask is set."""
+    return Interval(function(x.center, mask, value), function(x.radius, mask, 0))
