@@ -4,18 +4,7 @@ Estimators for scikit-learn, on torch, whose ``fit(X, y, mask=mask)`` takes besi
 mask over features that says what must not matter or what is the reason.
 """
 
-from .estimators import (
-    ERMClassifier,
-    GradRegClassifier,
-    PGDExClassifier,
-    TwoStageExplanationClassifier,
-)
+from .estimators import *  # noqa: F403 - the table of contents stands there
+from .estimators import __all__ as __all__
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "ERMClassifier",
-    "GradRegClassifier",
-    "PGDExClassifier",
-    "TwoStageExplanationClassifier",
-]

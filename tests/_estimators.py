@@ -6,28 +6,95 @@ a parallel search, too.
 
 import inspect
 import uuid
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from torch import nn
 
 import skexplain
+from skexplain.estimators._base import BaseExplanationEstimator
+from skexplain.penalties import AverageCasePenalty, InputGradientPenalty
+from skexplain.training._architectures import Standardize
 
-ESTIMATORS = [
+PUBLIC = [
     estimator
     for name in skexplain.__all__
     if inspect.isclass(estimator := getattr(skexplain, name))
     and issubclass(estimator, BaseEstimator)
 ]
+# Estimators around others have tests of their own.
+META_ESTIMATORS = [cls for cls in PUBLIC if not issubclass(cls, BaseExplanationEstimator)]
+REGRESSORS = [cls for cls in PUBLIC if issubclass(cls, RegressorMixin)]
+
+
+class SignalNetwork(nn.Module):
+    """A convolution over the columns of a table, padded so that one column has a map, too."""
+
+    def __init__(self, statistics, n_columns, n_outputs):
+        super().__init__()
+        self.features = nn.Sequential(
+            Standardize(statistics.mean, statistics.sd),
+            nn.Unflatten(1, (1, n_columns)),
+            nn.Conv1d(1, 4, 3, padding=2),
+            nn.ReLU(),
+        )
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(4 * (n_columns + 2), n_outputs))
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+class GradCAMOnTables(skexplain.GradCAMRegClassifier):
+    """Grad-CAM needs a convolution: here the built-in network for tables has one."""
+
+    def _auto_module(self):
+        if len(self.input_shape_) > 1:
+            return super()._auto_module()
+        return partial(
+            SignalNetwork, self.input_statistics_, self.input_shape_[0], self._n_outputs()
+        )
+
+
+# Most tests are about classifiers; those of regressors say so.
+ESTIMATORS = [
+    GradCAMOnTables if cls is skexplain.GradCAMRegClassifier else cls
+    for cls in PUBLIC
+    if cls not in META_ESTIMATORS and cls not in REGRESSORS
+]
 
 # Parameters with which an estimator learns something in a moment.  A new estimator needs a row.
+PENALTIES = [("swap", AverageCasePenalty()), ("grad", InputGradientPenalty())]
 QUICK = {
+    "AvgExClassifier": {"epsilon": 0.5},
+    "AvgExRegressor": {"epsilon": 0.5},
+    "CDEPClassifier": {},
+    "CounterexampleClassifier": {"alpha": 0.1},
     "ERMClassifier": {},
+    "ERMRegressor": {},
+    "ExplanationClassifier": {"penalties": PENALTIES, "alpha": 0.1, "at": {"grad": "swap"}},
+    "GradCAMOnTables": {"alpha": 0.1},
     "GradRegClassifier": {"alpha": 0.1},
+    "GradRegRegressor": {"alpha": 0.1},
+    "GroupDROClassifier": {},
+    "HINTClassifier": {"attribution": "input_gradient", "alpha": 0.1},
+    # Without ramps, so that losses of epochs compare.
+    "IBPExClassifier": {
+        "epsilon": 0.5,
+        "alpha": 0.5,
+        "grad_alpha": 0.01,
+        "epsilon_ramp": 0,
+        "alpha_ramp": 0,
+    },
+    "IBPExRegressor": {"epsilon": 0.1, "alpha": 0.5},
+    "InfluenceRegClassifier": {"alpha": 0.1},
     "PGDExClassifier": {"epsilon": 0.5, "n_steps": 2, "grad_alpha": 0.01},
+    "PGDExRegressor": {"epsilon": 0.2, "n_steps": 2},
+    "SwapExClassifier": {"alpha": 0.1},
+    "SwapExRegressor": {"alpha": 0.1},
     "TwoStageExplanationClassifier": {},
 }
 QUICK = {
@@ -36,7 +103,11 @@ QUICK = {
 }
 
 # Those that learn from masks, and so warn when there is none.
-LEARNERS = [estimator for estimator in ESTIMATORS if estimator.__name__ != "ERMClassifier"]
+LEARNERS = [
+    estimator
+    for estimator in ESTIMATORS
+    if estimator.__name__ not in ("ERMClassifier", "GroupDROClassifier")
+]
 
 
 def quick(estimator, **params):
@@ -46,12 +117,18 @@ def quick(estimator, **params):
 
 
 class Perceptron(nn.Module):
-    """A network with parameters for ``module__``."""
+    """A network with parameters for ``module__``, and a convolution for Grad-CAM."""
 
     def __init__(self, n_inputs=4, width=8, n_outputs=2, dropout=0.0):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Linear(n_inputs, width), nn.ReLU(), nn.Dropout(dropout), nn.BatchNorm1d(width)
+            nn.Unflatten(1, (1, n_inputs)),
+            nn.Conv1d(1, 2, 3, padding=1),
+            nn.Flatten(),
+            nn.Linear(2 * n_inputs, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.BatchNorm1d(width),
         )
         self.head = nn.Linear(width, n_outputs)
 
@@ -84,7 +161,14 @@ def _masked(base):
                 X, y, classes, mask=column_mask(X), sample_weight=sample_weight
             )
 
-    return Masked
+    class MaskedRegressor(base):
+        def fit(self, X, y, *, sample_weight=None):
+            return super().fit(X, y, mask=column_mask(X), sample_weight=sample_weight)
+
+        def partial_fit(self, X, y, *, sample_weight=None):
+            return super().partial_fit(X, y, mask=column_mask(X), sample_weight=sample_weight)
+
+    return MaskedRegressor if base in REGRESSORS else Masked
 
 
 class Received:
@@ -129,9 +213,9 @@ def _recording(base):
     return Recording
 
 
-def _subclasses(make, prefix):
+def _subclasses(make, prefix, bases):
     made = {}
-    for base in ESTIMATORS:
+    for base in bases:
         cls = make(base)
         cls.__name__ = cls.__qualname__ = prefix + base.__name__
         cls.__module__ = __name__
@@ -140,8 +224,8 @@ def _subclasses(make, prefix):
     return list(made.values())
 
 
-MASKED = _subclasses(_masked, "Masked")
-RECORDING = _subclasses(_recording, "Recording")
+MASKED = _subclasses(_masked, "Masked", [*ESTIMATORS, *REGRESSORS])
+RECORDING = _subclasses(_recording, "Recording", ESTIMATORS)
 
 
 def weights(estimator):

@@ -1,13 +1,47 @@
 """The public face: estimators that take a mask beside X and y."""
 
-from ._erm import ERMClassifier
-from ._grad_reg import GradRegClassifier
-from ._perturbation import PGDExClassifier
+from ._attribution import (
+    GradCAMRegClassifier,
+    HINTClassifier,
+    InfluenceRegClassifier,
+)
+from ._average_case import (
+    AvgExClassifier,
+    AvgExRegressor,
+    CounterexampleClassifier,
+    SwapExClassifier,
+    SwapExRegressor,
+)
+from ._certified import IBPExClassifier, IBPExRegressor
+from ._combined import ExplanationClassifier
+from ._decomposition import CDEPClassifier
+from ._erm import ERMClassifier, ERMRegressor
+from ._find_another import FindAnotherExplanationClassifier
+from ._grad_reg import GradRegClassifier, GradRegRegressor
+from ._group_dro import GroupDROClassifier
+from ._perturbation import PGDExClassifier, PGDExRegressor
 from ._two_stage import TwoStageExplanationClassifier
 
 __all__ = [
+    "AvgExClassifier",
+    "AvgExRegressor",
+    "CDEPClassifier",
+    "CounterexampleClassifier",
     "ERMClassifier",
+    "ERMRegressor",
+    "ExplanationClassifier",
+    "FindAnotherExplanationClassifier",
+    "GradCAMRegClassifier",
     "GradRegClassifier",
+    "GradRegRegressor",
+    "GroupDROClassifier",
+    "HINTClassifier",
+    "IBPExClassifier",
+    "IBPExRegressor",
+    "InfluenceRegClassifier",
     "PGDExClassifier",
+    "PGDExRegressor",
+    "SwapExClassifier",
+    "SwapExRegressor",
     "TwoStageExplanationClassifier",
 ]

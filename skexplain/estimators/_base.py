@@ -1,20 +1,18 @@
 """Template of all estimators: parameters, checked data, a private net, predictions."""
 
+import math
 import warnings
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import MissingExplanationWarning
 from ..masks import interpret_mask
 from ..penalties import Rows
 from ..training import (
-    CrossEntropyLoss,
     ExplanationNet,
-    FocalLoss,
     PrepareModule,
     Streams,
     TrainingData,
@@ -28,17 +26,26 @@ from ..training import (
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
+    PrefixedParameters,
     inherit_parameters,
     root_seed,
     split_prefixed,
 )
-from ._validation import FitData, check_inputs, check_weights, resolve_device
+from ._validation import (
+    FitData,
+    check_donors,
+    check_inputs,
+    check_weights,
+    penalised_rows,
+    resolve_device,
+    stratified_split,
+)
 
 # With fewer rows held out, their loss says too little to stop on.
 _MIN_VALIDATION_ROWS = 10
 
 
-class BaseExplanationEstimator(BaseEstimator):
+class BaseExplanationEstimator(PrefixedParameters):
     """Base of the estimators that take a mask beside X and y.
 
     Parameters
@@ -61,9 +68,6 @@ class BaseExplanationEstimator(BaseEstimator):
         lr=1e-3,
         max_epochs=100,
         batch_size=64,
-        label_loss="cross_entropy",
-        focal_gamma=2.0,
-        class_weight=None,
         mask_marks="irrelevant",
         input_unit="sd",
         annotated_per_batch=None,
@@ -83,9 +87,6 @@ class BaseExplanationEstimator(BaseEstimator):
         self.lr = lr
         self.max_epochs = max_epochs
         self.batch_size = batch_size
-        self.label_loss = label_loss
-        self.focal_gamma = focal_gamma
-        self.class_weight = class_weight
         self.mask_marks = mask_marks
         self.input_unit = input_unit
         self.annotated_per_batch = annotated_per_batch
@@ -110,43 +111,6 @@ class BaseExplanationEstimator(BaseEstimator):
         """Complete the signature and text of a subclass."""
         super().__init_subclass__(**kwargs)
         inherit_parameters(cls)
-
-    # -- parameters -------------------------------------------------------------------------------
-
-    def _prefixed_params(self, prefix=""):
-        prefixed, _ = split_prefixed(vars(self))
-        return {key: prefixed[key] for key in prefixed if key.startswith(prefix)}
-
-    def get_params(self, deep=True):
-        """Get the parameters, those with a prefix of skorch's included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of parameters that are estimators.
-
-        Returns
-        -------
-        dict of str to object
-        """
-        return {**super().get_params(deep=deep), **self._prefixed_params()}
-
-    def set_params(self, **params):
-        """Set parameters, those with a prefix of skorch's included.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        prefixed, rest = split_prefixed(params)
-        super().set_params(**rest)
-        vars(self).update(prefixed)
-        return self
 
     def __sklearn_tags__(self):
         """Tell scikit-learn that images go in, too."""
@@ -175,7 +139,9 @@ class BaseExplanationEstimator(BaseEstimator):
 
     # -- fit --------------------------------------------------------------------------------------
 
-    def _fit(self, X, y, mask, sample_weight, *, go_on, partial=False, classes=None):
+    def _fit(
+        self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
+    ):
         """Validate, build what is not there yet, train, and keep what was learnt."""
         before = vars(self).copy()
         try:
@@ -183,6 +149,7 @@ class BaseExplanationEstimator(BaseEstimator):
             self._check_parameters()
             device = self.net_.device if go_on else resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
+            self._take_groups(data, group_labels, go_on)
             self._warn_about_missing_masks(data)
             callbacks = self._callbacks(len(data.rows), stopping=not partial)
             with isolated_random_state(device):
@@ -191,6 +158,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 else:
                     net = self._build_net(data, device, callbacks)
                 train, valid = self._split(net, self._training_data(net, data, device), partial)
+            check_donors(self, self._active_terms(), len(train.penalised))
         except BaseException:
             # Nothing learnt earlier is lost to a bad argument.
             vars(self).clear()
@@ -214,17 +182,29 @@ class BaseExplanationEstimator(BaseEstimator):
     def _check_fit_data(self, X, y, mask, sample_weight, go_on, partial, classes):
         X, y = check_inputs(self, X, y, reset=not go_on)
         sample_weight, rows = check_weights(sample_weight, X)
-        y = self._encode_targets(y, rows, go_on, partial, classes)
-        names = getattr(self, "feature_names_in_", None)
-        masks = interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
+        y = self._encode_targets(y, rows, sample_weight, go_on, partial, classes)
+        masks = self._interpret_mask(mask, X)
         if not go_on:
             self.input_shape_ = X.shape[1:]
             every = len(rows) == len(X)
             self.input_statistics_ = measure_inputs(X, None if every else rows, sample_weight)
         return FitData(X, y, masks, sample_weight, rows)
 
+    def _interpret_mask(self, mask, X):
+        names = getattr(self, "feature_names_in_", None)
+        return interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
+
+    def _take_groups(self, data, group_labels, go_on):
+        """Encode the groups of rows for a reduction that knows groups; here none does."""
+
+    def _active_terms(self):
+        terms = self._terms()
+        # A perturbation of weight zero is still needed where another term is taken at its point.
+        hosts = {term.at for term in terms if term.alpha != 0}
+        return tuple(term for term in terms if term.alpha != 0 or term.name in hosts)
+
     def _warn_about_missing_masks(self, data):
-        terms = [term for term in self._terms() if term.alpha != 0]
+        terms = self._active_terms()
         if not terms:
             return
         problem = None
@@ -232,7 +212,7 @@ class BaseExplanationEstimator(BaseEstimator):
             problem = "fitted without a mask"
         elif not data.masks.annotated[data.rows].any():
             problem = "fitted with masks that annotate no row"
-        elif not _penalised(terms, data).any():
+        elif not penalised_rows(terms, data).any():
             problem = "fitted with masks that mark no feature as irrelevant"
         if problem:
             warnings.warn(
@@ -245,7 +225,7 @@ class BaseExplanationEstimator(BaseEstimator):
         streams = Streams(root_seed(self.random_state))
         module = self.module
         if isinstance(module, str):
-            module = _AutoModule(self.input_shape_, self._n_outputs(), self.input_statistics_)
+            module = self._auto_module()
         module_parameters = {
             key.removeprefix("module__"): value
             for key, value in self._prefixed_params("module__").items()
@@ -253,9 +233,14 @@ class BaseExplanationEstimator(BaseEstimator):
         net = self._make_net(
             module=module_factory(module, module_parameters),
             prepare_module=self._prepare_module(
-                example=data.X[data.rows[:2]], n_outputs=self._n_outputs(), streams=streams
+                example=data.X[data.rows[:2]],
+                n_outputs=self._n_outputs(),
+                streams=streams,
+                penalties=tuple(term.penalty for term in self._active_terms()),
             ),
             terms=self._terms(),
+            reduction=self._make_reduction(),
+            classifies=is_classifier(self),
             streams=streams,
             annotated_per_batch=self.annotated_per_batch,
             optimizer=self.optimizer,
@@ -269,9 +254,18 @@ class BaseExplanationEstimator(BaseEstimator):
         )
         return net.initialize()
 
+    def _auto_module(self):
+        return AutoModule(self.input_shape_, self._n_outputs(), self.input_statistics_)
+
+    def _make_reduction(self):
+        """Return what makes one number of a batch's label losses; None: their mean."""
+
     def _update_net(self, callbacks, **params):
         """Bring the parameters of a net that goes on training up to date."""
-        self.net_.update(
+        penalties = [term.penalty for term in self._active_terms()]
+        net = self.net_
+        net.prepare_module.check_penalties(net.module_, penalties, net.device)
+        net.update(
             terms=self._terms(),
             callbacks=callbacks,
             optimizer_parameters={"lr": self.lr, **self._prefixed_params("optimizer__")},
@@ -281,7 +275,7 @@ class BaseExplanationEstimator(BaseEstimator):
             **self._prefixed_params("callbacks__"),
             **params,
         )
-        return self.net_
+        return net
 
     def _callbacks(self, n_rows, stopping):
         callbacks = list(self.callbacks or [])
@@ -289,20 +283,23 @@ class BaseExplanationEstimator(BaseEstimator):
             callbacks.append(("progress", TrainingProgress()))
         if self.early_stopping and stopping:
             monitor = "valid_loss" if self._holds_out(n_rows) else "train_loss"
-            callbacks.append(("early_stopping", stop_early(monitor, self.n_iter_no_change)))
+            ramp = max((term.ramp_epochs for term in self._terms()), default=0)
+            stopping = stop_early(monitor, self.n_iter_no_change, first_epoch=math.ceil(ramp))
+            callbacks.append(("early_stopping", stopping))
         return callbacks
 
     def _holds_out(self, n_rows):
         return round(n_rows * self.validation_fraction) >= _MIN_VALIDATION_ROWS
 
-    def _training_data(self, net, data, device):
+    def _frame(self, device):
+        """What penalties know besides the rows themselves."""
         statistics = self.input_statistics_
         unit = statistics.sd if self.input_unit == "sd" else np.ones_like(statistics.sd)
         mean, unit, lower, upper = (
             torch.as_tensor(values, dtype=torch.float32, device=device)
             for values in (statistics.mean, unit, statistics.lower, statistics.upper)
         )
-        frame = Rows(
+        return Rows(
             x=None,
             y=None,
             irrelevance=None,
@@ -313,20 +310,20 @@ class BaseExplanationEstimator(BaseEstimator):
             upper=upper,
             label_loss=self._label_loss(),
         )
+
+    def _training_data(self, net, data, device):
         return TrainingData(
             data.X,
             data.y,
             data.masks,
             sample_weight=data.sample_weight,
             label_weight=self._label_weight(data),
-            frame=frame,
+            frame=self._frame(device),
             index=data.rows,
-            penalised=_penalised(net.terms, data),
+            penalised=penalised_rows(net.terms, data),
             device=device,
+            groups=data.groups,
         )
-
-    def _label_loss(self):
-        return FocalLoss(self.focal_gamma) if self.label_loss == "focal" else CrossEntropyLoss()
 
     def _split(self, net, data, partial):
         """Hold out rows for early stopping, as many of each class and kind as can be."""
@@ -342,7 +339,7 @@ class BaseExplanationEstimator(BaseEstimator):
             )
             return data, None
         index = data.index.numpy()
-        train, valid = _stratified_split(
+        train, valid = stratified_split(
             index, self._strata(data), self.validation_fraction, net.streams.seed("split")
         )
         return data.subset(train), data.subset(valid)
@@ -350,6 +347,25 @@ class BaseExplanationEstimator(BaseEstimator):
     def _strata(self, data):
         """Keys to stratify by, the finest first."""
         return [np.isin(data.index.numpy(), data.penalised.numpy()).astype(int)]
+
+    def _masked_rows(self, X, mask):
+        """Yield new rows in batches as a penalty sees them; they have no targets."""
+        X = check_inputs(self, X, reset=False)
+        names = getattr(self, "feature_names_in_", None)
+        device = self.net_.device
+        data = TrainingData(
+            X,
+            np.zeros(len(X)),
+            interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names),
+            sample_weight=None,
+            label_weight=None,
+            frame=self._frame(device),
+            index=np.arange(len(X)),
+            penalised=np.ones(len(X), dtype=bool),
+            device=device,
+        )
+        for index in data.index.split(self.net_.effective_batch_size(data)):
+            yield data.batch(index, with_masks=True).rows
 
     # -- prediction -------------------------------------------------------------------------------
 
@@ -364,35 +380,14 @@ class BaseExplanationEstimator(BaseEstimator):
 inherit_parameters(BaseExplanationEstimator)
 
 
-class _AutoModule:
+class AutoModule:
     """Makes the built-in network; a class so that a fitted net can be pickled."""
 
-    def __init__(self, input_shape, n_outputs, statistics):
-        self.arguments = (input_shape, n_outputs, statistics)
+    def __init__(self, *arguments):
+        self.arguments = arguments
 
     def __repr__(self):
         return 'module="auto"'
 
     def __call__(self):
         return build_network(*self.arguments)
-
-
-def _penalised(terms, data):
-    """Rows that some term looks at, shape (n,)."""
-    rows = np.zeros(len(data.X), dtype=bool)
-    if data.masks is not None:
-        for term in terms:
-            rows |= term.penalty.applies_to(data.masks)
-    taking_part = np.zeros(len(data.X), dtype=bool)
-    taking_part[data.rows] = True
-    return rows & taking_part
-
-
-def _stratified_split(index, strata, fraction, seed):
-    """Split by the first key of which every value is frequent enough."""
-    for key in strata:
-        _, counts = np.unique(key, return_counts=True)
-        n_valid = round(len(index) * fraction)
-        if counts.min() >= 2 and len(counts) <= n_valid:
-            return train_test_split(index, test_size=fraction, stratify=key, random_state=seed)
-    return train_test_split(index, test_size=fraction, random_state=seed)

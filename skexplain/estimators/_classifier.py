@@ -7,12 +7,45 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from ..training import CrossEntropyLoss, FocalLoss
 from ._base import BaseExplanationEstimator
-from ._parameters import FIT_TEXT
+from ._parameters import LABEL_CONSTRAINTS, LABEL_TEXT
 
 
 class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
-    """Base of the classifiers that take a mask beside X and y."""
+    """Base of the classifiers that take a mask beside X and y.
+
+    Parameters
+    ----------
+    %(module)s
+    %(common_parameters)s
+    """
+
+    _parameter_constraints: dict = LABEL_CONSTRAINTS
+    _texts = {
+        "%(label_parameters)s": LABEL_TEXT,
+        "%(label_attributes)s": (
+            "classes_ : ndarray of shape (n_classes,)\n        Class labels.\n    "
+        ),
+        "%(outputs)s": "logits of shape (rows, n_classes)",
+        "%(targets)s": "Class labels.",
+    }
+    # The score whose input gradient an added penalty takes.
+    _gradient_output = "log_prob_sum"
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        label_loss="cross_entropy",
+        focal_gamma=2.0,
+        class_weight=None,
+        **common,
+    ):
+        super().__init__(module, **common)
+        self.label_loss = label_loss
+        self.focal_gamma = focal_gamma
+        self.class_weight = class_weight
 
     def fit(self, X, y, *, mask=None, sample_weight=None):
         """Train on labels and masks.
@@ -44,6 +77,11 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         -------
         self
         """
+        go_on, classes = self._check_classes(classes)
+        return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
+
+    def _check_classes(self, classes):
+        """Tell whether a call of partial_fit goes on, and the classes it was given, sorted."""
         go_on = hasattr(self, "net_")
         if classes is None and not go_on:
             raise ValueError("classes must be passed at the first call of partial_fit.")
@@ -53,11 +91,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
                 raise ValueError(
                     f"classes must be those of the first call, {self.classes_}; got {classes}."
                 )
-        return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
-
-    for _method in (fit, partial_fit):
-        _method.__doc__ = _method.__doc__.replace("%(fit)s", FIT_TEXT)
-    del _method
+        return go_on, classes
 
     def predict(self, X):
         """Predict class labels.
@@ -89,10 +123,13 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         """
         return self._outputs(X).double().softmax(1).numpy()
 
+    def _label_loss(self):
+        return FocalLoss(self.focal_gamma) if self.label_loss == "focal" else CrossEntropyLoss()
+
     def _n_outputs(self):
         return len(self.classes_)
 
-    def _encode_targets(self, y, rows, go_on, partial, classes):
+    def _encode_targets(self, y, rows, sample_weight, go_on, partial, classes):
         check_classification_targets(y)
         if not go_on:
             self.classes_ = np.unique(y) if classes is None else classes

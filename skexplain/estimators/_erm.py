@@ -1,6 +1,7 @@
 """The baseline: empirical risk minimisation."""
 
 from ._classifier import BaseExplanationClassifier
+from ._regressor import BaseExplanationRegressor
 
 
 class ERMClassifier(BaseExplanationClassifier):
@@ -38,4 +39,37 @@ class ERMClassifier(BaseExplanationClassifier):
     True
     """
 
-    # ``__init__`` is the base's: there is nothing to add.
+
+class ERMRegressor(BaseExplanationRegressor):
+    """Regressor that learns from targets alone.
+
+    The baseline of every comparison, by squared error.  A mask is checked and then ignored, so that
+    it drops into the place of the other regressors.
+
+    Parameters
+    ----------
+    %(module)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    GradRegRegressor : Penalises input gradients at irrelevant features.
+    SwapExRegressor : Exchanges irrelevant features between rows.
+
+    References
+    ----------
+    .. [1] V. Vapnik (1991). Principles of Risk Minimization for Learning Theory. NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skexplain import ERMRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> reg = ERMRegressor(max_epochs=30, random_state=0).fit(X, y)
+    >>> reg.score(X, y) > 0.4
+    True
+    """

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 # The one place that imports scikit-learn's private validation of parameters.
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -17,6 +18,7 @@ NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 FINITE = Interval(Real, None, None, closed="neither")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 COUNT = Interval(Integral, 1, None, closed="left")
+SHARE = Interval(Real, 0, 1, closed="both")
 RADIUS = Interval(Real, 0, None, closed="both")
 ALPHA = [NON_NEGATIVE, StrOptions({"auto"})]
 
@@ -26,9 +28,6 @@ COMMON_CONSTRAINTS = {
     "lr": [POSITIVE],
     "max_epochs": [COUNT],
     "batch_size": [COUNT, Options(Integral, {-1})],
-    "label_loss": [StrOptions({"cross_entropy", "focal"})],
-    "focal_gamma": [NON_NEGATIVE],
-    "class_weight": [dict, StrOptions({"balanced"}), None],
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
     "input_unit": [StrOptions({"sd", "input"})],
     "annotated_per_batch": [COUNT, None],
@@ -43,6 +42,12 @@ COMMON_CONSTRAINTS = {
     "random_state": ["random_state"],
 }
 
+LABEL_CONSTRAINTS = {
+    "label_loss": [StrOptions({"cross_entropy", "focal"})],
+    "focal_gamma": [NON_NEGATIVE],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+}
+
 COMMON_TEXT = """\
 optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Optimizer; further arguments as ``optimizer__weight_decay=...``.
@@ -52,13 +57,7 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Number of passes over the rows.
     batch_size : int, default=64
         Rows per step; -1: all.
-    label_loss : {"cross_entropy", "focal"}, default="cross_entropy"
-        Loss of a row.
-    focal_gamma : float, default=2.0
-        Exponent of the focal loss.
-    class_weight : dict, "balanced" or None, default=None
-        Weight of each class in label losses, also those inside a perturbation penalty.
-    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
+    %(label_parameters)smask_marks : {"irrelevant", "relevant"}, default="irrelevant"
         What a mask value of 1 says: the feature must not matter, or it is the reason.
     input_unit : {"sd", "input"}, default="sd"
         Unit of radii and gradients: the standard deviation of each column or channel, measured at
@@ -92,16 +91,23 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Keywords with a prefix of skorch's: ``module__*``, ``optimizer__*``, ``callbacks__*``,
         ``compile__*``."""
 
+LABEL_TEXT = """\
+label_loss : {"cross_entropy", "focal"}, default="cross_entropy"
+        Loss of a row.
+    focal_gamma : float, default=2.0
+        Exponent of the focal loss.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in label losses, also those inside a perturbation penalty.
+    """
+
 MODULE_TEXT = """\
 module : "auto", torch.nn.Module class, instance or callable, default="auto"
-        Network that returns logits of shape (rows, n_classes).  "auto": a perceptron for X of shape
+        Network that returns %(outputs)s.  "auto": a perceptron for X of shape
         (n, d), a small convolutional network for images, standardising inside.  A class or callable
         is called with the ``module__*`` parameters; an instance is copied, never changed."""
 
 ATTRIBUTES_TEXT = """\
-classes_ : ndarray of shape (n_classes,)
-        Class labels.
-    n_features_in_ : int
+%(label_attributes)sn_features_in_ : int
         Length of axis 1 of X.
     input_shape_ : tuple of int
         Shape of one row.
@@ -124,7 +130,7 @@ FIT_TEXT = """\
 X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
             Inputs of any numeric dtype; they become float32 batch by batch.
         y : array-like of shape (n,)
-            Class labels.
+            %(targets)s
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             What must not matter (or, with ``mask_marks="relevant"``, what is the reason): bool or
             degrees in [0, 1], NaN where unknown.  As X; or with 1 row for all rows; for images also
@@ -132,56 +138,74 @@ X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
         sample_weight : array-like of shape (n,) or None, default=None
             Non-negative weights; a row of weight 0 takes part in nothing."""
 
-_TEXTS = {
-    "%(common_parameters)s": COMMON_TEXT,
+COMMON_TEXTS = {
     "%(module)s": MODULE_TEXT,
+    "%(common_parameters)s": COMMON_TEXT,
     "%(attributes)s": ATTRIBUTES_TEXT,
+    "%(fit)s": FIT_TEXT,
 }
 
 
 def inherit_parameters(cls):
-    """Give a class the signature and text of the parameters that it passes on to its base.
+    """Give a class what it shares with its bases: parameters, their constraints, their text.
 
-    A subclass names its own parameters and passes the rest on as ``**common``.  scikit-learn reads
-    parameters from the signature of ``__init__``; so the full one is written there, and the shared
-    lines into the docstring.
+    A class, also a mixin, names its own parameters and passes the rest on as ``**common``.
+    scikit-learn reads parameters from the signature of ``__init__``; so the full one is written
+    there, and shared lines into docstrings.
     """
-    for key, text in _TEXTS.items():
-        cls.__doc__ = (cls.__doc__ or "").replace(key, text)
-    init = vars(cls).get("__init__")
-    if init is None or not _passes_on(init):
-        return
-    # The keywords with prefixes stay out of the signature: they are no parameter of their own.
-    own = _named_parameters(init)
-    # The next __init__ in line, which a mixin in between need not have.
-    parent = next(vars(base)["__init__"] for base in cls.__mro__[1:] if "__init__" in vars(base))
-    inherited = [
-        parameter
-        for parameter in _named_parameters(parent)
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    texts, constraints = dict(COMMON_TEXTS), {}
+    for base in reversed(cls.__mro__):
+        texts.update(vars(base).get("_texts", {}))
+        constraints.update(vars(base).get("_parameter_constraints", {}))
+    cls._parameter_constraints = constraints
+    _write_texts(cls, texts)
+    for name in ("fit", "partial_fit"):
+        if name in vars(cls):
+            _write_texts(vars(cls)[name], texts)
+    _write_signature(cls)
+
+
+def _write_texts(thing, texts):
+    for key, text in texts.items():  # a text may hold keys of those after it
+        thing.__doc__ = (thing.__doc__ or "").replace(key, text)
+
+
+def _write_signature(cls):
+    inits = [
+        vars(base)["__init__"]
+        for base in cls.__mro__
+        if "__init__" in vars(base) and _passes_on(vars(base)["__init__"])
     ]
-    init.__signature__ = inspect.Signature([*own, *inherited])
+    # The keywords with prefixes stay out of the signature: they are no parameter of their own.
+    named = {}
+    for init in inits:
+        for parameter in inspect.signature(init).parameters.values():
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+                named.setdefault(parameter.name, parameter)
+    if "__init__" not in vars(cls):
+        cls.__init__ = _make_init(cls)
+    cls.__init__.__signature__ = inspect.Signature(named.values())
+
+
+def _make_init(cls):
+    def __init__(self, module="auto", **common):
+        super(cls, self).__init__(module, **common)
+
+    return __init__
 
 
 def _passes_on(function):
-    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
-    return inspect.Parameter.VAR_KEYWORD in kinds
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
-def _named_parameters(function):
-    return [
-        parameter
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
-
-
-def refuse_compile(estimator):
-    """Refuse to compile a network whose input gradient is trained on."""
+def refuse_compile(estimator, what="a gradient penalty"):
+    """Refuse to compile a network whose input gradient is trained on, or that is propagated."""
     if estimator.compile or hasattr(estimator.module, "_orig_mod"):
         raise ValueError(
-            "compile must be False with a gradient penalty: torch.compile does not differentiate "
-            "twice. Pass the module as it was before torch.compile."
+            f"compile must be False with {what}: torch.compile neither differentiates twice nor "
+            f"runs on intervals; got compile={estimator.compile}. Pass the module as it was before "
+            f"torch.compile."
         )
 
 
@@ -189,6 +213,45 @@ def split_prefixed(params):
     """Split parameters into those with a prefix of skorch's and the rest."""
     prefixed = {key: value for key, value in params.items() if key.startswith(PREFIXES)}
     return prefixed, {key: value for key, value in params.items() if key not in prefixed}
+
+
+class PrefixedParameters(BaseEstimator):
+    """Base of estimators whose attributes with a prefix of skorch's are parameters, too."""
+
+    def _prefixed_params(self, prefix=""):
+        prefixed, _ = split_prefixed(vars(self))
+        return {key: prefixed[key] for key in prefixed if key.startswith(prefix)}
+
+    def get_params(self, deep=True):
+        """Get the parameters, those with a prefix of skorch's included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of parameters that are estimators.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return {**super().get_params(deep=deep), **self._prefixed_params()}
+
+    def set_params(self, **params):
+        """Set parameters, those with a prefix of skorch's included.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        prefixed, rest = split_prefixed(params)
+        super().set_params(**rest)
+        vars(self).update(prefixed)
+        return self
 
 
 def root_seed(random_state):

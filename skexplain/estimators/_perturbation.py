@@ -1,12 +1,11 @@
 """Robustness to perturbations of the irrelevant features."""
 
-import math
-
-from ..penalties import InputGradientPenalty, Term, WorstCasePenalty
+from ..penalties import Term, WorstCasePenalty
+from ..penalties._checks import check_box
 from ._classifier import BaseExplanationClassifier
+from ._grad_reg import gradient_terms
 from ._parameters import (
     ALPHA,
-    COMMON_CONSTRAINTS,
     COUNT,
     NON_NEGATIVE,
     POSITIVE,
@@ -14,23 +13,10 @@ from ._parameters import (
     StrOptions,
     refuse_compile,
 )
+from ._regressor import BaseExplanationRegressor
 
-
-class PGDExClassifier(BaseExplanationClassifier):
-    r"""Classifier trained on the worst perturbation of its irrelevant features.
-
-    Adds to the label loss, for a row x with irrelevance a and input unit u,
-
-    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
-
-    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_).  Use it when the
-    shortcut covers many features or may change a lot; with `grad_alpha` it also holds where the
-    perturbation does not reach.  A step costs about ``n_steps + 2`` of the label loss's.
-
-    Parameters
-    ----------
-    %(module)s
-    alpha : float or "auto", default=1.0
+_PARAMETERS = """\
+alpha : float or "auto", default=1.0
         Weight of the label loss at the perturbed rows; 0 is the label loss alone.  "auto" trains
         the first epoch without and then takes the ratio of label loss to penalty.
     epsilon : float, default=2.0
@@ -48,40 +34,14 @@ class PGDExClassifier(BaseExplanationClassifier):
     grad_alpha : float, default=0.0
         Weight of an added input-gradient penalty (see `GradRegClassifier`).
     grad_at : {"perturbed", "clean"}, default="perturbed"
-        Where that penalty is taken.
-    %(common_parameters)s
+        Where that penalty is taken."""
 
-    Attributes
-    ----------
-    %(attributes)s
 
-    See Also
-    --------
-    GradRegClassifier : The input-gradient penalty alone.
+class _PGDEx:
+    """Parameters and terms of PGD-Ex."""
 
-    References
-    ----------
-    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
-       Explanations. NeurIPS.
-    .. [2] A. Madry, A. Makelov, L. Schmidt, D. Tsipras, A. Vladu (2018). Towards Deep Learning
-       Models Resistant to Adversarial Attacks. ICLR.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skexplain import PGDExClassifier
-    >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
-    >>> clf = PGDExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
-    >>> moved = X + [0, 1]
-    >>> bool(np.mean(clf.predict(X) == clf.predict(moved)) > 0.95)
-    True
-    """
-
-    _parameter_constraints: dict = {
-        **COMMON_CONSTRAINTS,
+    _texts = {"%(own_parameters)s": _PARAMETERS}
+    _parameter_constraints = {
         "alpha": ALPHA,
         "epsilon": [RADIUS],
         "n_steps": [COUNT],
@@ -117,15 +77,7 @@ class PGDExClassifier(BaseExplanationClassifier):
         self.grad_at = grad_at
 
     def _check_parameters(self):
-        bounded = self.clip == "data"
-        if isinstance(self.clip, (tuple, list)):
-            check_range("clip", self.clip)
-            bounded = all(map(math.isfinite, self.clip))
-        if math.isinf(self.epsilon) and not bounded:
-            raise ValueError(
-                f'epsilon may be infinite only with a finite clip, e.g. clip="data"; got '
-                f"epsilon={self.epsilon} with clip={self.clip!r}."
-            )
+        check_box(self.epsilon, self.clip)
         if self.grad_alpha != 0:
             refuse_compile(self)
 
@@ -133,18 +85,98 @@ class PGDExClassifier(BaseExplanationClassifier):
         penalty = WorstCasePenalty(
             self.epsilon, self.n_steps, self.step_size, self.random_start, self.clip
         )
-        terms = (Term("worst_case", penalty, self.alpha),)
-        if self.grad_alpha == 0:
-            return terms
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
-        return (*terms, Term("input_gradient", InputGradientPenalty(), self.grad_alpha, at))
+        return (Term("worst_case", penalty, self.alpha), *gradient_terms(self, at))
 
 
-def check_range(name, pair):
-    """Refuse what is not a pair of numbers, the lower one first."""
-    try:
-        lower, upper = map(float, pair)
-    except (TypeError, ValueError):
-        lower, upper = math.nan, math.nan
-    if not lower < upper:
-        raise ValueError(f"{name} must be a pair of numbers, the lower first; got {pair!r}.")
+class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
+    r"""Classifier trained on the worst perturbation of its irrelevant features.
+
+    Adds to the label loss, for a row x with irrelevance a and input unit u,
+
+    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
+
+    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_).  Use it when the
+    shortcut covers many features or may change a lot; with `grad_alpha` it also holds where the
+    perturbation does not reach.  A step costs about ``n_steps + 2`` of the label loss's.
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    GradRegClassifier : The input-gradient penalty alone.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.
+    .. [2] A. Madry, A. Makelov, L. Schmidt, D. Tsipras, A. Vladu (2018). Towards Deep Learning
+       Models Resistant to Adversarial Attacks. ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import PGDExClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> clf = PGDExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> moved = X + [0, 1]
+    >>> bool(np.mean(clf.predict(X) == clf.predict(moved)) > 0.95)
+    True
+    """
+
+
+class PGDExRegressor(_PGDEx, BaseExplanationRegressor):
+    r"""Regressor trained on the worst perturbation of its irrelevant features.
+
+    Adds to the squared error of the prediction f(x), for a row x with irrelevance a and input unit
+    u,
+
+    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} (f(x + a u \delta) - y)^2
+
+    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_, for regression).
+    Use it when irrelevant columns may change a lot.  A step costs about ``n_steps + 2`` of the
+    label loss's.
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    PGDExClassifier : The same for classes.
+    IBPExRegressor : The same with a bound instead of an ascent.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import PGDExRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> y = X.sum(axis=1)
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> reg = PGDExRegressor(max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
+    True
+    """

@@ -1,15 +1,86 @@
 """Two-stage optimisation with a mapping layer."""
 
-import numpy as np
 from torch import nn
 
 from ..penalties import MaskedFeaturePenalty, Term
 from ..training import ExplanationNet, PrepareMappedModule, TwoStageNet
 from ._classifier import BaseExplanationClassifier
-from ._parameters import COMMON_CONSTRAINTS, FINITE, NON_NEGATIVE, POSITIVE, StrOptions
+from ._parameters import FINITE, NON_NEGATIVE, POSITIVE, StrOptions
+from ._validation import check_fill
+
+MAPPING_TEXT = """\
+mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
+        The mapping layer: over the flattened features, over their channels, a module of one's own
+        that keeps their shape (it is copied), or none, where the second step trains the features.
+    mapping_init : {"default", "identity"}, default="default"
+        Start of the mapping: torch's random values, or the identity.
+    mapping_lr : float, default=1e-3
+        Learning rate of the second step; its optimizer is of the same class.  Callbacks such as
+        skorch's ``LRScheduler`` act on the first step's.
+    feature_layer : str or None, default=None
+        Submodule whose output is f; None: the child ``features``, else all before the last linear
+        layer."""
 
 
-class TwoStageExplanationClassifier(BaseExplanationClassifier):
+class MappingLayer:
+    """A classifier whose network has a mapping layer behind its features."""
+
+    _parameter_constraints = {
+        "mapping": [StrOptions({"linear", "conv1x1"}), nn.Module, None],
+        "mapping_init": [StrOptions({"default", "identity"})],
+        "mapping_lr": [POSITIVE],
+        "feature_layer": [str, None],
+    }
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        mapping="linear",
+        mapping_init="default",
+        mapping_lr=1e-3,
+        feature_layer=None,
+        **common,
+    ):
+        super().__init__(module, **common)
+        self.mapping = mapping
+        self.mapping_init = mapping_init
+        self.mapping_lr = mapping_lr
+        self.feature_layer = feature_layer
+
+    def _check_parameters(self):
+        if self.mapping_init == "identity" and not isinstance(self.mapping, str):
+            raise ValueError(
+                f'mapping_init="identity" goes with mapping="linear" or "conv1x1", got '
+                f"mapping={self.mapping!r}."
+            )
+
+    def _maps_features(self):
+        """Whether there is something for a mapping layer to learn."""
+        return True
+
+    def _make_net(self, **kwargs):
+        if self.schedule == "joint":
+            return ExplanationNet(**kwargs)
+        return TwoStageNet(mapping_lr=self.mapping_lr, **kwargs)
+
+    def _update_net(self, callbacks, **params):
+        if isinstance(self.net_, TwoStageNet):
+            params["mapping_lr"] = self.mapping_lr
+        return super()._update_net(callbacks, **params)
+
+    def _prepare_module(self, **kwargs):
+        if not self._maps_features():
+            return super()._prepare_module(**kwargs)
+        return PrepareMappedModule(
+            mapping=self.mapping,
+            mapping_init=self.mapping_init,
+            feature_layer=self.feature_layer,
+            **kwargs,
+        )
+
+
+class TwoStageExplanationClassifier(MappingLayer, BaseExplanationClassifier):
     r"""Classifier with a mapping layer that learns what the features of the reasons look like.
 
     Between the features f and the head c stands a mapping layer m.  Each step (Algorithm 1 of Tao
@@ -27,23 +98,13 @@ class TwoStageExplanationClassifier(BaseExplanationClassifier):
     alpha : float, default=1.0
         Weight of the divergence in the joint schedule and in the objective that early stopping
         watches; 0 switches the second step off: the same network, trained on labels.
-    mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
-        The mapping layer: over the flattened features, over their channels, a module of one's own
-        that keeps their shape (it is copied), or none, where the second step trains the features.
-    mapping_init : {"default", "identity"}, default="default"
-        Start of the mapping: torch's random values, or the identity.
-    mapping_lr : float, default=1e-3
-        Learning rate of the second step; its optimizer is of the same class.  Callbacks such as
-        skorch's ``LRScheduler`` act on the first step's.
+    %(mapping_parameters)s
     schedule : {"two_stage", "joint"}, default="two_stage"
         Two steps, or one step on the sum of label loss and alpha times the divergence, for all
         weights.
     mask_fill : float, "mean" or array-like, default=0.0
         What stands in for irrelevant features, in the unit of X: a number, the training mean of
         each column or channel, or an array that broadcasts to a row.
-    feature_layer : str or None, default=None
-        Submodule whose output is f; None: the child ``features``, else all before the last linear
-        layer.
     %(common_parameters)s
 
     Attributes
@@ -72,84 +133,25 @@ class TwoStageExplanationClassifier(BaseExplanationClassifier):
     True
     """
 
-    _parameter_constraints: dict = {
-        **COMMON_CONSTRAINTS,
+    _texts = {"%(mapping_parameters)s": MAPPING_TEXT}
+    _parameter_constraints = {
         "alpha": [NON_NEGATIVE],
-        "mapping": [StrOptions({"linear", "conv1x1"}), nn.Module, None],
-        "mapping_init": [StrOptions({"default", "identity"})],
-        "mapping_lr": [POSITIVE],
         "schedule": [StrOptions({"two_stage", "joint"})],
         "mask_fill": [FINITE, StrOptions({"mean"}), "array-like"],
-        "feature_layer": [str, None],
     }
 
-    def __init__(
-        self,
-        module="auto",
-        *,
-        alpha=1.0,
-        mapping="linear",
-        mapping_init="default",
-        mapping_lr=1e-3,
-        schedule="two_stage",
-        mask_fill=0.0,
-        feature_layer=None,
-        **common,
-    ):
+    def __init__(self, module="auto", *, alpha=1.0, schedule="two_stage", mask_fill=0.0, **common):
         super().__init__(module, **common)
         self.alpha = alpha
-        self.mapping = mapping
-        self.mapping_init = mapping_init
-        self.mapping_lr = mapping_lr
         self.schedule = schedule
         self.mask_fill = mask_fill
-        self.feature_layer = feature_layer
-
-    def _check_parameters(self):
-        if self.mapping_init == "identity" and not isinstance(self.mapping, str):
-            raise ValueError(
-                f'mapping_init="identity" goes with mapping="linear" or "conv1x1", got '
-                f"mapping={self.mapping!r}."
-            )
 
     def _check_fit_data(self, X, *args):
         data = super()._check_fit_data(X, *args)
-        self._check_fill(data.X.shape)
+        check_fill("mask_fill", self.mask_fill, data.X.shape[1:])
         return data
-
-    def _check_fill(self, shape):
-        if isinstance(self.mask_fill, str):
-            return
-        try:
-            fill = np.asarray(self.mask_fill, dtype=np.float32)
-            fits = np.broadcast_shapes(fill.shape, (1, *shape[1:])) == (1, *shape[1:])
-        except (TypeError, ValueError):
-            fits = False
-        if not fits or not np.isfinite(fill).all():
-            raise ValueError(
-                f'mask_fill must be a finite number, "mean" or an array that broadcasts to rows of '
-                f"shape {shape[1:]}; got {self.mask_fill!r}."
-            )
 
     def _terms(self):
         only_mapping = self.schedule == "two_stage" and self.mapping is not None
         penalty = MaskedFeaturePenalty(self.mask_fill, train_features=not only_mapping)
         return (Term("mapping", penalty, self.alpha),)
-
-    def _make_net(self, **kwargs):
-        if self.schedule == "joint":
-            return ExplanationNet(**kwargs)
-        return TwoStageNet(mapping_lr=self.mapping_lr, **kwargs)
-
-    def _update_net(self, callbacks):
-        if isinstance(self.net_, TwoStageNet):
-            return super()._update_net(callbacks, mapping_lr=self.mapping_lr)
-        return super()._update_net(callbacks)
-
-    def _prepare_module(self, **kwargs):
-        return PrepareMappedModule(
-            mapping=self.mapping,
-            mapping_init=self.mapping_init,
-            feature_layer=self.feature_layer,
-            **kwargs,
-        )

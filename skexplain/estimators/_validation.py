@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from sklearn.base import is_regressor
+from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..masks import Masks
+from ..metrics._groups import _sorted, label_codes, row_labels
 from ..training import check_float32
 
 
@@ -24,6 +27,8 @@ class FitData:
         Weights; None: all equal.
     rows : ndarray of int
         Rows of positive weight.
+    groups : ndarray of int of shape (n,) or None
+        Encoded group of each row.
     """
 
     X: np.ndarray
@@ -31,6 +36,7 @@ class FitData:
     masks: Masks | None
     sample_weight: np.ndarray | None
     rows: np.ndarray
+    groups: np.ndarray | None = None
 
 
 def check_inputs(estimator, X, y="no_validation", reset=True):
@@ -41,8 +47,16 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     ValueError
         If X is no finite dense array with rows, or, at prediction, of another shape than at fit.
     """
+    numeric_targets = is_regressor(estimator) and not isinstance(y, str)
     checked = validate_data(
-        estimator, X, y, reset=reset, dtype="numeric", allow_nd=True, ensure_all_finite=True
+        estimator,
+        X,
+        y,
+        reset=reset,
+        dtype="numeric",
+        allow_nd=True,
+        ensure_all_finite=True,
+        **({"y_numeric": True} if numeric_targets else {}),
     )
     array = checked if isinstance(y, str) and y == "no_validation" else checked[0]
     _check_channel_axis(array.shape)
@@ -100,3 +114,98 @@ def resolve_device(device):
             f"{str(error).splitlines()[0]}"
         ) from error
     return resolved
+
+
+def penalised_rows(terms, data):
+    """Tell which rows some term looks at; ndarray of bool of shape (n,)."""
+    rows = np.zeros(len(data.X), dtype=bool)
+    if data.masks is not None:
+        for term in terms:
+            rows |= term.penalty.applies_to(data.masks)
+    taking_part = np.zeros(len(data.X), dtype=bool)
+    taking_part[data.rows] = True
+    return rows & taking_part
+
+
+def stratified_split(index, strata, fraction, seed):
+    """Split by the first key of which every value is frequent enough."""
+    for key in strata:
+        _, counts = np.unique(key, return_counts=True)
+        n_valid = round(len(index) * fraction)
+        if counts.min() >= 2 and len(counts) <= n_valid:
+            return train_test_split(index, test_size=fraction, stratify=key, random_state=seed)
+    return train_test_split(index, test_size=fraction, random_state=seed)
+
+
+def check_donors(estimator, terms, n_penalised):
+    """Refuse a swap between rows where there is but one row to swap.
+
+    Raises
+    ------
+    ValueError
+        If a penalty takes values from other rows and only one row to train on is penalised.
+    """
+    if n_penalised == 1 and any(term.penalty.needs_donors for term in terms):
+        raise ValueError(
+            f"mask must mark something irrelevant in at least 2 samples (of positive "
+            f"sample_weight, and not held out), since {type(estimator).__name__} takes the values "
+            f"of other rows; got 1 sample."
+        )
+
+
+def encode_groups(group_labels, n_rows, rows, known=()):
+    """Encode group labels.
+
+    Parameters
+    ----------
+    group_labels : array-like of shape (n,)
+        Labels of any kind, none missing.
+    n_rows : int
+        Number of rows of X.
+    rows : ndarray of int
+        Rows of positive weight; groups of others only do not count.
+    known : sequence
+        Labels that have a code already.
+
+    Returns
+    -------
+    codes : ndarray of int of shape (n,)
+    labels : list
+        Label of each code.
+
+    Raises
+    ------
+    ValueError
+        If the number of labels is wrong or one is missing.
+    """
+    labels = row_labels(group_labels, "group_labels", n_rows, other="X")
+    codes, found = label_codes(labels[rows])
+    # Sorted, so that a list and an array of the same labels give the same sums, to the bit.
+    every = list(known) + [label for label in _sorted(found) if label not in known]
+    position = {label: code for code, label in enumerate(every)}
+    encoded = np.zeros(n_rows, dtype=np.int64)
+    encoded[rows] = np.array([position[label] for label in found], dtype=np.int64)[codes]
+    return encoded, every
+
+
+def check_fill(name, fill, row_shape):
+    """Refuse what cannot fill the irrelevant features of a row.
+
+    Raises
+    ------
+    ValueError
+        If the fill is no finite number, "mean" or array that broadcasts to a row.
+    """
+    if isinstance(fill, str):
+        return
+    row = (1, *row_shape)
+    try:
+        values = np.asarray(fill, dtype=np.float32)
+        fits = np.broadcast_shapes(values.shape, row) == row
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or not np.isfinite(values).all():
+        raise ValueError(
+            f'{name} must be a finite number, "mean" or an array that broadcasts to rows of '
+            f"shape {tuple(row_shape)}; got {fill!r}."
+        )

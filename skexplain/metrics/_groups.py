@@ -172,17 +172,17 @@ def worst_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
 
 def _check_rows(y_true, y_pred, group_labels, sample_weight):
     """Return correctness, group code and weight of every row, and the labels of the codes."""
-    y_true = _check_row_labels(y_true, "y_true")
+    y_true = row_labels(y_true, "y_true")
     n_rows = len(y_true)
-    y_pred = _check_row_labels(y_pred, "y_pred", n_rows)
-    codes, groups = _encode(_check_row_labels(group_labels, "group_labels", n_rows))
+    y_pred = row_labels(y_pred, "y_pred", n_rows)
+    codes, groups = label_codes(row_labels(group_labels, "group_labels", n_rows))
     weights = np.ones(n_rows) if sample_weight is None else _check_weights(sample_weight, n_rows)
     return _check_correct(y_true, y_pred), codes, groups, weights
 
 
-def _check_row_labels(values, name, n_rows=None):
-    """Return one label per row, none missing; n_rows=None allows any number of rows but 0."""
-    values = _column(values, name, n_rows)
+def row_labels(values, name, n_rows=None, other="y_true"):
+    """Return one label per row of `other`, none missing; n_rows=None allows any number but 0."""
+    values = _column(values, name, n_rows, other)
     missing = np.flatnonzero(_is_missing(values))
     if len(missing):
         raise ValueError(
@@ -192,14 +192,14 @@ def _check_row_labels(values, name, n_rows=None):
     return values
 
 
-def _column(values, name, n_rows=None):
+def _column(values, name, n_rows=None, other="y_true"):
     """Return values as a one-dimensional array that keeps the type of each label."""
     array = _as_array(values)
     if array is None or array.ndim != 1:
         shape = "rows of different lengths" if array is None else f"the shape {array.shape}"
         raise ValueError(f"{name} must be one-dimensional; it has {shape}.")
     if n_rows is not None and len(array) != n_rows:
-        raise ValueError(f"{name} has {len(array)} rows, but y_true has {n_rows}.")
+        raise ValueError(f"{name} has {len(array)} rows, but {other} has {n_rows}.")
     if not len(array):
         raise ValueError(f"{name} is empty: at least one row is needed.")
     return array
@@ -207,14 +207,21 @@ def _column(values, name, n_rows=None):
 
 def _as_array(values):
     """Return values as an array, or None where they are nested and of different lengths."""
+    if isinstance(values, list) and values and all(isinstance(value, tuple) for value in values):
+        return _as_objects(values)  # each tuple is one label, such as (class, background)
     try:
         array = np.asarray(values)
     except ValueError:
         return None
     if isinstance(values, list | tuple) and array.ndim == 1 and array.dtype.kind in _TEXT_KINDS:
         # Numpy makes text of the numbers in a mixed list, and so one group of 1 and "1".
-        array = np.empty(len(values), dtype=object)
-        array[:] = values
+        return _as_objects(values)
+    return array
+
+
+def _as_objects(values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
     return array
 
 
@@ -238,7 +245,7 @@ def _is_missing_object(value):
         return True
 
 
-def _encode(labels):
+def label_codes(labels):
     """Return each row's code, and the labels in the order of the codes, as Python objects."""
     if labels.dtype != object:
         groups, codes = np.unique(labels, return_inverse=True)

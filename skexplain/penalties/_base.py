@@ -1,8 +1,9 @@
 """What every explanation term is: a callable that gives one value per row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -17,7 +18,7 @@ class Rows:
     x : float32 Tensor of shape (rows, ...)
         Inputs.
     y : Tensor of shape (rows,)
-        Targets; classes as integers.
+        Targets: classes as integers, or float32 values to regress on.
     irrelevance : float32 Tensor, broadcastable to `x`
         Degree a in [0, 1] to which a feature must not matter.
     known : bool Tensor, broadcastable to `x`, or None
@@ -39,6 +40,28 @@ class Rows:
     lower: Tensor
     upper: Tensor
     label_loss: Any
+
+    def take(self, index):
+        """Return the rows at `index`, a LongTensor; masks for all rows stay as they are."""
+        return replace(
+            self,
+            x=self.x.index_select(0, index),
+            y=self.y.index_select(0, index),
+            irrelevance=_take_marks(self.irrelevance, index),
+            known=_take_marks(self.known, index),
+        )
+
+    def repeat(self, times):
+        """Return the rows `times` times, one copy of all after the other."""
+        if times == 1:
+            return self
+        return self.take(torch.arange(len(self.y), device=self.y.device).repeat(times))
+
+
+def _take_marks(marks, index):
+    if marks is None or len(marks) == 1:
+        return marks
+    return marks.index_select(0, index)
 
 
 class Penalty(BaseEstimator):
@@ -75,6 +98,45 @@ class Penalty(BaseEstimator):
         """
         return masks.has_irrelevant
 
+    def check_parameters(self):
+        """Refuse parameters that are not legal; here all are.
+
+        Raises
+        ------
+        ValueError
+            Whose text begins with the name of the parameter.
+        """
+
+    def check_module(self, module, x):
+        """Refuse a network for which the penalty cannot be computed; here none is.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The network, in evaluation mode.
+        x : float32 Tensor of shape (rows, ...)
+            A few rows.
+
+        Raises
+        ------
+        ValueError
+            With the name of the parameter that would have to change.
+        """
+
+    def at_progress(self, progress):
+        """Return the penalty as it is at some share of its ramp; here always the same.
+
+        Parameters
+        ----------
+        progress : float
+            From 0, the start, to 1, full strength.
+
+        Returns
+        -------
+        Penalty
+        """
+        return self
+
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the term for each row."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
@@ -90,14 +152,24 @@ class PerturbationPenalty(Penalty):
 
         Returns
         -------
-        Tensor of the shape of ``rows.x``
-            Equal to ``rows.x``, to the bit, where the irrelevance is zero.
+        Tensor of shape (draws * rows, ...)
+            One or more moved copies of ``rows.x``, one after the other.
         """
         raise TypeError(f"{type(self).__name__} does not say how it moves a row.")
 
     def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the label loss at the moved rows, shape (rows,)."""
-        return rows.label_loss(module(self.move(module, rows, donors, generator)), rows.y)
+        """Compute the label loss at the moved rows, the mean over draws, shape (rows,)."""
+        moved = self.move(module, rows, donors, generator)
+        return _mean_over_draws(rows.label_loss(module(moved), _copies(rows, moved).y), rows)
+
+
+def _copies(rows, moved):
+    """Return the rows as often as they were moved."""
+    return rows.repeat(len(moved) // len(rows.x))
+
+
+def _mean_over_draws(values, rows):
+    return values.view(-1, len(rows.x)).mean(0) if len(values) > len(rows.x) else values
 
 
 @dataclass(frozen=True)
@@ -123,12 +195,40 @@ class Term:
     at : str, default="clean"
         Where an input-gradient term is taken: at the clean rows, or at the point to which the
         perturbation term of that name has moved them.
+    alpha_epochs : float, default=0.0
+        Epochs over which the weight rises.
+    penalty_epochs : float, default=0.0
+        Epochs over which the penalty itself rises (its ``at_progress``).
     """
 
     name: str
     penalty: Penalty
     alpha: float | str
     at: str = "clean"
+    alpha_epochs: float = 0.0
+    penalty_epochs: float = 0.0
+
+    @property
+    def ramp_epochs(self):
+        """Number of epochs after which everything has risen."""
+        return max(self.alpha_epochs, self.penalty_epochs)
+
+    def at_epoch(self, epoch):
+        """Return the term as it is in an epoch, counted from 1."""
+        if epoch >= self.penalty_epochs:
+            return self
+        return replace(self, penalty=self.penalty.at_progress(epoch / self.penalty_epochs))
+
+    def alpha_at_epoch(self, alpha, epoch):
+        """Return what a full weight `alpha` is in an epoch.
+
+        So that the share of the penalty in the whole, alpha / (1 + alpha), rises linearly: the
+        schedule of Heo et al. 2023, who weigh label loss and penalty with a and 1 - a.
+        """
+        if epoch >= self.alpha_epochs:
+            return alpha
+        share = epoch / self.alpha_epochs * alpha / (1 + alpha)
+        return share / (1 - share)
 
 
 def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None):
@@ -151,17 +251,18 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
     -------
     dict of str to Tensor of shape (rows,)
     """
-    points = {} if clean is None else {"clean": clean}
+    points = {} if clean is None else {"clean": (clean, rows)}
     hosts = {term.at for term in terms}
     values = {}
     for term in terms:
         generator = generators[term.name] if generators else None
         if term.penalty.reads_logits and term.at in points:
-            values[term.name] = term.penalty.at_point(points[term.at], rows)
+            point, copies = points[term.at]
+            values[term.name] = _mean_over_draws(term.penalty.at_point(point, copies), rows)
         elif term.name in hosts:
-            point = point_at(module, term.penalty.move(module, rows, donors, generator))
-            points[term.name] = point
-            values[term.name] = rows.label_loss(point.logits, rows.y)
+            moved = term.penalty.move(module, rows, donors, generator)
+            point, copies = points[term.name] = point_at(module, moved), _copies(rows, moved)
+            values[term.name] = _mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
         else:
             values[term.name] = term.penalty(module, rows, donors, generator)
     return values

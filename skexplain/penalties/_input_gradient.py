@@ -3,6 +3,7 @@
 import torch
 
 from ._base import Penalty, point_at
+from ._checks import check_option
 
 OUTPUTS = (
     "log_prob_sum",
@@ -72,6 +73,17 @@ class InputGradientPenalty(Penalty):
             gradient = torch.relu(gradient if self.sign == "positive" else -gradient)
         size = gradient.abs() if self.norm == "l1" else gradient.square()
         return size.flatten(1).sum(1)
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        check_option("output", self.output, OUTPUTS)
+        check_option("norm", self.norm, ("l2", "l1"))
+        check_option("sign", self.sign, ("both", "positive", "negative"))
+        if self.sign != "both" and self.output != "log_prob_true":
+            raise ValueError(
+                f'sign must be "both" unless output="log_prob_true", got sign={self.sign!r} with '
+                f"output={self.output!r}."
+            )
 
 
 def _score(output, logits, y):

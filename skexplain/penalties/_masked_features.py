@@ -3,6 +3,8 @@
 import torch
 
 from ._base import Penalty
+from ._checks import check_flag, check_option
+from ._fill import fill_value
 
 
 class MaskedFeaturePenalty(Penalty):
@@ -37,11 +39,7 @@ class MaskedFeaturePenalty(Penalty):
 
     def mask_rows(self, rows):
         """Fill the irrelevant features: ``x * (1 - a) + fill * a``; shape of ``rows.x``."""
-        if isinstance(self.fill, str):
-            fill = rows.mean
-        else:
-            fill = torch.as_tensor(self.fill, dtype=rows.x.dtype, device=rows.x.device)
-        return rows.x.lerp(fill, rows.irrelevance)
+        return rows.x.lerp(fill_value(self.fill, rows), rows.irrelevance)
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
@@ -50,3 +48,9 @@ class MaskedFeaturePenalty(Penalty):
             features = module.features(rows.x)
         mapped = module.mapping(features).flatten(1).log_softmax(1)
         return (target.exp() * (target - mapped)).sum(1)
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        if isinstance(self.fill, str):
+            check_option("fill", self.fill, ("mean",))
+        check_flag("train_features", self.train_features)

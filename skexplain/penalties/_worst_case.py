@@ -3,6 +3,8 @@
 import torch
 
 from ._base import PerturbationPenalty
+from ._box import irrelevant_box
+from ._checks import check_box, check_count, check_flag, check_number
 
 
 class WorstCasePenalty(PerturbationPenalty):
@@ -50,7 +52,7 @@ class WorstCasePenalty(PerturbationPenalty):
 
     def move(self, module, rows, donors=None, generator=None):
         """Climb the label loss inside the box; shape of ``rows.x``."""
-        low, high = self._box(rows)
+        low, high = irrelevant_box(rows, self.epsilon, self.clip)
         step = self._step(rows, low, high)
         x = rows.x
         if self.random_start:
@@ -59,19 +61,6 @@ class WorstCasePenalty(PerturbationPenalty):
         for _ in range(self.n_steps):
             x = (x + step * self._ascent_direction(module, x, rows)).clamp(low, high)
         return x
-
-    def _box(self, rows):
-        """Bounds of each feature; both equal x, to the bit, where the irrelevance is zero."""
-        x, movable = rows.x, rows.irrelevance > 0
-        # Where nothing may move, an infinite epsilon would make a NaN of the zero.
-        radius = torch.where(movable, self.epsilon * rows.irrelevance, 0.0)
-        low, high = x - radius * rows.unit, x + radius * rows.unit
-        if self.clip is not None:
-            lower, upper = (rows.lower, rows.upper) if self.clip == "data" else self.clip
-            # A row outside the range stays inside its own box.
-            low = torch.maximum(low, torch.clamp(x, max=lower))
-            high = torch.minimum(high, torch.clamp(x, min=upper))
-        return torch.where(movable, low, x), torch.where(movable, high, x)
 
     def _step(self, rows, low, high):
         if self.step_size is None:
@@ -86,3 +75,12 @@ class WorstCasePenalty(PerturbationPenalty):
             loss = rows.label_loss(module(x), rows.y).sum()
             (gradient,) = torch.autograd.grad(loss, x, materialize_grads=True, allow_unused=True)
         return gradient.sign()
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        check_number("epsilon", self.epsilon, infinite=True)
+        check_count("n_steps", self.n_steps)
+        if self.step_size is not None:
+            check_number("step_size", self.step_size, positive=True)
+        check_flag("random_start", self.random_start)
+        check_box(self.epsilon, self.clip)

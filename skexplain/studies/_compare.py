@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 from tqdm.auto import tqdm
 
 from ..metrics import mean_group_accuracy, worst_group_accuracy
-from ._catalogue import DATASETS, ESTIMATORS
+from ._catalogue import DATASETS, DEFAULTS, ESTIMATORS, WITHOUT_MASKS
 
 #: Measures of a row, all better when higher.
 SCORES = ("accuracy", "mean_group", "worst_group")
@@ -35,16 +35,16 @@ class Cell:
 def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1, progress=False):
     """Train estimators on the same splits and score them by group.
 
-    Each estimator is fitted with its masks and, as a control, with masks shuffled between rows.
-    The baseline "erm", which ignores masks, is added where it is missing, with and without the
-    shortcut in its training data.
+    Each estimator that learns from masks is fitted with them and, as a control, with masks shuffled
+    between rows.  The baseline "erm" is added where it is missing, with and without the shortcut in
+    its training data.
 
     Parameters
     ----------
     datasets : list of str or None, default=None
         Names from the catalogue; None: all.
     estimators : list of str or None, default=None
-        Names from the catalogue; None: all.
+        Names from the catalogue; None: all that suit the data set.
     seeds : int or list of int, default=3
         Number of repetitions, or their seeds; each has a split and initial weights of its own.
     max_epochs : int, default=30
@@ -74,14 +74,20 @@ def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1,
 
 
 def _cells(datasets, estimators, seeds):
-    names = {"erm": None, **dict.fromkeys(_known("estimators", estimators, ESTIMATORS))}
+    _known("estimators", estimators, ESTIMATORS)
     return [
         Cell(dataset, name, masks, seed)
         for dataset in _known("datasets", datasets, DATASETS)
         for seed in seeds
-        for name in names
-        for masks in (("given", "no shortcut") if name == "erm" else ("given", "shuffled"))
+        for name in dict.fromkeys(["erm", *(estimators or DEFAULTS[dataset])])
+        for masks in _kinds_of_masks(name)
     ]
+
+
+def _kinds_of_masks(name):
+    if name == "erm":
+        return ("given", "no shortcut")
+    return ("given",) if name in WITHOUT_MASKS else ("given", "shuffled")
 
 
 def _known(argument, names, catalogue):

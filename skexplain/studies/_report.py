@@ -3,6 +3,8 @@
 import csv
 import math
 
+from ._catalogue import WITHOUT_MASKS
+
 _COLUMNS = ("estimator", "masks", "accuracy", "mean group", "worst group", "vs erm", "vs shuffled")
 
 
@@ -28,13 +30,14 @@ def format_table(summaries):
 
 
 def _cells(summary):
-    masks = {"erm": "-"}.get(summary["estimator"], summary["masks"])
+    is_baseline = summary["estimator"] == "erm" and summary["masks"] == "given"
+    ignores = summary["estimator"] in WITHOUT_MASKS and summary["masks"] == "given"
     return (
         summary["estimator"],
-        summary["masks"] if summary["masks"] == "no shortcut" else masks,
+        "-" if ignores else summary["masks"],
         *(_plus_minus(summary[s], summary[f"{s}_sd"]) for s in ("accuracy", "mean_group")),
         _plus_minus(summary["worst_group"], summary["worst_group_sd"]),
-        "" if masks == "-" and summary["masks"] == "given" else _difference(summary, "vs_erm"),
+        "" if is_baseline else _difference(summary, "vs_erm"),
         _difference(summary, "vs_shuffled"),
         f"{summary['seconds']:.1f}",
         f"{summary['times_erm']:.1f}",

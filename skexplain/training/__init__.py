@@ -3,10 +3,11 @@
 from ._architectures import build_network
 from ._batches import TrainingData
 from ._callbacks import TrainingProgress, stop_early
-from ._label_losses import CrossEntropyLoss, FocalLoss
+from ._label_losses import CrossEntropyLoss, FocalLoss, SquaredError
 from ._net import ExplanationNet
 from ._prepare import PrepareMappedModule, PrepareModule, module_factory
 from ._random import Streams, isolated_random_state
+from ._reductions import GroupDROReduction
 from ._statistics import InputStatistics, check_float32, measure_inputs
 from ._two_stage_net import TwoStageNet
 
@@ -14,9 +15,11 @@ __all__ = [
     "CrossEntropyLoss",
     "ExplanationNet",
     "FocalLoss",
+    "GroupDROReduction",
     "InputStatistics",
     "PrepareMappedModule",
     "PrepareModule",
+    "SquaredError",
     "Streams",
     "TrainingData",
     "TrainingProgress",

@@ -23,6 +23,25 @@ class Standardize(nn.Module):
         return (x - self.mean) / self.sd
 
 
+class Rescale(nn.Module):
+    """Multiply by the sd of the training targets and add their mean.
+
+    Parameters
+    ----------
+    mean, sd : float
+        Kept as buffers.
+    """
+
+    def __init__(self, mean, sd):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("sd", torch.tensor(sd, dtype=torch.float32))
+
+    def forward(self, x):
+        """Rescale, shape unchanged."""
+        return x * self.sd + self.mean
+
+
 class Network(nn.Module):
     """A feature extractor and a linear head.
 
@@ -44,7 +63,7 @@ class Network(nn.Module):
         return self.head(self.features(x))
 
 
-def build_network(input_shape, n_outputs, statistics):
+def build_network(input_shape, n_outputs, statistics, target_scale=None):
     """Build the network that ``module="auto"`` stands for.
 
     Two-dimensional X gets a perceptron with two hidden layers of 32 to 256 units (the power of two
@@ -59,6 +78,8 @@ def build_network(input_shape, n_outputs, statistics):
         Number of outputs.
     statistics : InputStatistics
         Of the training inputs.
+    target_scale : (float, float) or None, default=None
+        Mean and standard deviation of the training targets, for regression.
 
     Returns
     -------
@@ -69,7 +90,13 @@ def build_network(input_shape, n_outputs, statistics):
     ValueError
         If the rows are neither vectors nor images.
     """
-    standardize = Standardize(statistics.mean, statistics.sd)
+    network = _build(input_shape, n_outputs, Standardize(statistics.mean, statistics.sd))
+    if target_scale is not None:
+        network.head = nn.Sequential(network.head, Rescale(*target_scale))
+    return network
+
+
+def _build(input_shape, n_outputs, standardize):
     if len(input_shape) == 1:
         return _perceptron(input_shape[0], n_outputs, standardize)
     if len(input_shape) == 2:
@@ -144,6 +171,7 @@ _SAME_IN_BOTH_MODES = (
     nn.LayerNorm,
     nn.GroupNorm,
     Standardize,
+    Rescale,
     Network,
     _AddChannel,
 )

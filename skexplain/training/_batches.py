@@ -59,6 +59,7 @@ class Batch:
     rows: Rows
     label_weight: torch.Tensor | None
     sample_weight: torch.Tensor | None
+    groups: torch.Tensor | None = None
 
 
 class TrainingData(Dataset):
@@ -82,10 +83,23 @@ class TrainingData(Dataset):
         Rows that some penalty looks at.
     device : torch.device
         Where tensors go.
+    groups : ndarray of int of shape (n,) or None, default=None
+        Group of each row.
     """
 
     def __init__(
-        self, X, y, masks, *, sample_weight, label_weight, frame, index, penalised, device
+        self,
+        X,
+        y,
+        masks,
+        *,
+        sample_weight,
+        label_weight,
+        frame,
+        index,
+        penalised,
+        device,
+        groups=None,
     ):
         self.X = RowStore(X, device)
         self.y = torch.as_tensor(y).to(device)
@@ -93,6 +107,7 @@ class TrainingData(Dataset):
         self.marks = None if masks is None else RowStore(masks.values, device)
         self.label_weight = _as_weight(label_weight, device)
         self.sample_weight = _as_weight(sample_weight, device)
+        self.groups = None if groups is None else torch.as_tensor(groups).to(device)
         self.frame = frame
         self.device = torch.device(device)
         self._select(index, penalised)
@@ -131,7 +146,10 @@ class TrainingData(Dataset):
             irrelevance, known = self._degrees(index)
             rows = replace(rows, irrelevance=irrelevance, known=known)
         return Batch(
-            rows, _pick(self.label_weight, positions), _pick(self.sample_weight, positions)
+            rows,
+            _pick(self.label_weight, positions),
+            _pick(self.sample_weight, positions),
+            _pick(self.groups, positions),
         )
 
     def _degrees(self, index):
@@ -146,8 +164,8 @@ def _as_weight(weight, device):
     return torch.as_tensor(np.asarray(weight, dtype=np.float32)).to(device)
 
 
-def _pick(weight, positions):
-    return None if weight is None else weight.index_select(0, positions)
+def _pick(values, positions):
+    return None if values is None else values.index_select(0, positions)
 
 
 def batch_sizes(n_rows, batch_size):

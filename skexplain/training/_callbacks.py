@@ -20,7 +20,7 @@ class WeightKeeper:
             tensor.detach()
             for tensor in self.net.module_.state_dict(keep_vars=False).values()
             if tensor.is_floating_point()
-        ]
+        ] + self.net.reduction.tensors()
         return [tensor.clone() for tensor in tensors] if clone else tensors
 
     def check_and_keep(self):
@@ -97,9 +97,22 @@ def _overrides(callbacks, hook):
     )
 
 
-def stop_early(monitor, patience):
-    """Callback that stops when an entry of the history no longer falls, and restores the best."""
-    return EarlyStopping(monitor, patience=patience, load_best=True)
+class _StopEarly(EarlyStopping):
+    def __init__(self, monitor, patience, first_epoch, **kwargs):
+        self.first_epoch = first_epoch
+        super().__init__(monitor, patience=patience, **kwargs)
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) >= self.first_epoch:
+            super().on_epoch_end(net, **kwargs)
+
+
+def stop_early(monitor, patience, first_epoch=1):
+    """Callback that stops when an entry of the history no longer falls, and restores the best.
+
+    Epochs before `first_epoch` do not count: an objective that still rises by design says nothing.
+    """
+    return _StopEarly(monitor, patience, first_epoch, load_best=True)
 
 
 def check_callbacks(callbacks):

@@ -39,6 +39,14 @@ class FocalLoss(nn.Module):
         return missing**self.gamma * loss
 
 
+class SquaredError(nn.Module):
+    """Squared error of predictions of shape (rows, 1), one value per row."""
+
+    def forward(self, outputs, y):
+        """Compute the loss, shape (rows,)."""
+        return (outputs[:, 0] - y).square()
+
+
 def weighted_mean(values, weight):
     """Mean of values of shape (rows,) under weights, or the plain mean for None."""
     if weight is None:

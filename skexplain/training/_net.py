@@ -11,6 +11,7 @@ from ._batches import RowStore, batch_sizes, penalised_sizes, shuffled_passes
 from ._callbacks import BatchWatchers, WeightKeeper, check_callbacks, has_stopped
 from ._objective import Objective, RunningMeans
 from ._random import seed_layers
+from ._reductions import MeanReduction
 
 # Optimizers whose one-kernel form computes the same and is faster.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -34,6 +35,10 @@ class ExplanationNet(NeuralNet):
         Random streams.
     annotated_per_batch : int or None
         Size of the batch of penalised rows; None: proportional to their share.
+    reduction : callable or None
+        From the label losses of a batch to one number; None: their mean.
+    classifies : bool
+        Whether the outputs are logits of classes, or the prediction itself.
     **kwargs
         Parameters of ``skorch.NeuralNet``.
     """
@@ -46,12 +51,16 @@ class ExplanationNet(NeuralNet):
         terms=(),
         streams=None,
         annotated_per_batch=None,
+        reduction=None,
+        classifies=True,
         **kwargs,
     ):
         self.prepare_module = prepare_module
         self.terms = terms
         self.streams = streams
         self.annotated_per_batch = annotated_per_batch
+        self.reduction = MeanReduction() if reduction is None else reduction
+        self.classifies = classifies
         super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
 
     # -- set-up -----------------------------------------------------------------------------------
@@ -59,7 +68,8 @@ class ExplanationNet(NeuralNet):
     @property
     def _default_callbacks(self):
         # A silent log would still format its table every epoch.
-        log = [("print_log", PrintLog())] if self.verbose else []
+        # The weights of groups are a list, which would not fit into a column.
+        log = [("print_log", PrintLog(keys_ignored="group_weights"))] if self.verbose else []
         return [("epoch_timer", EpochTimer()), *log]
 
     def torch_compile(self, module, name):
@@ -152,13 +162,14 @@ class ExplanationNet(NeuralNet):
         """
         self.max_epochs = epochs  # where skorch's callbacks look for it
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
+        self.reduction.start(data)
         keeper = WeightKeeper(self)
         objective = self._build_objective()
         self.notify("on_train_begin", X=data, y=None)
         try:
             for _ in range(epochs):
                 self.notify("on_epoch_begin", **on_epoch)
-                self._train_epoch(data, objective)
+                self._train_epoch(data, self._ramped(objective))
                 keeper.check_and_keep()
                 if self._fix_automatic_alphas(data):
                     objective = self._build_objective()
@@ -242,7 +253,7 @@ class ExplanationNet(NeuralNet):
         shared = objective.shares_forward and penalised is batch
         loss, logits, clean = objective.label_term(batch, shared)
         penalties = {}
-        if penalised is not None:
+        if penalised is not None and objective.terms:
             penalties = objective.penalty_terms(penalised, donors, generators, clean)
         total = objective.total(loss, penalties)
         size = len(batch.rows.y)
@@ -255,7 +266,20 @@ class ExplanationNet(NeuralNet):
         forward = None
         if self.compile:
             forward = torch.compile(self.module_, **self.get_params_for("compile"))
-        return Objective(self.module_, self.terms, self.alphas_, forward)
+        return Objective(self.module_, self.terms, self.alphas_, forward, self.reduction)
+
+    def _ramped(self, objective):
+        """Return the objective of this epoch, in which terms may still have to rise."""
+        epoch = self.epoch_
+        if all(term.ramp_epochs <= epoch for term in self.terms):
+            return objective
+        return Objective(
+            self.module_,
+            [term.at_epoch(epoch) for term in self.terms],
+            {t.name: t.alpha_at_epoch(self.alphas_[t.name], epoch) for t in self.terms},
+            objective.forward,
+            self.reduction,
+        )
 
     def _generators(self, epoch):
         return {
@@ -326,6 +350,8 @@ class ExplanationNet(NeuralNet):
                 if watchers:
                     watchers.end(batch, loss, logits, training=False)
         rows = self._sample(data.penalised, max_rows if objective.terms else 0)
+        if not len(rows):  # none of the rows held out is penalised
+            return means.result()
         donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
         for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
             penalised = data.batch(index, with_masks=True)
@@ -349,7 +375,8 @@ class ExplanationNet(NeuralNet):
         automatic = [term for term in self.terms if term.alpha == "auto"]
         if not automatic or self.epoch_ > 1 or not len(data.penalised):
             return False
-        objective = Objective(self.module_, self.terms, dict.fromkeys(self.alphas_, 1.0))
+        every = dict.fromkeys(self.alphas_, 1.0)
+        objective = Objective(self.module_, self.terms, every, reduction=self.reduction)
         # A few thousand rows tell the ratio well enough.
         means = self.evaluate_losses(data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
@@ -380,5 +407,6 @@ class ExplanationNet(NeuralNet):
         return self.module_(x.to(self.device))
 
     def predict(self, X):
-        """Predict encoded classes (for skorch's scoring callbacks)."""
-        return self.predict_proba(X).argmax(1)
+        """Predict encoded classes, or values (for skorch's scoring callbacks)."""
+        outputs = self.predict_proba(X)
+        return outputs.argmax(1) if self.classifies else outputs[:, 0]

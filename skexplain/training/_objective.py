@@ -11,6 +11,7 @@ import torch
 from ..penalties import Point, evaluate_terms
 from ._architectures import mode_matters
 from ._label_losses import weighted_mean
+from ._reductions import MeanReduction
 
 
 class Objective:
@@ -26,12 +27,15 @@ class Objective:
         Weight of each term; a weight of zero switches the term off.
     forward : callable or None, default=None
         What runs the network (a compiled form of the module); None: the module.
+    reduction : callable or None, default=None
+        From the label losses of a batch to one number; None: their mean.
     """
 
-    def __init__(self, module, terms=(), alphas=None, forward=None):
+    def __init__(self, module, terms=(), alphas=None, forward=None, reduction=None):
         self.module = module
         self.forward = module if forward is None else forward
         self.alphas = dict(alphas or {})
+        self.reduction = MeanReduction() if reduction is None else reduction
         active = [term for term in terms if self.alphas[term.name] > 0]
         # A perturbation of weight zero is still needed where another term is taken at its point.
         hosts = {term.at for term in active}
@@ -45,13 +49,24 @@ class Objective:
             term.at == "clean" and term.penalty.reads_logits for term in self.terms
         )
 
+    def split(self, names):
+        """Return two objectives: without and with the terms of these names."""
+        parts = (
+            [term for term in self.terms if term.name not in names],
+            [term for term in self.terms if term.name in names],
+        )
+        return tuple(
+            Objective(self.module, terms, self.alphas, self.forward, self.reduction)
+            for terms in parts
+        )
+
     def label_term(self, batch, shared=False):
-        """Label loss of a batch: its mean, the logits, and the point if it is to be shared."""
+        """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
         x = batch.rows.x
         if shared:
             x = x.detach().requires_grad_()
         logits = self.forward(x)
-        loss = weighted_mean(batch.rows.label_loss(logits, batch.rows.y), batch.label_weight)
+        loss = self.reduction(batch.rows.label_loss(logits, batch.rows.y), batch)
         return loss, logits, Point(x, logits) if shared else None
 
     def penalty_terms(self, penalised, donors, generators, clean=None):

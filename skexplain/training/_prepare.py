@@ -25,19 +25,34 @@ class PrepareModule:
         Number of columns that the module must return.
     streams : Streams
         Random streams of the fit.
+    penalties : tuple of Penalty
+        What the network must be fit for.
     """
 
     example: np.ndarray
     n_outputs: int
     streams: Streams
+    penalties: tuple = ()
 
     def __call__(self, module, device):
         """Return the network, ready to train."""
+        module = self._place(module, device)
+        self.check_penalties(module, self.penalties, device)
+        return module
+
+    def _place(self, module, device):
         if not isinstance(module, nn.Module):
             raise TypeError(f"module must give a torch.nn.Module, got {type(module).__name__}.")
         module = module.to(device)
         self._check_outputs(module, self._example_on(device))
         return module
+
+    def check_penalties(self, module, penalties, device):
+        """Let penalties refuse the network."""
+        module.eval()
+        for penalty in penalties:
+            penalty.check_module(module, self._example_on(device))
+        module.train()
 
     def _example_on(self, device):
         return torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
@@ -51,7 +66,7 @@ class PrepareModule:
         if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
             got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
             raise ValueError(
-                f"module must return logits of shape (rows, {self.n_outputs}), here {expected} "
+                f"module must return outputs of shape (rows, {self.n_outputs}), here {expected} "
                 f"for {expected[0]} rows; got {got}."
             )
         module.train()
@@ -77,7 +92,7 @@ class PrepareMappedModule(PrepareModule):
 
     def __call__(self, module, device):
         """Return the network with its mapping layer, ready to train."""
-        module = super().__call__(module, device)
+        module = self._place(module, device)
         x = self._example_on(device)
         module.eval()
         name, before = find_feature_layer(module, self.feature_layer, x)
@@ -95,6 +110,7 @@ class PrepareMappedModule(PrepareModule):
         _check_mapping(mapping, features)
         mapped.replace_mapping(mapping)
         self._check_outputs(mapped, x)
+        self.check_penalties(mapped, self.penalties, device)
         return mapped
 
 

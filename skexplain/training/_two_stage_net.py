@@ -2,21 +2,23 @@
 
 from torch import nn
 
+from ..penalties import MaskedFeaturePenalty
 from ._net import ExplanationNet
 
 
 class TwoStageNet(ExplanationNet):
     """Net whose step is Algorithm 1 of Tao & Shokri.
 
-    Stage 1 is an optimizer step of all parameters on the label loss.  Stage 2 runs the features
-    anew and steps the mapping alone (without one, all that the features depend on) on the penalty.
+    Stage 1 is an optimizer step of all parameters on the label loss and all other penalties.  Stage
+    2 runs the features anew and steps the mapping alone (without one, all that the features depend
+    on) on the masked-feature penalty.
 
     Parameters
     ----------
     mapping_lr : float
         Learning rate of stage 2.
     **kwargs
-        Parameters of `ExplanationNet`; its single term is the penalty of stage 2.
+        Parameters of `ExplanationNet`; one of its terms is a `MaskedFeaturePenalty`.
     """
 
     def __init__(self, module, *, mapping_lr=1e-3, **kwargs):
@@ -44,19 +46,24 @@ class TwoStageNet(ExplanationNet):
         for group in self.mapping_optimizer_.param_groups:
             group.update(shared, lr=mapping_lr)
 
-    def step_losses(self, objective, batch, penalised, donors, generators):
-        """Losses of stage 1: the label loss alone."""
-        loss, logits, _ = objective.label_term(batch)
-        size = len(batch.rows.y)
-        return loss, {"loss": (loss, size), "label_loss": (loss, size)}, logits
+    def _train_epoch(self, data, objective):
+        in_stage_2 = [
+            term.name for term in objective.terms if isinstance(term.penalty, MaskedFeaturePenalty)
+        ]
+        self._stages = objective.split(in_stage_2)
+        try:
+            super()._train_epoch(data, objective)
+        finally:
+            del self._stages  # they hold the compiled network, which is not to be stored
 
     def _step(self, objective, batch, penalised, donors, generators, watchers):
-        values, logits = super()._step(objective, batch, penalised, donors, generators, watchers)
-        if penalised is None:
+        stage_1, stage_2 = self._stages
+        values, logits = super()._step(stage_1, batch, penalised, donors, generators, watchers)
+        if penalised is None or not stage_2.terms:
             return values, logits
-        penalties = self._mapping_step(objective, penalised, generators)
-        label_loss, size = values["label_loss"]
-        values["loss"] = (objective.total(label_loss.detach(), penalties), size)
+        penalties = self._mapping_step(stage_2, penalised, generators)
+        loss, size = values["loss"]
+        values["loss"] = (objective.total(loss.detach(), penalties), size)
         for name, value in penalties.items():
             values[name] = (value, len(penalised.rows.y))
         return values, logits

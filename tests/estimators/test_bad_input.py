@@ -17,6 +17,7 @@ from torch import nn
 
 import skexplain
 from skexplain.exceptions import DivergenceError
+from skexplain.penalties import InputGradientPenalty
 
 NAN, INF = float("nan"), float("inf")
 
@@ -199,9 +200,69 @@ BAD_PARAMETERS = {
     "random_state": [-1, "zero", 2**32, 0.5],
 }
 BAD_ALPHA = [-0.1, NAN, INF, "automatic", None]
+BAD_AVERAGE = {"alpha": BAD_ALPHA, "n_draws": COUNT, "grad_alpha": NUMBER}
+BAD_ONE_PENALTY = {"alpha": BAD_ALPHA}
+BAD_GROUPS = {"group_step_size": NUMBER, "group_adjustment": NUMBER}
+BAD_MAPPING = {
+    "mapping": ["quadratic", 3, nn.Linear, nn.Linear(3, 3), "conv1x1"],
+    "mapping_init": ["zeros", None],
+    "mapping_lr": POSITIVE,
+    "feature_layer": ["nope", 3, ""],
+}
+BAD_CLIP = ["range", 3, (1, 0), (1, 1), (0,), (0, 1, 2), (0, NAN), ("a", "b"), [None, 1]]
 BAD_OWN_PARAMETERS = {
+    "AvgExClassifier": {
+        **BAD_AVERAGE,
+        "perturbation": ["noise", None, 3],
+        "epsilon": NUMBER,
+        "fill": ["median", NAN, None, [1, 2], [1, 2, 3, INF]],
+        "max_shift": COUNT,
+        "background": ["white", None],
+    },
+    "CDEPClassifier": {**BAD_ONE_PENALTY, "measure": ["l2", None]},
+    "CounterexampleClassifier": BAD_AVERAGE,
     "ERMClassifier": {},
+    "ExplanationClassifier": {
+        "penalties": [
+            None,
+            "swap",
+            [InputGradientPenalty()],
+            [("grad", "l2")],
+            [("lr", InputGradientPenalty())],
+            [("a__b", InputGradientPenalty())],
+            [("grad", InputGradientPenalty()), ("grad", InputGradientPenalty())],
+        ],
+        "alpha": [*BAD_ALPHA, {"swap": -1}, {"nobody": 1}],
+        "at": ["swap", {"grad": "nobody"}, {"swap": "grad"}, {"nobody": "swap"}],
+        "reduction": ["max", None],
+        "schedule": ["three_stage", None, "two_stage"],
+        **BAD_GROUPS,
+        "mapping_init": ["zeros", None],
+        "mapping_lr": POSITIVE,
+        "mapping": ["quadratic", 3],
+        "feature_layer": [3],
+    },
+    "GradCAMOnTables": {**BAD_ONE_PENALTY, "layer": ["nope", 3, ""]},
+    "GroupDROClassifier": BAD_GROUPS,
+    "HINTClassifier": {
+        **BAD_ONE_PENALTY,
+        "attribution": ["lime", None],
+        "layer": [3],
+    },
+    "IBPExClassifier": {
+        "alpha": [*NUMBER, "auto"],
+        "epsilon": [-0.1, NAN, "inf", None],
+        "bound": ["lower", None],
+        "clip": BAD_CLIP,
+        "epsilon_ramp": [-0.1, 1.1, NAN, None],
+        "alpha_ramp": [-0.1, 1.1, NAN, None],
+        "grad_alpha": NUMBER,
+    },
+    "InfluenceRegClassifier": BAD_ONE_PENALTY,
+    "SwapExClassifier": BAD_AVERAGE,
     "GradRegClassifier": {
+        "layer": ["nope", 3, ""],
+        "concepts": [3, [[1.0, 2.0]]],  # directions in a layer that is not named
         "alpha": BAD_ALPHA,
         "output": ["log_prob", None],
         "norm": ["l3", 2, None],
@@ -213,18 +274,15 @@ BAD_OWN_PARAMETERS = {
         "n_steps": COUNT,
         "step_size": [0, -1, NAN, INF, "a"],
         "random_start": BOOL,
-        "clip": ["range", 3, (1, 0), (1, 1), (0,), (0, 1, 2), (0, NAN), ("a", "b"), [None, 1]],
+        "clip": BAD_CLIP,
         "grad_alpha": NUMBER,
         "grad_at": ["moved", None],
     },
     "TwoStageExplanationClassifier": {
         "alpha": [*NUMBER, "auto"],
-        "mapping": ["quadratic", 3, nn.Linear, nn.Linear(3, 3), "conv1x1"],
-        "mapping_init": ["zeros", None],
-        "mapping_lr": POSITIVE,
+        **BAD_MAPPING,
         "schedule": ["three_stage", None],
         "mask_fill": ["median", NAN, None, [1, 2], [1, 2, 3, INF]],
-        "feature_layer": ["nope", 3, ""],
     },
 }
 CASES = [
@@ -260,8 +318,14 @@ def test_parameters_that_do_not_go_together():
     infinite = r"epsilon may be infinite only with a finite clip.*epsilon=inf with clip="
     assert_refused(quick(pgd, epsilon=INF, clip=None), match=infinite)
     assert_refused(quick(pgd, epsilon=INF, clip=(-INF, INF)), match=infinite)
-    sign = r'sign must be "both" unless output="log_prob_true", got sign=\'negative\''
+    sign = (
+        r'sign must be "both" unless output="log_prob_true" \(and layer=None\), got sign=.negative.'
+    )
     assert_refused(quick(grad_reg, sign="negative", output="prob_max"), match=sign)
+    params = {"sign": "negative", "output": "log_prob_true", "layer": "head"}
+    assert_refused(quick(grad_reg, **params), match=sign)
+    concepts = "concepts must come with layer, .*got layer=None"
+    assert_refused(quick(grad_reg, concepts=[[1.0, 2.0]]), match=concepts)
     compiled = "compile must be False with a gradient penalty"
     assert_refused(quick(grad_reg, compile=True), match=compiled)
     assert_refused(quick(pgd, grad_alpha=1.0, compile=True), match=compiled)
@@ -299,7 +363,7 @@ def test_keyword_without_a_prefix(cls):
             {"module": Perceptron(), "module__widht": 3},
             r"module__widht is not a parameter of Perceptron, which takes .*'module__width'",
         ),
-        ({"module__width": 3}, r'module__width is not a parameter of module="auto"'),
+        ({"module__width": 3}, r"module__width is not a parameter of"),
         ({"optimizer__betta": 3}, r"unexpected keyword argument 'betta'"),
         ({"callbacks__decay__gamma": 3}, r"callbacks__decay__gamma names none of the callbacks"),
     ],
@@ -327,12 +391,12 @@ class Returning(nn.Module):
 @pytest.mark.parametrize(
     ("module", "match"),
     [
-        (Returning(lambda z: z, n_outputs=3), r"logits of shape \(rows, 2\).*got \(2, 3\)"),
-        (Returning(lambda z: z[:, 0]), r"logits of shape \(rows, 2\).*got \(2,\)"),
-        (Returning(lambda z: z[:1]), r"logits of shape \(rows, 2\).*got \(1, 2\)"),
-        (Returning(lambda z: z[None]), r"logits of shape \(rows, 2\).*got \(1, 2, 2\)"),
-        (Returning(lambda z: (z, z)), r"logits of shape \(rows, 2\).*got <class 'tuple'>"),
-        (Returning(lambda z: z.detach().numpy()), r"logits of shape.*got <class 'numpy.ndarray'>"),
+        (Returning(lambda z: z, n_outputs=3), r"outputs of shape \(rows, 2\).*got \(2, 3\)"),
+        (Returning(lambda z: z[:, 0]), r"outputs of shape \(rows, 2\).*got \(2,\)"),
+        (Returning(lambda z: z[:1]), r"outputs of shape \(rows, 2\).*got \(1, 2\)"),
+        (Returning(lambda z: z[None]), r"outputs of shape \(rows, 2\).*got \(1, 2, 2\)"),
+        (Returning(lambda z: (z, z)), r"outputs of shape \(rows, 2\).*got <class 'tuple'>"),
+        (Returning(lambda z: z.detach().numpy()), r"outputs of shape.*got <class 'numpy.ndarray'>"),
     ],
     ids=["columns", "one axis", "rows", "three axes", "tuple", "array"],
 )

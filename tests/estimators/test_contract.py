@@ -35,6 +35,11 @@ def modular(cls, **params):
     return quick(cls, **{"module": Perceptron, "random_state": 0, **prefixed, **params})
 
 
+def shown(estimator):
+    """Parameters as text: penalties are copied with them, and do not compare."""
+    return str(estimator.get_params())
+
+
 def assert_same_weights(first, second):
     assert torch.equal(weights(first), weights(second))
 
@@ -47,12 +52,12 @@ def test_clone_and_parameters_with_prefixes(cls, problem):
     estimator = modular(cls).fit(X, y, mask=mask)
     copy = clone(estimator)
     assert not hasattr(copy, "net_")
-    assert copy.get_params() == estimator.get_params()
+    assert shown(copy) == shown(estimator)
     assert copy.get_params()["module__width"] == 6
     assert_same_weights(copy.fit(X, y, mask=mask), estimator)
 
     copy.set_params(module__width=11, optimizer__weight_decay=0.25, lr=0.5)
-    assert clone(copy).get_params() == copy.get_params() != estimator.get_params()
+    assert shown(clone(copy)) == shown(copy) != shown(estimator)
     copy.fit(X, y, mask=mask)
     assert copy.module_.get_submodule("module" if hasattr(copy.module_, "module") else "")
     assert 11 in {tensor.shape[0] for tensor in copy.module_.parameters()}
@@ -95,7 +100,7 @@ def test_module_may_be_a_function(cls, problem):
     X, y, mask = problem
 
     def build(width=4):
-        return nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 2))
+        return nn.Sequential(Perceptron(n_outputs=width), nn.Tanh(), nn.Linear(width, 2))
 
     estimator = quick(cls, module=build, module__width=7).fit(X, y, mask=mask)
     assert 7 in {tensor.shape[0] for tensor in estimator.module_.parameters()}
@@ -122,7 +127,7 @@ def test_a_saved_estimator_predicts_and_goes_on_alike(cls, save, module, problem
     for _ in range(2):
         estimator.partial_fit(X, y, classes=[0, 1], mask=mask)
     copy = save(estimator, tmp_path)
-    assert copy.get_params() == estimator.get_params()
+    assert shown(copy) == shown(estimator)
     np.testing.assert_array_equal(copy.predict_proba(X), estimator.predict_proba(X))
     for one in (copy, estimator):  # with the optimizer's state and the random streams
         one.partial_fit(X, y, mask=mask)
@@ -333,7 +338,7 @@ def test_a_module_that_fails_leaves_the_last_fit_alone(cls, problem):
     estimator = modular(cls).fit(X, y, mask=mask)
     proba = estimator.predict_proba(X)
     estimator.set_params(module__n_outputs=5)
-    with pytest.raises(ValueError, match="module must return logits"):
+    with pytest.raises(ValueError, match="module must return outputs"):
         estimator.fit(X, y, mask=mask)
     np.testing.assert_array_equal(estimator.predict_proba(X), proba)
     assert estimator.get_params()["module__n_outputs"] == 5

@@ -1,0 +1,352 @@
+"""Random perturbation of irrelevant features."""
+
+from ..penalties import AverageCasePenalty, Term
+from ..penalties._average_case import PERTURBATIONS
+from ._classifier import BaseExplanationClassifier
+from ._grad_reg import gradient_terms
+from ._parameters import (
+    ALPHA,
+    COUNT,
+    FINITE,
+    NON_NEGATIVE,
+    StrOptions,
+    refuse_compile,
+)
+from ._regressor import BaseExplanationRegressor
+from ._validation import check_fill
+
+_ALPHA_TEXT = """\
+alpha : float or "auto", default=1.0
+        Weight of the label loss at the perturbed rows; 0 is the label loss alone.  "auto" trains
+        the first epoch without and then takes the ratio of label loss to penalty."""
+
+_PERTURBATION_TEXT = """\
+perturbation : str or callable, default="gaussian"
+        How the irrelevant features of a row move, drawn anew at each step: "gaussian" or "uniform"
+        noise of size `epsilon`; "constant", all to one random value per row and channel; "refill",
+        each to a random value of its range; "swap", to those of another row (`SwapExClassifier`);
+        "blank", to `fill`; "shift", for images: the reasons alone, moved by up to `max_shift`
+        pixels; "none", the control that only weighs the annotated rows more; or a callable (see
+        `skexplain.penalties.AverageCasePenalty`).
+    epsilon : float, default=1.0
+        Size of the noise in input units: its standard deviation, or half the width."""
+
+_DRAWS_TEXT = """\
+n_draws : int, default=1
+        Perturbed copies of a row per step; the penalty is their mean."""
+
+_PLACES_TEXT = """\
+fill : float, "mean" or array-like, default=0.0
+        What "blank" fills with, in the unit of X: a number, the training mean of each column or
+        channel, or an array that broadcasts to a row.
+    max_shift : int, default=4
+        How many pixels "shift" moves the reasons at most, along each axis.
+    background : {"blank", "donor"}, default="blank"
+        What "shift" puts the reasons on: the `fill`, or another row's irrelevant features."""
+
+_GRAD_TEXT = """\
+grad_alpha : float, default=0.0
+        Weight of an added input-gradient penalty (see `GradRegClassifier`) at the perturbed rows;
+        for "shift", at the rows as they are."""
+
+
+class _AverageCase:
+    """What all share: a perturbation drawn at random, and the gradient penalty there."""
+
+    _texts = {"%(own_parameters)s": "\n    ".join([_ALPHA_TEXT, _DRAWS_TEXT, _GRAD_TEXT])}
+    _parameter_constraints = {
+        "alpha": ALPHA,
+        "n_draws": [COUNT],
+        "grad_alpha": [NON_NEGATIVE],
+    }
+
+    def __init__(self, module="auto", *, alpha=1.0, n_draws=1, grad_alpha=0.0, **common):
+        super().__init__(module, **common)
+        self.alpha = alpha
+        self.n_draws = n_draws
+        self.grad_alpha = grad_alpha
+
+    def _check_parameters(self):
+        if self.grad_alpha != 0:
+            refuse_compile(self)
+
+    def _penalty(self):
+        return AverageCasePenalty(self._perturbation, n_draws=self.n_draws)
+
+    def _terms(self):
+        penalty = self._penalty()
+        # The mask does not move along with the reasons.
+        at = "clean" if penalty.perturbation == "shift" else "average_case"
+        term = Term("average_case", penalty, self.alpha)
+        return (term, *gradient_terms(self, at))
+
+
+class _AvgEx(_AverageCase):
+    """With a choice of perturbations."""
+
+    _texts = {
+        "%(own_parameters)s": "\n    ".join(
+            [_ALPHA_TEXT, _PERTURBATION_TEXT, _DRAWS_TEXT, _PLACES_TEXT, _GRAD_TEXT]
+        )
+    }
+    _parameter_constraints = {
+        "perturbation": [StrOptions(set(PERTURBATIONS)), callable],
+        "epsilon": [NON_NEGATIVE],
+        "fill": [FINITE, StrOptions({"mean"}), "array-like"],
+        "max_shift": [COUNT],
+        "background": [StrOptions({"blank", "donor"})],
+    }
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        perturbation="gaussian",
+        epsilon=1.0,
+        fill=0.0,
+        max_shift=4,
+        background="blank",
+        **common,
+    ):
+        super().__init__(module, **common)
+        self.perturbation = perturbation
+        self.epsilon = epsilon
+        self.fill = fill
+        self.max_shift = max_shift
+        self.background = background
+
+    def _check_fit_data(self, X, *args):
+        data = super()._check_fit_data(X, *args)
+        check_fill("fill", self.fill, data.X.shape[1:])
+        return data
+
+    def _penalty(self):
+        return AverageCasePenalty(
+            self.perturbation,
+            self.epsilon,
+            self.n_draws,
+            self.fill,
+            self.max_shift,
+            self.background,
+        )
+
+
+class _SwapEx(_AverageCase):
+    _perturbation = "swap"
+
+
+class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
+    r"""Classifier trained on random perturbations of its irrelevant features.
+
+    Adds to the label loss, for a row x with irrelevance a and input unit u,
+
+    .. math:: \alpha \, E_{\delta} \, \ell(f(x + \epsilon a u \delta), y)
+
+    with one or more fresh draws of the noise per step (Avg-Ex of Heo et al. 2023 [1]_), or another
+    perturbation.  Use it as a baseline of `PGDExClassifier`, whose worst case it replaces by the
+    mean, and for its other perturbations.  A step costs about two of the label loss's.
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    SwapExClassifier : Perturbs by the values of other rows; nothing to tune.
+    PGDExClassifier : Perturbs in the worst way.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import AvgExClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> clf = AvgExClassifier(epsilon=5, max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
+    True
+    """
+
+
+class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
+    r"""Classifier trained on rows with the irrelevant features of other rows.
+
+    Adds to the label loss, for a row x with irrelevance a and another row x' with irrelevance a',
+
+    .. math:: \alpha \, \ell(f((1 - a) x + a (a' x' + (1 - a') m')), y)
+
+    where m' is the mean of the irrelevant features of x', per channel (over the columns of a table,
+    in their units): a row never gives its reasons away.  With one mask for all rows columns or
+    pixels are plainly exchanged.  There is no radius to choose, values stay on the data, and a step
+    costs about two of the label loss's.  Use it first.  Where values that never occur in training
+    must be survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.  Mark a column
+    in every row where it must not matter, also where it is zero: marks of a word only in the texts
+    that hold it do not tell what it is to be exchanged for.
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    AvgExClassifier : Other perturbations, and a callable of one's own.
+    PGDExClassifier : The worst perturbation within a radius.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.  (The family; the swap is ours.)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import SwapExClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> clf = SwapExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
+    True
+    """
+
+
+class CounterexampleClassifier(_AverageCase, BaseExplanationClassifier):
+    r"""Classifier trained on counterexamples: rows whose irrelevant features are random.
+
+    Adds to the label loss that of a copy of each annotated row, of the same label, whose irrelevant
+    features are drawn uniformly from their range in the training data (Schramowski et al. 2020
+    [1]_).  There the copies are made once; here they are drawn anew at each step.  Use it as a
+    baseline of `SwapExClassifier`: its values do not occur in the data, so that it fails where the
+    shortcut is a texture.  A step costs about two of the label loss's.
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    AvgExClassifier : Other perturbations; "refill" is this one.
+
+    References
+    ----------
+    .. [1] P. Schramowski et al. (2020). Making deep neural networks right for the right scientific
+       reasons by interacting with their explanations. Nature Machine Intelligence 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import CounterexampleClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> clf = CounterexampleClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
+    True
+    """
+
+    _perturbation = "refill"
+
+
+class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
+    r"""Regressor trained on random perturbations of its irrelevant features.
+
+    `AvgExClassifier` with the squared error of the prediction.  For a linear model, gaussian noise
+    is a ridge penalty on the weights of irrelevant columns alone (Heo et al. 2023 [1]_,
+    Proposition 1).
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    SwapExRegressor : Perturbs by the values of other rows; nothing to tune.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import AvgExRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> y = X.sum(axis=1)
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> reg = AvgExRegressor(epsilon=5, max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
+    True
+    """
+
+
+class SwapExRegressor(_SwapEx, BaseExplanationRegressor):
+    r"""Regressor trained on rows with the irrelevant features of other rows.
+
+    `SwapExClassifier` with the squared error of the prediction.  In a linear model it divides the
+    weight of an irrelevant column that is independent of the others by 1 + `alpha`.
+
+    Parameters
+    ----------
+    %(module)s
+    %(own_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+
+    See Also
+    --------
+    AvgExRegressor : Other perturbations, and a callable of one's own.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.  (The family; the swap is ours.)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import SwapExRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> y = X.sum(axis=1)
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> reg = SwapExRegressor(alpha=9, max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
+    True
+    """

@@ -1,0 +1,327 @@
+"""Any penalties together, with groups and with the two-stage schedule."""
+
+from numbers import Real
+
+from sklearn.base import clone
+
+from ..penalties import (
+    AverageCasePenalty,
+    ConceptGradientPenalty,
+    MaskedFeaturePenalty,
+    Penalty,
+    PerturbationPenalty,
+    Term,
+)
+from ..training import GroupDROReduction, TwoStageNet
+from ..training._random import _PURPOSES
+from ._classifier import BaseExplanationClassifier
+from ._group_dro import GROUP_TEXT, GroupLabels
+from ._parameters import NON_NEGATIVE, PREFIXES, StrOptions, refuse_compile
+from ._two_stage import MAPPING_TEXT, MappingLayer
+from ._validation import check_fill
+
+# Names in the history, of places, and of random streams.
+_RESERVED = {"loss", "label_loss", "batch_count", "clean", *_PURPOSES}
+
+
+class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier):
+    r"""Classifier with any list of named penalties.
+
+    Adds to the label loss, reduced over rows or over groups, each penalty times its alpha,
+
+    .. math:: \sum_k \alpha_k \frac{\sum_S w p_k}{\sum_S w}
+
+    Use it for combinations that no other estimator offers, and for penalties of your own: a
+    subclass of `skexplain.penalties.Penalty`.  Parameters of penalties are parameters of the
+    estimator, such as ``pgd__epsilon``, so that a search can reach them.  All penalties see all
+    rows that any of them looks at.  A step costs the label loss's plus what each penalty costs;
+    penalties that are taken at one point share its forward pass.
+
+    Parameters
+    ----------
+    %(module)s
+    penalties : list of (str, Penalty), default=()
+        Names and penalties; names of one's own choice, under which losses stand in ``history_``.
+    alpha : float, "auto" or dict, default=1.0
+        Weight of every penalty, or a dict from names to weights (a name that is missing has weight
+        1); "auto" trains the first epoch without and then takes the ratio of label loss to penalty.
+    at : dict or None, default=None
+        From names of input-gradient penalties to those of the perturbations at whose moved rows
+        they are taken, such as ``{"grad": "pgd"}``; others are taken at the rows as they are.
+    reduction : {"mean", "group_dro"}, default="mean"
+        Of the label losses: their mean, or the groups' by their weights (`GroupDROClassifier`).
+    %(group_parameters)s
+    schedule : {"joint", "two_stage"}, default="joint"
+        One step on the sum, or a second one for a `MaskedFeaturePenalty`, which then trains the
+        mapping layer alone (`TwoStageExplanationClassifier`).
+    %(mapping_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+    alphas_ : dict of str to float
+        Weights of the penalties in force.
+    groups_ : list
+        Group labels, with ``reduction="group_dro"``.
+    group_weights_ : ndarray of shape (n_groups,)
+        Their weights, in the order of ``groups_``.
+
+    See Also
+    --------
+    PGDExClassifier : The worst case, with an input-gradient penalty on request.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.  (Sums of perturbation and gradient penalties.)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import ExplanationClassifier
+    >>> from skexplain.penalties import AverageCasePenalty, InputGradientPenalty
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> penalties = [("swap", AverageCasePenalty("swap")), ("grad", InputGradientPenalty())]
+    >>> clf = ExplanationClassifier(
+    ...     penalties=penalties, at={"grad": "swap"}, max_epochs=30, random_state=0
+    ... )
+    >>> clf = clf.set_params(grad__norm="l1", alpha={"grad": 0.1}).fit(X, y, mask=mask)
+    >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
+    True
+    """
+
+    _texts = {
+        "%(group_parameters)s": GROUP_TEXT,
+        "%(mapping_parameters)s": MAPPING_TEXT,
+    }
+    _parameter_constraints = {
+        "penalties": [list, tuple],
+        "alpha": [NON_NEGATIVE, StrOptions({"auto"}), dict],
+        "at": [dict, None],
+        "reduction": [StrOptions({"mean", "group_dro"})],
+        "schedule": [StrOptions({"joint", "two_stage"})],
+    }
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        penalties=(),
+        alpha=1.0,
+        at=None,
+        reduction="mean",
+        schedule="joint",
+        **common,
+    ):
+        super().__init__(module, **common)
+        self.penalties = penalties
+        self.alpha = alpha
+        self.at = at
+        self.reduction = reduction
+        self.schedule = schedule
+
+    # -- parameters of penalties ------------------------------------------------------------------
+
+    def get_params(self, deep=True):
+        """Get the parameters, those of the penalties included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the penalties by name, and their parameters.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        params = super().get_params(deep=deep)
+        if deep and self._names_penalties():
+            for name, penalty in self.penalties:
+                params[name] = penalty
+                own = penalty.get_params(deep=True)
+                params.update({f"{name}__{key}": value for key, value in own.items()})
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, also a penalty by its name, or a parameter of it.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        # The list first, then its items, then (by scikit-learn) their parameters.
+        if "penalties" in params:
+            self.penalties = params.pop("penalties")
+        if self._names_penalties() and any(name in params for name, _ in self.penalties):
+            self.penalties = [(name, params.pop(name, penalty)) for name, penalty in self.penalties]
+        return super().set_params(**params)
+
+    def _names_penalties(self):
+        """Whether `penalties` is a list of pairs; if not, fit says so."""
+        return isinstance(self.penalties, (list, tuple)) and all(
+            isinstance(item, (list, tuple))
+            and len(item) == 2
+            and isinstance(item[0], str)
+            and isinstance(item[1], Penalty)
+            for item in self.penalties
+        )
+
+    # -- checks -----------------------------------------------------------------------------------
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        if not self._names_penalties():
+            raise ValueError(
+                f"penalties must be a list of (name, penalty) pairs, the penalty an instance of "
+                f"skexplain.penalties.Penalty; got {self.penalties!r}."
+            )
+        names = [name for name, _ in self.penalties]
+        self._check_names(names)
+        for name, penalty in self.penalties:
+            self._check_penalty(name, penalty)
+        for name in self.alpha if isinstance(self.alpha, dict) else ():
+            self._check_weight(name, self.alpha[name], names)
+        self._check_places(names)
+        self._check_schedule()
+        compiled = (PerturbationPenalty, MaskedFeaturePenalty)
+        if not all(isinstance(term.penalty, compiled) for term in self._active_terms()):
+            refuse_compile(self, "penalties on gradients or bounds")
+
+    def _check_names(self, names):
+        taken = _RESERVED | set(self._get_param_names()) | {key[:-2] for key in PREFIXES}
+        for name in names:
+            if not name.isidentifier() or "__" in name or name in taken or names.count(name) > 1:
+                raise ValueError(
+                    f"penalties must have distinct names that are identifiers without '__', and "
+                    f"neither parameters of the estimator nor among {sorted(_RESERVED)}; got "
+                    f"{name!r} among {names}."
+                )
+
+    @staticmethod
+    def _check_penalty(name, penalty):
+        if isinstance(penalty, ConceptGradientPenalty):
+            raise ValueError(
+                f"penalties must share the mask of X, but that of {name!r}, a "
+                f"ConceptGradientPenalty, has a column per unit of a layer: use "
+                f"GradRegClassifier(layer=...)."
+            )
+        try:
+            penalty.check_parameters()
+        except ValueError as error:
+            raise ValueError(f"{name}__{error}") from error
+
+    @staticmethod
+    def _check_weight(name, weight, names):
+        numeric = isinstance(weight, Real) and 0 <= weight < float("inf")
+        automatic = isinstance(weight, str) and weight == "auto"
+        if name not in names or not (numeric or automatic):
+            raise ValueError(
+                f"alpha must map names of penalties, {names}, to non-negative numbers or "
+                f'"auto"; got {name!r}: {weight!r}.'
+            )
+
+    def _check_places(self, names):
+        penalties = dict(self.penalties)
+        for name, host in (self.at or {}).items():
+            if not (
+                name in names
+                and penalties[name].reads_logits
+                and isinstance(penalties.get(host), PerturbationPenalty)
+            ):
+                raise ValueError(
+                    f"at must map input-gradient penalties to perturbations, by their names among "
+                    f"{names}; got {name!r}: {host!r}."
+                )
+
+    def _check_schedule(self):
+        mapped = [
+            (name, penalty)
+            for name, penalty in self.penalties
+            if isinstance(penalty, MaskedFeaturePenalty)
+        ]
+        if len(mapped) > 1 or (self.schedule == "two_stage" and not mapped):
+            raise ValueError(
+                f'schedule="two_stage" needs one MaskedFeaturePenalty among the penalties, '
+                f'schedule="joint" at most one; got {len(mapped)} with schedule={self.schedule!r}.'
+            )
+        for name, penalty in mapped:
+            if self.mapping is None and not penalty.train_features:
+                raise ValueError(
+                    f"{name}__train_features must be True with mapping=None, which leaves nothing "
+                    f"else to train; got False."
+                )
+
+    def _check_fit_data(self, X, *args):
+        data = super()._check_fit_data(X, *args)
+        for name, penalty in self.penalties:
+            if isinstance(penalty, AverageCasePenalty | MaskedFeaturePenalty):
+                check_fill(f"{name}__fill", penalty.fill, data.X.shape[1:])
+        return data
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def _terms(self):
+        places = self.at or {}
+        terms = [
+            Term(name, self._as_scheduled(penalty), self._alpha_of(name), places.get(name, "clean"))
+            for name, penalty in self.penalties
+        ]
+        # A term that is taken where another has moved the rows comes after it.
+        return tuple(sorted(terms, key=lambda term: term.at != "clean"))
+
+    def _as_scheduled(self, penalty):
+        """Spare a second step that trains the mapping alone the gradients of the features."""
+        if (
+            isinstance(penalty, MaskedFeaturePenalty)
+            and self.schedule == "two_stage"
+            and self.mapping is not None
+        ):
+            return clone(penalty).set_params(train_features=False)
+        return penalty
+
+    def _alpha_of(self, name):
+        return self.alpha.get(name, 1.0) if isinstance(self.alpha, dict) else self.alpha
+
+    def _weighs_groups(self):
+        return self.reduction == "group_dro"
+
+    def _maps_features(self):
+        return any(isinstance(penalty, MaskedFeaturePenalty) for _, penalty in self.penalties)
+
+    def _update_net(self, callbacks, **params):
+        self._check_going_on(self.net_)
+        return super()._update_net(callbacks, **params)
+
+    def _check_going_on(self, net):
+        """Refuse what the first fit has settled."""
+        settled = {
+            "reduction": isinstance(net.reduction, GroupDROReduction) == self._weighs_groups(),
+            "schedule": isinstance(net, TwoStageNet) == (self.schedule == "two_stage"),
+            "penalties": hasattr(net.module_, "mapping") == self._maps_features(),
+        }
+        for what, same in settled.items():
+            if not same:
+                raise ValueError(
+                    f"{what} must not be set to {getattr(self, what)!r} when training goes on: the "
+                    f"first fit has settled the reduction, the schedule and whether there is a "
+                    f"mapping layer."
+                )
+        for name, _ in self.penalties:
+            if self._alpha_of(name) == "auto" and name not in net.alphas_:
+                raise ValueError(
+                    f'alpha must be a number for {name!r} when training goes on, got "auto": the '
+                    f"first epoch has settled the automatic weights."
+                )
+
+    def _keep(self, net):
+        super()._keep(net)
+        self.alphas_ = {name: net.alphas_[name] for name, _ in self.penalties}

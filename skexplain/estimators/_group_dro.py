@@ -1,0 +1,175 @@
+"""Group distributionally robust optimisation: the worst group first, without masks."""
+
+from ..training import GroupDROReduction
+from ..training._reductions import GroupWeightLog
+from ._classifier import BaseExplanationClassifier
+from ._parameters import NON_NEGATIVE
+from ._validation import encode_groups
+
+GROUP_TEXT = """\
+group_step_size : float, default=0.01
+        How fast the weights of worse groups rise, eta; 0: all groups weigh the same.
+    group_adjustment : float, default=0.0
+        How much more small groups weigh, C: this number over the root of a group's number of rows
+        is added to its loss where weights rise."""
+
+
+class GroupLabels:
+    """A classifier whose fit takes the group of each row."""
+
+    __metadata_request__fit = {"mask": True, "group_labels": True}
+    __metadata_request__partial_fit = {"mask": True, "group_labels": True}
+
+    _parameter_constraints = {
+        "group_step_size": [NON_NEGATIVE],
+        "group_adjustment": [NON_NEGATIVE],
+    }
+
+    def __init__(self, module="auto", *, group_step_size=0.01, group_adjustment=0.0, **common):
+        super().__init__(module, **common)
+        self.group_step_size = group_step_size
+        self.group_adjustment = group_adjustment
+
+    def fit(self, X, y, *, mask=None, sample_weight=None, group_labels=None):
+        """Train on labels, masks and groups.
+
+        Parameters
+        ----------
+        %(fit)s
+        group_labels : array-like of shape (n,) or None, default=None
+            Group of each row, labels of any kind; None: the classes are the groups.
+
+        Returns
+        -------
+        self
+        """
+        go_on = self.warm_start and hasattr(self, "net_")
+        return self._fit(X, y, mask, sample_weight, group_labels, go_on=go_on)
+
+    def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None, group_labels=None):
+        """Train for one more epoch.
+
+        Epochs trained one by one are those of one `fit`, bit for bit.  All rows train: early
+        stopping holds none out here.
+
+        Parameters
+        ----------
+        %(fit)s
+        classes : array-like of shape (n_classes,), default=None
+            All class labels; needed at the first call.
+        group_labels : array-like of shape (n,) or None, default=None
+            Group of each row, labels of any kind; None: the classes are the groups.  Groups that
+            come in a later call start with the mean weight.
+
+        Returns
+        -------
+        self
+        """
+        go_on, classes = self._check_classes(classes)
+        return self._fit(
+            X, y, mask, sample_weight, group_labels, go_on=go_on, partial=True, classes=classes
+        )
+
+    def _weighs_groups(self):
+        return True
+
+    def _take_groups(self, data, group_labels, go_on):
+        if not self._weighs_groups():
+            if group_labels is not None:
+                raise ValueError(
+                    'group_labels must be None unless reduction="group_dro"; got some.'
+                )
+            return
+        known = getattr(self, "groups_", ()) if go_on else ()
+        labels = self.classes_[data.y] if group_labels is None else group_labels
+        data.groups, self.groups_ = encode_groups(labels, len(data.X), data.rows, known)
+
+    def _make_reduction(self):
+        if self._weighs_groups():
+            return GroupDROReduction(self.group_step_size, self.group_adjustment)
+        return super()._make_reduction()
+
+    def _update_net(self, callbacks, **params):
+        net = super()._update_net(callbacks, **params)
+        if self._weighs_groups():
+            net.reduction.step_size = self.group_step_size
+            net.reduction.adjustment = self.group_adjustment
+        return net
+
+    def _callbacks(self, *args, **kwargs):
+        callbacks = super()._callbacks(*args, **kwargs)
+        if self._weighs_groups():
+            # First, since one that stops the training ends the epoch for those after it.
+            callbacks.insert(0, ("group_weights", GroupWeightLog()))
+        return callbacks
+
+    def _strata(self, data):
+        """Keys to stratify by, the finest first: groups before classes."""
+        keys = super()._strata(data)
+        if not self._weighs_groups():
+            return keys
+        groups = data.groups.cpu().numpy()[data.index.numpy()]
+        return [len(keys[0]) * groups + keys[0], groups, *keys]
+
+    def _keep(self, net):
+        super()._keep(net)
+        if self._weighs_groups():
+            self.group_weights_ = net.reduction.group_weights.numpy()
+
+
+class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
+    r"""Classifier that learns most from the group it is worst at.
+
+    With the mean loss L_g of each group and its number of rows n_g, each step minimises
+
+    .. math:: \sum_g q_g L_g, \quad q_g \leftarrow q_g \exp(\eta (L_g + C / \sqrt{n_g})) / Z
+
+    (Sagawa et al. 2020 [1]_).  In a batch, L_g is estimated by the sum over the group's rows, over
+    the share of the batch that the group has on average: groups need not be in every batch.  Use
+    it as the baseline that knows groups instead of masks: it helps only where the training rows
+    hold some in which the shortcut fails, and only as long as these are not learnt by heart (try
+    ``optimizer__weight_decay`` or fewer epochs).  A mask is checked and then ignored, so that it
+    drops into the place of the other estimators.  A step costs as much as the label loss's.
+
+    A `sample_weight` says how many rows a row stands for.  A `class_weight` multiplies losses, and
+    so has a say in which group is the worst.
+
+    Parameters
+    ----------
+    %(module)s
+    %(group_parameters)s
+    %(common_parameters)s
+
+    Attributes
+    ----------
+    %(attributes)s
+    groups_ : list
+        Group labels.
+    group_weights_ : ndarray of shape (n_groups,)
+        The weights q at the end, in the order of ``groups_``; ``history_[:, "group_weights"]`` has
+        them for each epoch.
+
+    See Also
+    --------
+    ERMClassifier : The mean over rows.
+    ExplanationClassifier : Masks and groups together.
+
+    References
+    ----------
+    .. [1] S. Sagawa, P. W. Koh, T. B. Hashimoto, P. Liang (2020). Distributionally Robust Neural
+       Networks for Group Shifts. ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import GroupDROClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> group = np.where(rng.random(200) < 0.1, "rare", "frequent")
+    >>> X = rng.normal(size=(200, 2)) + 3 * np.c_[y, np.where(group == "rare", 1 - y, y)]
+    >>> clf = GroupDROClassifier(max_epochs=50, random_state=0).fit(X, y, group_labels=group)
+    >>> bool(clf.group_weights_[clf.groups_.index("rare")] > 0.5)
+    True
+    """
+
+    _texts = {"%(group_parameters)s": GROUP_TEXT}

@@ -1,0 +1,119 @@
+"""What a classifier looks at: the features of the largest input gradients."""
+
+from numbers import Real
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from ..penalties._base import point_at
+from ..penalties._input_gradient import _score
+from ._classifier import BaseExplanationClassifier
+from ._validation import check_inputs
+
+CUTOFF = 0.67
+_OUTPUTS = ("prob_max", "log_prob_max", "log_prob_sum", "logit_sum")
+
+
+def largest_gradient_mask(estimator, X, *, cutoff=CUTOFF, output="prob_max"):
+    r"""Mark the features that a classifier looks at: those of the largest input gradients.
+
+    A feature d of a row counts where
+
+    .. math:: \Big|u_d \frac{\partial s(x)}{\partial x_d}\Big| > c \max_{d'}
+        \Big|u_{d'} \frac{\partial s(x)}{\partial x_{d'}}\Big|
+
+    with s the chosen output and u the input unit of the estimator (standard deviations by default,
+    so that columns of different scales compare) [1]_.  A pixel counts where any of its channels
+    does.
+
+    Parameters
+    ----------
+    estimator : fitted classifier of this package
+        The model.
+    X : array-like of the shape of the training inputs
+        Inputs; gradients are taken batch by batch.
+    cutoff : float, default=0.67
+        The share c of a row's largest gradient; at least 0 and below 1.
+    output : str, default="prob_max"
+        The scalar s: "prob_max" or "log_prob_max" (both give the same mask), "log_prob_sum" or
+        "logit_sum".
+
+    Returns
+    -------
+    ndarray of bool of shape (n, d), (n, h, w) or (n, 1, h, w)
+        Nothing is marked in a row whose gradient is zero.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is anything else.
+    ValueError
+        If `cutoff` or `output` is not legal or X is of another shape than at fit.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    References
+    ----------
+    .. [1] A. S. Ross, M. C. Hughes, F. Doshi-Velez (2017). Right for the Right Reasons: Training
+       Differentiable Models by Constraining their Explanations. IJCAI.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain import ERMClassifier
+    >>> from skexplain.inspection import largest_gradient_mask
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> clf = ERMClassifier(max_epochs=50, random_state=0).fit(X, X[:, 1] > 0)
+    >>> int(largest_gradient_mask(clf, X).mean(axis=0).argmax())
+    1
+    """
+    if not isinstance(estimator, BaseExplanationClassifier):
+        raise TypeError(f"estimator must be a classifier of this package, got {estimator!r}.")
+    if not (isinstance(cutoff, Real) and 0 <= cutoff < 1):
+        raise ValueError(f"cutoff must be at least 0 and below 1, got {cutoff!r}.")
+    if output not in _OUTPUTS:
+        raise ValueError(f"output must be one of {list(_OUTPUTS)}, got {output!r}.")
+    check_is_fitted(estimator)
+    X = check_inputs(estimator, X, reset=False)
+    net = estimator.net_
+    net.module_.eval()
+    unit = 1.0
+    if estimator.input_unit == "sd":
+        sd = estimator.input_statistics_.sd
+        unit = torch.as_tensor(sd, dtype=torch.float32, device=net.device)
+    size = max(256, net.effective_batch_size(X))
+    return np.concatenate(
+        [
+            _largest_gradients(net, X[start : start + size], unit, cutoff, output)
+            for start in range(0, len(X), size)
+        ]
+    )
+
+
+def _largest_gradients(net, X, unit, cutoff, output):
+    x = torch.tensor(np.asarray(X, dtype=np.float32), device=net.device)
+    with torch.enable_grad():
+        point = point_at(net.module_, x)
+        (gradient,) = torch.autograd.grad(
+            _explained(output, point.logits).sum(),
+            point.x,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+    size = (unit * gradient).abs()
+    if size.ndim > 3:
+        size = size.amax(1, keepdim=True)
+    largest = size.flatten(1).amax(1).reshape(-1, *(1,) * (size.ndim - 1))
+    return (size > cutoff * largest).cpu().numpy()
+
+
+def _explained(output, logits):
+    """Reduce logits to the scalar whose gradient explains, up to a positive factor per row."""
+    if output not in ("prob_max", "log_prob_max"):
+        return _score(output, logits, None)
+    # The gradient of the log odds points the same way as that of the largest probability, which
+    # rounds to nothing where the model is sure.
+    winner = logits.argmax(1, keepdim=True)
+    others = logits.scatter(1, winner, -torch.inf)
+    return logits.gather(1, winner)[:, 0] - others.logsumexp(1)

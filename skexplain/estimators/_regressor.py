@@ -1,0 +1,96 @@
+"""Base of the regressors: targets, squared error."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from ..training import SquaredError, check_float32
+from ._base import AutoModule, BaseExplanationEstimator
+
+
+class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
+    """Base of the regressors that take a mask beside X and y.
+
+    Parameters
+    ----------
+    %(module)s
+    %(common_parameters)s
+    """
+
+    _texts = {
+        "%(label_parameters)s": "",
+        "%(label_attributes)s": "",
+        "%(outputs)s": "predictions of shape (rows, 1)",
+        "%(targets)s": "Target values, one per row.",
+    }
+    # The score whose input gradient an added penalty takes: the prediction itself.
+    _gradient_output = "logit_sum"
+
+    def fit(self, X, y, *, mask=None, sample_weight=None):
+        """Train on targets and masks.
+
+        Parameters
+        ----------
+        %(fit)s
+
+        Returns
+        -------
+        self
+        """
+        go_on = self.warm_start and hasattr(self, "net_")
+        return self._fit(X, y, mask, sample_weight, go_on=go_on)
+
+    def partial_fit(self, X, y, *, mask=None, sample_weight=None):
+        """Train for one more epoch.
+
+        Epochs trained one by one are those of one `fit`, bit for bit.  All rows train: early
+        stopping holds none out here.
+
+        Parameters
+        ----------
+        %(fit)s
+
+        Returns
+        -------
+        self
+        """
+        go_on = hasattr(self, "net_")
+        return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True)
+
+    def predict(self, X):
+        """Predict target values.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n,)
+        """
+        return self._outputs(X)[:, 0].double().numpy()
+
+    def _label_loss(self):
+        return SquaredError()
+
+    def _label_weight(self, data):
+        return data.sample_weight
+
+    def _n_outputs(self):
+        return 1
+
+    def _encode_targets(self, y, rows, sample_weight, go_on, partial, classes):
+        y = np.asarray(y, dtype=np.float64)
+        check_float32(y, "y")
+        if not go_on:
+            # The built-in network learns in units of the first fit's targets.
+            weight = None if sample_weight is None else sample_weight[rows]
+            mean = np.average(y[rows], weights=weight)
+            sd = np.sqrt(np.average(np.square(y[rows] - mean), weights=weight))
+            self._target_scale = mean, sd or 1.0
+        return y.astype(np.float32)
+
+    def _auto_module(self):
+        return AutoModule(
+            self.input_shape_, self._n_outputs(), self.input_statistics_, self._target_scale
+        )

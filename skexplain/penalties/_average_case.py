@@ -1,0 +1,229 @@
+"""Random perturbation of irrelevant features: Avg-Ex, and the swap between rows."""
+
+import torch
+from torch.nn import functional
+
+from ._base import PerturbationPenalty
+from ._checks import check_count, check_number, check_option
+from ._fill import fill_value, irrelevant_values, pooled_axes
+
+PERTURBATIONS = (
+    "gaussian",
+    "uniform",
+    "constant",
+    "refill",
+    "swap",
+    "blank",
+    "shift",
+    "none",
+)
+
+
+class AverageCasePenalty(PerturbationPenalty):
+    r"""Label loss at randomly perturbed irrelevant features, the mean over draws.
+
+    Each step draws anew for each row x with irrelevance a and input unit u.
+
+    Parameters
+    ----------
+    perturbation : str or callable, default="swap"
+        How irrelevant features move:
+
+        - "gaussian", "uniform": ``x + epsilon a u noise``, the noise standard normal or between -1
+          and 1 (Avg-Ex of Heo et al. 2023 [1]_);
+        - "constant": all to one random value per row and channel from the range of the training
+          data; in a table, to one random share of each column's range;
+        - "refill": each to a random value of its own range, as the counterexamples of Schramowski
+          et al. 2020 [2]_;
+        - "swap": to the irrelevant features of another row; where that row's are relevant, to the
+          mean of its irrelevant ones, so that no reason is ever passed on;
+        - "blank": to `fill`, which leaves the row with its reasons alone;
+        - "shift": the reasons alone, moved by up to `max_shift` pixels, on `background`; what
+          leaves the image is lost;
+        - "none": nothing moves: the control that only weighs these rows more.
+
+        A callable is given ``(rows, donors, generator)``, `Rows` and a torch.Generator, and
+        returns a tensor of the shape of ``rows.x``, which is taken as it is; donors are None
+        unless it has an attribute ``needs_donors`` that is true.
+    epsilon : float, default=1.0
+        Size of the noise in input units.
+    n_draws : int, default=1
+        Draws per row and step.
+    fill : float, "mean" or array-like, default=0.0
+        What "blank" fills with, in the unit of X: a number, the training mean of each column or
+        channel, or an array that broadcasts to a row.
+    max_shift : int, default=4
+        How far "shift" moves, in pixels, along each axis of an image.
+    background : {"blank", "donor"}, default="blank"
+        What "shift" puts the reasons on: the `fill`, or another row's irrelevant features.
+
+    References
+    ----------
+    .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
+       Explanations. NeurIPS.
+    .. [2] P. Schramowski et al. (2020). Making deep neural networks right for the right scientific
+       reasons by interacting with their explanations. Nature Machine Intelligence 2.
+
+    Examples
+    --------
+    >>> from skexplain.penalties import AverageCasePenalty
+    >>> AverageCasePenalty("gaussian", epsilon=0.5)
+    AverageCasePenalty(epsilon=0.5, perturbation='gaussian')
+    """
+
+    def __init__(
+        self,
+        perturbation="swap",
+        epsilon=1.0,
+        n_draws=1,
+        fill=0.0,
+        max_shift=4,
+        background="blank",
+    ):
+        self.perturbation = perturbation
+        self.epsilon = epsilon
+        self.n_draws = n_draws
+        self.fill = fill
+        self.max_shift = max_shift
+        self.background = background
+
+    @property
+    def needs_donors(self):
+        """Whether it mixes in other rows."""
+        if callable(self.perturbation):
+            return bool(getattr(self.perturbation, "needs_donors", False))
+        return self.perturbation == "swap" or (
+            self.perturbation == "shift" and self.background == "donor"
+        )
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        if not callable(self.perturbation):
+            check_option("perturbation", self.perturbation, PERTURBATIONS)
+        check_number("epsilon", self.epsilon)
+        check_count("n_draws", self.n_draws)
+        if isinstance(self.fill, str):
+            check_option("fill", self.fill, ("mean",))
+        check_count("max_shift", self.max_shift)
+        check_option("background", self.background, ("blank", "donor"))
+
+    def check_module(self, module, x):
+        """Refuse to shift what is no image."""
+        if self.perturbation == "shift" and x.ndim not in (3, 4):
+            raise ValueError(
+                f'perturbation="shift" needs images, X of shape (n, h, w) or (n, channels, h, w); '
+                f"got rows of shape {tuple(x.shape[1:])}."
+            )
+
+    def move(self, module, rows, donors=None, generator=None):
+        """Perturb each row `n_draws` times; shape (n_draws * rows, ...)."""
+        copies = rows.repeat(self.n_draws)
+        if not self.needs_donors:
+            donors = None  # they are there where another term needs them
+        elif self.n_draws > 1:
+            donors = _redistribute(donors, self.n_draws, generator)
+        if callable(self.perturbation):
+            return self._call(copies, donors, generator)
+        return getattr(self, f"_{self.perturbation}")(copies, donors, generator)
+
+    def _call(self, rows, donors, generator):
+        moved = self.perturbation(rows, donors, generator)
+        if not isinstance(moved, torch.Tensor) or moved.shape != rows.x.shape:
+            raise ValueError(
+                f"perturbation must return a tensor of the shape of rows.x, "
+                f"{tuple(rows.x.shape)}; got {type(moved).__name__} of shape "
+                f"{tuple(getattr(moved, 'shape', ()))}."
+            )
+        return moved.to(rows.x)
+
+    def _gaussian(self, rows, donors, generator):
+        x = rows.x
+        noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        return self._add(rows, noise)
+
+    def _uniform(self, rows, donors, generator):
+        return self._add(rows, 2 * _uniform(rows.x, rows.x.shape, generator) - 1)
+
+    def _add(self, rows, noise):
+        return rows.x + self.epsilon * rows.irrelevance * rows.unit * noise
+
+    def _constant(self, rows, donors, generator):
+        pooled = pooled_axes(rows.x)
+        shape = [1 if axis in pooled else size for axis, size in enumerate(rows.x.shape)]
+        return self._replace(rows, _in_range(rows, shape, generator))
+
+    def _refill(self, rows, donors, generator):
+        return self._replace(rows, _in_range(rows, rows.x.shape, generator))
+
+    def _swap(self, rows, donors, generator):
+        return self._replace(rows, irrelevant_values(donors))
+
+    def _blank(self, rows, donors, generator):
+        return self._replace(rows, fill_value(self.fill, rows))
+
+    @staticmethod
+    def _replace(rows, values):
+        return rows.x.lerp(values, rows.irrelevance)
+
+    def _shift(self, rows, donors, generator):
+        if self.background == "donor":
+            background = irrelevant_values(donors)
+        else:
+            background = fill_value(self.fill, rows).expand_as(rows.x)
+        shifts = torch.randint(
+            -self.max_shift,
+            self.max_shift + 1,
+            (2, len(rows.x)),
+            generator=generator,
+            device=rows.x.device,
+        )
+        relevance = (1 - rows.irrelevance).expand_as(rows.x)
+        return background.lerp(shift_images(rows.x, *shifts), shift_images(relevance, *shifts))
+
+    def _none(self, rows, donors, generator):
+        return rows.x
+
+
+def _uniform(x, shape, generator):
+    """Draw numbers between 0 and 1, of the kind of x."""
+    return torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype)
+
+
+def _in_range(rows, shape, generator):
+    """Draw shares of the given shape, and return the values there in each column or channel."""
+    return rows.lower + _uniform(rows.x, shape, generator) * (rows.upper - rows.lower)
+
+
+def _redistribute(donors, n_draws, generator):
+    """Hand the donors to other rows at each draw but the first."""
+    size, device = len(donors.x), donors.x.device
+    orders = [torch.arange(size, device=device)]
+    for _ in range(n_draws - 1):
+        orders.append(torch.randperm(size, generator=generator, device=device))
+    return donors.take(torch.cat(orders))
+
+
+def shift_images(x, down, right):
+    """Shift each image by its own numbers of pixels; zeros come in from outside.
+
+    Parameters
+    ----------
+    x : Tensor of shape (rows, h, w) or (rows, channels, h, w)
+        Images.
+    down, right : LongTensor of shape (rows,)
+        Pixels.
+
+    Returns
+    -------
+    Tensor of the shape of `x`
+    """
+    height, width = x.shape[-2:]
+    margin = max(height, width)
+    down, right = down.clamp(-margin, margin), right.clamp(-margin, margin)
+    images = x if x.ndim == 4 else x[:, None]
+    padded = functional.pad(images, [margin] * 4)
+    i = torch.arange(height, device=x.device) + margin - down[:, None]
+    j = torch.arange(width, device=x.device) + margin - right[:, None]
+    row = torch.arange(len(x), device=x.device)[:, None, None, None]
+    channel = torch.arange(images.shape[1], device=x.device)[:, None, None]
+    return padded[row, channel, i[:, None, :, None], j[:, None, None, :]].view_as(x)

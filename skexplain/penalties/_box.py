@@ -1,0 +1,33 @@
+"""The box in which the irrelevant features of a row may move."""
+
+import torch
+
+
+def irrelevant_box(rows, epsilon, clip):
+    """Return the bounds of each feature under a perturbation of the irrelevant ones.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows of shape (rows, ...).
+    epsilon : float
+        Radius in input units, for irrelevance 1; it may be infinite where `clip` is finite.
+    clip : "data", (float, float) or None
+        Range that a moved feature may not leave: that of the training data in each column or
+        channel, a pair of numbers, or none.
+
+    Returns
+    -------
+    low, high : Tensors of the shape of ``rows.x``
+        Both equal x, to the bit, where the irrelevance is zero.
+    """
+    x, movable = rows.x, rows.irrelevance > 0
+    # Where nothing may move, an infinite epsilon would make a NaN of the zero.
+    radius = torch.where(movable, epsilon * rows.irrelevance, 0.0)
+    low, high = x - radius * rows.unit, x + radius * rows.unit
+    if clip is not None:
+        lower, upper = (rows.lower, rows.upper) if isinstance(clip, str) else clip
+        # A row outside the range stays inside its own box.
+        low = torch.maximum(low, torch.clamp(x, max=lower))
+        high = torch.minimum(high, torch.clamp(x, min=upper))
+    return torch.where(movable, low, x), torch.where(movable, high, x)

@@ -1,0 +1,84 @@
+"""Checks of the parameters of penalties, which name the parameter and what is legal."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+
+def check_number(name, value, positive=False, infinite=False):
+    """Refuse what is no non-negative number.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    value : object
+        What it was set to.
+    positive : bool, default=False
+        Whether zero is refused, too.
+    infinite : bool, default=False
+        Whether infinity is legal.
+
+    Raises
+    ------
+    ValueError
+        With the name.
+    """
+    legal = (
+        isinstance(value, Real)
+        and (value > 0 if positive else value >= 0)
+        and (infinite or value < math.inf)
+    )
+    if not legal:
+        kind = "positive" if positive else "non-negative"
+        raise ValueError(f"{name} must be a {kind} number, got {value!r}.")
+
+
+def check_count(name, value):
+    """Refuse what is no positive integer."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+
+
+def check_option(name, value, options):
+    """Refuse what is none of the strings that are legal."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")
+
+
+def check_flag(name, value):
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}.")
+
+
+def check_layer(name, value, optional=True):
+    """Refuse what is no name of a layer (or None)."""
+    if not isinstance(value, str) and not (optional and value is None):
+        kind = "a string or None" if optional else "a string"
+        raise ValueError(f"{name} must be {kind}, got {value!r}.")
+
+
+def check_box(epsilon, clip):
+    """Refuse a clip that is no range, and an infinite radius without a finite one."""
+    bounded = isinstance(clip, str)
+    if bounded:
+        check_option("clip", clip, ("data",))
+    elif clip is not None:
+        bounded = all(map(math.isfinite, _check_range(clip)))
+    if math.isinf(epsilon) and not bounded:
+        raise ValueError(
+            f'epsilon may be infinite only with a finite clip, e.g. clip="data"; got '
+            f"epsilon={epsilon} with clip={clip!r}."
+        )
+
+
+def _check_range(pair):
+    try:
+        lower, upper = map(float, pair)
+    except (TypeError, ValueError):
+        lower, upper = math.nan, math.nan
+    if not lower < upper:
+        raise ValueError(f"clip must be a pair of numbers, the lower first; got {pair!r}.")
+    return lower, upper

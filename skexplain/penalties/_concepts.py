@@ -1,0 +1,113 @@
+"""Concept-gradient penalty: the score may not react to hidden units or concept directions."""
+
+import numpy as np
+import torch
+
+from ._base import Penalty
+from ._checks import check_layer, check_option
+from ._input_gradient import OUTPUTS, _score
+from ._layers import run_to_layer, trainable_gradient
+
+
+class ConceptGradientPenalty(Penalty):
+    r"""Size of the gradient at irrelevant units of a layer, or along irrelevant concepts.
+
+    Use it when what must not matter is no place in the input but a notion that a layer holds: a
+    unit of a bottleneck, or a direction in the activations.  With h the output of the layer, s the
+    score and :math:`c_j` the direction of concept j (without `concepts`: unit j) the value of a row
+    with irrelevance a is
+
+    .. math:: \sum_j \sum_i \Big(a_j \; c_j \cdot
+        \frac{\partial s}{\partial h_{\cdot i}} \Big)^2
+
+    summed over the spatial positions i of a feature map.  The directional derivative is the
+    conceptual sensitivity of TCAV (Kim et al. 2018 [1]_), who find directions by linear classifiers
+    of activations; here it is a penalty.
+
+    Parameters
+    ----------
+    layer : str
+        Layer whose output is h, as in ``named_modules``; its axis 1 holds the units (features of a
+        linear layer, channels of a feature map).
+    concepts : array-like of shape (k, units) or None, default=None
+        Directions, one a row, used with the length they have; None: each unit is one.
+    output : str, default="log_prob_sum"
+        The score s, as in `InputGradientPenalty`.
+    norm : {"l2", "l1"}, default="l2"
+        Sum of squares (not its root) or of absolute values.
+
+    Notes
+    -----
+    ``rows.irrelevance`` has shape (rows or 1, k), with k the number of concepts or units, unlike
+    beside other penalties.  Activations have no input unit: ``rows.unit`` plays no part.
+
+    References
+    ----------
+    .. [1] B. Kim et al. (2018). Interpretability Beyond Feature Attribution: Quantitative Testing
+       with Concept Activation Vectors (TCAV). ICML.
+
+    Examples
+    --------
+    >>> from skexplain.penalties import ConceptGradientPenalty
+    >>> ConceptGradientPenalty("features", norm="l1")
+    ConceptGradientPenalty(layer='features', norm='l1')
+    """
+
+    needs_double_backward = True
+
+    def __init__(self, layer, concepts=None, output="log_prob_sum", norm="l2"):
+        self.layer = layer
+        self.concepts = concepts
+        self.output = output
+        self.norm = norm
+
+    def check_module(self, module, x):
+        """Refuse a layer that is not there and concepts that do not fit it."""
+        _, activations = run_to_layer(module, x, self.layer)
+        if self.concepts is not None:
+            _check_concepts(self.concepts, activations.shape[1], self.layer)
+
+    def __call__(self, module, rows, donors=None, generator=None):
+        """Compute the penalty at the clean rows, shape (rows,)."""
+        point, activations = run_to_layer(module, rows.x, self.layer)
+        score = _score(self.output, point.logits, rows.y)
+        derivative = trainable_gradient(score, activations)
+        if self.concepts is not None:
+            concepts = torch.as_tensor(np.asarray(self.concepts)).to(derivative)
+            derivative = torch.einsum("kc,nc...->nk...", concepts, derivative)
+        self._check_mask(rows.irrelevance.shape, derivative.shape[1])
+        # A feature map has positions to sum over, a linear layer one.
+        derivative = rows.irrelevance[..., None] * derivative[..., None].flatten(2)
+        size = derivative.abs() if self.norm == "l1" else derivative.square()
+        return size.flatten(1).sum(1)
+
+    def _check_mask(self, shape, n_columns):
+        """Refuse a mask that would be broadcast over units or positions."""
+        if tuple(shape[1:]) != (n_columns,):
+            of = "row of concepts" if self.concepts is not None else f"unit of layer {self.layer!r}"
+            raise ValueError(
+                f"mask must have shape (n, {n_columns}) or (1, {n_columns}), one column per {of}; "
+                f"got {shape[-1]} column(s)."
+            )
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        check_layer("layer", self.layer, optional=False)
+        check_option("output", self.output, OUTPUTS)
+        check_option("norm", self.norm, ("l2", "l1"))
+
+
+def _check_concepts(concepts, n_units, layer):
+    expected = (
+        f"concepts must be finite numbers of shape (k, {n_units}), one direction a row, as layer "
+        f"{layer!r} has {n_units} units"
+    )
+    try:
+        values = np.asarray(concepts, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{expected}; got {type(concepts).__name__}: {error}") from error
+    if values.ndim != 2 or values.shape[1] != n_units or not len(values):
+        raise ValueError(f"{expected}; got shape {values.shape}.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{expected}; got infinite or missing values.")
+    return values

@@ -1,0 +1,71 @@
+"""Contextual decomposition explanation penalty: CDEP."""
+
+from ..propagation import decompose
+from ._base import Penalty
+from ._checks import check_option
+
+
+class DecompositionPenalty(Penalty):
+    r"""Contribution of irrelevant features to the logits (CDEP).
+
+    Contextual decomposition splits each logit of a row x with irrelevance a into the contribution
+    :math:`\beta_k` of the irrelevant features, a x, and the contribution :math:`\gamma_k` of the
+    rest, (1 - a) x.  The value is, over all K classes,
+
+    .. math:: \frac{1}{K} \sum_k \frac{e^{\beta_k}}{e^{\beta_k} + e^{\gamma_k}}
+        \quad \text{or} \quad \frac{1}{K} \sum_k |\beta_k|
+
+    the first as published with code (Rieger et al. 2020 [1]_).
+
+    Parameters
+    ----------
+    measure : {"softmax", "l1"}, default="softmax"
+        The share of the irrelevant features after a softmax over both contributions, or the
+        absolute value of theirs.
+
+    See Also
+    --------
+    skexplain.propagation.decompose : The decomposition and its rules.
+
+    Notes
+    -----
+    The published softmax rewards contributions far below those of the rest rather than small ones.
+    The network may lower :math:`\beta_k` or raise :math:`\gamma_k` by as much in all classes, which
+    no prediction shows, and go on telling the classes by the irrelevant features; the value then
+    saturates near 0, and a large alpha acts as a regulariser of no particular features.
+    ``measure="l1"`` has its minimum where the irrelevant features contribute nothing.
+
+    Contributions are those of values other than 0: a black decoy contributes by no weight, only by
+    its share of the biases.
+
+    References
+    ----------
+    .. [1] L. Rieger, C. Singh, W. J. Murdoch, B. Yu (2020). Interpretations are Useful: Penalizing
+       Explanations to Align Neural Networks with Prior Knowledge. ICML.
+
+    Examples
+    --------
+    >>> from skexplain.penalties import DecompositionPenalty
+    >>> DecompositionPenalty(measure="l1")
+    DecompositionPenalty(measure='l1')
+    """
+
+    def __init__(self, measure="softmax"):
+        self.measure = measure
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        check_option("measure", self.measure, ("softmax", "l1"))
+
+    def check_module(self, module, x):
+        """Refuse a network that cannot be decomposed, by the operation that has no rule."""
+        decompose(module, x, 0 * x)
+
+    def __call__(self, module, rows, donors=None, generator=None):
+        """Compute the penalty, shape (rows,)."""
+        irrelevant = rows.irrelevance * rows.x
+        logits = decompose(module, irrelevant, rows.x - irrelevant)
+        if self.measure == "l1":
+            return logits.part.abs().mean(1)
+        # softmax of a pair is the sigmoid of their difference
+        return (logits.part - logits.rest).sigmoid().mean(1)

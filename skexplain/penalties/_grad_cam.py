@@ -1,0 +1,233 @@
+"""Grad-CAM penalties: RRR-G pushes the map off irrelevant pixels, HINT pulls it to the reasons."""
+
+import torch
+from torch.nn import functional
+
+from ._base import Penalty, point_at
+from ._checks import check_layer, check_option
+from ._input_gradient import _score
+from ._layers import run_to_layer, trainable_gradient
+
+ATTRIBUTIONS = ("grad_cam", "input_gradient")
+
+
+class GradCAMPenalty(Penalty):
+    r"""Size of the Grad-CAM map at irrelevant pixels (RRR-G).
+
+    Use it for convolutional networks on images whose shortcut is a region: it asks what the last
+    feature map looks at, and does not look at single pixels as `InputGradientPenalty` does.  With
+    :math:`\tilde a` the irrelevance, resized to the map, the value of a row is
+
+    .. math:: \sum_{ij} (\tilde a_{ij} M_{ij})^2, \qquad
+        M = \frac{m - \min m}{\max m - \min m + 10^{-6}}, \qquad
+        m_{ij} = \sum_k \Big(\frac{1}{|A_k|} \sum_{i'j'}
+        \frac{\partial z_c}{\partial A_{ki'j'}}\Big) A_{kij}
+
+    where A is the output of the layer and :math:`z_c` the logit of the predicted class.  There is
+    no ReLU (Schramowski et al. 2020 [1]_, in the form of Friedrich et al. 2023 [2]_).  The
+    irrelevance is resized by averaging over areas; the published bilinear resizing can miss a small
+    patch altogether.
+
+    Parameters
+    ----------
+    layer : str or None, default=None
+        Layer whose output is looked at, as in ``named_modules``, of shape (rows, channels, ...)
+        with one to three spatial axes; None: the convolution that runs last.
+
+    Notes
+    -----
+    X has shape (rows, channels, ...) or (rows, ...) with as many spatial axes as the map.  A mask
+    with channels counts with its mean over them.  Input units play no part.  A constant map is
+    zero, and one whose range is far below 1e-6 nearly so.
+
+    References
+    ----------
+    .. [1] P. Schramowski et al. (2020). Making deep neural networks right for the right scientific
+       reasons by interacting with their explanations. Nature Machine Intelligence 2.
+    .. [2] F. Friedrich, W. Stammer, P. Schramowski, K. Kersting (2023). A typology for exploring
+       the mitigation of shortcut behaviour. Nature Machine Intelligence 5.
+
+    Examples
+    --------
+    >>> from skexplain.penalties import GradCAMPenalty
+    >>> GradCAMPenalty(layer="features.3")
+    GradCAMPenalty(layer='features.3')
+    """
+
+    needs_double_backward = True
+
+    def __init__(self, layer=None):
+        self.layer = layer
+
+    def check_module(self, module, x):
+        """Refuse a layer that is not there or has no map."""
+        _run_to_map(module, x, self.layer)
+
+    def __call__(self, module, rows, donors=None, generator=None):
+        """Compute the penalty at the clean rows, shape (rows,)."""
+        point, activations = _run_to_map(module, rows.x, self.layer)
+        heat = grad_cam(point.logits, activations, point.logits.argmax(1))
+        irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
+        return (irrelevance * heat).square().flatten(1).sum(1)
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        check_layer("layer", self.layer)
+
+
+class HINTPenalty(Penalty):
+    r"""Distance of the attribution from the relevance.
+
+    Use it where the masks show the reasons and the network is to use them, all of them: it rewards
+    what is marked as relevant besides penalising the rest.  The value is the mean over all entries
+    d with a known mark of
+
+    .. math:: (M_d - (1 - a_d))^2
+
+    for irrelevance a and attribution M (the squared error of Friedrich et al. 2023 [2]_, in the
+    place of the ranking of Selvaraju et al. 2019 [1]_).  Every annotated row takes part, also one
+    with nothing irrelevant; a row without a known mark has value 0.
+
+    Parameters
+    ----------
+    attribution : {"grad_cam", "input_gradient"}, default="grad_cam"
+        - "grad_cam": the map of `GradCAMPenalty`, between 0 and 1, for the true class, enlarged to
+          the input by (bi-, tri-)linear interpolation;
+        - "input_gradient": :math:`u_d \, \partial \sum_k \log p_k(x) / \partial x_d` with input
+          unit u, as it is.  Signed gradients are matched to marks: one reading of the gradient
+          baseline of Tao & Shokri 2025 [3]_.  The only one for tables.
+    layer : str or None, default=None
+        Layer of "grad_cam", as in ``named_modules``; None: the convolution that runs last.
+
+    References
+    ----------
+    .. [1] R. R. Selvaraju et al. (2019). Taking a HINT: Leveraging Explanations to Make Vision and
+       Language Models More Grounded. ICCV.
+    .. [2] F. Friedrich, W. Stammer, P. Schramowski, K. Kersting (2023). A typology for exploring
+       the mitigation of shortcut behaviour. Nature Machine Intelligence 5.
+    .. [3] J. Tao, R. Shokri (2025). Machine Learning from Explanations.
+
+    Examples
+    --------
+    >>> from skexplain.penalties import HINTPenalty
+    >>> HINTPenalty(attribution="input_gradient")
+    HINTPenalty(attribution='input_gradient')
+    """
+
+    needs_double_backward = True
+
+    def __init__(self, attribution="grad_cam", layer=None):
+        self.attribution = attribution
+        self.layer = layer
+
+    @property
+    def reads_logits(self):
+        """Whether the logits at a point are enough; Grad-CAM needs a layer's output too."""
+        return self.attribution == "input_gradient"
+
+    def applies_to(self, masks):
+        """Every annotated row takes part, also one with nothing irrelevant."""
+        return masks.annotated
+
+    def check_module(self, module, x):
+        """Refuse a layer that is not there or has no map."""
+        if self.attribution == "grad_cam":
+            _run_to_map(module, x, self.layer)
+
+    def __call__(self, module, rows, donors=None, generator=None):
+        """Compute the distance at the clean rows, shape (rows,)."""
+        if self.attribution == "input_gradient":
+            return self.at_point(point_at(module, rows.x), rows)
+        point, activations = _run_to_map(module, rows.x, self.layer)
+        heat = grad_cam(point.logits, activations, rows.y)
+        return _distance(_enlarge(heat, rows.x), rows)
+
+    def at_point(self, point, rows):
+        """Compute the distance of input gradients at a point with known logits, shape (rows,)."""
+        score = _score("log_prob_sum", point.logits, rows.y)
+        return _distance(rows.unit * trainable_gradient(score, point.x), rows)
+
+    def check_parameters(self):
+        """Refuse parameters that are not legal."""
+        check_option("attribution", self.attribution, ATTRIBUTIONS)
+        check_layer("layer", self.layer)
+
+
+def grad_cam(logits, activations, classes):
+    """Grad-CAM map of one class per row, without ReLU, scaled to [0, 1] row by row.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (rows, classes)
+        Outputs of the network.
+    activations : Tensor of shape (rows, channels, ...)
+        Output of a layer on the way to them.
+    classes : LongTensor of shape (rows,)
+        Class to explain.
+
+    Returns
+    -------
+    Tensor of shape (rows, ...)
+        All zero where the map is constant.
+
+    References
+    ----------
+    R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via
+    Gradient-based Localization. ICCV.
+    """
+    gradient = trainable_gradient(logits.gather(1, classes[:, None]), activations)
+    weights = gradient.flatten(2).mean(2)
+    heat = torch.einsum("nk,nk...->n...", weights, activations)
+    flat = heat.flatten(1)
+    lowest, highest = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+    return ((flat - lowest) / (highest - lowest + 1e-6)).view_as(heat)
+
+
+def _run_to_map(module, x, layer):
+    """Run to a layer whose output is a map with the spatial axes of `x`."""
+    point, activations = run_to_layer(module, x, layer)
+    size = tuple(activations.shape[2:])
+    if not 1 <= len(size) <= 3 or activations[0, 0].numel() < 2:
+        raise ValueError(
+            f"layer must return maps, (rows, channels, ...) with one to three spatial axes and "
+            f"more than one position; got {layer!r}, which returns {tuple(activations.shape)}."
+        )
+    if x.ndim - len(size) not in (1, 2):
+        raise ValueError(
+            f"layer must return maps with the spatial axes of X, whose rows have shape "
+            f"{tuple(x.shape[1:])}; got {layer!r}, which returns {tuple(activations.shape)}."
+        )
+    return point, activations
+
+
+def _has_channels(x, size):
+    """Whether inputs with as many spatial axes as `size` have a channel axis, too."""
+    return x.ndim == len(size) + 2
+
+
+def _shrink(irrelevance, x, size):
+    """Average irrelevance over channels and over the area of each position of a map."""
+    if _has_channels(x, size):
+        irrelevance = irrelevance.mean(1)
+    irrelevance = irrelevance.expand(-1, *x.shape[-len(size) :])
+    return functional.interpolate(irrelevance[:, None], size=size, mode="area")[:, 0]
+
+
+def _enlarge(heat, x):
+    """Interpolate maps between the positions of `x`; they broadcast to it."""
+    size = heat.shape[1:]
+    mode = ("linear", "bilinear", "trilinear")[len(size) - 1]
+    heat = functional.interpolate(
+        heat[:, None], size=x.shape[-len(size) :], mode=mode, align_corners=False
+    )
+    return heat if _has_channels(x, size) else heat[:, 0]
+
+
+def _distance(attribution, rows):
+    """Mean squared distance from the relevance over the known marks of each row."""
+    error = (attribution - (1 - rows.irrelevance)).square()
+    if rows.known is None:
+        return error.flatten(1).mean(1)
+    known = rows.known.expand_as(error)
+    total = torch.where(known, error, 0).flatten(1).sum(1)
+    return total / known.flatten(1).sum(1).clamp(min=1)

@@ -1,0 +1,115 @@
+"""What penalties ask of a network: the output of a layer, and gradients that can be trained on."""
+
+import torch
+from torch import nn
+
+from ._base import point_at
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def find_layers(module, layer=None):
+    """Find the submodules that may be the layer.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    layer : str or None, default=None
+        Name as in ``named_modules``; None: any convolution may be.
+
+    Returns
+    -------
+    list of nn.Module
+        The one of that name, or all convolutions.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the error lists the names.
+    """
+    submodules = {name: submodule for name, submodule in module.named_modules() if name}
+    if layer is None:
+        found = [found for found in submodules.values() if isinstance(found, _CONVOLUTIONS)]
+        if not found:
+            raise ValueError(
+                f"layer must be named, as the network has no convolution: one of "
+                f"{list(submodules)}; got None."
+            )
+        return found
+    # What wraps the network to put a layer into it goes before its names.
+    for name in (layer, f"module.{layer}"):
+        if name in submodules:
+            return [submodules[name]]
+    raise ValueError(f"layer must name a submodule, one of {list(submodules)}; got {layer!r}.")
+
+
+def run_to_layer(module, x, layer=None):
+    """Run the module at `x` and keep the output of a layer, both to be differentiated twice.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    x : Tensor of shape (rows, ...)
+        Inputs.
+    layer : str or None, default=None
+        Name as in ``named_modules``; None: the convolution that runs last.
+
+    Returns
+    -------
+    point : Point
+        Inputs and logits.
+    activations : Tensor of shape (rows, units, ...)
+        Output of the layer, the last where it runs more than once.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, it does not run, or it does not return one tensor with a row per
+        row and a gradient.
+    """
+    kept = []
+
+    def keep(_, __, output):
+        kept[:] = [output]
+        # The network goes on with a copy, as its next layer may overwrite what it is given.
+        return output.clone() if isinstance(output, torch.Tensor) else None
+
+    handles = [found.register_forward_hook(keep) for found in find_layers(module, layer)]
+    try:
+        point = point_at(module, x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not kept:
+        raise ValueError(f"layer must be one that the network runs; got {layer!r}, not reached.")
+    _check_output(kept[0], len(x), layer)
+    return point, kept[0]
+
+
+def _check_output(output, n_rows, layer):
+    is_tensor = isinstance(output, torch.Tensor)
+    if not is_tensor or output.ndim < 2 or len(output) != n_rows:
+        returned = f"a tensor of shape {tuple(output.shape)}" if is_tensor else type(output)
+        raise ValueError(
+            f"layer must return one tensor of shape (rows, units, ...), here {n_rows} rows; got "
+            f"{layer!r}, which returns {returned}."
+        )
+    if not output.requires_grad:
+        raise ValueError(
+            f"layer must return a tensor through which gradients flow; got {layer!r}, which does "
+            f"not."
+        )
+
+
+def trainable_gradient(score, at):
+    """Gradient of the sum of `score` at a tensor, which can be differentiated again.
+
+    Rows do not couple in evaluation mode: each row has its own gradient.  It is zero where the
+    score does not depend on the tensor.
+    """
+    (gradient,) = torch.autograd.grad(
+        score.sum(), at, create_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return gradient

@@ -1,0 +1,108 @@
+"""From the label losses of a batch to one number: the mean, or the worst groups first."""
+
+import math
+
+import torch
+from skorch.callbacks import Callback
+
+from ._label_losses import weighted_mean
+
+
+class MeanReduction:
+    """The weighted mean over rows."""
+
+    def start(self, data):
+        """Look at the rows of the coming epochs; nothing to do."""
+
+    def tensors(self):
+        """State that training changes; none."""
+        return []
+
+    def __call__(self, losses, batch):
+        """Reduce losses of shape (rows,)."""
+        return weighted_mean(losses, batch.label_weight)
+
+
+class GroupDROReduction:
+    r"""Group distributionally robust optimisation: a mean that worse groups weigh more in.
+
+    With group weights q, the share p_g of each group in the training rows, and its number of rows
+    n_g, a batch B has the losses
+
+    .. math:: L_g = \frac{1}{p_g} \frac{\sum_{B \cap g} w \ell}{\sum_B w}, \qquad
+        q_g \leftarrow q_g \exp(\eta (L_g + C / \sqrt{n_g})) / Z, \qquad L = \sum_g q_g L_g
+
+    This is the online algorithm of Sagawa et al. 2020.  They draw all groups equally often; here
+    batches are drawn from all rows, and a row counts 1 / p_g times instead.  The mean loss of the
+    group's rows in the batch would have no such factor, and so give a group that is missing in
+    many batches too small a weight: there L_g is zero, and larger in the others.
+
+    Parameters
+    ----------
+    step_size : float
+        Eta.
+    adjustment : float
+        C: how much more small groups weigh, since they generalise worse.
+    """
+
+    def __init__(self, step_size, adjustment):
+        self.step_size = step_size
+        self.adjustment = adjustment
+        # In logarithms no weight can vanish for good.
+        self.log_q = torch.zeros(0)
+        self.margin = self.inverse_share = None
+
+    def start(self, data):
+        """Measure the groups in the rows of the coming epochs; new groups start at the mean q."""
+        self._add_groups(int(data.groups.max()) + 1 - len(self.log_q))
+        self.log_q = self.log_q.to(data.device, _precision(data.device))
+        positions = data.index.to(data.device)
+        groups = data.groups[positions]
+        weight = torch.ones_like(groups, dtype=self.log_q.dtype)
+        if data.sample_weight is not None:
+            weight = data.sample_weight[positions].to(weight)
+        # A group without rows here (held out, or of an earlier call) has no loss and no margin.
+        zeros = torch.zeros_like(self.log_q)
+        share = zeros.index_add(0, groups, weight / weight.sum())
+        self.inverse_share = torch.where(share > 0, 1 / share, zeros)
+        sizes = torch.bincount(groups, minlength=len(zeros))
+        self.margin = torch.where(sizes > 0, self.adjustment / sizes.sqrt(), zeros)
+
+    def _add_groups(self, n_new):
+        if n_new > 0:
+            mean = 1 / max(1, len(self.log_q))
+            new = self.log_q.new_full((n_new,), math.log(mean))
+            self.log_q = torch.cat([self.log_q, new]).log_softmax(0)
+
+    def tensors(self):
+        """State that training changes."""
+        return [self.log_q]
+
+    def __call__(self, losses, batch):
+        """Reduce losses of shape (rows,); moves q wherever a gradient is asked for."""
+        weight = torch.ones_like(losses) if batch.label_weight is None else batch.label_weight
+        total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+        sums = losses.new_zeros(len(self.log_q)).index_add(0, batch.groups, weight * losses)
+        group_losses = sums / total * self.inverse_share.to(losses)
+        if torch.is_grad_enabled():
+            step = self.step_size * (group_losses.detach() + self.margin)
+            self.log_q.copy_((self.log_q + step).log_softmax(0))
+        return (self.log_q.exp().to(losses) * group_losses).sum()
+
+    @property
+    def group_weights(self):
+        """The weights q, on the CPU, shape (n_groups,)."""
+        return self.log_q.double().cpu().softmax(0)
+
+
+def _precision(device):
+    """Double where there is one: sums of many small steps."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+class GroupWeightLog(Callback):
+    """Records the weight of each group at the end of each epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write them into the history."""
+        net.history.record("group_weights", net.reduction.group_weights.tolist())
