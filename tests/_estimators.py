@@ -48,8 +48,8 @@ class SignalNetwork(nn.Module):
         return self.head(self.features(x))
 
 
-class GradCAMOnTables(skexplain.GradCAMRegClassifier):
-    """Grad-CAM needs a convolution: here the built-in network for tables has one."""
+class ConvolutionOnTables:
+    """An estimator whose built-in network for tables has a convolution."""
 
     def _auto_module(self):
         if len(self.input_shape_) > 1:
@@ -57,6 +57,10 @@ class GradCAMOnTables(skexplain.GradCAMRegClassifier):
         return partial(
             SignalNetwork, self.input_statistics_, self.input_shape_[0], self._n_outputs()
         )
+
+
+class GradCAMOnTables(ConvolutionOnTables, skexplain.GradCAMRegClassifier):
+    """Grad-CAM needs a convolution."""
 
 
 # Most tests are about classifiers; those of regressors say so.

@@ -2,13 +2,12 @@
 
 import inspect
 import warnings
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from _estimators import LEARNERS, GradCAMOnTables, SignalNetwork, weights
+from _estimators import LEARNERS, ConvolutionOnTables, GradCAMOnTables, weights
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -60,7 +59,7 @@ FORMS = {**PENALTIES, **REWARDS, **TWO_STAGES}
 # Those in which rows with nothing irrelevant take part.
 TAKE_ALL = {**REWARDS, **TWO_STAGES}
 # Those that draw at random for each row.
-DRAWN = {"avg", "counterexample", "swap"}
+DRAWN = ("avg", "counterexample", "swap")
 # Those that show the network rows that were moved; others look at its gradients.
 MOVING = [*DRAWN, "explanation", "pgd", "pgd_and_grad", *TWO_STAGES]
 # What has to be zero beside alpha to switch the explanation off.
@@ -108,11 +107,8 @@ def problem(shape=TABLE):
     return X, y
 
 
-class ERMOnTables(ERMClassifier):
+class ERMOnTables(ConvolutionOnTables, ERMClassifier):
     """The label loss alone on the network that Grad-CAM has for tables."""
-
-    def _auto_module(self):
-        return partial(SignalNetwork, N_COLUMNS, 2)
 
 
 def fitted(form, mask, X=None, y=None, *, shape=TABLE, sample_weight=None, **params):
