@@ -69,11 +69,11 @@ METHODS = {
     "avg-ex-constant": partial(AvgExClassifier, perturbation="constant"),
     "counterexample": CounterexampleClassifier,
     "group-dro": partial(GroupDROClassifier, group_step_size=0.01),
-    "cdep": CDEPClassifier,
-    "cdep-l1": partial(CDEPClassifier, measure="l1"),
+    "cdep": partial(CDEPClassifier, alpha=10.0),
+    "cdep-l1": partial(CDEPClassifier, measure="l1", alpha=10.0),
     "hint": partial(HINTClassifier, attribution="input_gradient"),
     "two-stage": TwoStageExplanationClassifier,
-    "influence": InfluenceRegClassifier,
+    "influence": partial(InfluenceRegClassifier, alpha=100.0),
 }
 
 #: Methods that never look at a mask: shuffling theirs is no control.

@@ -135,8 +135,9 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None):
     >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
     >>> plain = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
     >>> robust = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
-    >>> [round(certified_accuracy(clf, X, y, mask, epsilon=1.0), 1) for clf in (plain, robust)]
-    [0.5, 0.8]
+    >>> shares = [certified_accuracy(clf, X, y, mask, epsilon=1.0) for clf in (plain, robust)]
+    >>> shares[0] < 0.5 < shares[1]
+    True
     """
     if not is_classifier(estimator):
         raise TypeError(
