@@ -25,9 +25,9 @@ def test_the_readme_says_what_its_example_prints(capsys):
     torch.manual_seed(0)
     exec(blocks(ROOT / "README.md")[0], {})
     plain, robust = map(float, capsys.readouterr().out.split())
-    # Measured: .25 and .62.
+    # Measured: .26 and .84.
     assert plain < 0.4
-    assert robust > 0.5
+    assert robust > 0.7
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -27,7 +27,7 @@ class OnePenalty:
 
     def _check_parameters(self):
         if self.alpha != 0:
-            refuse_compile(self)
+            refuse_compile(self, "a penalty on attributions")
 
 
 class GradCAMRegClassifier(OnePenalty, BaseExplanationClassifier):

@@ -11,7 +11,7 @@ _PARAMETERS = """\
 alpha : float, default=1.0
         Weight of the label loss at the worst-case outputs; 0 is the label loss alone.  Heo et al.
         weigh label loss and bound with a and 1 - a: alpha is (1 - a) / a, their last a = 0.5 is 1.
-    epsilon : float, default=1.0
+    epsilon : float, default=2.0
         Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
         range.
     bound : {"margin", "logits"}, default="margin"
@@ -48,7 +48,7 @@ class _IBPEx:
         module="auto",
         *,
         alpha=1.0,
-        epsilon=1.0,
+        epsilon=2.0,
         bound="margin",
         clip="data",
         epsilon_ramp=1.0,

@@ -22,7 +22,7 @@ class CertifiedPenalty(Penalty):
 
     Parameters
     ----------
-    epsilon : float, default=1.0
+    epsilon : float, default=2.0
         Radius of the box in input units; ``inf`` together with a finite `clip` is the whole range.
     bound : {"margin", "logits"}, default="margin"
         Which worst case: bounds on the differences to the true logit, through the weights of a last
@@ -49,7 +49,7 @@ class CertifiedPenalty(Penalty):
     # How much of the box is in force.
     _progress = 1.0
 
-    def __init__(self, epsilon=1.0, bound="margin", clip="data"):
+    def __init__(self, epsilon=2.0, bound="margin", clip="data"):
         self.epsilon = epsilon
         self.bound = bound
         self.clip = clip

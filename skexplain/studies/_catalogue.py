@@ -82,7 +82,7 @@ ESTIMATORS = {
     "pgd-ex": PGDExClassifier,
     "pgd-ex+grad-reg": partial(PGDExClassifier, grad_alpha=0.03),
     "ibp-ex": IBPExClassifier,
-    "ibp-ex+grad-reg": partial(IBPExClassifier, alpha=0.25, grad_alpha=0.3),
+    "ibp-ex+grad-reg": partial(IBPExClassifier, epsilon=1.0, alpha=0.25, grad_alpha=0.3),
     "cdep": CDEPClassifier,
     "hint": partial(HINTClassifier, attribution="input_gradient"),
     "influence": InfluenceRegClassifier,

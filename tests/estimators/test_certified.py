@@ -100,13 +100,14 @@ def test_repairs_a_shortcut():
     for name, clf in {
         "erm": ERMClassifier(**common),
         "ibp": IBPExClassifier(**common),
-        "ibp+grad": IBPExClassifier(alpha=0.25, grad_alpha=0.3, **common),
+        "ibp+grad": IBPExClassifier(epsilon=1.0, alpha=0.25, grad_alpha=0.3, **common),
     }.items():
         predicted = clf.fit(digits.data, digits.target, mask=digits.mask).predict(digits.data_test)
         scores[name] = (
             np.mean(predicted == digits.target_test),
             worst_group_accuracy(digits.target_test, predicted, digits.groups_test),
         )
+    # Measured: .39 / .26, .71 / .43 and .79 / .35, of all and of the worst group.
     assert scores["erm"][0] < 0.5
     assert scores["ibp"][0] > 0.6
     assert scores["ibp+grad"][0] > 0.6
@@ -118,7 +119,7 @@ def test_regressor_holds_still_where_the_plain_one_moves():
     y = X.sum(1)
     reg = IBPExRegressor(epsilon=5, max_epochs=30, random_state=0).fit(X, y, mask=[[0, 1]])
     moved = np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean()
-    # Measured: .06; the true slope is 1.
+    # Measured: .11; the true slope is 1.
     assert moved < 0.3
 
 
