@@ -62,7 +62,7 @@ METHODS = {
     "swap-ex": SwapExClassifier,
     "pgd-ex+grad-reg": partial(PGDExClassifier, epsilon=math.inf, n_steps=3, grad_alpha=0.1),
     "ibp-ex+grad-reg": partial(IBPExClassifier, epsilon=0.1, alpha=0.25, grad_alpha=10.0),
-    "grad-reg": partial(GradRegClassifier, alpha=10.0),
+    "grad-reg": partial(GradRegClassifier, alpha=3.0),
     "pgd-ex": partial(PGDExClassifier, epsilon=4.0),
     "ibp-ex": partial(IBPExClassifier, epsilon=2.0, alpha=0.25),
     "avg-ex": partial(AvgExClassifier, epsilon=4.0),
