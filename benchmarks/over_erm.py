@@ -47,7 +47,7 @@ METHODS = {
     "Grad-CAM": (GradCAMRegClassifier(), None),
     "influence": (InfluenceRegClassifier(), None),
     "two-stage": (TwoStageExplanationClassifier(), 2),
-    "two-stage, conv1x1": (TwoStageExplanationClassifier(mapping="conv1x1"), 2),
+    "two-stage, conv1x1": (TwoStageExplanationClassifier(mapping="conv1x1", feature_layer="5"), 2),
     "group DRO": (GroupDROClassifier(), None),
 }
 N_ROWS, EPOCHS = 2000, {"MLP": 4, "CNN": 1}
