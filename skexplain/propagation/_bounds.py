@@ -11,7 +11,6 @@ from . import (  # noqa: F401, the rules
 from ._dispatch import run
 from ._interval import Interval
 
-
 # Up to so many classes all pairs at once are faster than class by class.
 _FEW_CLASSES = 32
 
