@@ -4,6 +4,7 @@ import torch
 
 from ._base import Penalty, point_at
 from ._checks import check_option
+from ._layers import trainable_gradient
 
 OUTPUTS = (
     "log_prob_sum",
@@ -63,12 +64,7 @@ class InputGradientPenalty(Penalty):
     def at_point(self, point, rows):
         """Compute the penalty at a point whose logits are known, shape (rows,)."""
         score = _score(self.output, point.logits, rows.y)
-        # Rows do not couple in evaluation mode, so the gradient of the sum holds each row's own.
-        # A score that does not depend on the input at all has gradient zero.
-        (gradient,) = torch.autograd.grad(
-            score.sum(), point.x, create_graph=True, allow_unused=True, materialize_grads=True
-        )
-        gradient = rows.irrelevance * rows.unit * gradient
+        gradient = rows.irrelevance * rows.unit * trainable_gradient(score, point.x)
         if self.sign != "both":
             gradient = torch.relu(gradient if self.sign == "positive" else -gradient)
         size = gradient.abs() if self.norm == "l1" else gradient.square()
