@@ -1,0 +1,221 @@
+"""Do the right masks help more than masks of other rows."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, _safe_indexing, indexable
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..estimators._parameters import root_seed
+from ..exceptions import MissingExplanationWarning
+from ..masks import interpret_mask
+
+
+def mask_permutation_test(
+    estimator,
+    X,
+    y,
+    mask,
+    *,
+    scoring=None,
+    cv=None,
+    n_permutations=20,
+    fit_params=None,
+    score_params=None,
+    n_jobs=None,
+    random_state=None,
+):
+    r"""Test whether a model owes its score to the masks of its rows or to masks of any rows.
+
+    A mask that is given to the wrong row is as large, as smooth and as costly as the right one,
+    but explains nothing.  So a gain that stays when the masks are shuffled between rows is that of
+    a regulariser, not of explanations.  In every split the model is fitted with the masks as they
+    are, without masks, and with the masks of the annotated training rows permuted; test rows keep
+    their own masks.  With S the mean score over splits and S_b that of permutation b,
+
+    .. math:: p = \frac{1 + \#\{b: S_b \ge S\}}{1 + B}
+
+    is a valid p-value for the hypothesis that masks are exchangeable between rows [1]_ [2]_.
+
+    Parameters
+    ----------
+    estimator : estimator with ``fit(X, y, mask=...)``
+        The model.  With an int as `random_state`, its fits differ in their masks alone, which makes
+        the comparison paired; a Pipeline needs metadata routing.
+    X : array-like of shape (n, ...)
+        Inputs.
+    y : array-like of shape (n,)
+        Targets.
+    mask : array-like, list of (array-like or None) or DataFrame
+        A mask per row, as in ``fit``.
+    scoring : str, callable or None, default=None
+        Scorer; greater is better.  One that asks for `mask` is given those of the test rows.  On
+        held-out rows that carry the shortcut plain accuracy rewards it: prefer a score that swaps
+        or repaints what the masks mark.
+    cv : int, splitter or None, default=None
+        How to split; None: five folds.
+    n_permutations : int, default=20
+        Permutations B.  The smallest p-value is 1 / (B + 1).
+    fit_params, score_params : dict or None, default=None
+        Further arguments of ``fit`` and of the scorer; those with a value per row are sliced.
+    n_jobs : int or None, default=None
+        Processes.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the permutations.  None is fresh randomness.
+
+    Returns
+    -------
+    result : :class:`~sklearn.utils.Bunch`
+        score : float
+            Mean score with the masks as they are.
+        scores : ndarray of shape (n_splits,)
+            Score in each split.
+        scores_without_mask : ndarray of shape (n_splits,)
+            Scores of label-only fits.
+        permutation_scores : ndarray of shape (n_permutations, n_splits)
+            Scores with permuted masks.
+        gain, gain_se : float
+            Mean difference to label-only fits, and its standard error over splits (nan with one
+            split; folds overlap in training rows, so that it is a rough guide).
+        gain_over_permuted, gain_over_permuted_se : float
+            The same against the mean over permutations: what is due to the right masks.
+        p_value : float
+
+    Raises
+    ------
+    ValueError
+        If all annotated rows have the same mask, or an argument is not legal.
+
+    References
+    ----------
+    .. [1] M. Ojala, G. C. Garriga (2010). Permutation Tests for Studying Classifier Performance.
+       Journal of Machine Learning Research 11.
+    .. [2] B. Phipson, G. K. Smyth (2010). Permutation P-values Should Never Be Zero. Statistical
+       Applications in Genetics and Molecular Biology 9.
+
+    Examples
+    --------
+    >>> from skexplain import GradRegClassifier
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.model_selection import mask_permutation_test
+    >>> digits = make_decoy_digits("half", flatten=True, random_state=0)
+    >>> X, y, mask = digits.data[:200], digits.target[:200], digits.mask[:200]
+    >>> clf = GradRegClassifier(max_epochs=5, random_state=0)
+    >>> result = mask_permutation_test(clf, X, y, mask, cv=2, n_permutations=4, random_state=0)
+    >>> result.permutation_scores.shape
+    (4, 2)
+    """
+    if not isinstance(n_permutations, Integral) or n_permutations < 1:
+        raise ValueError(
+            f"n_permutations must be an integer of at least 1, got {n_permutations!r}."
+        )
+    X, y = indexable(X, y)
+    annotated = _check_masks(mask, len(y))
+    scorer = check_scoring(estimator, scoring)
+    splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
+    rng = np.random.default_rng(root_seed(random_state))
+
+    jobs = [(split, "given") for split in splits] + [(split, None) for split in splits]
+    seeds = rng.integers(2**63, size=(n_permutations, len(splits)))
+    jobs += [(split, int(seed)) for row in seeds for split, seed in zip(splits, row, strict=True)]
+    scores = Parallel(n_jobs=n_jobs)(
+        delayed(_fit_and_score)(
+            clone(estimator), X, y, mask, annotated, scorer, *job, fit_params, score_params
+        )
+        for job in jobs
+    )
+    given, without, *permuted = np.reshape(scores, (-1, len(splits)))
+    return _summarise(given, without, np.array(permuted))
+
+
+def _check_masks(mask, n_rows):
+    """Tell which rows are annotated, after checking that their masks are not all the same."""
+    if mask is None:
+        raise ValueError("mask must hold a mask per row, got None.")
+    is_sequence = isinstance(mask, list | tuple)
+    first = next((row for row in mask if row is not None), ()) if is_sequence else None
+    shape = np.shape(first) if is_sequence else np.shape(mask)[1:]
+    masks = interpret_mask(mask, (n_rows, *shape))
+    if masks is None or masks.for_all_rows or _all_alike(masks.values[masks.annotated]):
+        raise ValueError(
+            "mask must differ between annotated rows: to shuffle equal masks changes nothing."
+        )
+    return masks.annotated
+
+
+def _all_alike(values):
+    rows = values.reshape(len(values), -1).astype(float)
+    return len(rows) < 2 or all(np.array_equal(row, rows[0], equal_nan=True) for row in rows[1:])
+
+
+def _fit_and_score(
+    estimator, X, y, mask, annotated, scorer, split, masks, fit_params, score_params
+):
+    """Fit with masks given, permuted by a seed, or None, and score on rows with their own masks."""
+    train, test = split
+    arguments = _slice(fit_params, train, len(y))
+    if masks is not None:
+        source = train if masks == "given" else _permuted(train, annotated, masks)
+        arguments["mask"] = _safe_indexing(mask, source)
+    with warnings.catch_warnings():
+        if masks is None:
+            warnings.simplefilter("ignore", MissingExplanationWarning)
+        estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train), **arguments)
+    arguments = _slice(score_params, test, len(y))
+    if _asks_for_mask(scorer):
+        arguments.setdefault("mask", _safe_indexing(mask, test))
+    return scorer(estimator, _safe_indexing(X, test), _safe_indexing(y, test), **arguments)
+
+
+def _permuted(rows, annotated, seed):
+    """Return, for each row, the row whose mask it is given; unannotated ones stay as they are."""
+    source = rows.copy()
+    movable = annotated[rows]
+    source[movable] = np.random.default_rng(seed).permutation(rows[movable])
+    return source
+
+
+def _slice(params, rows, n_rows):
+    """Take the rows of all that has a value per row."""
+    params = params or {}
+    return {
+        name: _safe_indexing(value, rows) if _n_rows(value) == n_rows else value
+        for name, value in params.items()
+    }
+
+
+def _n_rows(value):
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return len(value) if isinstance(value, list | tuple) else None
+    return shape[0] if len(shape) else None
+
+
+def _asks_for_mask(scorer):
+    routing = getattr(scorer, "get_metadata_routing", None)
+    return routing is not None and bool(routing().consumes("score", ["mask"]))
+
+
+def _summarise(given, without, permuted):
+    score, by_permutation = given.mean(), permuted.mean(axis=1)
+    # Sums in another order may differ in the last digit.
+    as_good = by_permutation >= score - 1e-12
+    return Bunch(
+        score=float(score),
+        scores=given,
+        scores_without_mask=without,
+        permutation_scores=permuted,
+        **_mean_and_error("gain", given - without),
+        **_mean_and_error("gain_over_permuted", given - permuted.mean(axis=0)),
+        p_value=float((1 + as_good.sum()) / (1 + len(permuted))),
+    )
+
+
+def _mean_and_error(name, differences):
+    n = len(differences)
+    error = differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return {name: float(differences.mean()), f"{name}_se": float(error)}

@@ -1,0 +1,248 @@
+"""A cross-validator for studies of sample size and class imbalance."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.model_selection import BaseShuffleSplit
+from sklearn.utils import indexable
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _num_samples, column_or_1d
+
+from ..estimators._parameters import root_seed
+
+
+class SubsampleSplit(BaseShuffleSplit):
+    """Draw small training sets of a given class ratio, each with a test set disjoint from it.
+
+    A study of thirty trials of fifty images, one in ten positive, is one call of
+    :func:`~sklearn.model_selection.cross_validate` with this as `cv`.
+
+    Parameters
+    ----------
+    train_size : int or float
+        Training rows of a split: a number, or a share of all rows.
+    class_ratio : float, dict, "balanced" or None, default=None
+        Shape of the training side:
+
+        - a float between 0 and 1: share of the second of two classes in sorted order, the positive
+          one, so 0.1 is 1:9;
+        - a dict: a positive weight per class;
+        - "balanced": all classes alike;
+        - None: as in the data.
+
+        Counts are rounded by largest remainders, and no class is left out: ten rows at 1:9 have one
+        positive.
+    n_splits : int, default=10
+        Number of splits, drawn independently.
+    test_size : int, float or None, default=None
+        Test rows of a split.  None takes as many of the rows that are left as the ratio allows.
+    test_class_ratio : float, dict, "balanced" or None, default="balanced"
+        Shape of the test side, as for `class_ratio`.  Balanced by default, also where training is
+        not: the accuracy of a model that ignores the rare class is then one half.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the draws.  An int gives the same splits at each call.  None is fresh randomness and
+        leaves numpy's global random state alone.
+
+    Raises
+    ------
+    ValueError
+        By ``split``: if an argument is not legal or the classes have too few rows.
+
+    Notes
+    -----
+    For a seed and split, rows of a class stand in one random order, from whose front the training
+    rows are taken and from whose end the test rows.  So, at equal class ratios, a larger training
+    set contains the smaller ones, and with `test_size` given all sizes are tested on the same rows:
+    differences between sizes are paired.
+
+    With metadata routing on, or without it through ``params``, masks are sliced with the rows::
+
+        cross_validate(clf, X, y, cv=SubsampleSplit(50), params={"mask": mask})
+
+    Imbalanced training beside a balanced test is the design of Tao and Shokri [1]_.
+
+    References
+    ----------
+    .. [1] J. Tao, R. Shokri (2025). Machine Learning from Explanations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skexplain.model_selection import SubsampleSplit
+    >>> y = np.repeat(["cat", "fox"], 100)
+    >>> splitter = SubsampleSplit(10, class_ratio=0.1, n_splits=2, random_state=0)
+    >>> for train, test in splitter.split(np.zeros((200, 2)), y):
+    ...     print(np.unique(y[train], return_counts=True)[1], len(test))
+    [9 1] 182
+    [9 1] 182
+    """
+
+    def __init__(
+        self,
+        train_size,
+        *,
+        class_ratio=None,
+        n_splits=10,
+        test_size=None,
+        test_class_ratio="balanced",
+        random_state=None,
+    ):
+        self.train_size = train_size
+        self.class_ratio = class_ratio
+        self.n_splits = n_splits
+        self.test_size = test_size
+        self.test_class_ratio = test_class_ratio
+        self.random_state = random_state
+
+    def split(self, X, y, groups=None):
+        """Generate row numbers of training and test sets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs; their number counts.
+        y : array-like of shape (n,)
+            Class labels.
+        groups : object, default=None
+            Ignored, for scikit-learn's sake.
+
+        Yields
+        ------
+        train : ndarray of int of shape (n_train,)
+        test : ndarray of int of shape (n_test,)
+            Both in random order.
+        """
+        X, y = indexable(X, y)
+        yield from self._iter_indices(X, y)
+
+    def _iter_indices(self, X, y=None, groups=None):
+        classes, members = _members(X, y)
+        available = np.array([len(rows) for rows in members])
+        n_train, n_test = self._counts(classes, available)
+        rng = np.random.RandomState(root_seed(self.random_state))
+        for _ in range(_check_n_splits(self.n_splits)):
+            shuffled = [rng.permutation(rows) for rows in members]
+            train = [rows[:k] for rows, k in zip(shuffled, n_train, strict=True)]
+            test = [rows[len(rows) - k :] for rows, k in zip(shuffled, n_test, strict=True)]
+            # One draw whatever the sizes: the next split does not depend on them.
+            order = np.random.RandomState(rng.randint(2**31 - 1))
+            yield order.permutation(np.concatenate(train)), order.permutation(np.concatenate(test))
+
+    def _counts(self, classes, available):
+        """Return the rows per class on both sides."""
+        n_rows = available.sum()
+        shares = _shares("class_ratio", self.class_ratio, classes, available)
+        n_train = _round(
+            _check_size("train_size", self.train_size, n_rows), shares, "train_size", classes
+        )
+        _check_enough("train_size", n_train, available, classes)
+        left = available - n_train
+        shares = _shares("test_class_ratio", self.test_class_ratio, classes, available)
+        if self.test_size is None:
+            if not left.all():
+                raise ValueError(
+                    f"train_size={self.train_size} leaves no row of class "
+                    f"{classes[left.argmin()]!r} for the test set."
+                )
+            n_test = np.maximum(1, np.floor(shares * (left / shares).min() + 1e-9).astype(int))
+        else:
+            size = _check_size("test_size", self.test_size, n_rows)
+            n_test = _round(size, shares, "test_size", classes)
+            _check_enough("test_size", n_test, left, classes)
+        return n_train, n_test
+
+
+def _members(X, y):
+    """Return the classes, sorted, and the row numbers of each."""
+    if y is None:
+        raise ValueError("y must hold class labels, got None.")
+    y = column_or_1d(y)
+    if len(y) != _num_samples(X):
+        raise ValueError(f"y must have one label for each of the {_num_samples(X)} rows of X.")
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(f"y must hold class labels, got a target of type {kind!r}.")
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes.tolist(), [np.flatnonzero(codes == code) for code in range(len(classes))]
+
+
+def _check_n_splits(n_splits):
+    if not isinstance(n_splits, Integral) or n_splits < 1:
+        raise ValueError(f"n_splits must be an integer of at least 1, got {n_splits!r}.")
+    return n_splits
+
+
+def _check_size(name, size, n_rows):
+    """Return a number of rows."""
+    if isinstance(size, Integral) and not isinstance(size, bool) and 1 <= size <= n_rows:
+        return int(size)
+    if isinstance(size, Real) and not isinstance(size, Integral) and 0 < size < 1:
+        return max(1, round(size * n_rows))
+    raise ValueError(
+        f"{name} must be an integer from 1 to the {n_rows} rows, or a float between 0 and 1; got "
+        f"{size!r}."
+    )
+
+
+def _shares(name, ratio, classes, available):
+    """Return the share of each class."""
+    if ratio is None:
+        return available / available.sum()
+    if isinstance(ratio, str) and ratio == "balanced":
+        return np.full(len(classes), 1 / len(classes))
+    if isinstance(ratio, dict):
+        return _shares_by_class(name, ratio, classes)
+    if isinstance(ratio, Real) and 0 < ratio < 1:
+        if len(classes) != 2:
+            raise ValueError(
+                f"{name} may be a float for two classes only, got {ratio} for {len(classes)} "
+                f"classes: pass a dict with a weight per class."
+            )
+        return np.array([1 - ratio, ratio])
+    raise ValueError(
+        f'{name} must be a float between 0 and 1, a dict with a weight per class, "balanced" or '
+        f"None; got {ratio!r}."
+    )
+
+
+def _shares_by_class(name, ratio, classes):
+    legal = set(ratio) == set(classes) and all(
+        isinstance(weight, Real) and 0 < weight < np.inf for weight in ratio.values()
+    )
+    if not legal:
+        raise ValueError(
+            f"{name} must give a positive weight to each of the classes {classes}; got {ratio!r}."
+        )
+    weights = np.array([ratio[label] for label in classes], dtype=float)
+    return weights / weights.sum()
+
+
+def _round(size, shares, name, classes):
+    """Share rows out by largest remainders, at least one to each class."""
+    if size < len(shares):
+        raise ValueError(
+            f"{name} must be at least {len(shares)}, a row for each of the classes {classes}; got "
+            f"{size}."
+        )
+    # Classes that would get less than a row get one; the others share what is left.
+    rare = np.zeros(len(shares), dtype=bool)
+    while True:
+        exact = np.where(rare, 1.0, shares * (size - rare.sum()) / shares[~rare].sum())
+        if not (exact < 1 - 1e-9).any():
+            break
+        rare |= exact < 1 - 1e-9
+    counts = np.floor(exact + 1e-9).astype(int)
+    missing = size - counts.sum()
+    counts[np.argsort(-(exact - counts), kind="stable")[:missing]] += 1
+    return counts
+
+
+def _check_enough(name, wanted, available, classes):
+    short = np.flatnonzero(wanted > available)
+    if len(short):
+        worst = short[0]
+        raise ValueError(
+            f"{name} and its class ratio need {wanted[worst]} rows of class {classes[worst]!r}, "
+            f"but there are {available[worst]}"
+            f"{' beside the training rows' if name == 'test_size' else ''}."
+        )
