@@ -148,9 +148,8 @@ def worst_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
     noisy and lies below what each group would reach on more rows: compare models on the same rows,
     over several seeds.
 
-    With metadata routing on, it is a scorer for searches and cross-validation::
-
-        make_scorer(worst_group_accuracy).set_score_request(group_labels=True)
+    For searches and cross-validation there is
+    :obj:`~skexplain.model_selection.worst_group_scorer`.
 
     References
     ----------
@@ -176,7 +175,7 @@ def _check_rows(y_true, y_pred, group_labels, sample_weight):
     n_rows = len(y_true)
     y_pred = row_labels(y_pred, "y_pred", n_rows)
     codes, groups = label_codes(row_labels(group_labels, "group_labels", n_rows))
-    weights = np.ones(n_rows) if sample_weight is None else _check_weights(sample_weight, n_rows)
+    weights = np.ones(n_rows) if sample_weight is None else check_weights(sample_weight, n_rows)
     return _check_correct(y_true, y_pred), codes, groups, weights
 
 
@@ -294,7 +293,7 @@ def _check_labels(labels, groups):
     return labels
 
 
-def _check_weights(sample_weight, n_rows):
+def check_weights(sample_weight, n_rows):
     weights = _column(sample_weight, "sample_weight", n_rows)
     try:
         weights = weights.astype(float)

@@ -5,6 +5,19 @@ Splitters
 SubsampleSplit
     Small training sets of a given class ratio, beside a balanced test set.
 
+Scorers for searches and cross-validation
+-----------------------------------------
+make_mask_scorer
+    Make a scorer from a metric that takes masks.
+mean_group_scorer
+    Unweighted mean of the groups' accuracies.
+swap_accuracy_scorer
+    Accuracy when each row has the irrelevant features of another.
+worst_group_scorer
+    Accuracy of the worst group.
+worst_of_clean_and_swapped_scorer
+    The lower of the accuracies of rows as they are, and after the swap.
+
 Tests
 -----
 mask_permutation_test
@@ -12,6 +25,21 @@ mask_permutation_test
 """
 
 from ._permutation import mask_permutation_test
+from ._scorers import (
+    make_mask_scorer,
+    mean_group_scorer,
+    swap_accuracy_scorer,
+    worst_group_scorer,
+    worst_of_clean_and_swapped_scorer,
+)
 from ._split import SubsampleSplit
 
-__all__ = ["mask_permutation_test", "SubsampleSplit"]
+__all__ = [
+    "SubsampleSplit",
+    "make_mask_scorer",
+    "mask_permutation_test",
+    "mean_group_scorer",
+    "swap_accuracy_scorer",
+    "worst_group_scorer",
+    "worst_of_clean_and_swapped_scorer",
+]

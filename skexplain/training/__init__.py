@@ -1,5 +1,6 @@
 """The engine on skorch: data, networks, objective, schedules."""
 
+from ..masks._statistics import InputStatistics, check_float32, measure_inputs
 from ._architectures import build_network
 from ._batches import TrainingData
 from ._callbacks import TrainingProgress, stop_early
@@ -8,7 +9,6 @@ from ._net import ExplanationNet
 from ._prepare import PrepareMappedModule, PrepareModule, module_factory
 from ._random import Streams, isolated_random_state
 from ._reductions import GroupDROReduction
-from ._statistics import InputStatistics, check_float32, measure_inputs
 from ._two_stage_net import TwoStageNet
 
 __all__ = [

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from skexplain import GradRegClassifier
+from skexplain.masks import _statistics as statistics
+from skexplain.masks._statistics import check_float32
 from skexplain.training import Streams, isolated_random_state, measure_inputs
-from skexplain.training import _statistics as statistics
 from skexplain.training._batches import (
     RowStore,
     batch_sizes,
     penalised_sizes,
     shuffled_passes,
 )
-from skexplain.training._statistics import check_float32
 
 INDEX = torch.tensor([4, 0, 2])
 DTYPES = [

@@ -1,0 +1,194 @@
+"""Kinds of X: their rows as numbers, and changed numbers as rows that ``predict`` takes."""
+
+import numpy as np
+import scipy.sparse
+import torch
+
+# Rows are looked at in chunks of about this many values, so that a memory-mapped X stays on disk.
+_CHUNK_VALUES = 1 << 20
+
+
+def read_inputs(X):
+    """Wrap X so that its rows can be read as numbers, changed, and handed to ``predict``.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, ...), sparse matrix or pandas DataFrame of shape (n, d)
+        Nothing is copied.
+
+    Returns
+    -------
+    ArrayInputs, SparseInputs or FrameInputs
+
+    Raises
+    ------
+    TypeError
+        If X is of another kind or holds no numbers.
+    ValueError
+        If X has fewer than two axes.
+    """
+    if scipy.sparse.issparse(X):
+        return SparseInputs(X)
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        return FrameInputs(X)
+    if hasattr(X, "columns"):
+        raise TypeError(
+            f"X must be an array, a sparse matrix or a pandas DataFrame, got {type(X)}: pass "
+            f"X.to_pandas() or X.to_numpy(), as the estimator was fitted."
+        )
+    return ArrayInputs(X)
+
+
+class ArrayInputs:
+    """A dense X; slices are float64 arrays of shape (rows, ...)."""
+
+    #: Names of the columns, where X has them.
+    feature_names = None
+    #: Which columns hold numbers; True: all.
+    numeric = True
+
+    def __init__(self, X):
+        X = np.asarray(X)
+        if X.dtype == object:
+            try:
+                X = X.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"X must hold numbers: {error}.") from error
+        if X.dtype.kind not in "buif":
+            raise TypeError(
+                f"X must hold numbers, got dtype {X.dtype}: of a pipeline that reads text, pass "
+                f"the steps after the vectorizer, with X as they are given it."
+            )
+        if X.ndim < 2:
+            raise ValueError(f"X must have two axes or more, got shape {X.shape}.")
+        self.X = X
+        self.shape = X.shape
+
+    def __len__(self):
+        return self.shape[0]
+
+    @property
+    def ndim(self):
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, rows):
+        return self.take(rows).astype(np.float64)
+
+    def chunks(self, rows):
+        """Split row numbers into chunks that fit into memory."""
+        step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.shape[1:]))))
+        return [rows[start : start + step] for start in range(0, len(rows), step)]
+
+    def take(self, rows):
+        """Return rows as they are."""
+        return self.X[rows]
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values, of the kind of X.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+            The rows.
+        values : float64 ndarray of shape (m, ...)
+            What their numbers become.
+        changed : bool ndarray of shape (d,) or None
+            Columns in which anything changes; None for what has no columns.
+        givers : dict of int to ndarray of int of shape (m,)
+            For each changed column without numbers, the rows of X whose entries it takes.
+
+        Returns
+        -------
+        What ``predict`` takes; integers become floats where the new values are no integers.
+        """
+        return _in_dtype(values, self.X.dtype)
+
+
+class SparseInputs(ArrayInputs):
+    """A sparse X, dense in chunks only."""
+
+    def __init__(self, X):
+        self.format = X.format
+        self.X = X.tocsr()
+        self.shape = X.shape
+
+    def __getitem__(self, rows):
+        return self.X[rows].toarray().astype(np.float64)
+
+    def take(self, rows):
+        """Return rows as they are."""
+        return self.X[rows].asformat(self.format)
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values, as sparse as these are."""
+        return type(self.X)(_in_dtype(values, self.X.dtype)).asformat(self.format)
+
+
+class FrameInputs(ArrayInputs):
+    """A pandas DataFrame; as numbers, a column of text is zero."""
+
+    def __init__(self, X):
+        self.X = X
+        self.shape = X.shape
+        self.feature_names = [str(name) for name in X.columns]
+        # Pandas' own dtypes have the kind of what they hold; that of categories and text is "O".
+        self.numeric = np.array([getattr(dtype, "kind", "O") in "buif" for dtype in X.dtypes])
+
+    def __getitem__(self, rows):
+        columns = self.X.iloc[rows, np.flatnonzero(self.numeric)]
+        values = np.zeros((len(columns), self.shape[1]))
+        values[:, self.numeric] = columns.to_numpy(dtype=np.float64, na_value=np.nan)
+        return values
+
+    def take(self, rows):
+        """Return rows as they are."""
+        return self.X.iloc[rows]
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values; columns that do not change keep their dtype."""
+        frame = self.X.iloc[rows].copy()
+        for column in np.flatnonzero(changed):
+            if self.numeric[column]:
+                entries = _in_dtype(values[:, column], _numpy_dtype(self.X.dtypes.iloc[column]))
+            else:
+                entries = self.X.iloc[givers[column], column].array
+            frame.isetitem(column, entries)
+        return frame
+
+
+def degrees_of(masks, rows):
+    """Read the masks of some rows.
+
+    Parameters
+    ----------
+    masks : Masks
+        Masks of all rows.
+    rows : ndarray of int of shape (m,)
+        Numbers of the rows.
+
+    Returns
+    -------
+    irrelevance : float64 Tensor of shape (m or 1, ...)
+        Degrees, broadcastable to the rows of X.
+    known : bool Tensor of that shape, or None
+        Where a mark was given; None: everywhere.
+    """
+    marks = masks.values if masks.for_all_rows else masks.values[rows]
+    # A copy that torch can read, whatever the dtype and whether or not it may be written to.
+    a, known = masks.degrees(torch.from_numpy(marks.astype(bool if marks.dtype == bool else float)))
+    return a.double(), known
+
+
+def _numpy_dtype(dtype):
+    """Return numpy's dtype for one of pandas: nullable ones name it, and sparse ones."""
+    return getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
+
+
+def _in_dtype(values, dtype):
+    """Return floats in a dtype that can hold them; where an integer one cannot, as they are."""
+    if np.dtype(dtype).kind == "f":
+        return values.astype(dtype)
+    with np.errstate(invalid="ignore"):
+        narrowed = values.astype(dtype)
+    return narrowed if np.array_equal(narrowed, values) else values

@@ -1,0 +1,273 @@
+"""Copies of X in which what must not matter has changed, for any fitted estimator."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+
+from ..masks import interpret_mask
+from ..masks._fill import without_reasons
+from ..masks._statistics import measure_inputs
+from ._inputs import degrees_of, read_inputs
+
+PERTURBATIONS = ("swap", "gaussian", "uniform", "offset")
+
+
+class Perturber:
+    """Perturbs features of X under a mask, and asks an estimator about the result.
+
+    Works in chunks of rows.  Means, units and ranges are those of the columns (or channels) of this
+    X: they are there for any estimator, and before any step of a pipeline.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        What predicts.
+    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+        Its inputs.
+    mask : array-like, list of (array-like or None) or DataFrame
+        What may change.
+    mask_marks : {"irrelevant", "relevant"} or None
+        What 1 says; None: what the estimator says, "irrelevant" if nothing.
+    perturbation : {"swap", "gaussian", "uniform", "offset"}
+        How the features change.
+    epsilon : float, default=1.0
+        Size of the change, unless they are swapped.
+    input_unit : {"sd", "input"}, default="sd"
+        Unit of epsilon.
+    where : {"irrelevant", "core"}, default="irrelevant"
+        Which features change: the irrelevant ones, or those that are known not to be.
+    """
+
+    def __init__(
+        self,
+        estimator,
+        X,
+        mask,
+        mask_marks,
+        perturbation,
+        epsilon=1.0,
+        input_unit="sd",
+        where="irrelevant",
+    ):
+        check_option("perturbation", perturbation, PERTURBATIONS)
+        check_option("input_unit", input_unit, ("sd", "input"))
+        check_option("where", where, ("irrelevant", "core"))
+        self.estimator = estimator
+        self.perturbation = perturbation
+        self.epsilon = epsilon
+        self.where = where
+        self.inputs = read_inputs(X)
+        self.masks = _read_masks(estimator, self.inputs, mask, mask_marks)
+        if where == "irrelevant":
+            self._check_enough_rows()
+        with np.errstate(invalid="ignore"):
+            statistics = measure_inputs(self.inputs)
+        if not np.isfinite([statistics.lower, statistics.upper]).all():
+            raise ValueError(
+                "X must be finite, got NaN or infinity: of a pipeline that imputes, pass the steps "
+                "after the imputer, with X as they are given it."
+            )
+        self._mean, self._sd, self._lower, self._upper = (
+            torch.from_numpy(values)
+            for values in (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
+        )
+        self._unit = self._sd if input_unit == "sd" else torch.ones_like(self._sd)
+        self._text = self._marked_text()
+
+    @property
+    def annotated(self):
+        """Numbers of the rows with a mask."""
+        return np.flatnonzero(self.masks.annotated)
+
+    @property
+    def irrelevant(self):
+        """Numbers of the rows with something irrelevant."""
+        return np.flatnonzero(self.masks.has_irrelevant)
+
+    @property
+    def changes_text(self):
+        """Whether it changes columns that hold no numbers."""
+        return bool(self._text)
+
+    @property
+    def limits(self):
+        """Least and largest number of X."""
+        return float(self._lower.min()), float(self._upper.max())
+
+    def _check_enough_rows(self):
+        least = 2 if self.perturbation == "swap" else 1
+        if len(self.irrelevant) < least:
+            raise ValueError(
+                f"mask must mark something irrelevant in at least {least} row(s) of X for "
+                f"perturbation={self.perturbation!r}, got {len(self.irrelevant)}."
+            )
+
+    def predict(self, rows):
+        """Predict rows as they are."""
+        return self._predict(self.inputs.take(part) for part in self.inputs.chunks(rows))
+
+    def predict_perturbed(self, rows, generator):
+        """Predict perturbed copies of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+            Numbers of the rows.
+        generator : numpy Generator
+            Draws the perturbation.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+        """
+        return self._predict(self.perturbed(rows, generator))
+
+    def _predict(self, parts):
+        return np.concatenate([self.estimator.predict(part) for part in parts])
+
+    def perturbed(self, rows, generator):
+        """Yield perturbed copies of rows, of the kind of X, chunk by chunk."""
+        donors, givers = self._draw_donors(generator)
+        for part in self.inputs.chunks(rows):
+            a = self._degrees(part)
+            x = torch.from_numpy(self.inputs[part])
+            if donors is None:
+                values = x + self.epsilon * a * self._unit * self._noise(x.shape, generator)
+            else:
+                values = x.lerp(self._given(donors[part]), a.expand_as(x))
+            changed = (a > 0).any(0).numpy() if x.ndim == 2 else None
+            of_part = {column: rows_of_X[part] for column, rows_of_X in givers.items()}
+            yield self.inputs.replace(part, values.numpy(), changed, of_part)
+
+    def _degrees(self, rows):
+        """Degrees to which features change; none for text, which only whole entries replace."""
+        a, known = degrees_of(self.masks, rows)
+        if self.where == "core":
+            a = 1 - a if known is None else (1 - a) * known
+        return a
+
+    def _noise(self, shape, generator):
+        if self.perturbation == "gaussian":
+            return torch.from_numpy(generator.standard_normal(shape))
+        if self.perturbation == "uniform":
+            return torch.from_numpy(generator.uniform(-1, 1, shape))
+        return 1.0
+
+    def _given(self, donors):
+        a = self._degrees(donors) * torch.as_tensor(self.inputs.numeric)
+        x = torch.from_numpy(self.inputs[donors])
+        return without_reasons(x, a, self._mean, self._sd, self._lower, self._upper)
+
+    def _draw_donors(self, generator):
+        """Draw the row that gives to each row, and, by column, the rows that give text."""
+        if self.perturbation != "swap":
+            return None, {}
+        n_rows = len(self.inputs)
+        donors = _cycle(self.irrelevant, n_rows, generator)
+        givers = {}
+        for column, marked in self._text.items():
+            # Where the entry is a reason of the donor, another row gives its own.
+            others = _cycle(np.flatnonzero(marked), n_rows, generator)
+            givers[column] = np.where(marked & ~marked[donors], others, donors)
+            givers[column] = np.where(marked, givers[column], np.arange(n_rows))
+        return donors, givers
+
+    def _marked_text(self):
+        """Return, for each column of text with something to change, the rows that mark it."""
+        marked = {}
+        for column in np.flatnonzero(~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])):
+            degrees = self._degrees(np.arange(len(self.inputs)))[:, column].numpy()
+            degrees = np.broadcast_to(degrees, len(self.inputs))
+            if not degrees.any():
+                continue
+            name = self.inputs.feature_names[column]
+            if self.perturbation != "swap" or np.any(degrees % 1):
+                raise ValueError(
+                    f"X must hold numbers where the mask says to change it, but column {name!r} "
+                    f'does not: it can be swapped as a whole (perturbation="swap", marks of 0 and '
+                    f"1), nothing else."
+                )
+            if degrees.sum() < 2:
+                raise ValueError(
+                    f"mask must mark column {name!r} in at least two rows: no other row can give "
+                    f"its entry."
+                )
+            marked[column] = degrees > 0
+        return marked
+
+
+def mask_marks_of(estimator):
+    """Find what a mark of 1 says to an estimator, also within pipelines, searches and the like.
+
+    Returns
+    -------
+    {"irrelevant", "relevant"}
+        The `mask_marks` of the estimator, "irrelevant" where it has none.
+
+    Raises
+    ------
+    ValueError
+        If there are several parts that do not agree.
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    parts = estimator.get_params().values() if hasattr(estimator, "get_params") else ()
+    marks = {part.mask_marks for part in (estimator, *parts) if hasattr(part, "mask_marks")}
+    if len(marks) > 1:
+        raise ValueError("mask_marks must be given, since parts of the estimator do not agree.")
+    return marks.pop() if marks else "irrelevant"
+
+
+def _read_masks(estimator, inputs, mask, mask_marks):
+    if mask is None:
+        raise ValueError("mask must say which features must not matter, got None.")
+    if mask_marks is None:
+        mask_marks = mask_marks_of(estimator)
+    check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
+    names = inputs.feature_names
+    if names is None:
+        names = getattr(estimator, "feature_names_in_", None)
+    masks = interpret_mask(mask, inputs.shape, marks=mask_marks, feature_names=names)
+    if not masks.annotated.any():
+        raise ValueError("mask must annotate at least one row of X, got none.")
+    return masks
+
+
+def _cycle(rows, n_rows, generator):
+    """Hand each of some rows to another of them, in one cycle; all others keep their own."""
+    order = generator.permutation(rows)
+    donors = np.arange(n_rows)
+    donors[order] = np.roll(order, 1)
+    return donors
+
+
+def make_generator(random_state):
+    """Make numpy's generator from an int, a RandomState or None (fresh entropy)."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31 - 1)
+    if random_state is not None and not isinstance(random_state, Integral):
+        raise ValueError(
+            f"random_state must be an int, a numpy.random.RandomState or None; got "
+            f"{random_state!r}."
+        )
+    return np.random.default_rng(random_state)
+
+
+def check_option(name, value, options):
+    """Refuse a value that is none of the options."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")
+
+
+def check_number(name, value, least=-np.inf):
+    """Refuse what is no finite number, or one below the least."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    if not is_number or not np.isfinite(value) or value < least:
+        bound = "" if least == -np.inf else f" of at least {least}"
+        raise ValueError(f"{name} must be a finite number{bound}; got {value!r}.")
+
+
+def check_count(name, value):
+    """Refuse what is no integer of one or more."""
+    if not isinstance(value, Integral) or isinstance(value, bool | np.bool_) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1; got {value!r}.")

@@ -1,0 +1,353 @@
+"""What a model leans on: how its predictions fare when features change that must not matter."""
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import accuracy_score
+
+from ._groups import check_weights, row_labels
+from ._perturb import Perturber, check_count, check_number, make_generator
+
+
+def accuracy_under_noise(
+    estimator,
+    X,
+    y,
+    mask,
+    scale,
+    *,
+    where="irrelevant",
+    input_unit="sd",
+    mask_marks=None,
+    n_repeats=5,
+    sample_weight=None,
+    random_state=None,
+):
+    """Accuracy with Gaussian noise on the irrelevant features, or on the core ones.
+
+    With noise on the irrelevant (spurious) features this is the core accuracy of Singla et al.
+    [1]_: what is left is what the core features tell.  With noise on the core features it is their
+    spurious accuracy.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted one, of any library, with ``predict``.
+    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+        Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.
+    y : array-like of shape (n,)
+        True labels.
+    mask : array-like, list of (array-like or None) or DataFrame
+        Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
+        noise.  Rows without annotation do not count.
+    scale : float
+        Standard deviation of the noise, in `input_unit`; zero or more.
+    where : {"irrelevant", "core"}, default="irrelevant"
+        Which features get noise: the irrelevant ones, or those that are known not to be.
+    input_unit : {"sd", "input"}, default="sd"
+        Unit of `scale`: the standard deviation of each column, or of each channel of an image, over
+        this X; or X as it is.
+    mask_marks : {"irrelevant", "relevant"}, default=None
+        What a mark of 1 says.  None: what the estimator's parameter `mask_marks` says, looked up
+        within pipelines and searches, and "irrelevant" where there is none.
+    n_repeats : int, default=5
+        How many times noise is drawn; the mean over the draws is returned.
+    sample_weight : array-like of shape (n,), default=None
+        Row weights.  None weighs all rows alike.
+    random_state : int, RandomState instance or None, default=None
+        Draws the noise.  None is fresh randomness.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no classifier, or X does not hold numbers where it is to change.
+    ValueError
+        If mask or y do not fit X, the mask marks nothing, X is not finite, or a parameter is out of
+        range.
+
+    See Also
+    --------
+    accuracy_after_swap : Needs no scale, and stays on the data.
+    relative_core_sensitivity : One number from both kinds of noise.
+
+    References
+    ----------
+    .. [1] S. Singla, M. Moayeri, S. Feizi. "Core Risk Minimization using Salient ImageNet". 2022.
+       https://arxiv.org/abs/2203.15566
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skexplain.metrics import accuracy_under_noise
+    >>> y = np.arange(100) % 2
+    >>> X = np.column_stack([y, y]) * 1.0  # both columns tell the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> clf = LogisticRegression().fit(X * [1, 0], y)  # leans on the first
+    >>> accuracy_under_noise(clf, X, y, mask, scale=2.0, random_state=0)
+    1.0
+    >>> accuracy_under_noise(clf, X, y, mask, scale=2.0, where="core", random_state=0) < 0.9
+    True
+    """
+    check_number("scale", scale, least=0)
+    check_classifier(estimator)
+    perturber = Perturber(estimator, X, mask, mask_marks, "gaussian", scale, input_unit, where)
+    return _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state)
+
+
+def accuracy_after_swap(
+    estimator,
+    X,
+    y,
+    mask,
+    *,
+    mask_marks=None,
+    n_repeats=5,
+    sample_weight=None,
+    random_state=None,
+):
+    """Accuracy when each row has the irrelevant features of another row.
+
+    The rows with something irrelevant are put in a random order, and each is given the irrelevant
+    features of the one before it.  A row never gives its own reasons away: where its entry is
+    relevant, the mean of its irrelevant ones stands in, as in
+    :class:`~skexplain.SwapExClassifier`.  So what a model can read from the irrelevant features
+    belongs to another row, while the values stay on the data.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted one, of any library, with ``predict``.
+    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+        Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.  Columns
+        of a DataFrame that hold no numbers may be marked with 0 and 1.
+    y : array-like of shape (n,)
+        True labels.
+    mask : array-like, list of (array-like or None) or DataFrame
+        Which features must not matter, in one of the shapes of the user guide.  A degree mixes the
+        two rows.  Rows without annotation do not count; annotated rows without anything irrelevant
+        count as they are.
+    mask_marks : {"irrelevant", "relevant"}, default=None
+        What a mark of 1 says.  None: what the estimator's parameter `mask_marks` says, looked up
+        within pipelines and searches, and "irrelevant" where there is none.
+    n_repeats : int, default=5
+        How many orders are drawn; the mean over them is returned.
+    sample_weight : array-like of shape (n,), default=None
+        Row weights.  None weighs all rows alike.
+    random_state : int, RandomState instance or None, default=None
+        Draws the orders.  None is fresh randomness.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no classifier, or X does not hold numbers where it is to change.
+    ValueError
+        If mask or y do not fit X, fewer than two rows have something irrelevant, X is not finite,
+        or a parameter is out of range.
+
+    See Also
+    --------
+    skexplain.model_selection.swap_accuracy_scorer : The same for searches and cross-validation.
+    nuisance_flip_rate : Needs no labels.
+
+    Notes
+    -----
+    Where classes are few, a row is often given the shortcut of its own label.  A model that follows
+    nothing else keeps about the share of the most frequent labels, not zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skexplain.metrics import accuracy_after_swap
+    >>> y = np.arange(100) % 2
+    >>> X = np.column_stack([y, y])  # both columns tell the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> leans_on_first = DecisionTreeClassifier().fit(X * [1, 0], y)
+    >>> leans_on_second = DecisionTreeClassifier().fit(X * [0, 1], y)
+    >>> accuracy_after_swap(leans_on_first, X, y, mask, random_state=0)
+    1.0
+    >>> accuracy_after_swap(leans_on_second, X, y, mask, random_state=0) < 0.6
+    True
+    """
+    check_classifier(estimator)
+    perturber = Perturber(estimator, X, mask, mask_marks, "swap")
+    return _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state)
+
+
+def nuisance_flip_rate(
+    estimator,
+    X,
+    mask,
+    *,
+    perturbation="swap",
+    epsilon=1.0,
+    input_unit="sd",
+    mask_marks=None,
+    n_repeats=5,
+    random_state=None,
+):
+    """Share of predictions that change when irrelevant features change; no labels are needed.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted one, of any library, with ``predict``.
+    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+        Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.
+    mask : array-like, list of (array-like or None) or DataFrame
+        Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
+        change.  Rows with nothing irrelevant do not count.
+    perturbation : {"swap", "gaussian", "uniform", "offset"}, default="swap"
+        - "swap": the irrelevant features of another row, see :func:`accuracy_after_swap`;
+        - "gaussian": Gaussian noise of standard deviation `epsilon`;
+        - "uniform": noise drawn uniformly between plus and minus `epsilon`;
+        - "offset": `epsilon` is added.
+    epsilon : float, default=1.0
+        Size of the change, in `input_unit`; a swap has none.  Zero or more, and of any sign for
+        "offset".
+    input_unit : {"sd", "input"}, default="sd"
+        Unit of `epsilon`: the standard deviation of each column, or of each channel of an image,
+        over this X; or X as it is.
+    mask_marks : {"irrelevant", "relevant"}, default=None
+        What a mark of 1 says.  None: what the estimator's parameter `mask_marks` says, looked up
+        within pipelines and searches, and "irrelevant" where there is none.
+    n_repeats : int, default=5
+        How many times the change is drawn; the mean over the draws is returned.
+    random_state : int, RandomState instance or None, default=None
+        Draws the changes.  None is fresh randomness.
+
+    Returns
+    -------
+    float
+        In [0, 1]; smaller is better.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no classifier, or X does not hold numbers where it is to change.
+    ValueError
+        If the mask does not fit X, too few rows have something irrelevant, X is not finite, or a
+        parameter is out of range.
+
+    See Also
+    --------
+    skexplain.inspection.certified_accuracy : What holds for every change within epsilon.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skexplain.metrics import nuisance_flip_rate
+    >>> y = np.arange(100) % 2
+    >>> X = np.column_stack([y, y])  # both columns tell the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> leans_on_first = DecisionTreeClassifier().fit(X * [1, 0], y)
+    >>> leans_on_second = DecisionTreeClassifier().fit(X * [0, 1], y)
+    >>> nuisance_flip_rate(leans_on_first, X, mask, random_state=0)
+    0.0
+    >>> nuisance_flip_rate(leans_on_second, X, mask, random_state=0) > 0.4
+    True
+    """
+    check_number("epsilon", epsilon, least=-np.inf if perturbation == "offset" else 0)
+    check_count("n_repeats", n_repeats)
+    check_classifier(estimator)
+    perturber = Perturber(estimator, X, mask, mask_marks, perturbation, epsilon, input_unit)
+    rows, generator = perturber.irrelevant, make_generator(random_state)
+    before = perturber.predict(rows)
+    return float(
+        np.mean(
+            [
+                np.mean(perturber.predict_perturbed(rows, generator) != before)
+                for _ in range(n_repeats)
+            ]
+        )
+    )
+
+
+def relative_core_sensitivity(core_accuracy, spurious_accuracy):
+    """How much more a model leans on core features than on irrelevant ones, relative to its skill.
+
+    With a_C the accuracy under noise on irrelevant features, a_S that under noise on core features,
+    and m their mean::
+
+        RCS = (a_C - a_S) / (2 min(m, 1 - m))
+
+    The denominator is the greatest difference that two accuracies of mean m can have, so that
+    models of different accuracy compare (Singla et al. 2022 [1]_).
+
+    Parameters
+    ----------
+    core_accuracy : float
+        Accuracy when irrelevant features are noisy: ``accuracy_under_noise(where="irrelevant")``.
+    spurious_accuracy : float
+        Accuracy when core features are noisy: ``accuracy_under_noise(where="core")``.
+
+    Returns
+    -------
+    float
+        In [-1, 1]: 1 for a model that the core alone decides, -1 for one that the irrelevant
+        features do.  It is nan where both accuracies are 0 or both are 1: nothing is to be seen of
+        either then.
+
+    Raises
+    ------
+    ValueError
+        If an accuracy is not in [0, 1].
+
+    References
+    ----------
+    .. [1] S. Singla, M. Moayeri, S. Feizi. "Core Risk Minimization using Salient ImageNet". 2022.
+       https://arxiv.org/abs/2203.15566
+
+    Examples
+    --------
+    >>> from skexplain.metrics import relative_core_sensitivity
+    >>> relative_core_sensitivity(0.75, 0.25)
+    0.5
+    """
+    for name, accuracy in (
+        ("core_accuracy", core_accuracy),
+        ("spurious_accuracy", spurious_accuracy),
+    ):
+        check_number(name, accuracy, least=0)
+        if accuracy > 1:
+            raise ValueError(f"{name} must be in [0, 1]; got {accuracy!r}.")
+    mean = (core_accuracy + spurious_accuracy) / 2
+    if mean in (0, 1):
+        return float("nan")
+    return float((core_accuracy - spurious_accuracy) / (2 * min(mean, 1 - mean)))
+
+
+def _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state):
+    """Mean accuracy over draws, in the rows that are annotated."""
+    check_count("n_repeats", n_repeats)
+    rows, n_rows = perturber.annotated, len(perturber.inputs)
+    y = row_labels(y, "y", n_rows, "X")[rows]
+    if sample_weight is not None:
+        sample_weight = check_weights(sample_weight, n_rows)[rows]
+    generator = make_generator(random_state)
+    return float(
+        np.mean(
+            [
+                accuracy_score(
+                    y, perturber.predict_perturbed(rows, generator), sample_weight=sample_weight
+                )
+                for _ in range(n_repeats)
+            ]
+        )
+    )
+
+
+def check_classifier(estimator):
+    if not is_classifier(estimator):
+        raise TypeError(f"estimator must be a fitted classifier, got {type(estimator).__name__}.")

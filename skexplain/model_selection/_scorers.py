@@ -1,0 +1,324 @@
+"""Scorers that are handed masks, or groups, beside X and y."""
+
+from inspect import signature
+
+from sklearn.metrics import accuracy_score
+from sklearn.utils.metadata_routing import MetadataRequest
+
+from ..metrics import accuracy_after_swap, mean_group_accuracy, worst_group_accuracy
+
+
+def make_mask_scorer(metric, *, greater_is_better=True, mask=None, **kwargs):
+    """Make a scorer from a metric that takes masks.
+
+    It works wherever scikit-learn takes ``scoring=``.  With metadata routing on
+    (``sklearn.set_config(enable_metadata_routing=True)``) it asks for the ``mask`` that is passed
+    beside X and y, and is handed the masks of the rows it scores.  Without routing scikit-learn
+    hands a scorer X and y alone, so that only one mask for all rows can be used, given here.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(estimator, X, y, mask, **kwargs)``, or without y, returns a number: one of
+        :mod:`skexplain.metrics`, such as `accuracy_under_noise`, or one's own.  Scorers are
+        pickled where their metric can be.
+    greater_is_better : bool, default=True
+        Whether a greater value is better; if not, the score is its negative.
+    mask : array-like of shape (1, ...) or (n_features,), default=None
+        One mask for all rows, for where none is passed.
+    **kwargs
+        Further arguments of the metric.  Give an integer `random_state`: all candidates of a search
+        then meet the same perturbations.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, mask=mask)`` returns a float.  Its method ``set_score_request``
+        changes what it asks for, as those of scikit-learn's scorers do.
+
+    Raises
+    ------
+    TypeError
+        If the metric cannot be called or takes no mask.
+
+    See Also
+    --------
+    swap_accuracy_scorer, worst_of_clean_and_swapped_scorer : Ready-made ones.
+
+    Notes
+    -----
+    A search replaces the score of a scorer that fails by nan and warns, unless it is told
+    ``error_score="raise"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skexplain.metrics import nuisance_flip_rate
+    >>> from skexplain.model_selection import make_mask_scorer
+    >>> y = np.arange(100) % 2
+    >>> X = np.column_stack([y, y]) * 1.0  # both columns tell the label
+    >>> mask = [[False, True]]  # the second must not matter, in all rows
+    >>> scorer = make_mask_scorer(
+    ...     nuisance_flip_rate, greater_is_better=False, mask=mask, epsilon=3, perturbation="offset"
+    ... )
+    >>> cross_val_score(LogisticRegression(), X, y, scoring=scorer)
+    array([-0.5, -0.5, -0.5, -0.5, -0.5])
+    """
+    if not callable(metric):
+        raise TypeError(f"metric must be callable, got {metric!r}.")
+    if "mask" not in signature(metric).parameters:
+        raise TypeError(f"metric must take an argument mask, which {metric!r} does not.")
+    return MetadataScorer(metric, "mask", default=mask, sign=greater_is_better or -1, kwargs=kwargs)
+
+
+def swap_accuracy_scorer(*, mask=None, n_repeats=5, random_state=0):
+    """Make a scorer of the accuracy when each row has the irrelevant features of another.
+
+    It selects models without group labels: a model that follows a shortcut in the irrelevant
+    features scores low, since they belong to another row then.
+
+    Parameters
+    ----------
+    mask : array-like of shape (1, ...) or (n_features,), default=None
+        One mask for all rows, for where none is passed, see :func:`make_mask_scorer`.
+    n_repeats : int, default=5
+        Over how many random swaps the mean is taken.
+    random_state : int, RandomState instance or None, default=0
+        Draws the swaps.  With an integer all candidates of a search meet the same ones.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, mask=mask)`` returns a float.  It asks for ``mask`` when metadata
+        routing is on.
+
+    See Also
+    --------
+    skexplain.metrics.accuracy_after_swap : The metric.
+    worst_of_clean_and_swapped_scorer : Counts the rows as they are, too.
+
+    Examples
+    --------
+    >>> import sklearn
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skexplain import GradRegClassifier
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.model_selection import swap_accuracy_scorer
+    >>> digits = make_decoy_digits("half", flatten=True, random_state=0)
+    >>> search = GridSearchCV(
+    ...     GradRegClassifier(max_epochs=5, lr=0.01, random_state=0),
+    ...     {"alpha": [0, 1]},
+    ...     scoring=swap_accuracy_scorer(),
+    ...     cv=2,
+    ... )
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     search = search.fit(digits.data, digits.target, mask=digits.mask)
+    >>> search.best_params_
+    {'alpha': 1}
+    """
+    kwargs = {"n_repeats": n_repeats, "random_state": random_state}
+    return make_mask_scorer(accuracy_after_swap, mask=mask, **kwargs)
+
+
+def worst_of_clean_and_swapped_scorer(*, mask=None, n_repeats=5, random_state=0):
+    """Make a scorer of the lower of two accuracies: of rows as they are, and after a swap.
+
+    The first is over all rows, the second, that of :func:`swap_accuracy_scorer`, over the annotated
+    ones.
+
+    Parameters
+    ----------
+    mask : array-like of shape (1, ...) or (n_features,), default=None
+        One mask for all rows, for where none is passed, see :func:`make_mask_scorer`.
+    n_repeats : int, default=5
+        Over how many random swaps the mean is taken.
+    random_state : int, RandomState instance or None, default=0
+        Draws the swaps.  With an integer all candidates of a search meet the same ones.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, mask=mask)`` returns a float.  It asks for ``mask`` when metadata
+        routing is on.
+
+    See Also
+    --------
+    swap_accuracy_scorer : The accuracy after the swap alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skexplain.model_selection import worst_of_clean_and_swapped_scorer
+    >>> y = np.arange(100) % 2
+    >>> X = np.column_stack([y, y])  # both columns tell the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> leans_on_second = DecisionTreeClassifier().fit(X * [0, 1], y)
+    >>> worst_of_clean_and_swapped_scorer()(leans_on_second, X, y, mask=mask) < 0.6
+    True
+    """
+    kwargs = {"n_repeats": n_repeats, "random_state": random_state}
+    return make_mask_scorer(lower_of_clean_and_swapped, mask=mask, **kwargs)
+
+
+def worst_group_scorer():
+    """Make a scorer of the accuracy of the worst group.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, group_labels=group_labels)`` returns a float.  It asks for
+        ``group_labels`` when metadata routing is on, and works in no search without.
+
+    See Also
+    --------
+    skexplain.metrics.worst_group_accuracy : The metric.
+    swap_accuracy_scorer : Needs masks, not groups.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skexplain.model_selection import worst_group_scorer
+    >>> X, y = [[0], [1], [2], [3]], [0, 0, 0, 1]
+    >>> always_0 = DummyClassifier().fit(X, y)
+    >>> worst_group_scorer()(always_0, X, y, group_labels=["a", "a", "b", "b"])
+    0.5
+    """
+    return MetadataScorer(worst_group, "group_labels")
+
+
+def mean_group_scorer():
+    """Make a scorer of the unweighted mean of the groups' accuracies.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, group_labels=group_labels)`` returns a float.  It asks for
+        ``group_labels`` when metadata routing is on, and works in no search without.
+
+    See Also
+    --------
+    skexplain.metrics.mean_group_accuracy : The metric.
+    worst_group_scorer : Their minimum, noisier.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skexplain.model_selection import mean_group_scorer
+    >>> X, y = [[0], [1], [2], [3]], [0, 0, 0, 1]
+    >>> always_0 = DummyClassifier().fit(X, y)
+    >>> mean_group_scorer()(always_0, X, y, group_labels=["a", "a", "b", "b"])
+    0.75
+    """
+    return MetadataScorer(mean_group, "group_labels")
+
+
+class MetadataScorer:
+    """A scorer that asks scikit-learn's metadata routing for one more argument.
+
+    Those of :func:`sklearn.metrics.make_scorer` see predictions alone, and ask for nothing until
+    they are told to, with routing on.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(estimator, X, y, ..., **kwargs)``, or without y.
+    needs : {"mask", "group_labels"}
+        The argument it needs.
+    default : object, default=None
+        Its value where none is passed; None: there must be one.
+    sign : {1, -1}, default=1
+        -1 where smaller values are better.
+    kwargs : dict, default={}
+        Further arguments of the metric.
+    """
+
+    def __init__(self, metric, needs, *, default=None, sign=1, kwargs=None):
+        self.metric = metric
+        self.needs = needs
+        self.default = default
+        self.sign = int(sign)
+        self.kwargs = dict(kwargs or {})
+        self._requests = {needs: True}
+        if self._accept_sample_weight():
+            self._requests["sample_weight"] = None
+
+    def __call__(self, estimator, X, y=None, **metadata):
+        """Score a fitted estimator on X and y."""
+        arguments = {self.needs: self.default, **self.kwargs, **metadata}
+        if arguments[self.needs] is None:
+            raise ValueError(self._describe_missing())
+        if "y" in signature(self.metric).parameters:
+            arguments["y"] = y
+        return self.sign * float(self.metric(estimator, X=X, **arguments))
+
+    def _describe_missing(self):
+        text = (
+            f"{self.needs} must be passed to the scorer, got None. In a search or cross-validation "
+            f"turn metadata routing on, sklearn.set_config(enable_metadata_routing=True), and pass "
+            f"{self.needs} beside X and y"
+        )
+        alternative = f", or make the scorer with one for all rows, {self.needs}=..."
+        return f"{text}{alternative if self.needs == 'mask' else ''}."
+
+    def __repr__(self):
+        arguments = {**self.kwargs, **({} if self.sign > 0 else {"greater_is_better": False})}
+        listed = "".join(f", {name}={value!r}" for name, value in arguments.items())
+        return f"{type(self).__name__}({_name(self.metric)}, {self.needs!r}{listed})"
+
+    def _accept_sample_weight(self):
+        # What scikit-learn asks all scorers of a search when routing is off.
+        return "sample_weight" in signature(self.metric).parameters
+
+    def get_metadata_routing(self):
+        """Tell scikit-learn what to pass.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+        """
+        routing = MetadataRequest(owner=self)
+        for name, alias in self._requests.items():
+            routing.score.add_request(param=name, alias=alias)
+        return routing
+
+    def set_score_request(self, **requests):
+        """Change what is asked for.
+
+        Parameters
+        ----------
+        **requests : bool, None or str
+            By argument of the metric: True to ask for it, False to ignore it, None to refuse it,
+            and a name to ask for it under that name.
+
+        Returns
+        -------
+        self
+        """
+        self._requests = {**self._requests, **requests}
+        return self
+
+
+def lower_of_clean_and_swapped(estimator, X, y, mask, *, sample_weight=None, **kwargs):
+    """Return the lower of the accuracies of rows as they are, and after the swap."""
+    clean = accuracy_score(y, estimator.predict(X), sample_weight=sample_weight)
+    swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
+    return min(clean, swapped)
+
+
+def worst_group(estimator, X, y, group_labels, *, sample_weight=None):
+    """Return the accuracy of the worst group from a fitted estimator."""
+    y_pred = estimator.predict(X)
+    return worst_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
+
+
+def mean_group(estimator, X, y, group_labels, *, sample_weight=None):
+    """Return the mean of the groups' accuracies from a fitted estimator."""
+    y_pred = estimator.predict(X)
+    return mean_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
+
+
+def _name(function):
+    return getattr(function, "__name__", repr(function))

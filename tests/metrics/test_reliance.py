@@ -1,0 +1,341 @@
+"""What a model leans on: hand-computed cases, and models of which it is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
+
+from skexplain import ERMClassifier
+from skexplain.metrics import (
+    accuracy_after_swap,
+    accuracy_under_noise,
+    nuisance_flip_rate,
+    prediction_agreement,
+    relative_core_sensitivity,
+)
+
+
+class FirstAbove(ClassifierMixin, BaseEstimator):
+    """Predicts whether one feature is above a threshold."""
+
+    def __init__(self, feature=0, threshold=0.5, mask_marks="irrelevant"):
+        self.feature = feature
+        self.threshold = threshold
+        self.mask_marks = mask_marks
+
+    def fit(self, X, y):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        return (np.asarray(X).reshape(len(X), -1)[:, self.feature] > self.threshold).astype(int)
+
+
+def both_tell(n_rows=400):
+    """Return a table both columns of which tell the label, of which the second must not matter."""
+    y = np.arange(n_rows) % 2
+    return np.column_stack([y, y]) * 1.0, y, np.array([[False, True]])
+
+
+# -- accuracy after a swap ------------------------------------------------------------------------
+
+
+def test_swapped_accuracy_by_hand():
+    """Two rows can only change places: with labels 0 and 1, a model of the column is always wrong.
+
+    The third row is right and has nothing irrelevant; the fourth is wrong, and has no mask.
+    """
+    X, y = np.array([[0.0], [1.0], [1.0], [1.0]]), [0, 1, 1, 0]
+    mask = [[1], [1], [0], None]
+    assert accuracy_after_swap(FirstAbove(), X, y, mask) == pytest.approx(1 / 3)
+    weights = [1, 1, 6, 5]
+    weighted = accuracy_after_swap(FirstAbove(), X, y, mask, sample_weight=weights)
+    assert weighted == pytest.approx(6 / 8)
+
+
+def test_swapped_accuracy_of_models_that_lean_on_one_column():
+    X, y, mask = both_tell()
+    assert accuracy_after_swap(FirstAbove(0), X, y, mask) == 1
+    # Of 399 other rows, 199 have the same label; standard error .025 per draw.
+    swapped = accuracy_after_swap(FirstAbove(1), X, y, mask, n_repeats=20, random_state=0)
+    assert abs(swapped - 199 / 399) < 0.03
+
+
+def test_repeats_are_averaged():
+    """The first draw of many is that of one; the mean over them is less noisy."""
+    X, y, mask = both_tell(40)
+    model = FirstAbove(1)
+    for n_repeats, least, most in ((1, 0.03, 0.2), (30, 0.002, 0.03)):
+        scores = [
+            accuracy_after_swap(model, X, y, mask, n_repeats=n_repeats, random_state=seed)
+            for seed in range(20)
+        ]
+        assert least < np.std(scores) < most
+
+
+# -- accuracy under noise -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("input_unit", ["sd", "input"])
+def test_accuracy_under_noise_in_closed_form(scale, input_unit):
+    """A class is kept as long as the noise does not cross the threshold, half a unit away."""
+    X, y, mask = both_tell(4000)
+    kwargs = {"input_unit": input_unit, "n_repeats": 3, "random_state": 0}
+    noise_sd = scale * (0.5 if input_unit == "sd" else 1)
+    expected = norm.cdf(0.5 / noise_sd)
+    # Standard error at most .005.
+    on_second = accuracy_under_noise(FirstAbove(1), X, y, mask, scale, **kwargs)
+    assert abs(on_second - expected) < 0.02
+    assert accuracy_under_noise(FirstAbove(0), X, y, mask, scale, **kwargs) == 1
+    on_core = accuracy_under_noise(FirstAbove(0), X, y, mask, scale, where="core", **kwargs)
+    assert abs(on_core - expected) < 0.02
+    assert accuracy_under_noise(FirstAbove(1), X, y, mask, scale, where="core", **kwargs) == 1
+
+
+def test_no_noise_is_the_accuracy():
+    X, y, mask = both_tell()
+    flipped = np.where(np.arange(400) < 100, 1 - y, y)
+    assert accuracy_under_noise(FirstAbove(1), X, flipped, mask, 0) == 0.75
+
+
+def test_rows_without_a_mask_do_not_count_under_noise():
+    X, y = np.array([[0.0], [1.0], [1.0]]), [0, 1, 0]
+    assert accuracy_under_noise(FirstAbove(), X, y, [[1], [1], None], 0) == 1
+    assert accuracy_under_noise(FirstAbove(), X, y, [[1], [1], [0]], 0) == pytest.approx(2 / 3)
+
+
+# -- flips ----------------------------------------------------------------------------------------
+
+
+def test_flip_rate_by_hand():
+    """An offset of one half carries one of three marked rows over the threshold."""
+    X = np.array([[0.1], [0.4], [0.9], [0.4]])
+    mask = [[1], [1], [1], [0]]
+    kwargs = {"perturbation": "offset", "input_unit": "input"}
+    assert nuisance_flip_rate(FirstAbove(), X, mask, epsilon=0.3, **kwargs) == pytest.approx(1 / 3)
+    assert nuisance_flip_rate(FirstAbove(), X, mask, epsilon=-0.6, **kwargs) == pytest.approx(1 / 3)
+    assert nuisance_flip_rate(FirstAbove(), X, mask, epsilon=0.0, **kwargs) == 0
+    # In standard deviations of all four rows, about .29.
+    in_sd = nuisance_flip_rate(FirstAbove(), X, mask, perturbation="offset", epsilon=0.2 / X.std())
+    assert in_sd == pytest.approx(1 / 3)
+
+
+def test_flip_rate_of_a_swap_by_hand():
+    X = np.array([[0.0], [1.0], [7.0]])
+    assert nuisance_flip_rate(FirstAbove(), X, [[1], [1], [0]]) == 1
+    assert nuisance_flip_rate(FirstAbove(), X, [[0], [1], [1]]) == 0
+
+
+@pytest.mark.parametrize("perturbation", ["gaussian", "uniform"])
+def test_flip_rate_under_noise_in_closed_form(perturbation):
+    X, _, mask = both_tell(4000)
+    expected = {"gaussian": norm.sf(0.5 / 2), "uniform": (2 - 0.5) / 4}[perturbation]
+    kwargs = {"epsilon": 2.0, "input_unit": "input", "random_state": 0}
+    rate = nuisance_flip_rate(FirstAbove(1), X, mask, perturbation=perturbation, **kwargs)
+    assert abs(rate - expected) < 0.02
+    assert nuisance_flip_rate(FirstAbove(0), X, mask, perturbation=perturbation, **kwargs) == 0
+
+
+# -- any estimator, any X -------------------------------------------------------------------------
+
+
+def test_images_in_bytes_and_text_labels():
+    """A grey patch tells the label: a forest leans on it, and a swap of the patch shows it."""
+    rng = np.random.default_rng(0)
+    y = np.where(np.arange(200) % 2, "sick", "well")
+    X = rng.integers(0, 100, size=(200, 6, 6), dtype=np.uint8)
+    X[y == "sick", :2, :2] += 150
+    mask = np.zeros((1, 6, 6), dtype=bool)
+    mask[:, :2, :2] = True
+    forest = RandomForestClassifier(10, random_state=0).fit(X.reshape(200, -1), y)
+    flat, flat_mask = X.reshape(200, -1), mask.reshape(1, -1)
+    assert accuracy_score(y, forest.predict(flat)) == 1
+    # Chance is .5.
+    assert accuracy_after_swap(forest, flat, y, flat_mask, random_state=0) < 0.6
+    clf = ERMClassifier(max_epochs=10, random_state=0).fit(X, y)
+    assert clf.score(X, y) > 0.95
+    assert accuracy_after_swap(clf, X, y, mask, random_state=0) < 0.6
+
+
+def test_frames_with_text_through_a_pipeline():
+    y = np.arange(60) % 2
+    frame = pd.DataFrame({"site": np.where(y, "a", "b"), "scanner": np.where(y, "p", "q")})
+    clf = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(frame, y)
+    mask = pd.DataFrame({"scanner": [True], "site": [True]})
+    assert accuracy_after_swap(clf, frame, y, mask, random_state=0) < 0.65
+    assert nuisance_flip_rate(clf, frame, mask, random_state=0) > 0.35
+    assert nuisance_flip_rate(clf, frame, [[1, 0]], random_state=0) == pytest.approx(
+        nuisance_flip_rate(clf, frame, [[0, 1]], random_state=0)
+    )
+
+
+def test_marks_follow_the_estimator_unless_they_are_given():
+    X, y, mask = both_tell()
+    marks = ~mask  # the first column is the reason: the same in other words
+    relevant = FirstAbove(1, mask_marks="relevant")
+    for estimator in (relevant, make_pipeline(FunctionTransformer(), relevant)):
+        assert accuracy_after_swap(estimator, X, y, marks) < 0.7
+        assert accuracy_under_noise(estimator, X, y, marks, 9) < 0.7
+        assert nuisance_flip_rate(estimator, X, marks) > 0.3
+        assert accuracy_after_swap(estimator, X, y, marks, mask_marks="irrelevant") == 1
+        assert accuracy_under_noise(estimator, X, y, marks, 9, mask_marks="irrelevant") == 1
+        assert nuisance_flip_rate(estimator, X, marks, mask_marks="irrelevant") == 0
+
+
+def measure(metric, seed):
+    X, y, mask = both_tell(50)
+    labels = () if metric is nuisance_flip_rate else (y,)
+    kwargs = {"scale": 2.0} if metric is accuracy_under_noise else {}
+    return metric(FirstAbove(1), X, *labels, mask, random_state=seed, **kwargs)
+
+
+METRICS = [accuracy_after_swap, accuracy_under_noise, nuisance_flip_rate]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_seeds_decide(metric):
+    assert measure(metric, 0) == measure(metric, 0)
+    seeded = [measure(metric, np.random.RandomState(1)) for _ in range(2)]
+    assert seeded[0] == seeded[1]
+    assert len({measure(metric, seed) for seed in range(10)}) > 1
+    assert len({measure(metric, None) for _ in range(10)}) > 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_is_no_classifier_is_refused(metric):
+    X, y, mask = both_tell()
+    regressor = LinearRegression().fit(X, y)
+    args = (X, mask) if metric is nuisance_flip_rate else (X, y, mask)
+    kwargs = {"scale": 1} if metric is accuracy_under_noise else {}
+    with pytest.raises(TypeError, match="must be a fitted classifier, got LinearRegression"):
+        metric(regressor, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("metric", "kwargs", "text"),
+    [
+        (
+            accuracy_under_noise,
+            {"scale": -1},
+            "scale must be a finite number of at least 0; got -1",
+        ),
+        (accuracy_under_noise, {"scale": "big"}, "scale must be a finite number"),
+        (accuracy_under_noise, {"scale": 1, "where": "all"}, "where must be one of"),
+        (
+            accuracy_after_swap,
+            {"n_repeats": 0},
+            "n_repeats must be an integer of at least 1; got 0",
+        ),
+        (accuracy_after_swap, {"n_repeats": True}, "n_repeats must be an integer"),
+        (accuracy_after_swap, {"y": [0, 1]}, "y has 2 rows, but X has 400"),
+        (accuracy_after_swap, {"sample_weight": [1.0]}, "sample_weight has 1 rows"),
+        (accuracy_after_swap, {"mask": None}, "mask must say"),
+        (nuisance_flip_rate, {"epsilon": np.nan}, "epsilon must be a finite number of at least 0"),
+        (
+            nuisance_flip_rate,
+            {"epsilon": -1, "perturbation": "uniform"},
+            "epsilon must be a finite",
+        ),
+        (nuisance_flip_rate, {"n_repeats": 1.5}, "n_repeats must be an integer"),
+        (nuisance_flip_rate, {"perturbation": "shake"}, "perturbation must be one of"),
+    ],
+)
+def test_bad_arguments_are_named(metric, kwargs, text):
+    X, y, mask = both_tell()
+    given = {"X": X, "mask": mask} | ({} if metric is nuisance_flip_rate else {"y": y})
+    with pytest.raises(ValueError, match=text):
+        metric(FirstAbove(), **{**given, **kwargs})
+
+
+# -- relative core sensitivity --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("core", "spurious", "expected"),
+    [
+        (0.75, 0.25, 0.5),
+        (0.5, 0.5, 0),
+        (1, 0, 1),
+        (0, 1, -1),
+        (1.0, 0.6, 1.0),  # mean .8, and .4 is as far apart as can be
+        (0.3, 0.1, 0.5),
+    ],
+)
+def test_relative_core_sensitivity_by_hand(core, spurious, expected):
+    assert relative_core_sensitivity(core, spurious) == pytest.approx(expected)
+
+
+def test_published_relative_core_sensitivity():
+    """A run of Heo et al.: 89.3 % and 69.6 % give .479."""
+    assert relative_core_sensitivity(0.893, 0.696) == pytest.approx(0.479, abs=1e-3)
+
+
+@given(st.integers(0, 20), st.integers(0, 20))
+@settings(max_examples=60)
+def test_relative_core_sensitivity_is_bounded_and_odd(core, spurious):
+    sensitivity = relative_core_sensitivity(core / 20, spurious / 20)
+    if core == spurious and core in (0, 20):
+        assert np.isnan(sensitivity)
+    else:
+        assert -1 - 1e-9 <= sensitivity <= 1 + 1e-9
+        assert relative_core_sensitivity(spurious / 20, core / 20) == -sensitivity
+
+
+@pytest.mark.parametrize("accuracies", [(1.1, 0.5), (0.5, -0.1), (0.5, np.nan), ("a", 1)])
+def test_accuracies_are_checked(accuracies):
+    with pytest.raises(ValueError, match="(core|spurious)_accuracy must be"):
+        relative_core_sensitivity(*accuracies)
+
+
+# -- agreement ------------------------------------------------------------------------------------
+
+
+def test_agreement_by_hand():
+    predictions = [[0, 1, 2, 0], [0, 1, 1, 1], [0, 0, 2, 1]]
+    # Pairs: 2 of 4, 2 of 4, 2 of 4 rows.
+    assert prediction_agreement(predictions) == 0.5
+    assert prediction_agreement([["a", "b"], ["a", "c"]]) == 0.5
+    assert prediction_agreement(np.array([[1, 1], [1, 1]])) == 1
+
+
+def test_agreement_of_fitted_models():
+    X, y, _ = both_tell()
+    leaning = [DecisionTreeClassifier().fit(X * keep, y) for keep in ([1, 0], [0, 1])]
+    swapped = np.column_stack([X[:, 0], np.roll(X[:, 1], 1)])
+    assert prediction_agreement([model.predict(X) for model in leaning]) == 1
+    assert prediction_agreement([model.predict(swapped) for model in leaning]) == 0
+
+
+@given(st.integers(2, 6), st.integers(1, 20), st.integers(0, 1000))
+@settings(max_examples=30)
+def test_agreement_counts_pairs(n_models, n_rows, seed):
+    """By votes: k equal labels of m are k (k - 1) of m (m - 1) pairs."""
+    predictions = np.random.default_rng(seed).integers(3, size=(n_models, n_rows))
+    votes = np.array([(predictions == label).sum(axis=0) for label in range(3)])
+    expected = (votes * (votes - 1)).sum() / (n_rows * n_models * (n_models - 1))
+    assert prediction_agreement(predictions) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "text"),
+    [
+        ([[0, 1]], "predictions must hold those of two models or more; got 1"),
+        ([[0, 1], [0]], r"predictions\[1\] has 1 rows, but predictions\[0\] has 2"),
+        ([0, 1], r"predictions\[0\] must be one-dimensional"),
+    ],
+)
+def test_bad_predictions_are_named(predictions, text):
+    with pytest.raises(ValueError, match=text):
+        prediction_agreement(predictions)
