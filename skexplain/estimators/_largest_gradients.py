@@ -1,5 +1,6 @@
 """What a classifier looks at: the features of the largest input gradients."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -76,32 +77,15 @@ def largest_gradient_mask(estimator, X, *, cutoff=CUTOFF, output="prob_max"):
         raise ValueError(f"output must be one of {list(_OUTPUTS)}, got {output!r}.")
     check_is_fitted(estimator)
     X = check_inputs(estimator, X, reset=False)
-    net = estimator.net_
-    net.module_.eval()
-    unit = 1.0
-    if estimator.input_unit == "sd":
-        sd = estimator.input_statistics_.sd
-        unit = torch.as_tensor(sd, dtype=torch.float32, device=net.device)
-    size = max(256, net.effective_batch_size(X))
+    module = estimator.module_
     return np.concatenate(
-        [
-            _largest_gradients(net, X[start : start + size], unit, cutoff, output)
-            for start in range(0, len(X), size)
-        ]
+        [_largest_gradients(module, rows, cutoff, output) for rows in rows_in_batches(estimator, X)]
     )
 
 
-def _largest_gradients(net, X, unit, cutoff, output):
-    x = torch.tensor(np.asarray(X, dtype=np.float32), device=net.device)
-    with torch.enable_grad():
-        point = point_at(net.module_, x)
-        (gradient,) = torch.autograd.grad(
-            _explained(output, point.logits).sum(),
-            point.x,
-            allow_unused=True,
-            materialize_grads=True,
-        )
-    size = (unit * gradient).abs()
+def _largest_gradients(module, rows, cutoff, output):
+    gradient = input_gradient(module, rows, lambda logits, _: _explained(output, logits))
+    size = gradient.abs()
     if size.ndim > 3:
         size = size.amax(1, keepdim=True)
     largest = size.flatten(1).amax(1).reshape(-1, *(1,) * (size.ndim - 1))
@@ -112,8 +96,79 @@ def _explained(output, logits):
     """Reduce logits to the scalar whose gradient explains, up to a positive factor per row."""
     if output not in ("prob_max", "log_prob_max"):
         return _score(output, logits, None)
-    # The gradient of the log odds points the same way as that of the largest probability, which
-    # rounds to nothing where the model is sure.
-    winner = logits.argmax(1, keepdim=True)
-    others = logits.scatter(1, winner, -torch.inf)
-    return logits.gather(1, winner)[:, 0] - others.logsumexp(1)
+    return log_odds(logits, logits.argmax(1))
+
+
+def log_odds(logits, classes):
+    r"""Log odds of a class per row, :math:`\log p_k / (1 - p_k)`.
+
+    Its gradient points the same way as that of the probability, which rounds to nothing where the
+    model is sure.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (rows, classes)
+        Outputs of the network.
+    classes : LongTensor of shape (rows,)
+        Class k of each row.
+
+    Returns
+    -------
+    Tensor of shape (rows,)
+    """
+    classes = classes[:, None]
+    others = logits.scatter(1, classes, -torch.inf)
+    return logits.gather(1, classes)[:, 0] - others.logsumexp(1)
+
+
+def input_gradient(module, rows, score):
+    """Gradient of a score at each feature, per input unit.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, in evaluation mode.
+    rows : Rows
+        Rows of shape (rows, ...).
+    score : callable
+        ``score(logits, rows.y)`` gives one value per row.
+
+    Returns
+    -------
+    Tensor of shape (rows, ...)
+        Zero where the score does not depend on the inputs.
+    """
+    with torch.enable_grad():
+        point = point_at(module, rows.x)
+        (gradient,) = torch.autograd.grad(
+            score(point.logits, rows.y).sum(), point.x, allow_unused=True, materialize_grads=True
+        )
+    return rows.unit * gradient
+
+
+def rows_in_batches(estimator, X, y=None):
+    """Yield new rows in batches on the network's device; the network is in evaluation mode.
+
+    Parameters
+    ----------
+    estimator : fitted estimator of this package
+        Whose network looks at them.
+    X : ndarray of shape (n, ...)
+        Checked inputs.
+    y : ndarray of int of shape (n,) or None, default=None
+        A class for each row.
+
+    Yields
+    ------
+    Rows
+        Without masks.
+    """
+    net = estimator.net_
+    net.module_.eval()
+    frame = estimator._frame(net.device)
+    size = max(256, net.effective_batch_size(X))
+    for start in range(0, len(X), size):
+        batch = slice(start, start + size)
+        x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=net.device)
+        classes = None if y is None else torch.as_tensor(y[batch], device=net.device)
+        yield replace(frame, x=x, y=classes)

@@ -1,6 +1,53 @@
-"""Looking at fitted models: at what they look, and what no change of irrelevant features can do."""
+"""Looking at fitted models: at what they look, and what no change of irrelevant features can do.
+
+Numbers
+-------
+saliency
+    How much each feature speaks for a class, by six methods.
+largest_gradient_mask
+    Features that a classifier looks at most.
+fgsm, jsma
+    Inputs changed so that the model errs.
+predict_bounds, certified_accuracy
+    What holds for every change of the irrelevant features.
+
+audit
+    One report: does a model lean on what it must not?
+
+Pictures
+--------
+MaskDisplay
+    Masks on their rows.
+SaliencyDisplay
+    What a model looks at, beside what must not matter.
+GroupAccuracyDisplay
+    Accuracy of every group, the worst in red.
+PerturbationCurveDisplay
+    Accuracy against the size of a change of the irrelevant features.
+"""
 
 from ..estimators._largest_gradients import largest_gradient_mask
+from ._attacks import fgsm, jsma
+from ._audit import audit
+from ._audit_report import AuditReport
 from ._certificates import certified_accuracy, predict_bounds
+from ._curve_display import PerturbationCurveDisplay
+from ._group_display import GroupAccuracyDisplay
+from ._mask_display import MaskDisplay
+from ._saliency import saliency
+from ._saliency_display import SaliencyDisplay
 
-__all__ = ["certified_accuracy", "largest_gradient_mask", "predict_bounds"]
+__all__ = [
+    "AuditReport",
+    "GroupAccuracyDisplay",
+    "MaskDisplay",
+    "PerturbationCurveDisplay",
+    "SaliencyDisplay",
+    "audit",
+    "certified_accuracy",
+    "fgsm",
+    "jsma",
+    "largest_gradient_mask",
+    "predict_bounds",
+    "saliency",
+]

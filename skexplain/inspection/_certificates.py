@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
-from ..estimators._base import BaseExplanationEstimator
 from ..penalties import CertifiedPenalty, irrelevant_box
 from ..propagation import margins, propagate_interval
+from ._checks import check_model
 
 
 def predict_bounds(estimator, X, mask, epsilon, *, clip=None):
@@ -166,13 +166,7 @@ def _for_each_batch(function, estimator, X, mask, epsilon, clip):
 
 
 def _check_arguments(estimator, mask, epsilon, clip):
-    if not isinstance(estimator, BaseExplanationEstimator):
-        raise TypeError(
-            f"estimator must be one of skexplain with a network of its own, got "
-            f"{type(estimator).__name__}; of a pipeline pass the last step, with X as that step is "
-            f"given it."
-        )
-    check_is_fitted(estimator)
+    check_model(estimator)
     if mask is None:
         raise ValueError("mask must say which features may change, got None.")
     CertifiedPenalty(epsilon, clip=clip).check_parameters()

@@ -153,6 +153,12 @@ class HINTPenalty(Penalty):
         check_layer("layer", self.layer)
 
 
+def heat_map(score, activations):
+    """Grad-CAM map of one score per row, neither scaled nor cut at zero, shape (rows, ...)."""
+    gradient = trainable_gradient(score, activations)
+    return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), activations)
+
+
 def grad_cam(logits, activations, classes):
     """Grad-CAM map of one class per row, without ReLU, scaled to [0, 1] row by row.
 
@@ -175,9 +181,7 @@ def grad_cam(logits, activations, classes):
     R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via
     Gradient-based Localization. ICCV.
     """
-    gradient = trainable_gradient(logits.gather(1, classes[:, None]), activations)
-    weights = gradient.flatten(2).mean(2)
-    heat = torch.einsum("nk,nk...->n...", weights, activations)
+    heat = heat_map(logits.gather(1, classes[:, None]), activations)
     flat = heat.flatten(1)
     lowest, highest = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     return ((flat - lowest) / (highest - lowest + 1e-6)).view_as(heat)

@@ -1,0 +1,310 @@
+"""One report that answers whether a model leans on what it must not."""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import Bunch
+
+from ..estimators._classifier import BaseExplanationClassifier
+from ..estimators._parameters import root_seed
+from ..metrics import (
+    accuracy_under_noise,
+    group_accuracies,
+    irrelevant_saliency_mass,
+    nuisance_flip_rate,
+    relative_core_sensitivity,
+    wrong_reason_share,
+)
+from ..metrics._groups import row_labels
+from ..metrics._inputs import degrees_of
+from ..metrics._perturb import Perturber, check_count, mask_marks_of
+from ._audit_report import AuditReport
+from ._certificates import certified_accuracy
+from ._curve_display import accuracy_curve
+from ._drawing import shown_rows
+from ._group_display import group_counts, wilson_interval
+from ._saliency import saliency
+
+# What counts as leaning: a loss of accuracy, or a share of predictions that flip, that is beyond
+# doubt larger than this.
+_TOLERATED_LOSS, _TOLERATED_FLIPS = 0.05, 0.10
+_Z = 1.96
+_N_EXAMPLES = 4
+_NOISE = np.array([0, 0.5, 1, 2, 3])  # standard deviations
+_MAX_FEATURES = 20  # irrelevant columns that are swapped one by one
+
+
+def audit(
+    estimator,
+    X,
+    y,
+    mask,
+    *,
+    group_labels=None,
+    mask_marks=None,
+    epsilon=None,
+    feature_names=None,
+    documents=None,
+    n_repeats=5,
+    random_state=None,
+):
+    """Report whether a classifier leans on features that must not matter.
+
+    The test is a swap: each row is given the irrelevant features of another row, and predictions
+    that change were owed to them.  Unlike accuracy on held-out rows it tells even where the
+    shortcut holds in all data at hand, and it needs no gradients, so that any classifier can be
+    audited.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Of this package, or of any other with ``predict``; then without what needs gradients.
+    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+        Inputs, best rows that were not trained on.
+    y : array-like of shape (n,)
+        Class labels.
+    mask : array-like, list of (array-like or None) or DataFrame
+        What must not matter, in one of the shapes of the user guide.  Rows without annotation count
+        in the overall accuracy alone.
+    group_labels : array-like of shape (n,), default=None
+        Group of every row, where groups are known.
+    mask_marks : {"irrelevant", "relevant"}, default=None
+        What a mark of 1 says; None: what the estimator says, "irrelevant" if nothing.
+    epsilon : float, default=None
+        Radius of the certified accuracy, in the estimator's `input_unit`; None: without it.  Only
+        for estimators of this package.
+    feature_names : list of str of length d, default=None
+        Names of the columns; None: those of a DataFrame.
+    documents : list of str of length n, default=None
+        Texts of the rows, drawn in place of columns that are their words.
+    n_repeats : int, default=5
+        Swaps, and draws of noise.
+    random_state : int, RandomState instance or None, default=None
+        Draws swaps and noise.  None is fresh randomness.
+
+    Returns
+    -------
+    AuditReport
+        Numbers by name, a verdict, pictures; in a notebook it shows itself, and
+        :meth:`AuditReport.to_html` writes one self-contained file.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no classifier.
+    ValueError
+        If an argument is not legal or does not fit X.
+
+    See Also
+    --------
+    skexplain.metrics.nuisance_flip_rate : The main number alone.
+    skexplain.metrics.accuracy_after_swap : The other one.
+
+    Notes
+    -----
+    The verdict is "leans" where the accuracy lost by the swap is more than 0.05 beyond doubt (its
+    lower 95 % bound, rows paired), or the share of flipped predictions more than 0.10; "does not
+    lean" where both upper bounds are below; and "unclear" in between: more annotated rows decide.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.inspection import audit
+    >>> digits = make_decoy_digits("half", flatten=True, random_state=0)
+    >>> clf = LogisticRegression().fit(digits.data / 255, digits.target)
+    >>> report = audit(
+    ...     clf, digits.data_test / 255, digits.target_test, digits.mask_test, random_state=0
+    ... )
+    >>> report.verdict
+    'leans'
+    """
+    if not is_classifier(estimator):
+        raise TypeError(f"estimator must be a fitted classifier, got {type(estimator).__name__}.")
+    check_count("n_repeats", n_repeats)
+    marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
+    seed = root_seed(random_state)
+    swap = Perturber(estimator, X, mask, marks, "swap")
+    y = row_labels(y, "y", len(swap.inputs), "X")
+    names = _feature_names(feature_names, swap.inputs)
+    predicted = swap.predict(np.arange(len(y)))
+    swaps = _predict_swapped(swap, n_repeats, seed)
+
+    report = AuditReport(
+        estimator=type(estimator).__name__,
+        **_coverage(swap),
+        accuracy=float(np.mean(predicted == y)),
+        **_after_swap(swap, y, predicted, swaps),
+        flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
+    )
+    if not swap.changes_text:
+        report.update(_under_noise(estimator, X, y, mask, marks, n_repeats, seed))
+    maps = None
+    if isinstance(estimator, BaseExplanationClassifier):
+        maps = saliency(estimator, X)
+        report.update(_saliency_numbers(maps, swap, marks))
+        if epsilon is not None:
+            report.certified_accuracy = certified_accuracy(estimator, X, y, mask, epsilon)
+    if group_labels is not None:
+        report.update(_by_group(y, predicted, group_labels))
+    report.examples = _examples(swap, y, predicted, swaps, maps, names, documents, seed)
+    report.verdict = _verdict(report)
+    return report
+
+
+def _predict_swapped(swap, n_repeats, seed):
+    """Predict the annotated rows after each of some swaps, shape (n_repeats, n_annotated)."""
+    generators = np.random.default_rng(seed).spawn(n_repeats)
+    return np.stack([swap.predict_perturbed(swap.annotated, each) for each in generators])
+
+
+def _coverage(swap):
+    rows = swap.irrelevant
+    # Chunk by chunk: masks of all rows may not fit into memory as numbers.
+    degrees = [degrees_of(swap.masks, part)[0] for part in swap.inputs.chunks(rows)]
+    share = np.average([float(a.mean()) for a in degrees], weights=[len(a) for a in degrees])
+    return {
+        "n_rows": len(swap.inputs),
+        "n_annotated": len(swap.annotated),
+        "n_irrelevant": len(rows),
+        "irrelevant_share": float(share),
+    }
+
+
+def _after_swap(swap, y, predicted, swaps):
+    rows = swap.annotated
+    before, after = predicted[rows] == y[rows], swaps == y[rows]
+    lost = before - after.mean(axis=0)
+    changeable = np.isin(rows, swap.irrelevant)
+    flips = (swaps != predicted[rows])[:, changeable].mean()
+    low, high = wilson_interval(flips, changeable.sum())
+    return {
+        "accuracy_annotated": float(before.mean()),
+        "accuracy_after_swap": float(after.mean()),
+        "lost_by_swap": float(lost.mean()),
+        "lost_by_swap_se": float(lost.std(ddof=1) / np.sqrt(len(lost))),
+        "flip_rate": float(flips),
+        "flip_rate_interval": (float(low), float(high)),
+    }
+
+
+def _by_feature(estimator, X, swap, names, n_repeats, seed):
+    """Flip rates when each irrelevant column is swapped alone, where there are few."""
+    if swap.inputs.ndim > 2 or not swap.masks.for_all_rows:
+        return {}
+    degrees, _ = degrees_of(swap.masks, swap.irrelevant[:1])
+    columns = np.flatnonzero(degrees[0])
+    if len(columns) > _MAX_FEATURES:
+        return {}
+    return {
+        names[column]: nuisance_flip_rate(
+            estimator,
+            X,
+            degrees.numpy() * np.eye(len(names))[column],
+            mask_marks="irrelevant",
+            n_repeats=n_repeats,
+            random_state=seed,
+        )
+        for column in columns
+    }
+
+
+def _feature_names(given, inputs):
+    """Return names of the columns, made up where there are none; None for images."""
+    if inputs.ndim > 2:
+        return None
+    n_columns = inputs.shape[1]
+    if given is not None and len(given) != n_columns:
+        raise ValueError(
+            f"feature_names must have one entry for each of the {n_columns} columns of X; got "
+            f"{len(given)}."
+        )
+    names = inputs.feature_names if given is None else given
+    return [f"x{column}" for column in range(n_columns)] if names is None else list(map(str, names))
+
+
+def _under_noise(estimator, X, y, mask, marks, n_repeats, seed):
+    noise = Perturber(estimator, X, mask, marks, "gaussian")
+    curve = accuracy_curve(noise, y, _NOISE, n_repeats, np.random.default_rng(seed))
+    core = float(curve[_NOISE == 1].mean())
+    spurious = accuracy_under_noise(
+        estimator,
+        X,
+        y,
+        mask,
+        scale=1.0,
+        where="core",
+        mask_marks=marks,
+        n_repeats=n_repeats,
+        random_state=seed,
+    )
+    return {
+        "noise": (_NOISE, curve),
+        "accuracy_noise_on_irrelevant": core,
+        "accuracy_noise_on_core": spurious,
+        "relative_core_sensitivity": relative_core_sensitivity(core, spurious),
+    }
+
+
+def _saliency_numbers(maps, swap, marks):
+    values = swap.masks.values  # in the order of the columns of X, whatever a DataFrame had
+    return {
+        "irrelevant_saliency_mass": irrelevant_saliency_mass(maps, values, mask_marks=marks),
+        "wrong_reason_share": wrong_reason_share(maps, values, mask_marks=marks),
+    }
+
+
+def _by_group(y, predicted, group_labels):
+    accuracies = group_accuracies(y, predicted, group_labels)
+    return {
+        "mean_group_accuracy": float(np.nanmean(list(accuracies.values()))),
+        "worst_group_accuracy": float(np.nanmin(list(accuracies.values()))),
+        "group_accuracies": accuracies,
+        "group_counts": group_counts(group_labels),
+    }
+
+
+def _examples(swap, y, predicted, swaps, maps, names, documents, seed):
+    """Pick rows to show, those that flip first, with what the pictures need of them."""
+    rows = swap.irrelevant
+    after = swaps[0][np.isin(swap.annotated, rows)]
+    flips, stays = rows[after != predicted[rows]], rows[after == predicted[rows]]
+    chosen = _spread(flips, _N_EXAMPLES)
+    chosen = np.concatenate([chosen, _spread(stays, _N_EXAMPLES - len(chosen))])
+    degrees, known = degrees_of(swap.masks, chosen)
+    degrees = degrees.numpy() if known is None else np.where(known, degrees, np.nan)
+    shown = shown_rows(
+        swap.inputs[chosen],
+        degrees,
+        rows=range(len(chosen)),
+        feature_names=names,
+        documents=None if documents is None else [documents[row] for row in chosen],
+    )
+    # The first of the swaps, drawn again.
+    (generator,) = np.random.default_rng(seed).spawn(1)
+    is_image = shown.kind == "image"
+    return Bunch(
+        shown=replace(shown, index=chosen, limits=swap.limits),
+        swapped=np.concatenate(list(swap.perturbed(chosen, generator))) if is_image else None,
+        saliency=None if maps is None else maps[chosen],
+        y=y[chosen],
+        predicted=predicted[chosen],
+        predicted_swapped=swaps[0][np.searchsorted(swap.annotated, chosen)],
+    )
+
+
+def _spread(rows, number):
+    """Take a number of rows at even distances, so that they are not all of one class."""
+    places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
+    return rows[np.round(places).astype(int)]
+
+
+def _verdict(report):
+    margin = _Z * report.lost_by_swap_se
+    low, high = report.flip_rate_interval
+    if report.lost_by_swap - margin > _TOLERATED_LOSS or low > _TOLERATED_FLIPS:
+        return "leans"
+    if report.lost_by_swap + margin < _TOLERATED_LOSS and high < _TOLERATED_FLIPS:
+        return "does not lean"
+    return "unclear"

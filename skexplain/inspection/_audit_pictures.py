@@ -1,0 +1,89 @@
+"""Pictures of an audit; each is None where there is nothing to draw."""
+
+import numpy as np
+
+from ._curve_display import PerturbationCurveDisplay
+from ._drawing import (
+    SIGNED,
+    VERMILION,
+    draw_image,
+    draw_outline,
+    panel_axes,
+    signed_limits,
+    single_axes,
+    without_ticks,
+)
+from ._group_display import GroupAccuracyDisplay
+from ._saliency_display import SaliencyDisplay
+
+
+def draw_examples(examples):
+    """Draw images before and after the swap, or the saliency of rows of a table or of texts.
+
+    Parameters
+    ----------
+    examples : Bunch
+        With `shown` (ShownRows), `swapped`, `saliency` (or None), `y`, `predicted`,
+        `predicted_swapped`.
+    """
+    if examples.shown.kind == "image":
+        return _draw_images(examples)
+    if examples.saliency is None:
+        return None
+    return SaliencyDisplay(examples.shown, {"saliency": examples.saliency}).plot().figure_
+
+
+def _draw_images(examples):
+    shown, maps = examples.shown, examples.saliency
+    n_columns = 2 if maps is None else 3
+    figure, axes = panel_axes(None, len(shown.index), n_columns, (2.3, 2.4))
+    for row, panels in enumerate(axes):
+        draw_image(panels[0], shown.values[row], shown.limits)
+        draw_image(panels[1], examples.swapped[row], shown.limits)
+        panels[0].set_ylabel(f"row {shown.index[row]}", fontsize=9)
+        before, after = examples.predicted[row], examples.predicted_swapped[row]
+        panels[0].set_title(f"is {examples.y[row]}, predicted {before}", fontsize=9)
+        mark = " (flips)" if before != after else ""
+        panels[1].set_title(f"swapped: {after}{mark}", fontsize=9)
+        if maps is not None:
+            values = maps[row].sum(axis=0) if maps[row].ndim == 3 else maps[row]
+            low, high = signed_limits(values)
+            panels[2].imshow(values, cmap=SIGNED, vmin=low, vmax=high, interpolation="nearest")
+            panels[2].set_title("input gradient", fontsize=9)
+            without_ticks(panels[2])
+        degrees = shown.flat_irrelevance(row)
+        for panel in panels:
+            draw_outline(panel, np.nan_to_num(degrees) > 0)
+    return figure
+
+
+def draw_features(report):
+    """Draw the flip rate of each irrelevant column."""
+    rates = report.get("flip_rate_by_feature")
+    if not rates:
+        return None
+    names = sorted(rates, key=rates.get, reverse=True)
+    figure, ax = single_axes(None, (5.0, 0.28 * len(names) + 0.9))
+    ax.barh(range(len(names)), [rates[name] for name in names], color=VERMILION)
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1), xlabel="share of predictions that change")
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_noise(report):
+    """Draw accuracy against noise."""
+    if "noise" not in report:
+        return None
+    curve = PerturbationCurveDisplay(
+        *report.noise, perturbation="gaussian noise", unit="sd", name=report.estimator
+    )
+    return curve.plot().figure_
+
+
+def draw_groups(report):
+    """Draw the accuracy of each group."""
+    if "group_accuracies" not in report:
+        return None
+    return GroupAccuracyDisplay(report.group_accuracies, report.group_counts).plot().figure_

@@ -1,0 +1,77 @@
+"""Checks that ways of looking at a model share."""
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from ..estimators._base import BaseExplanationEstimator
+
+
+def check_model(estimator, classifier=False):
+    """Refuse what has no trained network of its own.
+
+    Parameters
+    ----------
+    estimator : object
+        What a user passed.
+    classifier : bool, default=False
+        Whether it must be a classifier.
+
+    Raises
+    ------
+    TypeError
+        If it is none of this package's estimators with a network, or no classifier.
+    NotFittedError
+        If it is not fitted.
+    """
+    if not isinstance(estimator, BaseExplanationEstimator):
+        raise TypeError(
+            f"estimator must be one of skexplain with a network of its own, got "
+            f"{type(estimator).__name__}; of a pipeline pass the last step, with X as that step is "
+            f"given it, of a FindAnotherExplanationClassifier one of its estimators_."
+        )
+    if classifier and not is_classifier(estimator):
+        raise TypeError(
+            f"estimator must be a classifier of skexplain, got {type(estimator).__name__}."
+        )
+    check_is_fitted(estimator)
+
+
+def class_codes(name, labels, estimator, n_rows):
+    """Turn labels into positions in ``classes_``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    labels : label or array-like of shape (n_rows,)
+        One for all rows, or one for each.
+    estimator : fitted classifier
+        That knows the classes.
+    n_rows : int
+        Number of rows of X.
+
+    Returns
+    -------
+    ndarray of int of shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If there are too few or too many labels, or one that is no class.
+    """
+    labels = np.asarray(labels)
+    labels = np.broadcast_to(labels, n_rows) if labels.ndim == 0 else column_or_1d(labels)
+    if len(labels) != n_rows:
+        raise ValueError(
+            f"{name} must be one label or one for each of the {n_rows} rows of X, got "
+            f"{len(labels)} labels."
+        )
+    # A dict, since numpy would take the text "1" for the number.
+    position = {label: code for code, label in enumerate(estimator.classes_.tolist())}
+    unknown = [label for label in labels.tolist() if label not in position]
+    if unknown:
+        raise ValueError(
+            f"{name} must hold labels of the classes {list(position)}, got {unknown[0]!r}."
+        )
+    return np.array([position[label] for label in labels.tolist()], dtype=np.int64)

@@ -1,0 +1,249 @@
+"""A picture of accuracy against the size of a change of the irrelevant features."""
+
+import numpy as np
+
+from ..metrics._groups import row_labels
+from ..metrics._perturb import Perturber, check_count, check_option, make_generator
+from ..metrics._reliance import check_classifier
+from ._drawing import single_axes
+
+_PERTURBATIONS = ("gaussian", "uniform", "offset")
+# Colours and marks differ together: the curves tell apart in grey, too (Okabe & Ito).
+_STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("black", "v"))
+
+
+class PerturbationCurveDisplay:
+    """Accuracy against the size of a change of the irrelevant features.
+
+    The curve of a model that does not lean on them is flat.  Make one with :meth:`from_estimator`,
+    or with :meth:`from_predictions`; draw others into its `ax_` to compare.
+
+    Parameters
+    ----------
+    epsilons : ndarray of shape (k,)
+        Sizes of the change.
+    accuracies : ndarray of shape (k, n_repeats)
+        Accuracy at each, for each draw.
+    perturbation : str, default="change"
+        What was done, for the label of the axis.
+    unit : str, default=""
+        Unit of the sizes, for the label of the axis.
+    name : str or None, default=None
+        Name of the model, for the legend.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Set by :meth:`plot`.
+    ax_ : matplotlib Axes
+        The picture.
+    line_ : matplotlib Line2D
+        The mean curve.
+
+    See Also
+    --------
+    skexplain.metrics.accuracy_under_noise : A point of it.
+
+    Examples
+    --------
+    >>> from skexplain import ERMClassifier, SwapExClassifier
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.inspection import PerturbationCurveDisplay
+    >>> digits = make_decoy_digits("corner", random_state=0)
+    >>> X, y, mask = digits.data, digits.target, digits.mask
+    >>> ax = None
+    >>> for clf in (ERMClassifier, SwapExClassifier):
+    ...     clf = clf(max_epochs=5, random_state=0).fit(X, y, mask=mask)
+    ...     display = PerturbationCurveDisplay.from_estimator(
+    ...         clf, digits.data_test, digits.target_test, digits.mask_test, ax=ax, random_state=0
+    ...     )
+    ...     ax = display.ax_
+    >>> len(ax.lines)
+    2
+    """
+
+    def __init__(self, epsilons, accuracies, *, perturbation="change", unit="", name=None):
+        self.epsilons = epsilons
+        self.accuracies = accuracies
+        self.perturbation = perturbation
+        self.unit = unit
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        mask,
+        *,
+        perturbation="gaussian",
+        epsilons=(0, 0.25, 0.5, 1, 1.5, 2, 3),
+        input_unit="sd",
+        mask_marks=None,
+        n_repeats=3,
+        random_state=None,
+        name=None,
+        ax=None,
+    ):
+        """Predict perturbed rows, and draw the accuracy.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            Of any library, with ``predict``.
+        X : array-like, sparse matrix or DataFrame of shape (n, ...)
+            Inputs.
+        y : array-like of shape (n,)
+            Class labels.
+        mask : array-like, list of (array-like or None) or DataFrame
+            Which features must not matter.  Rows without annotation do not count.
+        perturbation : {"gaussian", "uniform", "offset"}, default="gaussian"
+            As in :func:`skexplain.metrics.nuisance_flip_rate`: noise, or a shift of all irrelevant
+            features by the same amount.
+        epsilons : array-like of shape (k,), default=(0, 0.25, 0.5, 1, 1.5, 2, 3)
+            Sizes of the change, in `input_unit`; of any sign for "offset".
+        input_unit : {"sd", "input"}, default="sd"
+            Standard deviations of each column or channel over this X, or X as it is.
+        mask_marks : {"irrelevant", "relevant"}, default=None
+            What a mark of 1 says; None: what the estimator says, "irrelevant" if nothing.
+        n_repeats : int, default=3
+            Draws of noise; the band spans them.
+        random_state : int, RandomState instance or None, default=None
+            Draws the noise.  None is fresh randomness.
+        name : str, default=None
+            Name in the legend; None: the estimator's class.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        PerturbationCurveDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra "plot").
+        TypeError
+            If the estimator is no classifier.
+        ValueError
+            If an argument is not legal or does not fit X.
+        """
+        check_option("perturbation", perturbation, _PERTURBATIONS)
+        check_count("n_repeats", n_repeats)
+        n_repeats = 1 if perturbation == "offset" else n_repeats
+        epsilons = _check_epsilons(epsilons, perturbation)
+        check_classifier(estimator)
+        perturber = Perturber(estimator, X, mask, mask_marks, perturbation, input_unit=input_unit)
+        y = row_labels(y, "y", len(perturber.inputs), "X")
+        generator = make_generator(random_state)
+        return cls(
+            epsilons,
+            accuracy_curve(perturber, y, epsilons, n_repeats, generator),
+            perturbation=perturbation,
+            unit="sd" if input_unit == "sd" else "units of X",
+            name=type(estimator).__name__ if name is None else name,
+        ).plot(ax)
+
+    @classmethod
+    def from_predictions(
+        cls, y_true, predictions, epsilons, *, perturbation="change", unit="", name=None, ax=None
+    ):
+        """Draw the accuracy of predictions that are already there.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Class labels.
+        predictions : array-like of shape (k, n) or (k, n_repeats, n)
+            Predicted labels at each size of the change.
+        epsilons : array-like of shape (k,)
+            Sizes of the change.
+        perturbation, unit : str
+            What was done, and the unit of the sizes, for the label of the axis.
+        name : str, default=None
+            Name in the legend.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        PerturbationCurveDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra "plot").
+        ValueError
+            If the shapes do not fit.
+        """
+        y_true, predictions = np.asarray(y_true), np.asarray(predictions)
+        epsilons = _check_epsilons(epsilons, "offset")
+        if predictions.ndim == 2:
+            predictions = predictions[:, None]
+        if predictions.ndim != 3 or predictions[:, 0].shape != (len(epsilons), *y_true.shape):
+            raise ValueError(
+                f"predictions must have shape (k, n) or (k, n_repeats, n) with k={len(epsilons)} "
+                f"epsilons and n={len(y_true)} rows of y_true; got {predictions.shape}."
+            )
+        accuracies = (predictions == y_true).mean(axis=2)
+        return cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self
+        """
+        self.figure_, self.ax_ = single_axes(ax, (4.5, 3.2))
+        # The next style that these axes have not used.
+        color, marker = _STYLES[len(self.ax_.lines) % len(_STYLES)]
+        order = np.argsort(self.epsilons, kind="stable")
+        epsilons, accuracies = self.epsilons[order], self.accuracies[order]
+        (self.line_,) = self.ax_.plot(
+            epsilons, accuracies.mean(axis=1), color=color, marker=marker, ms=4, label=self.name
+        )
+        self.ax_.fill_between(
+            epsilons, accuracies.min(axis=1), accuracies.max(axis=1), color=color, alpha=0.2, lw=0
+        )
+        unit = f" ({self.unit})" if self.unit else ""
+        self.ax_.set(ylim=(0, 1.02), ylabel="accuracy")
+        self.ax_.set_xlabel(f"{self.perturbation} of the irrelevant features{unit}")
+        self.ax_.grid(color="0.9")
+        self.ax_.set_axisbelow(True)
+        self.ax_.spines[["top", "right"]].set_visible(False)
+        if self.name is not None:
+            self.ax_.legend(fontsize=8, frameon=False)
+        return self
+
+
+def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
+    """Return the accuracy of the annotated rows at each size of a change, (k, n_repeats)."""
+    rows = perturber.annotated
+    accuracies = np.empty((len(epsilons), n_repeats))
+    for place, epsilon in enumerate(epsilons):
+        perturber.epsilon = epsilon
+        for repeat in range(n_repeats):
+            right = perturber.predict_perturbed(rows, generator) == y[rows]
+            accuracies[place, repeat] = right.mean()
+    return accuracies
+
+
+def _check_epsilons(epsilons, perturbation):
+    values = np.asarray(epsilons, dtype=float)
+    least = -np.inf if perturbation == "offset" else 0
+    if (
+        values.ndim != 1
+        or not len(values)
+        or not np.isfinite(values).all()
+        or (values < least).any()
+    ):
+        bound = "" if perturbation == "offset" else " of at least 0"
+        raise ValueError(f"epsilons must be finite numbers{bound}, one or more; got {epsilons!r}.")
+    return values

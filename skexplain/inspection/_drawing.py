@@ -1,0 +1,253 @@
+"""What the displays share: axes, rows of data as pictures, outlines of masks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..masks import interpret_mask
+
+# Colour-blind safe (Okabe & Ito).
+BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
+# Orange speaks for a class, purple against it.
+SIGNED = "PuOr_r"
+KINDS = ("image", "table", "text")
+
+
+def require_pyplot():
+    """Import pyplot, or say which extra brings it.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            'Pictures need matplotlib, which the extra "plot" brings: pip install "skexplain[plot]"'
+        ) from error
+    return pyplot
+
+
+def panel_axes(ax, n_rows, n_columns, panel):
+    """Return the figure and an array of axes of the given shape.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, array of Axes or None
+        Where to draw; None makes a figure.
+    n_rows, n_columns : int
+        Number of panels.
+    panel : (float, float)
+        Width and height of a panel in inches.
+
+    Raises
+    ------
+    ValueError
+        If the number of axes is not that of the panels.
+    """
+    if ax is None:
+        size = (panel[0] * n_columns, panel[1] * n_rows)
+        return require_pyplot().subplots(
+            n_rows, n_columns, figsize=size, squeeze=False, layout="constrained"
+        )
+    axes = np.asarray(ax, dtype=object)
+    if axes.size != n_rows * n_columns:
+        raise ValueError(
+            f"ax must be {n_rows} x {n_columns} axes, one per panel, or None; got {axes.size}."
+        )
+    axes = axes.reshape(n_rows, n_columns)
+    return axes[0, 0].figure, axes
+
+
+def single_axes(ax, size):
+    """Return the figure and one axes; None makes a figure of a size in inches."""
+    figure, axes = panel_axes(ax, 1, 1, size)
+    return figure, axes[0, 0]
+
+
+@dataclass(frozen=True)
+class ShownRows:
+    """Rows of X that are drawn, with what is known about their features.
+
+    Attributes
+    ----------
+    index : ndarray of int of shape (k,)
+        Where the rows stand in X.
+    values : ndarray of shape (k, ...)
+        The rows.
+    limits : (float, float)
+        Range of X, which is that of a picture's shades.
+    irrelevance : float ndarray that broadcasts to `values`, or None
+        None without a mask.  NaN where nothing is known.
+    feature_names : list of str or None
+        Names of the columns of a table.
+    documents : list of str or None
+        Texts of the rows.
+    """
+
+    index: np.ndarray
+    values: np.ndarray
+    limits: tuple
+    irrelevance: np.ndarray | None
+    feature_names: list | None
+    documents: list | None
+
+    @property
+    def kind(self):
+        """What a row is: "image", "table" or "text"."""
+        if self.values.ndim > 2:
+            return "image"
+        return "table" if self.documents is None else "text"
+
+    def flat_irrelevance(self, row):
+        """Irrelevance of a row, shape (h, w) of an image (the largest of its channels) or (d,)."""
+        if self.irrelevance is None:
+            return None
+        degrees = self.irrelevance[row if len(self.irrelevance) > 1 else 0]
+        return np.fmax.reduce(degrees, axis=0) if degrees.ndim == 3 else degrees
+
+    def names(self):
+        """Names of the columns, made up where X has none."""
+        return self.feature_names or [f"x{column}" for column in range(self.values.shape[1])]
+
+
+def shown_rows(
+    X, mask=None, mask_marks="irrelevant", rows=None, feature_names=None, documents=None
+):
+    """Pick rows to draw, and give their masks their meaning.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit X.
+    """
+    if feature_names is None and hasattr(X, "columns"):
+        feature_names = [str(column) for column in X.columns]
+    values = np.asarray(X)
+    if values.ndim < 2 or values.ndim > 4 or not len(values):
+        raise ValueError(
+            f"X must hold rows of a table, (n, d), or images, (n, h, w) or (n, channels, h, w); "
+            f"got shape {values.shape}."
+        )
+    index = _check_rows(rows, len(values))
+    if feature_names is not None:
+        feature_names = [str(name) for name in feature_names]
+        _check_length("feature_names", feature_names, values.shape[1], "columns of X")
+    if documents is not None:
+        documents = _check_documents(documents, values, feature_names, index)
+    numeric = values.dtype.kind in "buif"
+    return ShownRows(
+        index,
+        values[index],
+        _range(values) if numeric else (0.0, 1.0),
+        _irrelevance(mask, values.shape, mask_marks, index, feature_names),
+        feature_names,
+        documents,
+    )
+
+
+def _check_rows(rows, n_rows):
+    if rows is None:
+        return np.arange(min(4, n_rows))
+    index = np.atleast_1d(np.asarray(rows))
+    if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index):
+        raise ValueError(f"rows must be row numbers of X, at least one; got {rows!r}.")
+    if index.min() < -n_rows or index.max() >= n_rows:
+        raise ValueError(f"rows must lie in 0 to {n_rows - 1}; got {rows!r}.")
+    return index % n_rows
+
+
+def _check_documents(documents, values, feature_names, index):
+    _check_length("documents", documents, len(values), "rows of X")
+    if feature_names is None or values.ndim != 2:
+        raise ValueError(
+            "feature_names must tell the word of each column of X, (n, n_words), when documents "
+            "are drawn."
+        )
+    return [documents[row] for row in index]
+
+
+def _check_length(name, values, expected, what):
+    if len(values) != expected:
+        raise ValueError(
+            f"{name} must have one entry for each of the {expected} {what}; got {len(values)}."
+        )
+
+
+def _range(values):
+    if values.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def _irrelevance(mask, shape, marks, index, feature_names):
+    names = np.array(feature_names) if feature_names is not None else None
+    masks = interpret_mask(mask, shape, marks=marks, feature_names=names)
+    if masks is None:
+        return None
+    picked = [0] if masks.for_all_rows else index
+    degrees, known = masks.degrees(torch.as_tensor(np.asarray(masks.values[picked])))
+    degrees = degrees.numpy()
+    if known is not None:
+        degrees = np.where(known.numpy(), degrees, np.nan)
+    unknown = ~masks.annotated[index]
+    if unknown.any():
+        degrees = np.repeat(degrees, len(index) // len(degrees), axis=0).copy()
+        degrees[unknown] = np.nan
+    return degrees
+
+
+def draw_image(ax, image, limits):
+    """Draw a picture of shape (h, w) or (channels, h, w): 3 channels in colour, others in grey."""
+    if image.ndim == 3 and len(image) == 3:
+        low, high = limits
+        picture = (image.transpose(1, 2, 0).astype(float) - low) / (high - low)
+        ax.imshow(np.clip(picture, 0, 1))
+    else:
+        grey = image if image.ndim == 2 else image.mean(axis=0)
+        ax.imshow(grey, cmap="gray", vmin=limits[0], vmax=limits[1])
+    without_ticks(ax)
+
+
+def without_ticks(ax):
+    """Leave the frame of a picture, and nothing at its sides."""
+    ax.set(xticks=[], yticks=[])
+
+
+def draw_outline(ax, marked, color=VERMILION):
+    """Draw the border of the marked pixels, between the pixels; white below, to show on black."""
+    from matplotlib.collections import LineCollection
+
+    segments = border_segments(marked)
+    for line, width in (("white", 3.0), (color, 1.5)):
+        ax.add_collection(
+            LineCollection(segments, colors=line, linewidths=width, capstyle="projecting")
+        )
+
+
+def border_segments(marked):
+    """Return the edges between marked pixels and others, shape (k, 2, 2), as (x, y) of the ends.
+
+    Pixel (i, j) is centred at x = j, y = i, as in ``imshow``.
+    """
+    inside = np.pad(np.asarray(marked, dtype=bool), 1)
+    rows, columns = np.nonzero(inside[1:, 1:-1] != inside[:-1, 1:-1])
+    horizontal = _segments(columns - 0.5, rows - 0.5, 1, 0)
+    rows, columns = np.nonzero(inside[1:-1, 1:] != inside[1:-1, :-1])
+    vertical = _segments(columns - 0.5, rows - 0.5, 0, 1)
+    return np.concatenate([horizontal, vertical])
+
+
+def _segments(x, y, right, down):
+    starts = np.stack([x, y], axis=1)
+    return np.stack([starts, starts + [right, down]], axis=1)
+
+
+def signed_limits(values):
+    """Return limits symmetric about zero, wide enough for all finite values."""
+    largest = np.nanmax(np.abs(values), initial=0.0)
+    return (-largest, largest) if largest > 0 else (-1.0, 1.0)

@@ -1,0 +1,185 @@
+"""Pictures of masks."""
+
+import numpy as np
+
+from ._drawing import (
+    ORANGE,
+    draw_image,
+    draw_outline,
+    panel_axes,
+    shown_rows,
+)
+from ._words import draw_words, height_of, word_values
+
+_UNKNOWN = "0.75"
+_TEXT_WIDTH = 6.0  # inches
+
+
+class MaskDisplay:
+    """Masks drawn on their rows: images, columns of a table, or the words of texts.
+
+    Make one with :meth:`from_mask`.  What must not matter is orange, the more the higher its
+    degree, and outlined in an image; what nobody has looked at is grey.
+
+    Parameters
+    ----------
+    shown : object
+        Rows and masks to draw, as :meth:`from_mask` picks them.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Set by :meth:`plot`.
+    axes_ : ndarray of matplotlib Axes of shape (n_panels,)
+        A panel per image or text; one for a table.
+
+    See Also
+    --------
+    SaliencyDisplay : What a model looks at.
+
+    Examples
+    --------
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.inspection import MaskDisplay
+    >>> digits = make_decoy_digits("half", random_state=0)
+    >>> display = MaskDisplay.from_mask(digits.data, digits.mask, rows=[0, 5, 7])
+    >>> display.axes_.shape
+    (3,)
+    """
+
+    def __init__(self, shown):
+        self.shown = shown
+
+    @classmethod
+    def from_mask(
+        cls,
+        X,
+        mask,
+        *,
+        mask_marks="irrelevant",
+        rows=None,
+        feature_names=None,
+        documents=None,
+        ax=None,
+    ):
+        """Draw masks on rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
+            Rows, or a DataFrame.
+        mask : array-like, list of (array-like or None), DataFrame or None
+            Marks as in ``fit``.
+        mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
+            What a mark of 1 says.
+        rows : int or array-like of int, default=None
+            Rows to draw; None: the first four.
+        feature_names : list of str of length d, default=None
+            Names of the columns; None: those of a DataFrame.
+        documents : list of str of length n, default=None
+            Texts, drawn in place of the columns, whose names are their words.
+        ax : matplotlib Axes, array of Axes or None, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        MaskDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra "plot").
+        ValueError
+            If an argument does not fit X.
+        """
+        return cls(shown_rows(X, mask, mask_marks, rows, feature_names, documents)).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, array of Axes or None, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self
+        """
+        getattr(self, f"_plot_{self.shown.kind}")(ax)
+        return self
+
+    def _plot_image(self, ax):
+        shown = self.shown
+        self.figure_, axes = panel_axes(ax, 1, len(shown.index), (2.0, 2.2))
+        self.axes_ = axes[0]
+        for row, panel in enumerate(self.axes_):
+            draw_image(panel, shown.values[row], shown.limits)
+            panel.set_title(self._title(row), fontsize=9)
+            degrees = shown.flat_irrelevance(row)
+            if degrees is None:
+                continue
+            panel.imshow(_tint(degrees), interpolation="nearest")
+            draw_outline(panel, np.nan_to_num(degrees) > 0)
+
+    def _plot_table(self, ax):
+        shown, names = self.shown, self.shown.names()
+        size = (max(3.0, 0.45 * len(names) + 1.5), max(1.8, 0.35 * len(shown.index) + 1.4))
+        self.figure_, axes = panel_axes(ax, 1, 1, size)
+        self.axes_ = axes[0]
+        (panel,) = self.axes_
+        degrees = [shown.flat_irrelevance(row) for row in range(len(shown.index))]
+        nothing = np.full(len(names), np.nan)
+        panel.imshow(
+            _tint(np.array([nothing if d is None else d for d in degrees]), clear=0.0),
+            aspect="auto",
+            interpolation="nearest",
+        )
+        panel.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+        panel.set_yticks(range(len(shown.index)), [f"row {row}" for row in shown.index], fontsize=8)
+        panel.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        panel.set_yticks(np.arange(len(shown.index) + 1) - 0.5, minor=True)
+        panel.grid(which="minor", color="0.85")
+        panel.tick_params(which="minor", length=0)
+        panel.set_title("orange: must not matter", fontsize=9)
+
+    def _plot_text(self, ax):
+        shown, names = self.shown, self.shown.names()
+        height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
+        self.figure_, axes = panel_axes(ax, len(shown.index), 1, (_TEXT_WIDTH, height + 0.4))
+        self.axes_ = axes[:, 0]
+        for row, panel in enumerate(self.axes_):
+            panel.set_title(self._title(row), fontsize=9, loc="left")
+        self.figure_.draw_without_rendering()  # the final width of the panels
+        for row, panel in enumerate(self.axes_):
+            degrees = shown.flat_irrelevance(row)
+            degrees = np.full(len(names), np.nan) if degrees is None else degrees
+            pieces, found = word_values(shown.documents[row], names, degrees)
+            draw_words(panel, pieces, [_word_color(degree) for degree in found])
+
+    def _title(self, row):
+        degrees = self.shown.flat_irrelevance(row)
+        unknown = degrees is None or np.isnan(degrees).all()
+        return f"row {self.shown.index[row]}" + (", not annotated" if unknown else "")
+
+
+def _tint(degrees, clear=None):
+    """Return degrees as colours: orange by degree, grey where unknown, else clear or white."""
+    from matplotlib.colors import to_rgb
+
+    colors = np.zeros((*degrees.shape, 4))
+    colors[..., :3] = to_rgb(ORANGE)
+    strength = 0.55 if clear is None else 1.0
+    colors[..., 3] = strength * np.nan_to_num(degrees)
+    unknown = np.isnan(degrees)
+    if not unknown.all() or clear is not None:
+        colors[unknown] = (*to_rgb(_UNKNOWN), strength)
+    return colors
+
+
+def _word_color(degree):
+    if np.isnan(degree) or degree == 0:
+        return None
+    from matplotlib.colors import to_rgb
+
+    return tuple(1 - degree * (1 - np.array(to_rgb(ORANGE))))

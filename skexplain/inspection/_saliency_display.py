@@ -1,0 +1,323 @@
+"""Pictures of what a model looks at."""
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from ._drawing import (
+    BLUE,
+    ORANGE,
+    SIGNED,
+    draw_image,
+    draw_outline,
+    panel_axes,
+    require_pyplot,
+    shown_rows,
+    signed_limits,
+    without_ticks,
+)
+from ._saliency import saliency as compute_saliency
+from ._words import draw_words, height_of, word_values
+
+_TEXT_WIDTH = 6.0  # inches
+
+
+class SaliencyDisplay:
+    """What a model looks at, row by row and class by class, beside what must not matter.
+
+    Make one with :meth:`from_estimator`, or with :meth:`from_predictions` from saliency of any
+    source.  Orange features speak for a class, purple ones against it; what the mask calls
+    irrelevant is outlined in an image, hatched among bars and underlined in a text.
+
+    Parameters
+    ----------
+    shown : object
+        Rows and masks to draw.
+    saliency : dict
+        By title, an ndarray of the shape of the drawn rows (or with one channel).
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Set by :meth:`plot`.
+    axes_ : ndarray of matplotlib Axes of shape (n_rows, n_columns)
+        A row per row drawn; for images first the image, then a column per class.
+
+    See Also
+    --------
+    saliency : The numbers.
+    MaskDisplay : The masks alone.
+
+    Examples
+    --------
+    >>> from skexplain import ERMClassifier
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.inspection import SaliencyDisplay
+    >>> digits = make_decoy_digits("half", random_state=0)
+    >>> clf = ERMClassifier(max_epochs=5, random_state=0).fit(digits.data, digits.target)
+    >>> display = SaliencyDisplay.from_estimator(
+    ...     clf, digits.data, mask=digits.mask, rows=[0, 1], targets=["predicted", 3]
+    ... )
+    >>> display.axes_.shape
+    (2, 3)
+    """
+
+    def __init__(self, shown, saliency):
+        self.shown = shown
+        self.saliency = saliency
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        mask=None,
+        method="input_gradient",
+        targets=("predicted",),
+        rows=None,
+        feature_names=None,
+        documents=None,
+        max_features=12,
+        ax=None,
+        **saliency_parameters,
+    ):
+        """Compute saliency and draw it.
+
+        Parameters
+        ----------
+        estimator : fitted classifier or regressor of this package
+            The model.
+        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
+            Rows, or a DataFrame.
+        mask : array-like, list of (array-like or None), DataFrame or None, default=None
+            Marks as in ``fit``, under the estimator's `mask_marks`.
+        method : str, default="input_gradient"
+            As in :func:`saliency`.
+        targets : "all" or list of ("predicted" or class label), default=("predicted",)
+            Classes whose score is explained, one after the other.  A regressor has but one score.
+        rows : int or array-like of int, default=None
+            Rows to draw; None: the first four.  Saliency is computed for these alone.
+        feature_names : list of str of length d, default=None
+            Names of the columns; None: those of a DataFrame.
+        documents : list of str of length n, default=None
+            Texts, drawn in place of the columns, whose names are their words.
+        max_features : int, default=12
+            Columns drawn for a row of a table, those of the largest saliency.
+        ax : array of matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+        **saliency_parameters
+            Passed to :func:`saliency`.
+
+        Returns
+        -------
+        SaliencyDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra "plot"), or captum for a method that needs it
+            (extra "explain").
+        TypeError
+            If the estimator is not of this package.
+        ValueError
+            If an argument is not legal or does not fit X.
+        """
+        marks = getattr(estimator, "mask_marks", "irrelevant")
+        shown = shown_rows(X, mask, marks, rows, feature_names, documents)
+        picked = X.iloc[shown.index] if hasattr(X, "iloc") else np.asarray(X)[shown.index]
+        maps = {
+            title: compute_saliency(
+                estimator, picked, method=method, target=target, **saliency_parameters
+            )
+            for title, target in _check_targets(estimator, targets).items()
+        }
+        return cls(shown, maps).plot(ax, max_features=max_features)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        saliency,
+        *,
+        mask=None,
+        mask_marks="irrelevant",
+        rows=None,
+        feature_names=None,
+        documents=None,
+        max_features=12,
+        ax=None,
+    ):
+        """Draw saliency that is already there, of any model and method.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
+            Rows, or a DataFrame.
+        saliency : array-like of the shape of X, or dict of them by title
+            A number per feature; images may have a single channel or none.
+        mask : array-like, list of (array-like or None), DataFrame or None, default=None
+            Marks as in ``fit``.
+        mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
+            What a mark of 1 says.
+        rows, feature_names, documents, max_features, ax
+            As in :meth:`from_estimator`.
+
+        Returns
+        -------
+        SaliencyDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra "plot").
+        ValueError
+            If an argument does not fit X.
+        """
+        shown = shown_rows(X, mask, mask_marks, rows, feature_names, documents)
+        if not isinstance(saliency, dict):
+            saliency = {"saliency": saliency}
+        shape = np.shape(X)
+        maps = {
+            str(title): _check_map(values, shape)[shown.index] for title, values in saliency.items()
+        }
+        return cls(shown, maps).plot(ax, max_features=max_features)
+
+    def plot(self, ax=None, *, max_features=12):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : array of matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
+        max_features : int, default=12
+            Columns drawn for a row of a table.
+
+        Returns
+        -------
+        self
+        """
+        if self.shown.kind == "image":
+            self._plot_images(ax)
+        elif self.shown.kind == "text":
+            self._plot_texts(ax)
+        else:
+            self._plot_bars(ax, max_features)
+        return self
+
+    def _plot_images(self, ax):
+        shown = self.shown
+        n_rows, n_columns = len(shown.index), 1 + len(self.saliency)
+        self.figure_, self.axes_ = panel_axes(ax, n_rows, n_columns, (1.9, 2.0))
+        for row, (first, *others) in enumerate(self.axes_):
+            draw_image(first, shown.values[row], shown.limits)
+            first.set_ylabel(f"row {shown.index[row]}", fontsize=9)
+            maps = [_one_channel(values[row]) for values in self.saliency.values()]
+            # One scale per row: gradients of sure rows are tiny.
+            low, high = signed_limits(np.stack(maps))
+            for panel, values in zip(others, maps, strict=True):
+                panel.imshow(values, cmap=SIGNED, vmin=low, vmax=high, interpolation="nearest")
+                without_ticks(panel)
+            degrees = shown.flat_irrelevance(row)
+            if degrees is not None:
+                for panel in (first, *others):
+                    draw_outline(panel, np.nan_to_num(degrees) > 0)
+        for panel, title in zip(self.axes_[0], ("image", *self.saliency), strict=True):
+            panel.set_title(title, fontsize=9)
+
+    def _plot_bars(self, ax, max_features):
+        shown, names = self.shown, self.shown.names()
+        n_bars = min(max_features, len(names))
+        size = (3.2, 0.25 * n_bars + 0.9)
+        self.figure_, self.axes_ = panel_axes(ax, len(shown.index), len(self.saliency), size)
+        for row, panels in enumerate(self.axes_):
+            degrees = shown.flat_irrelevance(row)
+            for panel, (title, values) in zip(panels, self.saliency.items(), strict=True):
+                _draw_bars(panel, values[row], names, degrees, n_bars)
+                panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9)
+        if shown.irrelevance is not None:
+            handle = require_pyplot().Rectangle((0, 0), 1, 1, fc=ORANGE, ec="black", hatch="///")
+            # Beside the panels where the figure is ours to arrange.
+            owner, place = (
+                (self.figure_, "outside lower right") if ax is None else (panels[0], "best")
+            )
+            owner.legend([handle], ["must not matter"], loc=place, fontsize=8, frameon=False)
+
+    def _plot_texts(self, ax):
+        shown, names = self.shown, self.shown.names()
+        height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
+        shape = (len(shown.index), len(self.saliency))
+        self.figure_, self.axes_ = panel_axes(ax, *shape, (_TEXT_WIDTH, height + 0.4))
+        for row, panels in enumerate(self.axes_):
+            for panel, title in zip(panels, self.saliency, strict=True):
+                panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9, loc="left")
+        self.figure_.draw_without_rendering()  # the final width of the panels
+        colormap = require_pyplot().get_cmap(SIGNED)
+        for row, panels in enumerate(self.axes_):
+            for panel, values in zip(panels, self.saliency.values(), strict=True):
+                pieces, found = word_values(shown.documents[row], names, values[row])
+                low, high = signed_limits(found)
+                shades = [
+                    None if np.isnan(v) else colormap((v - low) / (high - low)) for v in found
+                ]
+                draw_words(panel, pieces, shades, underlined=self._underlined(row, pieces, names))
+
+    def _underlined(self, row, pieces, names):
+        degrees = self.shown.flat_irrelevance(row)
+        if degrees is None:
+            return None
+        _, found = word_values("".join(pieces), names, degrees)
+        return np.nan_to_num(found) > 0
+
+
+def _check_targets(estimator, targets):
+    """Return the target of each map by its title."""
+    if not is_classifier(estimator):
+        return {"output": None}
+    if isinstance(targets, str) and targets == "all":
+        targets = list(estimator.classes_)
+    elif isinstance(targets, str):
+        targets = [targets]
+    if not len(targets):
+        raise ValueError('targets must name at least one class, or be "all"; got none.')
+    known = list(estimator.classes_)
+    titles = {}
+    for target in targets:
+        if isinstance(target, str) and target == "predicted" and target not in known:
+            titles["predicted class"] = None
+        elif target in known:
+            titles[f"class {target}"] = target
+        else:
+            raise ValueError(f'targets must be "predicted" or of {known}; got {target!r}.')
+    return titles
+
+
+def _check_map(values, shape):
+    values = np.asarray(values, dtype=float)
+    legal = [tuple(shape)]
+    if len(shape) == 4:
+        legal += [(shape[0], 1, *shape[2:]), (shape[0], *shape[2:])]
+    if values.shape not in legal:
+        raise ValueError(
+            f"saliency must have the shape {' or '.join(map(str, legal))} beside X of shape "
+            f"{tuple(shape)}; got {values.shape}."
+        )
+    return values
+
+
+def _one_channel(values):
+    """Return the saliency of pixels: the sum over channels, which what a pixel adds up to."""
+    return values.sum(axis=0) if values.ndim == 3 else values
+
+
+def _draw_bars(ax, values, names, degrees, n_bars):
+    order = np.argsort(-np.abs(values), kind="stable")[:n_bars]
+    irrelevant = np.zeros(len(values), bool) if degrees is None else np.nan_to_num(degrees) > 0
+    bars = ax.barh(range(len(order)), values[order], color=BLUE)
+    for bar, column in zip(bars, order, strict=True):
+        if irrelevant[column]:
+            bar.set(facecolor=ORANGE, hatch="///", edgecolor="black")
+    ax.set_yticks(range(len(order)), [names[column] for column in order], fontsize=8)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", lw=0.8)
+    ax.spines[["top", "right"]].set_visible(False)

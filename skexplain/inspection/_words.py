@@ -1,0 +1,117 @@
+"""Texts with coloured words."""
+
+import re
+
+import numpy as np
+
+from ._drawing import VERMILION
+
+_WORD = re.compile(r"\w+|\W")
+_FONT_POINTS = 9
+# Width over height of a character of a monospaced font, and lines per font height.
+_CHARACTER_WIDTH, _LINE_HEIGHT = 0.602, 1.5
+
+
+def word_values(document, names, values):
+    """Cut a document into pieces, with the value of each that is the name of a column.
+
+    Parameters
+    ----------
+    document : str
+        A text.
+    names : list of str
+        Words of the columns.
+    values : ndarray of shape (d,)
+        A value per column.
+
+    Returns
+    -------
+    pieces : list of str
+        They join to the document.
+    found : ndarray of shape (len(pieces),)
+        The value of the word as it stands, or else in lower case; NaN if it is no column.
+    """
+    column_of = {name: column for column, name in enumerate(names)}
+    pieces = _WORD.findall(document)
+    columns = [column_of.get(piece, column_of.get(piece.lower(), -1)) for piece in pieces]
+    found = np.array([values[column] if column >= 0 else np.nan for column in columns], dtype=float)
+    return pieces, found
+
+
+def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
+    """Draw a document whose pieces have background colours, in lines that fill the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw.
+    pieces : list of str
+        The text, cut into words and what stands between.
+    colors : list of (color or None)
+        Background of each piece.
+    underlined : sequence of bool or None
+        Pieces to underline.
+    max_lines : int
+        A longer text ends in an ellipsis.
+    """
+    points = 72 * ax.get_position().width * ax.figure.get_figwidth()
+    width = max(20, int(points / (_FONT_POINTS * _CHARACTER_WIDTH)))
+    if underlined is None:
+        underlined = [False] * len(pieces)
+    placed, lines = _place(pieces, width, max_lines)
+    for piece, line, column, text in placed:
+        color = None if piece is None else colors[piece]
+        box = {"facecolor": color, "edgecolor": "none", "pad": 1.0} if color is not None else None
+        ax.text(
+            column,
+            line,
+            text,
+            family="monospace",
+            fontsize=_FONT_POINTS,
+            va="center",
+            bbox=box,
+            color=_readable_on(color),
+        )
+        if piece is not None and underlined[piece]:
+            ends = [column, column + len(text)]
+            ax.plot(ends, [line + 0.42] * 2, color=VERMILION, lw=2, solid_capstyle="butt")
+    # Lines are as far apart in a panel that has room for more of them.
+    height = 72 * ax.get_position().height * ax.figure.get_figheight()
+    room = height / (_FONT_POINTS * _LINE_HEIGHT)
+    ax.set(xlim=(-1, width), ylim=(max(lines, room) - 0.4, -0.8))
+    ax.set_axis_off()
+
+
+def height_of(document, width_inches, max_lines=12):
+    """Height in inches that a document needs."""
+    width = max(20, int(72 * width_inches / (_FONT_POINTS * _CHARACTER_WIDTH)))
+    _, lines = _place(_WORD.findall(document), width, max_lines)
+    return (lines + 1) * _FONT_POINTS * _LINE_HEIGHT / 72
+
+
+def _place(pieces, width, max_lines):
+    """Break lines: return (piece, line, column, text) of what is seen, and the number of lines."""
+    placed, line, column = [], 0, 0
+    for number, piece in enumerate(pieces):
+        if piece == "\n" or (column and column + len(piece) > width):
+            line, column = line + 1, 0
+        if line == max_lines:
+            placed.append((None, line, 0, "…"))
+            break
+        if piece.isspace() and not column:
+            continue  # no blank at the start of a line
+        if not piece.isspace():
+            # A word longer than a line is cut, so that it stays in the picture.
+            placed.append((number, line, column, piece[:width]))
+        column += len(piece)
+    return placed, line + 1
+
+
+def _readable_on(color):
+    """Black or white, whichever stands out from the background (relative luminance)."""
+    if color is None:
+        return "black"
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(color)
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
