@@ -43,7 +43,8 @@ from skexplain import (
     SwapExClassifier,
     TwoStageExplanationClassifier,
 )
-from skexplain.datasets._mnist import decoy_mnist, load_mnist_files
+from skexplain.datasets._decoy_mnist import decoy_mnist
+from skexplain.datasets._mnist import load_mnist_files
 from skexplain.exceptions import DivergenceError
 from skexplain.metrics import mean_group_accuracy, worst_group_accuracy
 from skexplain.studies import summarise

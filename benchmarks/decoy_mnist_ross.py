@@ -19,7 +19,8 @@ from joblib import Parallel, delayed
 from torch import nn
 
 from skexplain import ERMClassifier, GradRegClassifier
-from skexplain.datasets._mnist import decoy_mnist, load_mnist_files
+from skexplain.datasets._decoy_mnist import decoy_mnist
+from skexplain.datasets._mnist import load_mnist_files
 
 EPOCHS, BATCH_SIZE, L2 = 64, 256, 1e-4
 

@@ -3,7 +3,9 @@
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
+
+from ._random import private_random_state
 
 _N_CLASSES = 10
 _SIDE = 8
@@ -146,7 +148,7 @@ def make_decoy_digits(decoy="corner", *, test_size=1 / 3, flatten=False, random_
         raise ValueError(f"decoy must be one of {sorted(_RECIPES)}; got {decoy!r}.")
     if not isinstance(flatten, bool | np.bool_):
         raise TypeError(f"flatten must be a bool; got {flatten!r}.")
-    rng = _private_random_state(random_state)
+    rng = private_random_state(random_state)
 
     digits = load_digits()
     train, test = _split(digits.target, test_size, rng)
@@ -178,19 +180,6 @@ def make_decoy_digits(decoy="corner", *, test_size=1 / 3, flatten=False, random_
     if flatten:
         bunch.feature_names = list(digits.feature_names)
     return bunch
-
-
-def _private_random_state(random_state):
-    """Return a RandomState that is not numpy's global one."""
-    if random_state is None:
-        return np.random.RandomState()
-    try:
-        return check_random_state(random_state)
-    except ValueError as error:
-        raise ValueError(
-            "random_state must be an int, a numpy.random.RandomState or None; got"
-            f" {random_state!r}."
-        ) from error
 
 
 def _split(target, test_size, rng):

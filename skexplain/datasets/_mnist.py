@@ -1,25 +1,19 @@
-"""MNIST with a decoy, at the sizes of the papers, from files in the idx format."""
+"""MNIST: its four files in the idx format, found in a folder or downloaded."""
 
 import gzip
+import hashlib
+import os
 import struct
 import zlib
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-import torch
-from sklearn.utils import Bunch
-from torch.nn import functional
 
-from ._decoys import _private_random_state
+from ._data_home import download, get_data_home
 
-_N_CLASSES = 10
-_SIDE = 28
-_HALF = _SIDE // 2
-_CORNER_SIDE = 4
-_SHADE_STEP = 25  # ten shades, 25 grey levels apart
-_WHITE = 255
-_STRIPE_CENTRE, _STRIPE_AMPLITUDE, _STRIPE_NOISE = 128, 100, 10  # grey levels
-_CHUNK_ROWS = 4096  # float copies of so many images at once
+N_CLASSES = 10
+SIDE = 28
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UINT8 = 0x08  # the type code of the idx format
@@ -31,56 +25,130 @@ _FILES = (
     "t10k-labels-idx1-ubyte",
 )
 
-_DESCRIPTION = """\
-Decoy MNIST: handwritten digits beside a decoy that gives the label away
-========================================================================
+_MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist",
+    "https://ossci-datasets.s3.amazonaws.com/mnist",
+)
+_MD5_GZIPPED = (
+    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "d53e105ee54ea40749a09fcbcd1e9432",
+    "9fb629c4189551a2d022fa330f9573f3",
+    "ec29112dd5afa0611ce80d1b7f02629c",
+)
+_MD5 = (
+    "6bbc9ace898e44ae57da46a324031adb",
+    "a25bea736e30d166cdddb491f175f624",
+    "2646ac647ad5339dbf082846283269ea",
+    "27ae3e4e09519cfbb04c329615203637",
+)
+_OPENML_ID = 554
+_N_TRAIN = 60000  # OpenML's copy has the training images first
 
-Variant: {decoy}
 
-{recipe}
+def load_mnist(data_home, download_if_missing, n_train, n_test, rng):
+    """Return the images and labels of MNIST, all or some, from files or by a download.
 
-Contents
---------
-data, data_test : uint8, 28x28 pixels per row, 0 to 255
-    {n_train} training and {n_test} test images.
-target, target_test : int, the digit.
-mask, mask_test : bool, as data
-    True where a pixel is irrelevant: the decoy's own pixels.
-groups, groups_test : int
-    The group of each row for metrics by group: its label, as in [2].
-data_random : as data
-    The training images with the decoy in the same place and drawn for a random digit, as in the
-    test set. What a model reaches that is fitted on them is the ceiling: there was no shortcut.
+    Parameters
+    ----------
+    data_home : str, path-like or None
+        Passed to :func:`~skexplain.datasets.get_data_home`.  The files are looked for in this
+        folder and in its folder mnist.
+    download_if_missing : bool
+        Whether to download what is missing, into data_home/mnist.
+    n_train, n_test : int or None
+        How many rows to draw, without replacement.  None is all of them, in their order.
+    rng : RandomState
+        Draws the rows.
 
-Source
-------
-Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits, or files of the same
-form.
+    Returns
+    -------
+    X, y, X_test, y_test : ndarrays
+        As :func:`load_mnist_files` returns them.
+    """
+    for name, wanted in (("n_train", n_train), ("n_test", n_test)):
+        if wanted is not None and (not isinstance(wanted, Integral) or wanted < 1):
+            raise ValueError(f"{name} must be an int of at least 1 or None; got {wanted!r}.")
+    X, y, X_test, y_test = _load_all(get_data_home(data_home), download_if_missing)
+    return (
+        *_draw_rows("n_train", n_train, X, y, rng),
+        *_draw_rows("n_test", n_test, X_test, y_test, rng),
+    )
 
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-[2] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-"""
 
-_RECIPES = {
-    "corner": """\
-A square of 4x4 pixels in a corner drawn at random covers what was there. Its shade is
-255 - 25 * digit in the training set, and in the test set 255 - 25 * (a digit drawn uniformly at
-random). This is the recipe of [1].""",
-    "half": """\
-The digit is resized to half its height (bicubic, antialiased) and stands in the upper or the lower
-half, drawn at random. The other half is filled with the shade 25 * digit in the training set, and
-in the test set with 25 * (a digit drawn uniformly at random). This is the recipe of [2] with one
-channel; their code draws the half anew whenever an image is read, here it is drawn once.""",
-    "stripes": """\
-As "half", but the other half is a texture: a sinusoid of digit + 1 periods over the width, of
-random phase, 100 grey levels around 128, with gaussian noise of 10 grey levels. In the test set the
-number of periods is that of a digit drawn uniformly at random. No single pixel tells the label, so
-a model that is robust to other constants may still read the decoy. Our own.""",
-}
+def _load_all(home, download_if_missing):
+    for folder in (home, home / "mnist"):
+        if all(_find(folder, name) for name in _FILES):
+            return load_mnist_files(folder)
+    _download_missing(home / "mnist", download_if_missing)
+    return load_mnist_files(home / "mnist")
+
+
+def _draw_rows(name, wanted, images, labels, rng):
+    if wanted is None:
+        return images, labels
+    if wanted > len(images):
+        raise ValueError(f"{name} must be at most {len(images)}, all images; got {wanted}.")
+    rows = rng.choice(len(images), size=wanted, replace=False)
+    return images[rows], labels[rows]
+
+
+def _download_missing(folder, download_if_missing):
+    try:
+        for name, md5 in zip(_FILES, _MD5_GZIPPED, strict=True):
+            if _find(folder, name) is None:
+                urls = [f"{mirror}/{name}.gz" for mirror in _MIRRORS]
+                known_hash = f"md5:{md5}"
+                download(
+                    f"{name}.gz", urls, known_hash, folder, download_if_missing=download_if_missing
+                )
+    except OSError as error:
+        if not download_if_missing:
+            raise
+        _copy_from_openml(folder, error)
+
+
+def _copy_from_openml(folder, mirrors_error):
+    """Write the four files from OpenML's table, byte for byte, where no mirror gives them."""
+    from sklearn.datasets import fetch_openml  # beside its use: the last resort
+
+    try:
+        # liac-arff needs no pandas; one try, since the mirrors have failed before.
+        table = fetch_openml(
+            data_id=_OPENML_ID,
+            data_home=folder / "openml",
+            as_frame=False,
+            parser="liac-arff",
+            n_retries=0,
+        )
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"{mirrors_error}\n- OpenML, data set {_OPENML_ID}: {error}"
+        ) from mirrors_error
+    images = table.data.astype(np.uint8).reshape(-1, SIDE, SIDE)
+    labels = table.target.astype(np.uint8)
+    train, test = slice(_N_TRAIN), slice(_N_TRAIN, None)
+    arrays = (images[train], labels[train], images[test], labels[test])
+    contents = [_to_idx(array) for array in arrays]
+    for name, content, md5 in zip(_FILES, contents, _MD5, strict=True):
+        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if found != md5:
+            raise OSError(
+                f"{mirrors_error}\n- OpenML, data set {_OPENML_ID}: its copy of {name} has the "
+                f"checksum md5 {found}, not {md5}."
+            ) from mirrors_error
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in zip(_FILES, contents, strict=True):
+        partial = folder / f"{name}.part"  # a file under its name is always complete
+        partial.write_bytes(content)
+        os.replace(partial, folder / name)
+
+
+def _to_idx(array):
+    return (
+        bytes([0, 0, _UINT8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + (array.tobytes())
+    )
 
 
 def read_idx(path):
@@ -175,7 +243,7 @@ def _find(folder, name):
 
 def _load_pair(images_path, labels_path):
     images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.shape[1:] != (_SIDE, _SIDE):
+    if images.shape[1:] != (SIDE, SIDE):
         raise ValueError(
             f"{images_path} must hold images of 28x28 pixels; got an array of shape {images.shape}."
         )
@@ -187,87 +255,10 @@ def _load_pair(images_path, labels_path):
     return images, labels.astype(np.int64)
 
 
-def decoy_mnist(images, labels, images_test, labels_test, decoy="half", random_state=None):
-    """Add to digits a decoy that tells the label in training and lies in the test set.
-
-    Parameters
-    ----------
-    images, images_test : uint8 ndarray of shape (n, 28, 28)
-        Training and test digits.
-    labels, labels_test : int ndarray of shape (n,)
-        Their labels, 0 to 9.
-    decoy : {"half", "stripes", "corner"}, default="half"
-        - "half": the digit squeezed into the upper or lower half, drawn at random, and the other
-          half filled with the shade 25 * digit [2]_;
-        - "stripes": the same, but the other half shows stripes whose number is digit + 1, shifted
-          at random, with noise;
-        - "corner": a 4x4 square in a corner drawn at random, of the shade 255 - 25 * digit [1]_.
-
-        In the test set, the decoy is that of a digit drawn uniformly at random.  [2]_ draw the half
-        anew whenever an image is read; here it is drawn once per image.
-    random_state : int, RandomState instance or None, default=None
-        Seeds places, digits and textures.  None is fresh randomness and leaves numpy's global
-        random state alone.
-
-    Returns
-    -------
-    data : :class:`~sklearn.utils.Bunch`
-        With data, target, mask, groups, data_test, target_test, mask_test, groups_test,
-        data_random, target_names and DESCR, as `make_decoy_digits` returns them; rows have the
-        shape (28, 28) and keep their order.
-
-    Raises
-    ------
-    ValueError
-        If `decoy` is unknown, an array has another form than said above, or `random_state` cannot
-        seed a RandomState.
-
-    References
-    ----------
-    .. [1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. "Right for the Right Reasons: Training
-       Differentiable Models by Constraining their Explanations". IJCAI 2017.
-       https://doi.org/10.24963/ijcai.2017/371
-    .. [2] J. Heo, V. Piratla, M. Wicker, A. Weller. "Use Perturbations when Learning from
-       Explanations". NeurIPS 2023. https://arxiv.org/abs/2303.06419
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skexplain.datasets._mnist import decoy_mnist
-    >>> images, labels = np.zeros((10, 28, 28), dtype=np.uint8), np.arange(10)
-    >>> digits = decoy_mnist(images, labels, images, labels, "corner", random_state=0)
-    >>> np.unique(digits.data[3][digits.mask[3]])  # 255 - 25 * 3
-    array([180], dtype=uint8)
-    """
-    if not isinstance(decoy, str) or decoy not in _RECIPES:
-        raise ValueError(f"decoy must be one of {sorted(_RECIPES)}; got {decoy!r}.")
-    images, labels = _check_digits("images", images, "labels", labels)
-    images_test, labels_test = _check_digits("images_test", images_test, "labels_test", labels_test)
-    rng = _private_random_state(random_state)
-
-    bare, mask = _make_room(images, decoy, rng)
-    bare_test, mask_test = _make_room(images_test, decoy, rng)
-    shown_test, shown_random = (rng.randint(_N_CLASSES, size=len(y)) for y in (labels_test, labels))
-    return Bunch(
-        data=_paint(bare, mask, decoy, labels, rng),
-        target=labels,
-        mask=mask,
-        groups=labels.copy(),
-        data_test=_paint(bare_test, mask_test, decoy, shown_test, rng),
-        target_test=labels_test,
-        mask_test=mask_test,
-        groups_test=labels_test.copy(),
-        data_random=_paint(bare, mask, decoy, shown_random, rng),
-        target_names=np.arange(_N_CLASSES),
-        DESCR=_DESCRIPTION.format(
-            decoy=decoy, recipe=_RECIPES[decoy], n_train=len(labels), n_test=len(labels_test)
-        ),
-    )
-
-
-def _check_digits(images_name, images, labels_name, labels):
+def check_digits(images_name, images, labels_name, labels):
+    """Return images of 28x28 bytes and int64 labels 0 to 9, or raise an error with their names."""
     images, labels = np.asarray(images), np.asarray(labels)
-    if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
+    if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
         raise ValueError(
             f"{images_name} must be uint8 of shape (n, 28, 28); got {images.dtype} of shape "
             f"{images.shape}."
@@ -277,68 +268,6 @@ def _check_digits(images_name, images, labels_name, labels):
             f"{labels_name} must be integers of shape ({len(images)},), one for each of "
             f"{images_name}; got {labels.dtype} of shape {labels.shape}."
         )
-    if len(labels) and (labels.min() < 0 or labels.max() >= _N_CLASSES):
+    if len(labels) and (labels.min() < 0 or labels.max() >= N_CLASSES):
         raise ValueError(f"{labels_name} must lie in 0 to 9; got {labels.min()} to {labels.max()}.")
     return images, labels.astype(np.int64)
-
-
-def _make_room(images, decoy, rng):
-    """Return images, with the digit out of the decoy's way, and masks of the decoy's pixels."""
-    mask = np.zeros(images.shape, dtype=bool)
-    upper = rng.randint(2, size=len(images)).astype(bool)
-    if decoy == "corner":
-        left = rng.randint(2, size=len(images)).astype(bool)
-        mask[:] = _edge(upper)[:, :, None] & _edge(left)[:, None, :]
-        return images, mask
-    mask[upper, :_HALF] = True
-    mask[~upper, _HALF:] = True
-    # The squeezed digit stands in both halves, and the decoy then covers one.
-    return np.tile(_squeeze(images), (1, 2, 1)), mask
-
-
-def _edge(at_start):
-    """Return a (n, 28) mask of the corner's rows or columns: the first ones or the last ones."""
-    first = np.arange(_SIDE) < _CORNER_SIDE
-    return np.where(at_start[:, None], first, first[::-1])
-
-
-def _squeeze(images):
-    """Resize images to half their height."""
-    squeezed = np.empty((len(images), _HALF, _SIDE), dtype=np.uint8)
-    for rows in _chunks(len(images)):
-        pixels = torch.from_numpy(images[rows].astype(np.float32)).unsqueeze(1)
-        resized = functional.interpolate(
-            pixels, size=(_HALF, _SIDE), mode="bicubic", align_corners=False, antialias=True
-        )
-        # Bicubic weights overshoot at edges.
-        squeezed[rows] = resized.squeeze(1).round().clamp(0, _WHITE).to(torch.uint8).numpy()
-    return squeezed
-
-
-def _paint(images, mask, decoy, shown_digits, rng):
-    """Return a copy of the images whose masked pixels are the decoy of the given digits."""
-    if decoy == "stripes":
-        painted = images.copy()
-        painted[mask] = _stripes(shown_digits, rng).ravel()
-        return painted
-    shade = _SHADE_STEP * shown_digits
-    if decoy == "corner":
-        shade = _WHITE - shade
-    return np.where(mask, shade[:, None, None].astype(np.uint8), images)
-
-
-def _stripes(shown_digits, rng):
-    """Draw half images of noisy stripes, digit + 1 of them, shape (n, 14, 28)."""
-    n_rows = len(shown_digits)
-    periods = (shown_digits + 1)[:, None] * np.arange(_SIDE) / _SIDE
-    wave = np.sin(2 * np.pi * (periods + rng.uniform(size=(n_rows, 1))))
-    stripes = np.empty((n_rows, _HALF, _SIDE), dtype=np.uint8)
-    for rows in _chunks(n_rows):
-        noise = _STRIPE_NOISE * rng.standard_normal(stripes[rows].shape)
-        grey = _STRIPE_CENTRE + _STRIPE_AMPLITUDE * wave[rows, None] + noise
-        stripes[rows] = np.clip(np.rint(grey), 0, _WHITE)
-    return stripes
-
-
-def _chunks(n_rows):
-    return [slice(start, start + _CHUNK_ROWS) for start in range(0, n_rows, _CHUNK_ROWS)]

@@ -1,0 +1,122 @@
+"""Iris-cancer: cancer data beside iris data that tell the label until they are taken away."""
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Bunch
+
+from ._random import private_random_state
+
+_N_PER_CLASS = 50
+_N_IRIS = 4
+
+_DESCRIPTION = """\
+Iris-cancer: breast cancer measurements beside iris measurements that give the label away
+=========================================================================================
+
+The first 50 malignant tumours of the breast cancer data stand beside the 50 flowers of iris
+versicolor, the first 50 benign ones beside those of iris virginica. The four iris columns alone
+tell the classes apart with 94 to 98 % accuracy and have nothing to do with tumours. This is the
+recipe of [1].
+
+Contents
+--------
+data, data_test : float, 34 columns: 4 of iris, 30 of breast cancer, not scaled
+    {n_train} training and {n_test} test rows, split at random.
+target, target_test : int
+    0 malignant, 1 benign.
+mask, mask_test : bool, one mask for all rows
+    True for the iris columns.
+data_test_without : as data_test
+    The test rows with the iris columns set to 0, as in [1]: no flower has such values, so a model
+    must ignore the columns rather than be invariant among flowers.
+
+Source and licence
+------------------
+R. A. Fisher: Iris (UCI Machine Learning Repository, 1936, https://doi.org/10.24432/C56C76) and
+W. Wolberg, O. Mangasarian, N. Street, W. Street: Breast Cancer Wisconsin (Diagnostic) (UCI Machine
+Learning Repository, 1993, https://doi.org/10.24432/C5DW2B), as scikit-learn ships them in load_iris
+and load_breast_cancer; both CC BY 4.0. Changed here: 100 rows chosen and set side by side.
+
+References
+----------
+[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
+    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
+"""
+
+
+def load_iris_cancer(*, test_size=0.33, random_state=None):
+    """Load tumours beside flowers: four columns tell the label and must not matter.
+
+    Made from the files that scikit-learn ships; nothing is downloaded [1]_.
+
+    Parameters
+    ----------
+    test_size : float or int, default=0.33
+        Share of the 100 rows, or number of rows, in the test set.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the split.  None is fresh randomness that leaves numpy's global random state alone.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With the attributes:
+
+        data, data_test : float ndarrays of shape (n, 34)
+            Four iris and thirty cancer measurements, not scaled.
+        target, target_test : int ndarrays of shape (n,)
+            0 malignant, 1 benign.
+        mask, mask_test : bool ndarrays of shape (1, 34)
+            True for the iris columns: one mask for all rows.
+        data_test_without : float ndarray of shape (n_test, 34)
+            The test rows with the iris columns set to 0.
+        feature_names : list of str
+            Names of the 34 columns.
+        target_names : ndarray of str of shape (2,)
+            "malignant" and "benign".
+        DESCR : str
+            Recipe, sources, licences and reference.
+
+    Raises
+    ------
+    ValueError
+        If `test_size` leaves a set empty, or `random_state` cannot seed a RandomState.
+
+    References
+    ----------
+    .. [1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. "Right for the Right Reasons: Training
+       Differentiable Models by Constraining their Explanations". IJCAI 2017.
+       https://doi.org/10.24963/ijcai.2017/371
+
+    Examples
+    --------
+    >>> from skexplain.datasets import load_iris_cancer
+    >>> cancer = load_iris_cancer(random_state=0)
+    >>> cancer.data.shape, cancer.data_test.shape, cancer.mask.shape
+    ((67, 34), (33, 34), (1, 34))
+    >>> print(cancer.feature_names[3], "|", cancer.feature_names[4])
+    petal width (cm) | mean radius
+    """
+    rng = private_random_state(random_state)
+    iris, cancer = load_iris(), load_breast_cancer()
+    flowers = np.concatenate([iris.data[iris.target == kind] for kind in (1, 2)])
+    tumours = np.concatenate([cancer.data[cancer.target == kind][:_N_PER_CLASS] for kind in (0, 1)])
+    data, data_test, target, target_test = train_test_split(
+        np.hstack([flowers, tumours]),
+        np.repeat([0, 1], _N_PER_CLASS),
+        test_size=test_size,
+        random_state=rng,
+    )
+    mask = np.arange(data.shape[1])[None] < _N_IRIS
+    return Bunch(
+        data=data,
+        target=target,
+        mask=mask,
+        data_test=data_test,
+        target_test=target_test,
+        mask_test=mask.copy(),
+        data_test_without=np.where(mask, 0, data_test),
+        feature_names=[*iris.feature_names, *cancer.feature_names.tolist()],
+        target_names=cancer.target_names,
+        DESCR=_DESCRIPTION.format(n_train=len(data), n_test=len(data_test)),
+    )
