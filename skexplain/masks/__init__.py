@@ -1,6 +1,47 @@
-"""The meaning of a mask."""
+"""The meaning of a mask, and builders that make masks of what people have.
 
+A builder marks what was drawn or named; what a mark says is the estimators' ``mask_marks``.  All
+builders return arrays that ``fit(mask=...)`` takes, with NaN for what nobody annotated.
+
+Drawn on images
+    :func:`mask_from_boxes`, :func:`mask_from_polygons`, :func:`mask_from_labels`
+In files
+    :func:`mask_from_folder`, :func:`mask_from_coco`; :func:`decode_rle`, :func:`encode_rle`
+Names
+    :func:`mask_from_columns`, :func:`mask_from_words`
+From masks to masks
+    :func:`resize_mask`, :func:`union_masks`, :func:`invert_mask`
+A look at them
+    :func:`mask_coverage`
+The meaning, for those who write estimators
+    :func:`interpret_mask`, :class:`Masks`, :func:`legal_shapes`
+"""
+
+from ._build import mask_from_boxes, mask_from_labels, mask_from_polygons
+from ._coco import mask_from_coco
+from ._columns import mask_from_columns, mask_from_words
+from ._combine import MaskCoverage, invert_mask, mask_coverage, resize_mask, union_masks
+from ._files import mask_from_folder
 from ._meaning import Masks, interpret_mask
+from ._run_lengths import decode_rle, encode_rle
 from ._shapes import legal_shapes
 
-__all__ = ["Masks", "interpret_mask", "legal_shapes"]
+__all__ = [
+    "MaskCoverage",
+    "Masks",
+    "decode_rle",
+    "encode_rle",
+    "interpret_mask",
+    "invert_mask",
+    "legal_shapes",
+    "mask_coverage",
+    "mask_from_boxes",
+    "mask_from_coco",
+    "mask_from_columns",
+    "mask_from_folder",
+    "mask_from_labels",
+    "mask_from_polygons",
+    "mask_from_words",
+    "resize_mask",
+    "union_masks",
+]

@@ -149,7 +149,7 @@ def worst_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
     over several seeds.
 
     For searches and cross-validation there is
-    :obj:`~skexplain.model_selection.worst_group_scorer`.
+    :func:`~skexplain.model_selection.worst_group_scorer`.
 
     References
     ----------

@@ -1,0 +1,365 @@
+"""Masks from what was drawn on the images: boxes, polygons, label images."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+
+from ._rasterise import fill_polygon
+from ._rows import (
+    as_numbers,
+    check_missing,
+    check_shape,
+    row_without_marks,
+    shorten,
+    stack_rows,
+)
+
+# Farther out than any image reaches, and near enough to calculate with.
+_FARTHEST = 1e8
+
+_BOX_FORMATS = {
+    "xyxy": lambda a, b, c, d: (a, b, c, d),
+    "xywh": lambda a, b, c, d: (a, b, a + c, b + d),
+    "cxcywh": lambda a, b, c, d: (a - c / 2, b - d / 2, a + c / 2, b + d / 2),
+}
+
+
+def mask_from_boxes(
+    boxes, shape, *, box_format="xyxy", image_sizes=None, relative=False, missing="unknown"
+):
+    """Mark boxes in images.
+
+    Parameters
+    ----------
+    boxes : sequence of length n_samples
+        Of each image a list of boxes, an array of shape (n_boxes, 4), one box (4 numbers), or None
+        if nobody annotated it.
+    shape : tuple of int
+        Height and width of the images in X.
+    box_format : {"xyxy", "xywh", "cxcywh"}, default="xyxy"
+        The four numbers of a box: left, top, right, bottom; left, top, width, height (COCO,
+        Label Studio); or centre and size (YOLO).
+    image_sizes : tuple of int or array-like of shape (n_samples, 2), default=None
+        Height and width of the images on which the boxes were drawn, one for all or one per image,
+        where X shows the whole of them at another size.  None: those of X.
+    relative : bool, default=False
+        Whether coordinates are shares of the width and the height, in [0, 1] (YOLO), rather than
+        pixels.
+    missing : {"unknown", "empty", "error"}, default="unknown"
+        What a row with an empty list of boxes is: not annotated; annotated, with nothing marked
+        (somebody looked and found nothing); or an error.  None is always not annotated.
+
+    Returns
+    -------
+    mask : ndarray of shape (n_samples, h, w)
+        True in the boxes; bool.  Where a row is not annotated, the array is float32 and that row
+        is NaN.
+
+    Raises
+    ------
+    ValueError
+        If a box is not four finite numbers, has no area, or lies outside its image, with the row
+        and the box; or if another argument is not as described.
+
+    See Also
+    --------
+    mask_from_polygons : Any outline.
+    mask_from_coco : Boxes in a COCO file.
+
+    Notes
+    -----
+    Coordinates are those of numpy slices: pixel (i, j) covers x in [j, j + 1) and y in [i, i + 1),
+    so that the box (1, 0, 3, 2) marks ``image[0:2, 1:3]``.  With fractions, a pixel is marked if
+    its centre lies in the box.  A box too thin to hold a centre marks the pixels at its middle:
+    nothing that was drawn gets lost.  What hangs over the edge of the image is cut off.
+
+    Examples
+    --------
+    >>> from skexplain.masks import mask_from_boxes
+    >>> mask_from_boxes([[(1, 0, 3, 2)], [(0, 1, 1, 2), (3, 0, 9, 1)]], shape=(2, 4)).astype(int)
+    array([[[0, 1, 1, 0],
+            [0, 1, 1, 0]],
+           [[0, 0, 0, 1],
+            [1, 0, 0, 0]]])
+    """
+    if not isinstance(box_format, str) or box_format not in _BOX_FORMATS:
+        raise ValueError(f"box_format must be one of {list(_BOX_FORMATS)}; got {box_format!r}.")
+
+    def draw(mask, box, scale):
+        expected = "must be 4 numbers, or None in place of the list where nobody annotated"
+        box = as_numbers(box, expected)
+        if box.shape != (4,):
+            raise ValueError(f"{expected}; got shape {box.shape}.")
+        with np.errstate(over="ignore"):  # infinity lies outside as well
+            corners = np.array(_BOX_FORMATS[box_format](*box)).reshape(2, 2) * scale
+        _fill_box(mask, *corners)
+
+    return _draw_rows(boxes, draw, ("box", "boxes"), shape, image_sizes, relative, missing)
+
+
+def mask_from_polygons(polygons, shape, *, image_sizes=None, relative=False, missing="unknown"):
+    """Mark polygons in images.
+
+    Parameters
+    ----------
+    polygons : sequence of length n_samples
+        Of each image a list of polygons, or None if nobody annotated it.  A polygon is an
+        array-like of shape (n_vertices, 2), the x and y of three or more vertices; it closes by
+        itself.  Polygons of one image are united.
+    shape : tuple of int
+        Height and width of the images in X.
+    image_sizes : tuple of int or array-like of shape (n_samples, 2), default=None
+        Height and width of the images on which the polygons were drawn, one for all or one per
+        image, where X shows the whole of them at another size.  None: those of X.
+    relative : bool, default=False
+        Whether coordinates are shares of the width and the height, in [0, 1], rather than pixels.
+    missing : {"unknown", "empty", "error"}, default="unknown"
+        What a row with an empty list of polygons is: not annotated; annotated, with nothing
+        marked; or an error.  None is always not annotated.
+
+    Returns
+    -------
+    mask : ndarray of shape (n_samples, h, w)
+        True inside the polygons; bool.  Where a row is not annotated, the array is float32 and
+        that row is NaN.
+
+    Raises
+    ------
+    ValueError
+        If a polygon is not of three or more finite vertices or marks nothing because it lies
+        outside its image, with the row and the polygon; or if another argument is not as described.
+
+    See Also
+    --------
+    mask_from_coco : Polygons in a COCO file, drawn as COCO's own tools draw them.
+
+    Notes
+    -----
+    A pixel is marked if its centre lies inside, where pixel (i, j) covers x in [j, j + 1) and y in
+    [i, i + 1): the square (1, 0), (3, 0), (3, 2), (1, 2) marks ``image[0:2, 1:3]``.  Where an
+    outline crosses itself, the even-odd rule says what is inside.  A polygon too thin to hold a
+    centre marks the pixels at its vertices.
+
+    Examples
+    --------
+    >>> from skexplain.masks import mask_from_polygons
+    >>> triangle = [(0, 0), (4, 0), (0, 4)]
+    >>> mask_from_polygons([[triangle], None], shape=(4, 4))
+    array([[[ 1.,  1.,  1.,  0.],
+            [ 1.,  1.,  0.,  0.],
+            [ 1.,  0.,  0.,  0.],
+            [ 0.,  0.,  0.,  0.]],
+           [[nan, nan, nan, nan],
+            [nan, nan, nan, nan],
+            [nan, nan, nan, nan],
+            [nan, nan, nan, nan]]], dtype=float32)
+    """
+
+    def draw(mask, polygon, scale):
+        expected = "must be 3 or more vertices (x, y)"
+        vertices = as_numbers(polygon, expected)
+        if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
+            raise ValueError(f"{expected}; got shape {vertices.shape}.")
+        with np.errstate(over="ignore"):
+            _fill_vertices(mask, vertices * scale)
+
+    nouns = ("polygon", "polygons")
+    return _draw_rows(polygons, draw, nouns, shape, image_sizes, relative, missing)
+
+
+def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
+    """Mark the pixels of label images that have certain labels.
+
+    Parameters
+    ----------
+    labels : array-like of int of shape (n_samples, h, w), or list of such rows or None
+        A label per pixel, as segmentation tools write them.  None: not annotated.  Other numbers
+        of axes are legal too, such as (n_samples, n_columns).
+    marked : int or sequence of int
+        The labels whose pixels are marked.
+    unknown : int or sequence of int, default=()
+        Labels that say nothing about a pixel, often 255: these become NaN.
+    missing : {"unknown", "empty", "error"}, default="empty"
+        What a row without any marked pixel is: not annotated; annotated, with nothing marked; or
+        an error.  The default differs from that of the other builders because a label image
+        says of every pixel what it shows.
+
+    Returns
+    -------
+    mask : ndarray of the shape of `labels`
+        True where marked; bool.  float32 if there are unknown pixels or rows, which are NaN.
+
+    Raises
+    ------
+    TypeError
+        If the labels are not whole numbers.
+    ValueError
+        If the rows differ in shape, a label is both marked and unknown, or (with
+        ``missing="error"``) a row has no marked pixel.
+
+    Warns
+    -----
+    UserWarning
+        If no pixel at all has one of the `marked` labels.
+
+    See Also
+    --------
+    invert_mask : Marks everything but these labels.
+    mask_from_folder : Reads label images from files.
+
+    Examples
+    --------
+    >>> from skexplain.masks import mask_from_labels
+    >>> mask_from_labels([[[0, 7], [3, 3]]], marked=[3, 7]).astype(int)
+    array([[[0, 1],
+            [1, 1]]])
+    >>> mask_from_labels([[[0, 7], [255, 3]]], marked=7, unknown=255)
+    array([[[ 0.,  1.],
+            [nan,  0.]]], dtype=float32)
+    """
+    check_missing(missing)
+    marked, unknown = check_labels(marked, "marked"), check_labels(unknown, "unknown")
+    if np.isin(marked, unknown).any():
+        raise ValueError(f"labels must not be both marked and unknown; got {marked} and {unknown}.")
+    labels = _as_list(labels, "labels", "one label image per row")
+    rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
+    shapes = {row.shape for row in rows if row is not None}
+    if len(shapes) != 1:
+        raise ValueError(
+            "labels must hold one label image or more, all of one shape; got shapes "
+            f"{sorted(shapes)}."
+        )
+    (shape,) = shapes
+    n_marked = 0
+
+    def masks():
+        nonlocal n_marked
+        for i, row in enumerate(rows):
+            mask = None if row is None else mark_labels(row, marked, unknown)
+            if mask is not None:
+                has_marks = bool(np.any(mask == 1))
+                n_marked += has_marks
+                # A row of nothing but unknown pixels stays what it is.
+                if not has_marks and not np.isnan(mask).all() and missing != "empty":
+                    mask = row_without_marks(missing, shape, f"labels[{i}] has no marked pixel")
+            yield mask
+
+    stacked = stack_rows(masks(), len(rows), shape)
+    if not n_marked:
+        warnings.warn(f"No pixel has one of the labels marked={marked.tolist()}.", stacklevel=2)
+    return stacked
+
+
+def mark_labels(labels, marked, unknown):
+    """Return the mask of one label image; float32 if some pixel is unknown."""
+    mask, is_unknown = np.isin(labels, marked), np.isin(labels, unknown)
+    return np.where(is_unknown, np.float32(np.nan), mask) if is_unknown.any() else mask
+
+
+def check_labels(labels, name):
+    """Return one label or several as an int array."""
+    values = np.atleast_1d(np.asarray(labels))
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+        raise ValueError(f"{name} must be a whole number or a sequence of them; got {labels!r}.")
+    return values.astype(np.int64)
+
+
+def _as_labels(row, number):
+    row = np.asarray(row)
+    if row.dtype.kind not in "iub":
+        raise TypeError(
+            f"labels must hold whole numbers, or None for a row; labels[{number}] is of dtype "
+            f"{row.dtype}."
+        )
+    return row
+
+
+def _draw_rows(rows, draw, nouns, shape, image_sizes, relative, missing):
+    """Draw every row's figures by ``draw(mask, figure, scale)`` and stack the masks.
+
+    ``scale``, (x, y), is what turns coordinates into pixels of X; `nouns` name one figure and many.
+    """
+    noun, name = nouns
+    shape = check_shape(shape)
+    check_missing(missing)
+    rows = _as_list(rows, name, "one entry per image")
+    scales = _scales(shape, image_sizes, relative, len(rows))
+
+    def masks():
+        for i, figures in enumerate(rows):
+            if figures is None:
+                yield None
+                continue
+            figures = _as_list(figures, f"{name}[{i}]", f"the {name} of one image")
+            if not figures:
+                yield row_without_marks(missing, shape, f"{name}[{i}] has no {noun}")
+                continue
+            if noun == "box" and all(isinstance(value, Real) for value in figures):
+                figures = [figures]
+            mask = np.zeros(shape, dtype=bool)
+            for j, figure in enumerate(figures):
+                try:
+                    draw(mask, figure, scales[i])
+                except ValueError as error:
+                    raise ValueError(f"{name}[{i}], {noun} {j}: {error}") from error
+            yield mask
+
+    return stack_rows(masks(), len(rows), shape)
+
+
+def _as_list(values, name, content):
+    is_mapping = isinstance(values, str | bytes | dict | set)
+    if is_mapping or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be a sequence, {content}; got {shorten(values)}.")
+    return list(values)
+
+
+def _scales(shape, image_sizes, relative, n_rows):
+    """Return per row the factors of x and y that turn coordinates into pixels of X."""
+    if not isinstance(relative, bool | np.bool_):
+        raise TypeError(f"relative must be a bool; got {relative!r}.")
+    if relative and image_sizes is not None:
+        raise ValueError("image_sizes must be None with relative=True: shares have no size.")
+    sizes = (1, 1) if relative else shape if image_sizes is None else image_sizes
+    expected = "image_sizes must be (height, width), or an array of shape (n_samples, 2)"
+    sizes = as_numbers(sizes, expected)
+    if sizes.shape not in ((2,), (n_rows, 2)) or not (sizes > 0).all():
+        raise ValueError(f"{expected}, greater than zero; got {shorten(image_sizes)}.")
+    return np.broadcast_to((shape / sizes)[..., ::-1], (n_rows, 2))
+
+
+def _fill_box(mask, start, end):
+    """Mark a box, given by its corners (x, y) in pixels of the mask."""
+    if not (start < end).all():
+        raise ValueError(f"must have an area; it spans x, y from {start} to {end}.")
+    size = np.array(mask.shape[::-1])
+    start, end = np.maximum(start, 0), np.minimum(end, size)
+    if not (start < end).all():
+        raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
+    first, stop = (np.ceil(corner - 0.5).astype(int) for corner in (start, end))
+    thin = first == stop
+    first[thin] = ((start + end) / 2)[thin].astype(int)
+    stop[thin] = first[thin] + 1
+    mask[first[1] : stop[1], first[0] : stop[0]] = True
+
+
+def _fill_vertices(mask, vertices):
+    """Mark a polygon, given by its vertices (x, y) in pixels of the mask."""
+    check_reach(vertices)
+    inside = fill_polygon(vertices, mask.shape)
+    if not inside.any():
+        size = np.array(mask.shape[::-1])
+        near = vertices[((vertices >= 0) & (vertices <= size)).all(axis=1)]
+        if not len(near):
+            raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
+        # The right and the lower edge of the image belong to its last pixels.
+        column, row = np.minimum(near.astype(int), size - 1).T
+        inside[row, column] = True
+    mask |= inside
+
+
+def check_reach(vertices):
+    """Refuse coordinates that cannot be meant."""
+    if not (np.abs(vertices) <= _FARTHEST).all():
+        raise ValueError(f"reaches farther than {_FARTHEST:.0e} pixels.")

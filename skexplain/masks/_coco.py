@@ -1,0 +1,303 @@
+"""Masks from an annotation file in COCO's format."""
+
+import json
+import os
+from difflib import get_close_matches
+from numbers import Integral
+
+import numpy as np
+
+from ._build import check_reach
+from ._rasterise import fill_polygon_as_coco
+from ._rows import (
+    as_numbers,
+    check_missing,
+    check_shape,
+    common_shape,
+    fit_to,
+    row_without_marks,
+    shorten,
+    stack_rows,
+)
+from ._run_lengths import decode_rle
+
+
+def mask_from_coco(
+    annotations,
+    images,
+    *,
+    categories=None,
+    regions="segmentation",
+    include_crowd=True,
+    shape=None,
+    resize=None,
+    missing="unknown",
+):
+    """Mark the annotated regions of a COCO file.
+
+    CVAT, Label Studio, Roboflow, VIA and others export this format.
+
+    Parameters
+    ----------
+    annotations : str, path-like or dict
+        The JSON file, or what is in it: "images", "annotations" and, to filter, "categories".
+    images : sequence of length n_samples
+        The image of each row of X: its "id" (int) or its "file_name" (str).  A name without a
+        folder also finds an image in a folder, if there is only one of that name.
+    categories : int, str or sequence of these, default=None
+        Ids or names of the categories to mark.  None: all.
+    regions : {"segmentation", "bbox"}, default="segmentation"
+        What to mark: the outline or run lengths of an annotation (its box, where it has no
+        segmentation), or always its box.
+    include_crowd : bool, default=True
+        Whether to mark annotations with "iscrowd": 1, regions that hold several objects.
+    shape : tuple of int, default=None
+        Height and width of X's images.  None: those in the file, which then must all agree.
+    resize : {"area", "nearest"} or None, default=None
+        How to bring masks to `shape`, see :func:`resize_mask`, where X shows the whole images at
+        another size.  None: a size other than `shape` is an error.
+    missing : {"unknown", "empty", "error"}, default="unknown"
+        What a row is whose image is in the file without a region to mark: not annotated; annotated,
+        with nothing marked; or an error.  An image that is not in the file is not annotated,
+        or an error with "error".
+
+    Returns
+    -------
+    mask : ndarray of shape (n_samples, h, w)
+        True in the regions; bool.  float32 where a row is not annotated, which is NaN, or where
+        ``resize="area"`` gives degrees.
+
+    Raises
+    ------
+    TypeError
+        If `annotations` is neither a path nor a dict, or `images` no sequence of int or str.
+    ValueError
+        If the file is malformed, with its name and the record; if none of the images is in it;
+        if a category is not; or if an image has another size than expected.
+
+    See Also
+    --------
+    mask_from_polygons : Polygons that are at hand, on pixel centres.
+    decode_rle : The run lengths of a single mask.
+
+    Notes
+    -----
+    The regions of an image are united.  They are drawn at the size that the file gives for the
+    image and then resized.  Polygons and boxes are drawn by the rule of COCO's own tools, so that a
+    mask equals that of `pycocotools`; along an outline it differs from
+    :func:`mask_from_polygons` in some pixels, and a region of less than a pixel may mark none.
+
+    Examples
+    --------
+    >>> from skexplain.masks import mask_from_coco
+    >>> file = {
+    ...     "images": [{"id": 5, "file_name": "a.png", "height": 2, "width": 3}],
+    ...     "categories": [{"id": 1, "name": "ruler"}],
+    ...     "annotations": [{"id": 8, "image_id": 5, "category_id": 1, "bbox": [1, 0, 2, 1]}],
+    ... }
+    >>> mask_from_coco(file, ["a.png"], categories="ruler").astype(int)
+    array([[[0, 1, 1],
+            [0, 0, 0]]])
+    """
+    if regions not in ("segmentation", "bbox"):
+        raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
+    check_missing(missing)
+    content, source = _read(annotations)
+    entries = _read_images(content, source)
+    wanted = _find_images(images, entries, source)
+    if missing == "error" and None in wanted:
+        raise ValueError(f"{source} has no image {images[wanted.index(None)]!r}.")
+    sizes = {f"{source}: image id {i!r}": entries[i][1] for i in wanted if i is not None}
+    shape = common_shape(sizes, shape, resize)
+    records = _records_by_image(
+        content, source, entries, _category_ids(categories, content, source)
+    )
+
+    def masks():
+        for image in wanted:
+            if image is None:
+                yield None
+                continue
+            shown = [r for r in records.get(image, []) if include_crowd or not r[1].get("iscrowd")]
+            where = f"{source}: image id {image!r}"
+            if not shown:
+                yield row_without_marks(missing, shape, f"{where} has no region to mark")
+                continue
+            mask = np.zeros(entries[image][1], dtype=bool)
+            for name, record in shown:
+                _blame(name, _draw, mask, record, regions)
+            yield fit_to(mask, shape, resize, where)
+
+    return stack_rows(masks(), len(wanted), shape)
+
+
+def _read(annotations):
+    """Return the content and what errors call it."""
+    if isinstance(annotations, dict):
+        return annotations, "annotations"
+    if not isinstance(annotations, str | os.PathLike):
+        raise TypeError(f"annotations must be a path or a dict; got {shorten(annotations)}.")
+    source = os.fspath(annotations)
+    with open(source, encoding="utf-8") as file:
+        try:
+            content = json.load(file)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{source} is not a JSON file: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{source} must hold a JSON object; got {shorten(content)}.")
+    return content, source
+
+
+def _entries(content, key, source):
+    """Yield the records of a list beside the name by which errors call them."""
+    records = content.get(key)
+    if not isinstance(records, list):
+        raise ValueError(f'{source} must have a list "{key}"; got {shorten(records)}.')
+    for number, record in enumerate(records):
+        name = f"{source}: {key}[{number}]"
+        if not isinstance(record, dict):
+            raise ValueError(f"{name} must be an object; got {shorten(record)}.")
+        if "id" in record:
+            name += f" (id {shorten(record['id'])})"
+        yield name, record
+
+
+def _blame(name, function, *args):
+    """Call a function whose error is this record's."""
+    try:
+        return function(*args)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _read_images(content, source):
+    """Return file name and size by image id."""
+    images = {}
+    for name, record in _entries(content, "images", source):
+        number = _id(record, "id", name)
+        if number in images:
+            raise ValueError(f"{name}: another image has the same id.")
+        file_name = record.get("file_name")
+        if file_name is not None and not isinstance(file_name, str):
+            raise ValueError(f'{name}: "file_name" must be text; got {shorten(file_name)}.')
+        size = record.get("height"), record.get("width")
+        images[number] = file_name, _blame(name, check_shape, size, '"height", "width"')
+    return images
+
+
+def _id(record, key, name):
+    number = record.get(key)
+    if not isinstance(number, Integral | str) or isinstance(number, bool):
+        raise ValueError(f'{name}: "{key}" must be a whole number or text; got {shorten(number)}.')
+    return number
+
+
+def _find_images(images, entries, source):
+    """Return the image id of every row, None where the file does not have it."""
+    if isinstance(images, str | bytes | dict) or not hasattr(images, "__iter__"):
+        raise TypeError(f"images must be a sequence of ids or file names; got {shorten(images)}.")
+    ids = {}
+    for number, (file_name, _) in entries.items():
+        if file_name is not None:
+            ids.setdefault(file_name, []).append(number)
+    # Exact names come first, so that a bare name never hides one.
+    for number, (file_name, _) in entries.items():
+        bare = os.path.basename((file_name or "").replace("\\", "/"))
+        if bare and bare != file_name:
+            ids.setdefault(bare, []).append(number)
+
+    def find(image):
+        if isinstance(image, Integral) and not isinstance(image, bool):
+            return int(image) if image in entries else None
+        if not isinstance(image, str):
+            raise TypeError(f"images must hold ids (int) or file names (str); got {image!r}.")
+        found = ids.get(image, [image] if image in entries else [])
+        if len(found) > 1:
+            raise ValueError(f"{source} has {len(found)} images of the name {image!r}: use ids.")
+        return found[0] if found else None
+
+    found = [find(image) for image in images]
+    if not any(image is not None for image in found):
+        some = shorten(list(ids)[:5] or list(entries)[:5])
+        raise ValueError(f"{source} has none of the images {shorten(list(images))}; it has {some}.")
+    return found
+
+
+def _category_ids(categories, content, source):
+    """Return the ids of the categories to mark, or None for all."""
+    if categories is None:
+        return None
+    wanted = [categories] if isinstance(categories, str | Integral) else categories
+    if not isinstance(wanted, list | tuple | np.ndarray | set):
+        raise TypeError(f"categories must be ids or names of categories; got {categories!r}.")
+    ids = {}
+    for name, record in _entries(content, "categories", source):
+        number = _id(record, "id", name)
+        # An id that is a name is itself; several ids may share a name.
+        for key in {number, str(record.get("name"))}:
+            ids.setdefault(key, []).append(number)
+    for category in wanted:
+        if not isinstance(category, str | Integral) or category not in ids:
+            names = [key for key in ids if isinstance(key, str)]
+            close = get_close_matches(str(category), names, cutoff=0.5) or names
+            raise ValueError(
+                f"categories: {source} has no category {category!r}; it has {shorten(close)}."
+            )
+    return {number for category in wanted for number in ids[category]}
+
+
+def _records_by_image(content, source, images, categories):
+    """Return the annotations of every image that are of one of the categories."""
+    records = {}
+    for name, record in _entries(content, "annotations", source):
+        image = _id(record, "image_id", name)
+        if image not in images:
+            raise ValueError(f'{name}: no image has the id {image!r} of its "image_id".')
+        if categories is None or _id(record, "category_id", name) in categories:
+            records.setdefault(image, []).append((name, record))
+    return records
+
+
+def _draw(mask, record, regions):
+    """Mark an annotation's region."""
+    segmentation = record.get("segmentation")
+    has_segmentation = segmentation is not None and segmentation != []
+    if regions == "bbox" or not has_segmentation:
+        _draw_box(mask, record.get("bbox"))
+    elif isinstance(segmentation, dict):
+        region = decode_rle(segmentation)
+        if region.shape != mask.shape:
+            raise ValueError(
+                f'"size" of the run lengths is {region.shape}, that of the image {mask.shape}.'
+            )
+        mask |= region
+    else:
+        _draw_polygons(mask, segmentation)
+
+
+def _draw_box(mask, box):
+    expected = '"bbox" must be [x, y, width, height]'
+    numbers = as_numbers(box, expected)
+    if numbers.shape != (4,) or not (numbers[2:] >= 0).all():
+        raise ValueError(f"{expected}; got {shorten(box)}.")
+    x0, y0, width, height = numbers
+    x1, y1 = x0 + width, y0 + height
+    _draw_outline(mask, np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]]))
+
+
+def _draw_polygons(mask, polygons):
+    expected = (
+        '"segmentation" must be run lengths or a list of polygons [x0, y0, x1, y1, x2, y2, ...]'
+    )
+    if not isinstance(polygons, list):
+        raise ValueError(f"{expected}; got {shorten(polygons)}.")
+    for polygon in polygons:
+        numbers = as_numbers(polygon, expected)
+        if numbers.ndim != 1 or len(numbers) < 6 or len(numbers) % 2:
+            raise ValueError(f"{expected}; got {shorten(polygon)}.")
+        _draw_outline(mask, numbers.reshape(-1, 2))
+
+
+def _draw_outline(mask, vertices):
+    check_reach(vertices)
+    mask |= fill_polygon_as_coco(vertices, mask.shape)

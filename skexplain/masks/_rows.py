@@ -1,0 +1,152 @@
+"""What all builders share: rows that nobody annotated, sizes, and masks put one below the other."""
+
+from numbers import Integral
+
+import numpy as np
+
+from ._resample import resample
+
+# Sizes that stand in a file are not trusted: the pixels of one image, at one byte each.
+MAX_PIXELS = 1 << 28
+
+_MISSING = ("unknown", "empty", "error")
+
+
+def check_missing(missing):
+    """Refuse anything but the three readings of a row without marks."""
+    if not isinstance(missing, str) or missing not in _MISSING:
+        raise ValueError(f"missing must be one of {list(_MISSING)}; got {missing!r}.")
+
+
+def row_without_marks(missing, shape, what):
+    """Return the mask of a row without marks, None where it counts as not annotated.
+
+    Parameters
+    ----------
+    missing : {"unknown", "empty", "error"}
+        How such a row is read.
+    shape : tuple of int
+        Height and width.
+    what : str
+        Begins the error, such as "boxes[3] has no box".
+    """
+    if missing == "error":
+        raise ValueError(f'{what} (missing="unknown" leaves such a row without annotation).')
+    return np.zeros(shape, dtype=bool) if missing == "empty" else None
+
+
+def check_shape(shape, name="shape", unit="pixels"):
+    """Return a height and a width, or say what was expected."""
+    try:
+        height, width = shape
+    except (TypeError, ValueError):
+        height = width = None
+    if not all(_is_size(side) for side in (height, width)):
+        raise ValueError(
+            f"{name} must be (height, width), two positive whole numbers of {unit}; got "
+            f"{shorten(shape)}."
+        )
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"{name} must have at most {MAX_PIXELS} {unit}; got {int(height)} x {int(width)}."
+        )
+    return int(height), int(width)
+
+
+def _is_size(value):
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_) and value > 0
+
+
+def as_numbers(values, expected):
+    """Return finite real numbers as float64, or raise a ValueError that says what was expected."""
+    try:
+        numbers = np.asarray(values)
+    except ValueError:  # of no regular shape
+        numbers = None
+    if numbers is None or (numbers.size and numbers.dtype.kind not in "iuf"):
+        raise ValueError(f"{expected}; got {shorten(values)}.")
+    numbers = numbers.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{expected}, all finite; got {shorten(values)}.")
+    return numbers
+
+
+def stack_rows(rows, n_rows, shape):
+    """Put masks one below the other, in one byte per pixel where that can be.
+
+    Parameters
+    ----------
+    rows : iterable of (bool or float32 ndarray of shape `shape`, or None)
+        None: not annotated, which becomes NaN.
+    n_rows : int
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray of shape (n_rows, *shape)
+        float32 if a row is None or has degrees, else bool.
+    """
+    stacked = np.zeros((n_rows, *shape), dtype=bool)
+    for number, row in enumerate(rows):
+        if stacked.dtype == bool and (row is None or row.dtype != bool):
+            stacked = stacked.astype(np.float32)
+        stacked[number] = np.nan if row is None else row
+    return stacked
+
+
+def fit_to(mask, shape, resize, what):
+    """Resize the mask of one image to X's grid, or refuse it where nobody asked for that.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w)
+    shape : tuple of int
+        Height and width of X.
+    resize : {"area", "nearest"} or None
+        None: a mask of another size is an error.
+    what : str
+        Begins the error, such as "a.png".
+    """
+    if mask.shape == shape:
+        return mask
+    refuse_other_size(mask.shape, shape, resize, what)
+    return resample(mask, shape, resize)
+
+
+def refuse_other_size(size, shape, resize, what):
+    """Raise an error if an image has another size than X and `resize` is None."""
+    if resize is None and tuple(size) != tuple(shape):
+        raise ValueError(
+            f"{what} is {size[0]} x {size[1]} (height x width), expected {shape[0]} x {shape[1]}. "
+            "If X shows the whole image at another size, pass shape=(height, width) and "
+            'resize="area" or "nearest"; if X was cropped, crop the masks alike.'
+        )
+
+
+def common_shape(sizes, shape, resize):
+    """Return the height and width of the result, from `shape` or from what all files say.
+
+    Parameters
+    ----------
+    sizes : dict of str to tuple of int
+        Height and width by the name of what has it.
+    shape : tuple of int or None
+    resize : {"area", "nearest"} or None
+    """
+    if resize not in (None, "area", "nearest"):
+        raise ValueError(f'resize must be "area", "nearest" or None; got {resize!r}.')
+    if shape is None:
+        if resize is not None:
+            raise ValueError("resize needs shape=(height, width), the size of X's images.")
+        shape = next(iter(sizes.values()))
+    shape = check_shape(shape)
+    for name, size in sizes.items():
+        refuse_other_size(size, shape, resize, name)
+    return shape
+
+
+def shorten(value, limit=80):
+    """Return the text of a value, cut where it is long."""
+    # A list is cut before it is written out: it may hold a whole image.
+    text = repr(value[:20] if isinstance(value, list | str) else value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

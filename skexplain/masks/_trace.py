@@ -1,0 +1,134 @@
+"""What the columns that a fitted transformer makes are made of: input columns, and words.
+
+Only the public attributes of scikit-learn's transformers are looked at, so that anybody's that
+have the same are followed as well.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# The token of a column that is made of several columns of words, or in a way that is not known.
+MIXED = object()
+
+
+class Feature(NamedTuple):
+    """A column on its way through transformers.
+
+    Attributes
+    ----------
+    name : str
+        Its name, as `get_feature_names_out` has it.
+    origins : frozenset of str
+        The input columns of which it may be made.
+    token : str, MIXED or None
+        The entry of a vectorizer's vocabulary that it counts; None where it counts no words.
+    """
+
+    name: str
+    origins: frozenset
+    token: object = None
+
+
+def trace_features(transformer):
+    """Return the features that a fitted transformer makes.
+
+    Parameters
+    ----------
+    transformer : object
+        A fitted transformer, Pipeline, ColumnTransformer, FeatureUnion or vectorizer.
+
+    Returns
+    -------
+    list of Feature
+
+    Raises
+    ------
+    TypeError
+        If a part has no names for what it makes.
+    """
+    names = getattr(transformer, "feature_names_in_", None)
+    if names is None:
+        names = [f"x{i}" for i in range(getattr(transformer, "n_features_in_", 1))]
+    return _trace(transformer, [Feature(str(name), frozenset([str(name)])) for name in names])
+
+
+def _trace(transformer, inputs):
+    """Follow features through one transformer."""
+    if isinstance(transformer, str) or transformer is None:
+        return [] if transformer == "drop" else inputs  # else "passthrough"
+    if hasattr(transformer, "output_indices_"):
+        return _trace_columns(transformer, inputs)
+    if hasattr(transformer, "transformer_list"):
+        parts = [part for _, part in transformer.transformer_list]
+        made = [feature for part in parts for feature in _trace(part, inputs)]
+        return _rename(made, _names_out(transformer, inputs))
+    if hasattr(transformer, "steps"):
+        for _, step in transformer.steps:
+            inputs = _trace(step, inputs)
+        return inputs
+    if not hasattr(transformer, "get_feature_names_out"):
+        raise TypeError(
+            f"{type(transformer).__name__} has no names for the columns it makes (no "
+            "get_feature_names_out); a HashingVectorizer has no vocabulary: use CountVectorizer or "
+            "TfidfVectorizer. For a pipeline that ends in an estimator pass pipeline[:-1]."
+        )
+    if hasattr(transformer, "vocabulary_"):
+        origins = frozenset().union(*(feature.origins for feature in inputs))
+        names = _names_out(transformer, inputs)
+        return [Feature(name, origins, token=name) for name in names]
+    return _trace_by_name(transformer, inputs)
+
+
+def _trace_columns(transformer, inputs):
+    """Follow features through a ColumnTransformer, which says what its parts are given and make."""
+    names = _names_out(transformer, inputs)
+    by_name = {feature.name: feature for feature in inputs}
+    features = [None] * len(names)
+    for name, part, columns in transformer.transformers_:
+        place = transformer.output_indices_[name]
+        if place.start == place.stop:
+            continue
+        given = _select(columns, inputs, by_name)
+        features[place] = _rename(_trace(part, given), names[place])
+    return features
+
+
+def _select(columns, inputs, by_name):
+    """Return the features of a ColumnTransformer's column specification."""
+    if not isinstance(columns, slice):
+        columns = np.atleast_1d(columns)
+        if columns.dtype.kind not in "bui":  # names
+            return [by_name[str(column)] for column in columns]
+    return [inputs[i] for i in np.arange(len(inputs))[columns]]
+
+
+def _names_out(transformer, inputs):
+    names = transformer.get_feature_names_out([feature.name for feature in inputs])
+    return [str(name) for name in names]
+
+
+def _rename(features, names):
+    """Give features the names that a composite transformer has for them."""
+    return [feature._replace(name=name) for feature, name in zip(features, names, strict=True)]
+
+
+def _trace_by_name(transformer, inputs):
+    """Follow features through a simple transformer, by the names it gives to what it makes."""
+    names = _names_out(transformer, inputs)
+    by_name = {feature.name: feature for feature in inputs}
+    # PCA and its like number their outputs, whatever their inputs are called.
+    prefix = type(transformer).__name__.lower()
+    if names == [f"{prefix}{i}" for i in range(len(names))]:
+        by_name = {}
+    everything = frozenset().union(*(feature.origins for feature in inputs))
+    token = MIXED if any(feature.token is not None for feature in inputs) else None
+
+    def follow(name):
+        if name in by_name:
+            return by_name[name]
+        starts = [name[:end] for end, letter in enumerate(name) if letter == "_"]
+        owners = [by_name[start].origins for start in starts if start in by_name]
+        return Feature(name, frozenset().union(*owners) if owners else everything, token)
+
+    return [follow(name) for name in names]
