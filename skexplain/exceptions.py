@@ -5,6 +5,10 @@ class MissingExplanationWarning(UserWarning):
     """An estimator that learns from masks was fitted without anything to learn from in them."""
 
 
+class UnreliableMaskWarning(UserWarning):
+    """Masks are predicted from too few annotated rows, or differ from what a person marked."""
+
+
 class DivergenceError(ArithmeticError):
     """Training produced a loss or weight that is not finite."""
 
@@ -13,4 +17,9 @@ class UnsupportedOperationError(TypeError):
     """A network does something that has no rule for what is to be propagated through it."""
 
 
-__all__ = ["DivergenceError", "MissingExplanationWarning", "UnsupportedOperationError"]
+__all__ = [
+    "DivergenceError",
+    "MissingExplanationWarning",
+    "UnreliableMaskWarning",
+    "UnsupportedOperationError",
+]

@@ -138,17 +138,16 @@ def _copy_from_openml(folder, mirrors_error):
             ) from mirrors_error
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in zip(_FILES, contents, strict=True):
+        if _find(folder, name) is not None:
+            continue
         partial = folder / f"{name}.part"  # a file under its name is always complete
         partial.write_bytes(content)
         os.replace(partial, folder / name)
 
 
 def _to_idx(array):
-    return (
-        bytes([0, 0, _UINT8, array.ndim])
-        + struct.pack(f">{array.ndim}I", *array.shape)
-        + (array.tobytes())
-    )
+    header = bytes([0, 0, _UINT8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.tobytes()
 
 
 def read_idx(path):

@@ -19,8 +19,10 @@ from ._erm import ERMClassifier, ERMRegressor
 from ._find_another import FindAnotherExplanationClassifier
 from ._grad_reg import GradRegClassifier, GradRegRegressor
 from ._group_dro import GroupDROClassifier
+from ._mask_propagation import MaskPropagator
 from ._perturbation import PGDExClassifier, PGDExRegressor
 from ._two_stage import TwoStageExplanationClassifier
+from ._with_propagated_masks import WithPropagatedMasks
 
 __all__ = [
     "AvgExClassifier",
@@ -39,9 +41,11 @@ __all__ = [
     "IBPExClassifier",
     "IBPExRegressor",
     "InfluenceRegClassifier",
+    "MaskPropagator",
     "PGDExClassifier",
     "PGDExRegressor",
     "SwapExClassifier",
     "SwapExRegressor",
     "TwoStageExplanationClassifier",
+    "WithPropagatedMasks",
 ]

@@ -35,7 +35,7 @@ def row_without_marks(missing, shape, what):
     return np.zeros(shape, dtype=bool) if missing == "empty" else None
 
 
-def check_shape(shape, name="shape", unit="pixels"):
+def check_shape(shape, name="shape"):
     """Return a height and a width, or say what was expected."""
     try:
         height, width = shape
@@ -43,12 +43,12 @@ def check_shape(shape, name="shape", unit="pixels"):
         height = width = None
     if not all(_is_size(side) for side in (height, width)):
         raise ValueError(
-            f"{name} must be (height, width), two positive whole numbers of {unit}; got "
+            f"{name} must be (height, width), two positive whole numbers of pixels; got "
             f"{shorten(shape)}."
         )
     if height * width > MAX_PIXELS:
         raise ValueError(
-            f"{name} must have at most {MAX_PIXELS} {unit}; got {int(height)} x {int(width)}."
+            f"{name} must have at most {MAX_PIXELS} pixels; got {int(height)} x {int(width)}."
         )
     return int(height), int(width)
 

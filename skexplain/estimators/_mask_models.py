@@ -1,0 +1,160 @@
+"""What is learnt from annotated rows about the masks of others: of tables, and of images."""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..masks._fill import without_reasons
+from ..training._random import seed_layers
+from ._mask_network import MaskNetwork
+
+_CHUNK_ROWS = 256
+
+
+def row_degrees(masks, rows):
+    """Degrees of irrelevance of some rows, and where they are known; Tensors of shape (rows, ...).
+
+    An unknown degree is 0.
+    """
+    marks = masks.values[np.zeros_like(rows) if masks.for_all_rows else rows]
+    degree, known = masks.degrees(torch.as_tensor(marks))
+    return degree, torch.ones_like(degree, dtype=torch.bool) if known is None else known
+
+
+class ColumnShares:
+    """Mean degree of each column in annotated rows, for entries that are zero and that are not.
+
+    A column of which only one of the two was seen has one mean for both, and a column of which
+    nothing is known NaN.
+    """
+
+    def fit(self, X, masks, rows):
+        """Take the means over the given rows; returns self."""
+        degree, known = (part.double().numpy() for part in row_degrees(masks, rows))
+        occurs = X[rows] != 0
+        everywhere = _mean(degree, known)
+        shares = [_mean(degree, known * (occurs == value)) for value in (False, True)]
+        self.shares = np.where(np.isnan(shares), everywhere, shares).astype(np.float32)
+        return self
+
+    def degrees(self, X):
+        """Look up the degrees, float32, shape (n, d)."""
+        return np.where(X != 0, self.shares[1], self.shares[0])
+
+
+def _mean(values, weight):
+    """Weighted mean of each column, NaN where it has no weight."""
+    total = weight.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return (values * weight).sum(axis=0) / total
+
+
+class ImageMasks:
+    """Learns masks of images by binary cross entropy on their degrees.
+
+    Parameters
+    ----------
+    statistics : InputStatistics
+        Of the images; their range is cut at three standard deviations from the mean.
+    device : torch.device
+        Where to compute.
+    max_side : int
+        Larger images are averaged down to this side, and predictions interpolated back.
+    """
+
+    def __init__(self, statistics, device, max_side):
+        self.device = device
+        self.max_side = max_side
+        low = np.maximum(statistics.lower, statistics.mean - 3 * statistics.sd)
+        high = np.minimum(statistics.upper, statistics.mean + 3 * statistics.sd)
+        self.low, self.span = low, np.where(high > low, high - low, 1.0)
+        mean = torch.as_tensor((statistics.mean - low) / self.span, dtype=torch.float32)
+        self.mean = self._images(mean)
+
+    def fit(self, X, masks, rows, *, n_steps, batch_size, lr, repaint, seed):
+        """Train on the given rows; returns self."""
+        seed_layers(seed, self.device)  # the caller isolates the global state
+        generator = torch.Generator().manual_seed(seed)
+        side = min(self.max_side, max(X.shape[-2:]))
+        n_outputs = masks.values.shape[1] if X.ndim == 4 else 1
+        n_channels = X.shape[1] if X.ndim == 4 else 1
+        self.network = MaskNetwork(n_channels, n_outputs, side).to(self.device)
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=lr)
+        # The rate rises and falls to nothing, so that no lucky last step decides.
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=n_steps)
+        examples = self._examples(X, masks, rows)
+        for _ in range(n_steps):
+            drawn = torch.randperm(len(rows), generator=generator)[:batch_size].to(self.device)
+            x, degree, known = (part[drawn] for part in examples)
+            if repaint:
+                x = _repaint(x, degree, self.mean, generator)
+            losses = functional.binary_cross_entropy_with_logits(
+                self.network(x), degree, reduction="none"
+            )
+            loss = (losses * known).sum() / known.sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        return self
+
+    def degrees(self, X):
+        """Predict degrees of irrelevance, float32, shape (n, h, w) or (n, channels, h, w)."""
+        with torch.no_grad():
+            return np.concatenate([self._degrees(X[rows]) for rows in _chunks(len(X))])
+
+    def _degrees(self, X):
+        degree = torch.sigmoid(self.network(self._small(self._scaled(X))))
+        if degree.shape[2:] != X.shape[-2:]:
+            degree = functional.interpolate(degree, X.shape[-2:], mode="bilinear")
+        degree = degree.cpu().numpy()
+        return degree if X.ndim == 4 else degree[:, 0]
+
+    def _scaled(self, X):
+        scaled = (np.asarray(X, dtype=np.float32) - self.low) / self.span
+        return self._images(torch.as_tensor(scaled, dtype=torch.float32))
+
+    def _images(self, values):
+        """Give images a channel axis, on the device."""
+        values = values if values.ndim == 4 else values.unsqueeze(1)
+        return values.to(self.device)
+
+    def _small(self, images):
+        """Average larger images down."""
+        height, width = images.shape[2:]
+        shrink = self.max_side / max(height, width)
+        if shrink >= 1:
+            return images
+        size = [max(1, round(side * shrink)) for side in (height, width)]
+        return functional.adaptive_avg_pool2d(images, size)
+
+    def _examples(self, X, masks, rows):
+        """Images, degrees and which share of each pixel is known, averaged down; Tensors."""
+        parts = [self._example(X, masks, rows[chunk]) for chunk in _chunks(len(rows))]
+        return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+    def _example(self, X, masks, rows):
+        parts = row_degrees(masks, rows)
+        degree, known = (self._small(self._images(part.float())) for part in parts)
+        # Unknown pixels have degree 0, which is not to water down the average.
+        degree = (degree / known.clamp(min=1e-6)).clamp(0, 1)
+        return self._small(self._scaled(X[rows])), degree, known
+
+
+def _chunks(n_rows):
+    return [slice(start, start + _CHUNK_ROWS) for start in range(0, n_rows, _CHUNK_ROWS)]
+
+
+def _repaint(x, degree, mean, generator):
+    """Draw anew what is irrelevant, so that all kinds of it are seen in every place.
+
+    A third of the rows stay, a third take what is irrelevant in another row, a third one constant
+    per channel.
+    """
+    n_rows, n_channels = x.shape[:2]
+    donors = torch.randperm(n_rows, generator=generator).to(x.device)
+    constant = torch.rand(n_rows, n_channels, 1, 1, generator=generator).to(x.device)
+    choice = torch.rand(n_rows, 1, 1, 1, generator=generator).to(x.device)
+    swapped = without_reasons(x[donors], degree[donors], mean, 1.0, 0.0, 1.0)
+    painted = torch.where(choice < 1 / 3, swapped, constant)
+    return torch.where(choice < 2 / 3, x.lerp(painted, degree.expand_as(x)), x)

@@ -1,0 +1,312 @@
+"""Few masks are enough: learn what they look like, and fill in those of the other rows."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import KFold
+from sklearn.utils.validation import check_is_fitted
+
+from ..exceptions import UnreliableMaskWarning
+from ..masks import interpret_mask
+from ..training import isolated_random_state, measure_inputs
+from ._mask_models import ColumnShares, ImageMasks, row_degrees
+from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, root_seed
+from ._validation import check_inputs, check_weights, resolve_device
+
+# Masks that overlap less with what a person marked do more harm than good.
+_LOW_IOU = 0.5
+
+
+class MaskPropagator(BaseEstimator):
+    r"""Learn from annotated rows what their masks look like, and fill in the masks of the others.
+
+    Twenty or sixty masks are an afternoon's work; a penalty that sees so few of them helps little.
+    Where irrelevant features look alike in all rows (a patch, a ruler, a caption), a small model
+    can find them in the rest.
+
+    Images: a convolutional network with dilated 3x3 filters, trained for seconds by binary
+    cross entropy on the degrees of irrelevance.  It knows nothing of labels.
+
+    Tables and word counts: the mean degree of each column over the annotated rows, taken apart for
+    entries that are zero and entries that are not, since a word is irrelevant where it occurs.
+
+    Parameters
+    ----------
+    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
+        What a mask value of 1 says: the feature must not matter, or it is the reason.
+    threshold : float or None, default=0.5
+        Predicted degrees of irrelevance above it become 1, others 0; None keeps the degrees.  A
+        degree of 0.9 would leave a tenth of a decoy in place, which a network can still read.
+    repaint : bool, default=True
+        Images: whether two thirds of the training rows have their irrelevant pixels painted with
+        those of another row, or with a random constant.  So greys that no annotated row shows are
+        found, too.  False where the irrelevant part is an object to be told by its look alone.
+    max_side : int, default=32
+        Images: those of a longer side are averaged down to it, and predictions interpolated back.
+        Raise it for irrelevant parts that are thin; time goes with its square.
+    n_steps : int, default=600
+        Images: number of training steps.
+    batch_size : int, default=32
+        Images: annotated rows per step, at most.
+    lr : float, default=3e-3
+        Images: largest learning rate of Adam, reached after a third of the steps.
+    cv : int or None, default=3
+        Number of folds over the annotated rows in which `iou_` is measured, so many further
+        trainings; at most one per annotated row.  None: not measured.
+    device : str or torch.device, default="auto"
+        Where to compute; "auto": a CUDA device if there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches, repainting and folds.
+
+    Attributes
+    ----------
+    iou_ : float
+        How well masks of rows left out are predicted: the mean over them of the intersection over
+        union with their own masks, :math:`\sum \min(a, p) / \sum \max(a, p)` over known features
+        with degrees of irrelevance a and p; 1 where both are empty.  NaN if not measured.
+    n_annotated_ : int
+        Number of rows learnt from.
+    n_features_in_ : int
+        Length of axis 1 of X.
+    input_shape_ : tuple of int
+        Shape of one row.
+    feature_names_in_ : ndarray of str
+        Column names, where X had any.
+
+    See Also
+    --------
+    WithPropagatedMasks : Does it inside `fit`, so that a cross-validation does not leak.
+
+    Notes
+    -----
+    `fit` warns with :class:`~skexplain.exceptions.UnreliableMaskWarning` where `iou_` is below 0.5,
+    and where there is a single annotated row, on which nothing can be measured.  Two rows are
+    measured one by the other.
+
+    Examples
+    --------
+    Bright squares in random places, of which twelve are marked:
+
+    >>> import numpy as np
+    >>> from skexplain import MaskPropagator
+    >>> rng = np.random.default_rng(0)
+    >>> X, mask = rng.uniform(0, 0.7, size=(100, 12, 12)), np.zeros((100, 12, 12), dtype=bool)
+    >>> for row, (top, left) in enumerate(rng.integers(9, size=(100, 2))):
+    ...     mask[row, top : top + 4, left : left + 4] = True
+    >>> X[mask] = 1
+    >>> few = [mask[row] if row < 12 else None for row in range(100)]
+    >>> propagator = MaskPropagator(n_steps=100, random_state=0).fit(X, few)
+    >>> filled = propagator.fill(X, few)
+    >>> bool(np.mean(filled == mask) > 0.98)
+    True
+    """
+
+    __metadata_request__fit = {"mask": True}
+
+    _parameter_constraints: dict = {
+        "mask_marks": COMMON_CONSTRAINTS["mask_marks"],
+        "threshold": [Interval(Real, 0, 1, closed="left"), None],
+        "repaint": ["boolean"],
+        "max_side": [COUNT],
+        "n_steps": [COUNT],
+        "batch_size": [COUNT],
+        "lr": [POSITIVE],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "device": COMMON_CONSTRAINTS["device"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        mask_marks="irrelevant",
+        threshold=0.5,
+        repaint=True,
+        max_side=32,
+        n_steps=600,
+        batch_size=32,
+        lr=3e-3,
+        cv=3,
+        device="auto",
+        random_state=None,
+    ):
+        self.mask_marks = mask_marks
+        self.threshold = threshold
+        self.repaint = repaint
+        self.max_side = max_side
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.lr = lr
+        self.cv = cv
+        self.device = device
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn that images go in, too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether masks have been learnt."""
+        return hasattr(self, "model_")
+
+    def fit(self, X, mask, *, sample_weight=None):
+        """Learn what masks look like.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
+            Inputs of any numeric dtype.
+        mask : array-like, list of (array-like or None) or DataFrame
+            Masks in the shapes that the estimators take; NaN, or None in a list, where unknown.
+        sample_weight : array-like of shape (n,) or None, default=None
+            A row of weight 0 takes part in nothing; all others count alike.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If no row is annotated, or an argument is not legal.
+        """
+        self._validate_params()
+        device = resolve_device(self.device)
+        X = check_inputs(self, X)
+        if X.ndim not in (2, 3, 4):
+            raise ValueError(
+                f"X must have shape (n, d), (n, h, w) or (n, channels, h, w); got {X.shape}."
+            )
+        _, taking_part = check_weights(sample_weight, X)
+        masks = self._interpret(mask, X)
+        rows = [] if masks is None else taking_part[masks.annotated[taking_part]]
+        if not len(rows):
+            raise ValueError("mask must annotate at least one row, got none to learn from.")
+        seeds = np.random.SeedSequence(root_seed(self.random_state)).generate_state(2)
+        self.input_shape_ = X.shape[1:]
+        self.n_annotated_ = len(rows)
+        statistics = measure_inputs(X, taking_part) if X.ndim > 2 else None
+        with isolated_random_state(device):
+
+            def learn(rows):
+                return self._learn(X, masks, rows, statistics, device, int(seeds[0]))
+
+            self.model_ = learn(rows)
+            self.iou_ = self._cross_validate(learn, X, masks, rows, int(seeds[1]))
+        self._warn_about_quality()
+        return self
+
+    def fill(self, X, mask=None):
+        """Fill in the masks of rows that have none.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs, those of `fit` or others.
+        mask : array-like, list of (array-like or None), DataFrame or None, default=None
+            Masks to be kept, also those of single features in rows that are known in part; None:
+            all are predicted.
+
+        Returns
+        -------
+        ndarray of shape (n, d), (n, h, w), or (n, channels or 1, h, w) for images with channels
+            What 1 means is said by `mask_marks`.  Predicted values are bool, or float32 with
+            ``threshold=None``, and of the mask's own dtype where that holds more.  A mask without
+            unknown values is returned with its axis 0 as it was.  NaN is left in columns of
+            tables that no annotated row knows.
+        """
+        check_is_fitted(self)
+        X = check_inputs(self, X, reset=False)
+        masks = self._interpret(mask, X)
+        if masks is None:
+            return self._predict(X)
+        known = known_features(masks, len(X))
+        incomplete = np.flatnonzero(~known.reshape(len(known), -1).all(axis=1))
+        if not len(incomplete):
+            return masks.values
+        predicted = self._predict(X[incomplete])
+        shape = (len(X), *np.broadcast_shapes(masks.values.shape[1:], predicted.shape[1:]))
+        filled = np.empty(shape, dtype=np.result_type(masks.values, predicted))
+        filled[:] = masks.values
+        filled[incomplete] = np.where(known[incomplete], filled[incomplete], predicted)
+        return filled
+
+    def _interpret(self, mask, X):
+        names = getattr(self, "feature_names_in_", None)
+        return interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
+
+    def _learn(self, X, masks, rows, statistics, device, seed):
+        if X.ndim == 2:
+            return ColumnShares().fit(X, masks, rows)
+        return ImageMasks(statistics, device, self.max_side).fit(
+            X,
+            masks,
+            rows,
+            n_steps=self.n_steps,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            repaint=self.repaint,
+            seed=seed,
+        )
+
+    def _predict(self, X):
+        """Predict marks in the meaning of `mask_marks`, thresholded as asked for."""
+        degrees = self._decide(self.model_.degrees(X))
+        if self.mask_marks == "irrelevant":
+            return degrees
+        return ~degrees if degrees.dtype == bool else 1 - degrees
+
+    def _decide(self, degrees):
+        if self.threshold is None:
+            return degrees
+        decided = degrees > self.threshold
+        unknown = np.isnan(degrees)
+        return np.where(unknown, np.float32(np.nan), decided) if unknown.any() else decided
+
+    def _cross_validate(self, learn, X, masks, rows, seed):
+        if self.cv is None or len(rows) < 2:
+            return np.nan
+        folds = KFold(min(self.cv, len(rows)), shuffle=True, random_state=seed)
+        overlaps = []
+        for train, test in folds.split(rows):
+            predicted = self._decide(learn(rows[train]).degrees(X[rows[test]]))
+            overlaps.append(_overlap(masks, rows[test], predicted))
+        return float(np.concatenate(overlaps).mean())
+
+    def _warn_about_quality(self):
+        problem = None
+        if self.iou_ < _LOW_IOU:
+            problem = (
+                f"predicts masks of rows left out with an intersection over union of "
+                f"{self.iou_:.2f} only"
+            )
+        elif self.cv is not None and self.n_annotated_ == 1:
+            problem = "has learnt from 1 annotated row, so that nothing tells how well it predicts"
+        if problem:
+            warnings.warn(
+                f"{type(self).__name__} {problem}: look at what fill returns, or annotate more "
+                f"rows.",
+                UnreliableMaskWarning,
+                stacklevel=3,
+            )
+
+
+def known_features(masks, n_rows):
+    """Where marks were given; ndarray of bool, axis 0 of length n_rows."""
+    annotated = masks.annotated.reshape(n_rows, *(1,) * (masks.values.ndim - 1))
+    return annotated & ~np.isnan(masks.values) if masks.has_unknown else annotated
+
+
+def _overlap(masks, rows, predicted):
+    """Intersection over union of each row with its own mask, over known features."""
+    own, known = (part.numpy() for part in row_degrees(masks, rows))
+    # A feature left unknown is as good as one that may matter.
+    own, predicted = np.broadcast_arrays(own, np.nan_to_num(predicted.astype(np.float32)))
+    axes = tuple(range(1, own.ndim))
+    both = np.minimum(own, predicted).sum(axis=axes)  # 0 where unknown
+    either = (np.maximum(own, predicted) * known).sum(axis=axes)
+    return np.where(either > 0, both / np.where(either > 0, either, 1), 1.0)

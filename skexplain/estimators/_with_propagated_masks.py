@@ -1,0 +1,257 @@
+"""An estimator that fills in the masks of rows that have none before it learns from them."""
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..masks import interpret_mask
+from ._mask_propagation import MaskPropagator, known_features
+from ._validation import check_inputs, check_weights
+
+
+def _estimator_has(method):
+    """Tell whether the estimator, fitted or not, has a method."""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
+    """Fit an estimator on masks filled in from those of a few annotated rows.
+
+    `fit` learns from the annotated rows what masks look like, predicts those of the other rows, and
+    trains the estimator on all of them.  As it happens inside `fit`, no mask of a test fold is ever
+    learnt from in a search or a cross-validation.  Where every feature is known, or none, it equals
+    the estimator.
+
+    Parameters
+    ----------
+    estimator : classifier or regressor whose `fit` takes a mask
+        What is trained.  A pipeline needs scikit-learn's metadata routing, and an X of numbers, for
+        its masks are over the X that this estimator is given.
+    propagator : MaskPropagator or None, default=None
+        What fills masks in; None: ``MaskPropagator()``.  It is told the estimator's `mask_marks`,
+        and the estimator's `random_state` where it has none of its own.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The trained estimator.
+    propagator_ : MaskPropagator or None
+        The fitted propagator, with `iou_`; None where there was nothing to fill in, or to learn
+        from.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, for a classifier.
+    n_features_in_ : int
+        Length of axis 1 of X.
+    feature_names_in_ : ndarray of str
+        Column names, where X had any.
+
+    See Also
+    --------
+    MaskPropagator : Fills in masks, to be looked at before they are used.
+
+    Examples
+    --------
+    A bright square, in a random place, whose shade tells the label:
+
+    >>> import numpy as np
+    >>> from skexplain import MaskPropagator, SwapExClassifier, WithPropagatedMasks
+    >>> rng = np.random.default_rng(0)
+    >>> X, mask = rng.uniform(0, 0.5, size=(100, 12, 12)), np.zeros((100, 12, 12), dtype=bool)
+    >>> for row, (top, left) in enumerate(rng.integers(9, size=(100, 2))):
+    ...     mask[row, top : top + 4, left : left + 4] = True
+    >>> y = np.arange(100) % 2
+    >>> X[mask] = np.repeat(0.8 + 0.2 * y, 16)
+    >>> few = [mask[row] if row < 12 else None for row in range(100)]
+    >>> clf = WithPropagatedMasks(SwapExClassifier(max_epochs=3, random_state=0))
+    >>> clf = clf.set_params(propagator=MaskPropagator(n_steps=100)).fit(X, y, mask=few)
+    >>> bool(clf.propagator_.iou_ > 0.9)
+    True
+    """
+
+    # Masks are handed on by Pipeline, GridSearchCV and the like without further calls.
+    __metadata_request__fit = {"mask": True}
+
+    def __init__(self, estimator, propagator=None):
+        self.estimator = estimator
+        self.propagator = propagator
+
+    def __sklearn_tags__(self):
+        """Be to scikit-learn what the estimator is."""
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        for name in ("estimator_type", "target_tags", "input_tags"):
+            setattr(tags, name, getattr(inner, name))
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether there is a trained estimator."""
+        return hasattr(self, "estimator_")
+
+    def get_metadata_routing(self):
+        """Say which metadata are for this estimator, and which for the one inside.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
+        """Fill in masks, and train on labels and masks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
+            Inputs of any numeric dtype.
+        y : array-like of shape (n,)
+            Class labels or target values.
+        mask : array-like, list of (array-like or None), DataFrame or None, default=None
+            Masks of some rows, in the shapes that the estimator takes; NaN, or None in a list,
+            where unknown.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Non-negative weights; a row of weight 0 takes part in nothing.
+        **fit_params
+            Passed on to the estimator's `fit`.
+
+        Returns
+        -------
+        self
+        """
+        estimator, propagator = clone(self.estimator), None
+        if mask is not None:
+            mask, propagator = self._propagate(estimator, X, mask, sample_weight)
+        given = {"mask": mask, "sample_weight": sample_weight, **fit_params}
+        given = {name: value for name, value in given.items() if value is not None}
+        if _routing_enabled():
+            given = process_routing(self, "fit", **given).estimator.fit
+        estimator.fit(X, y, **given)
+        # Only now: nothing learnt earlier is lost to a bad argument.
+        self.estimator_, self.propagator_ = estimator, propagator
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(estimator, name):
+                setattr(self, name, getattr(estimator, name))
+        return self
+
+    def _propagate(self, estimator, X, mask, sample_weight):
+        """Return the mask to train on, and the fitted propagator or None."""
+        propagator = MaskPropagator() if self.propagator is None else clone(self.propagator)
+        marks = _parameter(estimator, "mask_marks")
+        if marks is not None:
+            propagator.set_params(mask_marks=marks)
+        if propagator.random_state is None:
+            # A clone, so that nothing is drawn from a RandomState of the estimator's.
+            propagator.set_params(random_state=_parameter(clone(estimator), "random_state"))
+        checked = check_inputs(propagator, X)
+        _, rows = check_weights(sample_weight, checked)
+        names = getattr(propagator, "feature_names_in_", None)
+        masks = interpret_mask(
+            mask, checked.shape, marks=propagator.mask_marks, feature_names=names
+        )
+        complete = known_features(masks, len(checked))[rows].all()
+        if complete or not masks.annotated[rows].any():
+            return mask, None
+        propagator.fit(X, mask, sample_weight=sample_weight)
+        return propagator.fill(X, mask), propagator
+
+    @property
+    def mask_marks(self):
+        """What a mask value of 1 says, as the estimator has it; scorers that take masks ask."""
+        return self.estimator.mask_marks
+
+    @property
+    def classes_(self):
+        """Class labels."""
+        return self.estimator_.classes_
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X):
+        """Predict with the trained estimator.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict class probabilities with the trained estimator.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Compute the decision function of the trained estimator.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_classes)
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    @available_if(_estimator_has("score"))
+    def score(self, X, y, sample_weight=None):
+        """Compute the score of the trained estimator.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+        y : array-like of shape (n,)
+            Class labels or target values.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            Accuracy of a classifier, coefficient of determination of a regressor.
+        """
+        check_is_fitted(self)
+        return self.estimator_.score(X, y, sample_weight=sample_weight)
+
+
+def _parameter(estimator, name):
+    """Return a parameter of an estimator or of one nested in it; None if there is none."""
+    params = estimator.get_params(deep=True)
+    found = (value for key, value in params.items() if key.rpartition("__")[2] == name)
+    return next((value for value in found if value is not None), None)
