@@ -118,7 +118,7 @@ def mask_from_coco(
             if image is None:
                 yield None
                 continue
-            shown = [r for r in records.get(image, []) if True or not r[1].get("iscrowd")]
+            shown = [r for r in records.get(image, []) if include_crowd or not r[1].get("iscrowd")]
             where = f"{source}: image id {image!r}"
             if not shown:
                 yield row_without_marks(missing, shape, f"{where} has no region to mark")

@@ -235,6 +235,10 @@ def broken(key, number, **changes):
             broken("annotations", 0, segmentation={"size": [2, 2], "counts": [4]}),
             r"\(id 10\): .size. of the run lengths is \(2, 2\), that of the image \(24, 31\)",
         ),
+        (  # the sides swapped
+            broken("annotations", 0, segmentation={"size": [31, 24], "counts": [31 * 24]}),
+            r"\(id 10\): .size. of the run lengths is \(31, 24\)",
+        ),
         (
             broken("annotations", 0, segmentation={"size": [24, 31], "counts": [4]}),
             r"\(id 10\): .*they add up to 4",

@@ -21,6 +21,7 @@ def save(folder, name, pixels=PIXELS, mode=None):
 def folder(tmp_path):
     save(tmp_path, "a.png")
     save(tmp_path, "b.v2.png", 255 - PIXELS)
+    save(tmp_path, "b.png", 0 * PIXELS)  # what "b.v2" is not
     save(tmp_path, "c.png", 0 * PIXELS)
     return tmp_path
 
@@ -40,8 +41,9 @@ def test_names_stay_in_the_folder(folder):
     inner = folder / "inner"
     inner.mkdir()
     save(inner, "d.png")
-    with pytest.raises(FileNotFoundError, match="no mask for any of"):
-        mask_from_folder(inner, ["../a.png"])
+    for name in ("../a.png", "../a", str(folder / "a")):
+        with pytest.raises(FileNotFoundError, match="no mask for any of"):
+            mask_from_folder(inner, [name])
 
 
 def test_a_suffix_can_be_more_than_an_ending(tmp_path):
