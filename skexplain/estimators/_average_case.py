@@ -191,9 +191,12 @@ class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
     in their units): a row never gives its reasons away.  With one mask for all rows columns or
     pixels are plainly exchanged.  There is no radius to choose, values stay on the data, and a step
     costs about two of the label loss's.  Use it first.  Where values that never occur in training
-    must be survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.  Mark a column
-    in every row where it must not matter, also where it is zero: marks of a word only in the texts
-    that hold it do not tell what it is to be exchanged for.
+    must be survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.
+
+    Mark a place in every row where it must not matter, also where the trap is absent: marks of a
+    word only in the texts that hold it, or of a ruler only in the images that show one, do not tell
+    what it is to be exchanged for, and every ruler is exchanged for a ruler.  If no reasons stand
+    there, ``mask.any(axis=0, keepdims=True)`` marks all places in all rows.
 
     Parameters
     ----------

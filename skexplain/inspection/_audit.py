@@ -51,10 +51,11 @@ def audit(
 ):
     """Report whether a classifier leans on features that must not matter.
 
-    The test is a swap: each row is given the irrelevant features of another row, and predictions
-    that change were owed to them.  Unlike accuracy on held-out rows it tells even where the
-    shortcut holds in all data at hand, and it needs no gradients, so that any classifier can be
-    audited.
+    There are two tests.  Each row is given the irrelevant features of another row (a swap), or has
+    them set to the mean of its other features (erasure: it tells of a trap that looks alike
+    wherever it is, such as a white ruler); predictions that change were owed to them.  Unlike
+    accuracy on held-out rows this tells even where the shortcut holds in all data at hand, and it
+    needs no gradients, so that any classifier can be audited.
 
     Parameters
     ----------
@@ -103,9 +104,11 @@ def audit(
 
     Notes
     -----
-    The verdict is "leans" where the accuracy lost by the swap is more than 0.05 beyond doubt (its
-    lower 95 % bound, rows paired), or the share of flipped predictions more than 0.10; "does not
-    lean" where both upper bounds are below; and "unclear" in between: more annotated rows decide.
+    The verdict is "leans" where the accuracy lost by a swap or by erasure is more than 0.05 beyond
+    doubt (its lower 95 % bound, rows paired), or the share of flipped predictions more than 0.10;
+    "does not lean" where all upper bounds are below; and "unclear" in between: more annotated rows
+    decide.  Only rows that have a mask are put to the test: that a ruler would turn a row without
+    one is seen only if the place of the ruler is masked there, too.
 
     Examples
     --------
@@ -129,16 +132,20 @@ def audit(
     y = row_labels(y, "y", len(swap.inputs), "X")
     names = _feature_names(feature_names, swap.inputs)
     predicted = swap.predict(np.arange(len(y)))
-    swaps = _predict_swapped(swap, n_repeats, seed)
+    swaps = _predict_perturbed(swap, n_repeats, seed)
 
     report = AuditReport(
         estimator=type(estimator).__name__,
         **_coverage(swap),
         accuracy=float(np.mean(predicted == y)),
-        **_after_swap(swap, y, predicted, swaps),
+        accuracy_annotated=float(np.mean((predicted == y)[swap.annotated])),
+        **_compare("swap", swap, y, predicted, swaps),
         flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
     )
     if not swap.changes_text:
+        erase = Perturber(estimator, X, mask, marks, "erase")
+        erased = _predict_perturbed(erase, 1, seed)
+        report.update(_compare("erasure", erase, y, predicted, erased))
         report.update(_under_noise(estimator, X, y, mask, marks, n_repeats, seed))
     maps = None
     if isinstance(estimator, BaseExplanationClassifier):
@@ -153,10 +160,11 @@ def audit(
     return report
 
 
-def _predict_swapped(swap, n_repeats, seed):
-    """Predict the annotated rows after each of some swaps, shape (n_repeats, n_annotated)."""
+def _predict_perturbed(perturber, n_repeats, seed):
+    """Predict the annotated rows after each of some changes, shape (n_repeats, n_annotated)."""
     generators = np.random.default_rng(seed).spawn(n_repeats)
-    return np.stack([swap.predict_perturbed(swap.annotated, each) for each in generators])
+    rows = perturber.annotated
+    return np.stack([perturber.predict_perturbed(rows, each) for each in generators])
 
 
 def _coverage(swap):
@@ -172,20 +180,20 @@ def _coverage(swap):
     }
 
 
-def _after_swap(swap, y, predicted, swaps):
-    rows = swap.annotated
-    before, after = predicted[rows] == y[rows], swaps == y[rows]
+def _compare(change, perturber, y, predicted, changed):
+    """Hold predictions after a change against those before."""
+    rows = perturber.annotated
+    before, after = predicted[rows] == y[rows], changed == y[rows]
     lost = before - after.mean(axis=0)
-    changeable = np.isin(rows, swap.irrelevant)
-    flips = (swaps != predicted[rows])[:, changeable].mean()
+    changeable = np.isin(rows, perturber.irrelevant)
+    flips = (changed != predicted[rows])[:, changeable].mean()
     low, high = wilson_interval(flips, changeable.sum())
     return {
-        "accuracy_annotated": float(before.mean()),
-        "accuracy_after_swap": float(after.mean()),
-        "lost_by_swap": float(lost.mean()),
-        "lost_by_swap_se": float(lost.std(ddof=1) / np.sqrt(len(lost))),
-        "flip_rate": float(flips),
-        "flip_rate_interval": (float(low), float(high)),
+        f"accuracy_after_{change}": float(after.mean()),
+        f"lost_by_{change}": float(lost.mean()),
+        f"lost_by_{change}_se": float(lost.std(ddof=1) / np.sqrt(len(lost))),
+        f"flips_by_{change}": float(flips),
+        f"flips_by_{change}_interval": (float(low), float(high)),
     }
 
 
@@ -301,10 +309,17 @@ def _spread(rows, number):
 
 
 def _verdict(report):
-    margin = _Z * report.lost_by_swap_se
-    low, high = report.flip_rate_interval
-    if report.lost_by_swap - margin > _TOLERATED_LOSS or low > _TOLERATED_FLIPS:
+    verdicts = {_verdict_on(report, change) for change in ("swap", "erasure")}
+    return next(each for each in ("leans", "unclear", "does not lean") if each in verdicts)
+
+
+def _verdict_on(report, change):
+    if f"lost_by_{change}" not in report:
+        return "does not lean"
+    lost, margin = report[f"lost_by_{change}"], _Z * report[f"lost_by_{change}_se"]
+    low, high = report[f"flips_by_{change}_interval"]
+    if lost - margin > _TOLERATED_LOSS or low > _TOLERATED_FLIPS:
         return "leans"
-    if report.lost_by_swap + margin < _TOLERATED_LOSS and high < _TOLERATED_FLIPS:
+    if lost + margin < _TOLERATED_LOSS and high < _TOLERATED_FLIPS:
         return "does not lean"
     return "unclear"

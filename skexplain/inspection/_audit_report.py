@@ -22,7 +22,14 @@ _NUMBERS = {
     ),
     "lost_by_swap": ("lost by the swap", "the difference; 0 is right"),
     "lost_by_swap_se": ("… its standard error", "rows paired"),
-    "flip_rate": ("flip rate", "share of predictions that the swap changes; 0 is right"),
+    "flips_by_swap": ("flips by the swap", "share of predictions that change; 0 is right"),
+    "accuracy_after_erasure": (
+        "accuracy after erasure",
+        "irrelevant features set to the mean of the others (a table: of the column)",
+    ),
+    "lost_by_erasure": ("lost by erasure", "the difference; 0 is right"),
+    "lost_by_erasure_se": ("… its standard error", "rows paired"),
+    "flips_by_erasure": ("flips by erasure", "share of predictions that change; 0 is right"),
     "accuracy_noise_on_irrelevant": (
         "accuracy, noise on irrelevant features",
         "Gaussian noise of one standard deviation",
@@ -77,15 +84,18 @@ class AuditReport(Bunch):
         Rows, those with a mask, and those with something irrelevant.
     irrelevant_share : float
         Share of the features of the latter that is irrelevant.
-    accuracy, accuracy_annotated, accuracy_after_swap : float
-        As is, of all rows and of the annotated ones; and of these with the irrelevant features of
-        another row.
-    lost_by_swap, lost_by_swap_se : float
-        Their difference and its standard error.
-    flip_rate : float
+    accuracy, accuracy_annotated : float
+        As is, of all rows and of the annotated ones.
+    accuracy_after_swap, lost_by_swap, lost_by_swap_se : float
+        Of the annotated rows with the irrelevant features of another row; the difference, and its
+        standard error.
+    flips_by_swap : float
         Share of predictions that the swap changes, among rows with something irrelevant.
-    flip_rate_interval : (float, float)
+    flips_by_swap_interval : (float, float)
         Its 95 % interval.
+    accuracy_after_erasure, lost_by_erasure, lost_by_erasure_se, flips_by_erasure : float
+    flips_by_erasure_interval : (float, float)
+        The same with the irrelevant features erased; only where they are numbers.
     flip_rate_by_feature : dict
         For tables of at most 20 irrelevant columns: flip rate when one column alone is swapped.
     accuracy_noise_on_irrelevant, accuracy_noise_on_core, relative_core_sensitivity : float

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from ..masks import interpret_mask
-from ..masks._fill import without_reasons
+from ..masks._fill import pooled_axes, without_reasons
 from ..masks._statistics import measure_inputs
 from ._inputs import degrees_of, read_inputs
 
-PERTURBATIONS = ("swap", "gaussian", "uniform", "offset")
+PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
 
 
 class Perturber:
@@ -29,10 +29,10 @@ class Perturber:
         What may change.
     mask_marks : {"irrelevant", "relevant"} or None
         What 1 says; None: what the estimator says, "irrelevant" if nothing.
-    perturbation : {"swap", "gaussian", "uniform", "offset"}
+    perturbation : {"swap", "erase", "gaussian", "uniform", "offset"}
         How the features change.
     epsilon : float, default=1.0
-        Size of the change, unless they are swapped.
+        Size of the change, unless they are swapped or erased.
     input_unit : {"sd", "input"}, default="sd"
         Unit of epsilon.
     where : {"irrelevant", "core"}, default="irrelevant"
@@ -132,10 +132,12 @@ class Perturber:
         for part in self.inputs.chunks(rows):
             a = self._degrees(part)
             x = torch.from_numpy(self.inputs[part])
-            if donors is None:
-                values = x + self.epsilon * a * self._unit * self._noise(x.shape, generator)
-            else:
+            if self.perturbation == "swap":
                 values = x.lerp(self._given(donors[part]), a.expand_as(x))
+            elif self.perturbation == "erase":
+                values = x.lerp(self._surroundings(x, a), a.expand_as(x))
+            else:
+                values = x + self.epsilon * a * self._unit * self._noise(x.shape, generator)
             changed = (a > 0).any(0).numpy() if x.ndim == 2 else None
             of_part = {column: rows_of_X[part] for column, rows_of_X in givers.items()}
             yield self.inputs.replace(part, values.numpy(), changed, of_part)
@@ -153,6 +155,16 @@ class Perturber:
         if self.perturbation == "uniform":
             return torch.from_numpy(generator.uniform(-1, 1, shape))
         return 1.0
+
+    def _surroundings(self, x, a):
+        """Mean of what an image has besides, per channel; of a table the mean of each column."""
+        if x.ndim == 2:
+            return self._mean.expand_as(x)
+        axes, rest = pooled_axes(x), (1 - a).expand_as(x)
+        share = rest.sum(axes, keepdim=True)
+        own_mean = (rest * x).sum(axes, keepdim=True) / share.clamp(min=1)
+        # With less than one whole pixel left, the mean of X.
+        return torch.where(share >= 1, own_mean, self._mean).expand_as(x)
 
     def _given(self, donors):
         a = self._degrees(donors) * torch.as_tensor(self.inputs.numeric)

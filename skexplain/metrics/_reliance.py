@@ -207,14 +207,16 @@ def nuisance_flip_rate(
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
         change.  Rows with nothing irrelevant do not count.
-    perturbation : {"swap", "gaussian", "uniform", "offset"}, default="swap"
+    perturbation : {"swap", "erase", "gaussian", "uniform", "offset"}, default="swap"
         - "swap": the irrelevant features of another row, see :func:`accuracy_after_swap`;
+        - "erase": in an image the mean of its other pixels, per channel, in a table the mean of the
+          column over this X; it tells what a swap cannot, a trap that looks alike wherever it is;
         - "gaussian": Gaussian noise of standard deviation `epsilon`;
         - "uniform": noise drawn uniformly between plus and minus `epsilon`;
         - "offset": `epsilon` is added.
     epsilon : float, default=1.0
-        Size of the change, in `input_unit`; a swap has none.  Zero or more, and of any sign for
-        "offset".
+        Size of the change, in `input_unit`; "swap" and "erase" have none.  Zero or more, and of any
+        sign for "offset".
     input_unit : {"sd", "input"}, default="sd"
         Unit of `epsilon`: the standard deviation of each column, or of each channel of an image,
         over this X; or X as it is.

@@ -60,6 +60,17 @@ def shortcut():
     return digits, ERMClassifier(max_epochs=10, random_state=0).fit(digits.data, digits.target)
 
 
+class BrightCorner(ClassifierMixin, BaseEstimator):
+    """Tells whether the first pixel of an image is bright."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return (X[:, 0, 0] > 0.5).astype(int)
+
+
 def leak(n=400):
     """Two columns that equal the label, the second irrelevant."""
     y = np.arange(n) % 2
@@ -72,9 +83,9 @@ def test_a_model_that_reads_the_irrelevant_column_leans():
     assert report.verdict == "leans"
     assert report.accuracy == report.accuracy_annotated == 1.0
     # A random row of two balanced classes has the other label half of the time.
-    assert report.flip_rate == pytest.approx(0.5, abs=0.05)
-    assert report.lost_by_swap == pytest.approx(report.flip_rate)
-    assert report.accuracy_after_swap == pytest.approx(1 - report.flip_rate)
+    assert report.flips_by_swap == pytest.approx(0.5, abs=0.05)
+    assert report.lost_by_swap == pytest.approx(report.flips_by_swap)
+    assert report.accuracy_after_swap == pytest.approx(1 - report.flips_by_swap)
     assert report.flip_rate_by_feature == {"x1": pytest.approx(0.5, abs=0.05)}
     assert report.irrelevant_share == pytest.approx(1 / 3)
     assert (report.n_rows, report.n_annotated, report.n_irrelevant) == (400, 400, 400)
@@ -86,7 +97,7 @@ def test_a_model_that_reads_another_column_does_not_lean():
     X, y, mask = leak()
     report = audit(ColumnReader(0), X, y, mask, random_state=0)
     assert report.verdict == "does not lean"
-    assert report.flip_rate == report.lost_by_swap == report.lost_by_swap_se == 0.0
+    assert report.flips_by_swap == report.lost_by_swap == report.lost_by_swap_se == 0.0
     assert report.flip_rate_by_feature == {"x1": 0.0}
     assert report.relative_core_sensitivity == 1.0
 
@@ -95,9 +106,26 @@ def test_few_rows_are_unclear():
     X, y, mask = leak(8)
     report = audit(ColumnReader(0), X, y, mask, random_state=0)
     assert report.verdict == "unclear"
-    assert report.flip_rate == 0.0
+    assert report.flips_by_swap == 0.0
     # Wilson's interval of 0 among 8, from statsmodels.
-    assert report.flip_rate_interval == pytest.approx((0.0, 0.324412), abs=1e-5)
+    assert report.flips_by_swap_interval == pytest.approx((0.0, 0.324412), abs=1e-5)
+
+
+def test_a_trap_that_looks_alike_wherever_it_is_is_found_by_erasure():
+    """A white square marks class 1: swapped for another white square it stays."""
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    X, mask = rng.uniform(0, 0.2, size=(200, 6, 6)), np.zeros((200, 6, 6), dtype=bool)
+    mask[y == 1, :2, :2] = True
+    X[mask] = 1.0
+    model = BrightCorner().fit(X, y)
+    report = audit(model, X, y, mask, random_state=0)
+    assert report.flips_by_swap == 0.0
+    assert report.flips_by_erasure == 1.0
+    assert report.lost_by_erasure == 0.5  # class 1 alone is masked, and lost
+    assert report.verdict == "leans"
+    # With the place masked in all rows, the swap sees it, too.
+    assert audit(model, X, y, mask.any(axis=0, keepdims=True), random_state=0).flips_by_swap > 0.3
 
 
 def test_flips_alone_are_enough():
@@ -121,7 +149,7 @@ def test_numbers_are_those_of_the_metrics(shortcut):
     swapped = accuracy_after_swap(clf, X, y, mask, n_repeats=15, random_state=1)
     assert report.accuracy_after_swap == pytest.approx(swapped, abs=0.03)
     flips = nuisance_flip_rate(clf, X, mask, n_repeats=15, random_state=1)
-    assert report.flip_rate == pytest.approx(flips, abs=0.03)
+    assert report.flips_by_swap == pytest.approx(flips, abs=0.03)
     maps = saliency(clf, X)
     assert report.irrelevant_saliency_mass == irrelevant_saliency_mass(maps, mask)
     assert report.wrong_reason_share == wrong_reason_share(maps, mask)
@@ -138,7 +166,7 @@ def test_the_swap_repairs_what_the_audit_finds():
         # On rows with the shortcut, where accuracy says nothing.
         report = audit(clf, digits.data, digits.target, digits.mask, random_state=0)
         assert report.accuracy > 0.95
-        verdicts[cls] = report.verdict, report.flip_rate
+        verdicts[cls] = report.verdict, report.flips_by_swap
     # Measured flip rates: .68 and .05.
     assert verdicts[ERMClassifier][0] == "leans"
     assert verdicts[ERMClassifier][1] > 0.4
@@ -182,7 +210,7 @@ def test_a_data_frame_with_text_in_any_classifier():
     assert "accuracy_noise_on_irrelevant" not in report
     assert "irrelevant_saliency_mass" not in report
     frame = report.to_frame()
-    assert frame.loc["flip_rate", "value"] == report.flip_rate
+    assert frame.loc["flips_by_swap", "value"] == report.flips_by_swap
 
 
 def test_sparse_words_with_their_documents(tmp_path):
@@ -208,7 +236,7 @@ def test_a_pipeline_of_ours_is_audited_without_gradients():
     model = make_pipeline(StandardScaler(), quick(ERMClassifier)).fit(X, y)
     report = audit(model, X, y, mask, random_state=0)
     assert "irrelevant_saliency_mass" not in report
-    assert report.flip_rate >= 0
+    assert report.flips_by_swap >= 0
 
 
 # -- pages ---------------------------------------------------------------------------------------
@@ -261,7 +289,7 @@ def test_the_page_is_whole_and_needs_nothing_else(tmp_path, image_report):
         assert base64.b64decode(data).startswith(b"\x89PNG")
     text = " ".join(page.text)
     assert "It leans on what it must not." in text
-    assert f"{report.flip_rate:.3f}" in text
+    assert f"{report.flips_by_swap:.3f}" in text
     assert pyplot.get_fignums() == []
 
 
@@ -290,10 +318,10 @@ def test_it_shows_itself_in_a_notebook_and_as_text(monkeypatch):
     X, y, mask = leak()
     report = audit(ColumnReader(1), X, y, mask, random_state=0)
     assert "<img" in report._repr_html_()
-    assert re.search(r"flip rate +0\.\d{3}", repr(report))
+    assert re.search(r"flips by the swap +0\.\d{3}", repr(report))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     body = report._repr_html_()
-    assert "flip rate" in body
+    assert "flips by the swap" in body
     assert "<img" not in body
     with pytest.raises(ImportError, match=r"skexplain\[plot\]"):
         report.to_html("nowhere.html")

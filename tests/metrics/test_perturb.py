@@ -72,6 +72,26 @@ def test_stand_ins_stay_in_the_range_of_their_column():
     assert_array_equal(swapped[0], [100, 1])
 
 
+# -- erasure --------------------------------------------------------------------------------------
+
+
+def test_erasure_of_an_image_by_hand():
+    """Pixels become the mean of the others in their channel, to their degree."""
+    X = np.array([[[[1.0, 3.0], [5.0, 9.0]], [[0.0, 0.0], [2.0, 8.0]]]])
+    mask = np.array([[[0, 0], [0, 1]]])
+    assert_allclose(perturb(X, mask, "erase")[0], [[[1, 3], [5, 3]], [[0, 0], [2, 2 / 3]]])
+    # By half: the others weigh 3.5 pixels, and half of the way is gone.
+    halfway = perturb(X, mask / 2, "erase")[0, 0, 1, 1]
+    assert halfway == pytest.approx((9 + (1 + 3 + 5 + 4.5) / 3.5) / 2)
+
+
+def test_erasure_where_nothing_is_left_and_in_a_table():
+    X = np.array([[[1.0, 3.0]], [[5.0, 7.0]]])
+    assert_allclose(perturb(X, np.ones_like(X), "erase"), np.full_like(X, 4.0))  # the mean of X
+    table = np.array([[1.0, 10.0], [3.0, 30.0]])
+    assert_allclose(perturb(table, [[0, 1]], "erase"), [[1, 20], [3, 20]])
+
+
 @every_shape
 def test_a_swap_hands_on_irrelevant_features_and_leaves_the_others(shape):
     rng = np.random.default_rng(0)
