@@ -1,0 +1,90 @@
+"""The ``skexplain`` command.
+
+``_audit``, ``_compare``, ``_inspect``, ``_convert`` and ``_propagate`` hold a command each: its
+texts, its arguments and the function that runs it.
+"""
+
+import argparse
+import sys
+import warnings
+
+from .. import __version__
+from . import _audit, _compare, _convert, _inspect, _propagate
+from ._audit import audit
+from ._compare import compare
+from ._convert import convert
+from ._inspect import inspect
+from ._propagate import propagate
+
+_DESCRIPTION = """\
+Learn from labels and from the reasons for them.
+
+  skexplain audit             does a model lean on what must not matter?
+  skexplain masks inspect     look at masks before a training
+  skexplain masks convert     make masks of a COCO file or of a folder of images
+  skexplain masks propagate   fill in the masks of rows that nobody annotated
+  skexplain compare           train every estimator on data with a shortcut, see who is fooled
+"""
+
+_MASKS = """\
+Masks say of each feature whether it may matter for the label. Annotate, convert, inspect, and
+propagate where only some rows are annotated.
+"""
+
+
+def main(argv=None):
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None: those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        with warnings.catch_warnings():  # puts showwarning back
+            warnings.showwarning = _show_warning
+            return arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        print(f"skexplain: {error}", file=sys.stderr)
+        return 1
+
+
+def _show_warning(message, *_):
+    """Show a warning without the line of source code that raised it."""
+    print(f"skexplain: warning: {message}", file=sys.stderr)
+
+
+def _parser():
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("skexplain", description=_DESCRIPTION, formatter_class=raw)
+    parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add(commands, "audit", _audit, audit)
+    masks = commands.add_parser("masks", help="inspect, convert, propagate", description=_MASKS)
+    masks = masks.add_subparsers(required=True, metavar="command")
+    _add(masks, "inspect", _inspect, inspect)
+    _add(masks, "convert", _convert, convert)
+    _add(masks, "propagate", _propagate, propagate)
+    _add(commands, "compare", _compare, compare)
+    return parser
+
+
+def _add(commands, name, module, run):
+    command = commands.add_parser(
+        name,
+        help=module.SUMMARY,
+        description=module.DESCRIPTION,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(command)
+    command.set_defaults(run=run)

@@ -1,0 +1,77 @@
+"""``skexplain compare``."""
+
+import os
+import sys
+
+from .. import studies
+from ._options import positive
+
+SUMMARY = "train every estimator on data with a shortcut"
+
+DESCRIPTION = """\
+Train estimators on images in which a shade of grey gives the label away in training and lies in the
+test set. Each that learns from masks is trained with them and, as a control, with masks shuffled
+between rows; beside them stand the plain network (erm) and the same without the shortcut in its
+training data, the ceiling. Printed are accuracy, its mean over groups and that of the worst group
+(mean and standard deviation over seeds), and the gain in mean-group accuracy over erm and over
+shuffled masks, paired over seeds, with its standard error.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain compare
+  skexplain compare --dataset decoy-half --estimators grad-reg pgd-ex --seeds 10
+  skexplain compare --output rows.csv --plot picture.png
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    _add_choice(command, "--dataset", studies.DATASETS, "data sets")
+    _add_choice(command, "--estimators", studies.ESTIMATORS, "estimators; erm is always there")
+    command.add_argument(
+        "--seeds", type=positive, default=3, metavar="N", help="repetitions (default: 3)"
+    )
+    command.add_argument(
+        "--epochs", type=positive, default=30, metavar="N", help="epochs of a fit (default: 30)"
+    )
+    command.add_argument(
+        "--n-jobs",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="processes (default: one per core)",
+    )
+    command.add_argument("--output", metavar="FILE.csv", help="write a line per fit")
+    command.add_argument(
+        "--plot", metavar="FILE.png", help='draw the result (needs the extra "plot")'
+    )
+
+
+def _add_choice(command, name, catalogue, what):
+    command.add_argument(
+        name,
+        nargs="+",
+        choices=list(catalogue),
+        metavar="NAME",
+        help=f"{what}, of: {', '.join(catalogue)} (default: all)",
+    )
+
+
+def compare(arguments):
+    """Run the command and return its exit status."""
+    rows = studies.compare(
+        arguments.dataset,
+        arguments.estimators,
+        seeds=arguments.seeds,
+        max_epochs=arguments.epochs,
+        n_jobs=arguments.n_jobs,
+        progress=sys.stderr.isatty(),
+    )
+    # The numbers first: a file that cannot be written must not cost them.
+    print(studies.format_table(studies.summarise(rows)))
+    if arguments.output:
+        studies.write_csv(rows, arguments.output)
+    if arguments.plot:
+        studies.plot_comparison(rows, arguments.plot)
+    return 0

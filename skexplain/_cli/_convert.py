@@ -1,0 +1,55 @@
+"""``skexplain masks convert``."""
+
+import numpy as np
+
+from ..masks import invert_mask, mask_coverage
+from ._mask_input import add_mask_input, read_masks
+from ._options import npz_file
+
+SUMMARY = "make masks of a COCO file or of a folder of images"
+
+DESCRIPTION = """\
+Make masks that fit(mask=...) takes of what an annotation tool wrote: a COCO file (CVAT, Label
+Studio, Roboflow, VIA) or a folder with one mask image per row; or resize or turn round masks in an
+array.
+OUTPUT.npz holds "mask" and, where rows have names, "names":
+  mask = numpy.load("masks.npz")["mask"]
+Rows are joined to X by name: --names lists the images of X in the order of its rows.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain masks convert instances.json masks.npz --names images.txt --categories ruler patch
+  skexplain masks convert masks/ masks.npz --suffix _segmentation.png --size 64 64 --resize area
+  skexplain masks convert masks/ masks.npz --names images.txt --missing empty
+  skexplain masks convert reasons.npz masks.npz --invert
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    add_mask_input(command)
+    command.add_argument("output", type=npz_file, metavar="OUTPUT.npz", help="file to write")
+    command.add_argument(
+        "--invert", action="store_true", help="mark what is not marked, and the other way round"
+    )
+
+
+def convert(arguments):
+    """Run the command and return its exit status."""
+    mask, names = read_masks(arguments)
+    coverage = mask_coverage(mask)  # refuses what is no mask
+    if arguments.invert:
+        mask, coverage = invert_mask(mask), None
+    write_masks(arguments.output, mask, names)
+    print(f"{arguments.output}: shape {mask.shape}, {mask.dtype}")
+    print(coverage or mask_coverage(mask))
+    return 0
+
+
+def write_masks(path, mask, names):
+    """Write masks, and the names of the rows unless they are None."""
+    arrays = (
+        {"mask": mask} if names is None else {"mask": mask, "names": np.array(names, dtype=str)}
+    )
+    np.savez_compressed(path, **arrays)

@@ -1,0 +1,154 @@
+"""Arrays, tables, models and lists of names, from files."""
+
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.utils import Bunch
+
+# What the arrays of an .npz file may be called: as scikit-learn's arguments, or as its data sets.
+_NAMES = {"X": ("X", "data"), "y": ("y", "target")}
+
+
+def load_model(path):
+    """Load an estimator that joblib or pickle saved, which runs code that is in the file."""
+    try:
+        return joblib.load(path)
+    except (ImportError, OSError):  # these say what is missing
+        raise
+    except Exception as error:  # a broken file makes pickle raise nearly anything
+        raise ValueError(
+            f"{path} must be an estimator saved by joblib.dump or pickle: {_text(error)}"
+        ) from error
+
+
+def read_npz(path, required=(), optional=()):
+    """Read arrays from an .npz file.
+
+    Parameters
+    ----------
+    path : str or path-like
+    required, optional : sequence of str
+        Names; X and y are found as data and target, too.
+
+    Returns
+    -------
+    Bunch of str to ndarray or None
+        None for an optional array that is not there.
+    """
+    content = load_arrays(path)
+    if not isinstance(content, np.lib.npyio.NpzFile):
+        raise ValueError(f"{path} must be an .npz file, as numpy.savez writes; it is an .npy file.")
+    with content:
+        found = Bunch()
+        for name in (*required, *optional):
+            names = _NAMES.get(name, (name,))
+            key = next((key for key in names if key in content.files), None)
+            if key is None and name in required:
+                raise ValueError(
+                    f"{path} must hold an array {' or '.join(map(repr, names))}; it holds "
+                    f"{content.files}."
+                )
+            found[name] = None if key is None else _read_array(content, key, path)
+        return found
+
+
+def load_arrays(path):
+    """Open an .npy or .npz file; pickled objects, which could run code, are refused."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # of numpy, zipfile or zlib
+        raise ValueError(
+            f"{path} must be a file that numpy.save or numpy.savez wrote, without objects: "
+            f"{_text(error)}"
+        ) from error
+
+
+def _read_array(content, key, path):
+    try:
+        return content[key]
+    except Exception as error:
+        raise ValueError(
+            f"{path}: array {key!r} must hold numbers or text, not objects, and be intact: "
+            f"{_text(error)}"
+        ) from error
+
+
+def read_table(path, target, groups, columns):
+    """Read a CSV file.
+
+    Parameters
+    ----------
+    path : str or path-like
+    target : str
+        Column of the labels.
+    groups : str or None
+        Column of the groups.
+    columns : sequence of str or None
+        Columns that a model was fitted on, by name; None: all other columns, without names.
+
+    Returns
+    -------
+    Bunch
+        With X, y, groups and feature_names.
+    """
+    frame = _read_csv(path)
+    wanted = [name for name in (target, groups) if name is not None]
+    needed = wanted if columns is None else [*wanted, *columns]
+    missing = [str(name) for name in needed if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{path} must have the columns {missing}; it has {list(frame.columns)}.")
+    X = frame.drop(columns=wanted) if columns is None else frame[list(columns)]
+    return Bunch(
+        # A model that was fitted without names wants none now.
+        X=X.to_numpy() if columns is None else X,
+        y=frame[target].to_numpy(),
+        groups=None if groups is None else frame[groups].to_numpy(),
+        feature_names=list(X.columns),
+        mask=None,
+    )
+
+
+def _read_csv(path):
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(f"{path}: tables need pandas: pip install pandas") from error
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:
+        raise ValueError(f"{path} must be a CSV table with a line of names: {error}") from error
+
+
+def read_names(path):
+    """Read a text file with a name on each line."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be text in UTF-8: {error}") from error
+    names = [line.strip() for line in lines]
+    if not all(names):
+        # Left out, it would move all rows below.
+        raise ValueError(
+            f"{path} must have a name on each line; line {names.index('') + 1} is blank."
+        )
+    return names
+
+
+def read_coco_images(path):
+    """Read ids and names of the images of a COCO file, in its order."""
+    expected = f'{path} must be a COCO file: JSON with a list "images" of records with an "id"'
+    try:
+        records = json.loads(Path(path).read_text(encoding="utf-8"))["images"]
+        ids = [record["id"] for record in records]
+        return ids, [record.get("file_name", str(record["id"])) for record in records]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{expected}: {_text(error)}") from error
+
+
+def _text(error):
+    """Return an error as text; some say nothing without their name, such as KeyError('a')."""
+    return f"{type(error).__name__}: {error}"

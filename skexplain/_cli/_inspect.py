@@ -1,0 +1,85 @@
+"""``skexplain masks inspect``."""
+
+import numpy as np
+
+from ..inspection import MaskDisplay
+from ..masks import mask_coverage
+from ..studies._report import require_matplotlib
+from ._files import read_npz
+from ._mask_input import add_mask_input, read_masks
+from ._options import add_marks
+
+SUMMARY = "look at masks before a training"
+
+DESCRIPTION = """\
+Print the shape of masks, how many rows are annotated and how much of them is marked; refuse values
+that are no marks. Rows that should be annotated and are not, masks that mark nothing and masks that
+mark everything are all legal, and all lead to a disappointing model.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain masks inspect masks.npz
+  skexplain masks inspect data.npz --output picture.png          (drawn on X, if it is there)
+  skexplain masks inspect masks.npz --data data.npz --output picture.png
+  skexplain masks inspect instances.json --categories ruler --size 64 64 --resize area
+"""
+
+_N_ROWS = 4
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    add_mask_input(command)
+    add_marks(command)
+    command.add_argument(
+        "--output", metavar="FILE.png", help='draw some rows (needs the extra "plot")'
+    )
+    command.add_argument(
+        "--data", metavar="FILE.npz", help="with X (or data), on which masks are drawn"
+    )
+
+
+def inspect(arguments):
+    """Run the command and return its exit status."""
+    mask, _ = read_masks(arguments)
+    print(f"{arguments.input}: shape {mask.shape}, {mask.dtype}")
+    coverage = mask_coverage(mask)
+    print(coverage)
+    print(_hint(coverage.quantiles[0.5], arguments.marks))
+    if arguments.output:
+        _draw(arguments, mask, coverage)
+    return 0
+
+
+def _hint(median, marks):
+    meaning = {"irrelevant": "must not matter", "relevant": "is the reason"}[marks]
+    hint = f'A mark is read as "{meaning}" (mask_marks="{marks}").'
+    # What must not matter mostly takes less than half of a row, and so does the reason.
+    if median > 0.5:
+        hint += (
+            " More than half is marked in most rows: if it is the rest that you meant to mark, "
+            "turn the masks round (skexplain masks convert --invert)."
+        )
+    return hint
+
+
+def _draw(arguments, mask, coverage):
+    pyplot = require_matplotlib()
+    X = _inputs(arguments)
+    rows = np.flatnonzero(coverage.marked > 0)[:_N_ROWS]
+    display = MaskDisplay.from_mask(
+        np.zeros(mask.shape) if X is None else X,
+        mask,
+        mask_marks=arguments.marks,
+        rows=rows if len(rows) else None,
+    )
+    display.figure_.savefig(arguments.output, dpi=150)
+    pyplot.close(display.figure_)
+
+
+def _inputs(arguments):
+    """Return X from where it was said to be or, if it is there, from beside the mask."""
+    if arguments.data:
+        return read_npz(arguments.data, ["X"]).X
+    return read_npz(arguments.input, optional=["X"]).X if arguments.input.endswith(".npz") else None

@@ -1,0 +1,149 @@
+"""Masks from what the ``masks`` commands are pointed at, and the options that say how."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..masks import mask_from_coco, mask_from_folder, resize_mask
+from ._files import load_arrays, read_coco_images, read_names, read_npz
+from ._options import positive
+
+_KINDS = {
+    "folder": "a folder of mask images",
+    "coco": "a COCO file (.json)",
+    "array": "an array (.npy, .npz)",
+}
+# Which options a kind of input knows.
+_OPTIONS = {
+    "folder": ("names", "missing", "suffix", "marked"),
+    "coco": ("names", "missing", "categories"),
+    "array": (),
+}
+
+
+def add_mask_input(command):
+    """Add the input, and how it is read; what is not given is left to the library's defaults."""
+    command.add_argument(
+        "input",
+        metavar="INPUT",
+        help="folder of mask images (one per row), COCO file .json, or array .npy or .npz "
+        '(then "mask", or the only array in it)',
+    )
+    command.add_argument(
+        "--names",
+        metavar="FILE.txt",
+        help="names of X's images, one per line, in the order of the rows of X "
+        "(default: all images that have masks, in the order of the file, or of the alphabet)",
+    )
+    command.add_argument(
+        "--missing",
+        choices=["unknown", "empty", "error"],
+        help="a row without marks: not annotated, annotated as having none, or an error "
+        "(default: unknown)",
+    )
+    command.add_argument(
+        "--size", nargs=2, type=positive, metavar=("H", "W"), help="height and width of X's images"
+    )
+    command.add_argument(
+        "--resize",
+        choices=["area", "nearest"],
+        help="bring masks to --size, where X shows the whole images at another size: "
+        "shares of a pixel, or the pixel below its centre (default: another size is an error)",
+    )
+    command.add_argument(
+        "--categories", nargs="+", metavar="NAME", help="COCO: what to mark (default: all)"
+    )
+    command.add_argument(
+        "--suffix", help='folder: what follows a name, such as "_segmentation.png" (default: .png)'
+    )
+    command.add_argument(
+        "--marked",
+        nargs="+",
+        metavar="WHAT",
+        help='folder: which pixels are marked, "nonzero", "degree", "alpha" or grey values '
+        "(default: nonzero)",
+    )
+
+
+def read_masks(arguments):
+    """Read masks from what the arguments name.
+
+    Returns
+    -------
+    mask : ndarray
+    names : sequence of str or None
+        Names of the rows, where they have any.
+    """
+    path = Path(arguments.input)
+    kind = _kind_of(path)
+    known = [name for name in _OPTIONS[kind] if getattr(arguments, name) is not None]
+    for name in ("names", "missing", "categories", "suffix", "marked"):
+        if name not in known and getattr(arguments, name) is not None:
+            raise ValueError(f"--{name} does not go with {path}, {_KINDS[kind]}.")
+    if arguments.resize and not arguments.size:
+        raise ValueError("--resize needs --size H W, height and width of X's images.")
+    size = tuple(arguments.size) if arguments.size else None
+    if kind == "array":
+        return _read_array(path, size, arguments.resize)
+    options = {name: getattr(arguments, name) for name in known if name != "names"}
+    options |= {"shape": size, "resize": arguments.resize}
+    names = read_names(arguments.names) if arguments.names else None
+    return _READERS[kind](path, names, options)
+
+
+def _kind_of(path):
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    if path.is_dir():
+        return "folder"
+    kind = {".json": "coco", ".npy": "array", ".npz": "array"}.get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"{path} must be one of: {', '.join(_KINDS.values())}.")
+    return kind
+
+
+def read_mask_file(path):
+    """Read a mask, and the names of its rows if there are any, from an .npy or .npz file.
+
+    In an .npz file the mask is called "mask" or is the only array.
+    """
+    content = load_arrays(path)
+    if isinstance(content, np.ndarray):
+        return content, None
+    with content:
+        name = content.files[0] if len(content.files) == 1 else "mask"
+    found = read_npz(path, [name], ["names"])
+    return found[name], found.names
+
+
+def _read_array(path, size, resize):
+    mask, names = read_mask_file(path)
+    if size and mask.shape[-2:] != size:
+        if resize is None:
+            raise ValueError(
+                f"{path} must hold masks of size {size[0]} x {size[1]} (--size), or pass --resize; "
+                f"got an array of shape {mask.shape}."
+            )
+        mask = resize_mask(mask, size, method=resize)
+    return mask, names
+
+
+def _read_folder(path, names, options):
+    suffix = options.get("suffix", ".png")
+    if names is None:
+        files = sorted(file.name for file in path.iterdir() if file.name.endswith(suffix))
+        names = [file.removesuffix(suffix) for file in files]
+    if "marked" in options:
+        marked = [int(text) if text.isdigit() else text for text in options["marked"]]
+        options["marked"] = marked[0] if len(marked) == 1 else marked
+    return mask_from_folder(path, names, **options), names
+
+
+def _read_coco(path, names, options):
+    images = names
+    if names is None:
+        images, names = read_coco_images(path)
+    return mask_from_coco(path, images, **options), names
+
+
+_READERS = {"folder": _read_folder, "coco": _read_coco}
