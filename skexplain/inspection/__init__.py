@@ -14,6 +14,11 @@ predict_bounds, certified_accuracy
 audit
     One report: does a model lean on what it must not?
 
+query_explanations
+    Which rows to annotate next.
+suggest_masks, accept_suggestions, MaskSuggestion
+    Candidate masks found without annotation.
+
 Pictures
 --------
 MaskDisplay
@@ -34,20 +39,27 @@ from ._certificates import certified_accuracy, predict_bounds
 from ._curve_display import PerturbationCurveDisplay
 from ._group_display import GroupAccuracyDisplay
 from ._mask_display import MaskDisplay
+from ._query import query_explanations
 from ._saliency import saliency
 from ._saliency_display import SaliencyDisplay
+from ._suggest import suggest_masks
+from ._suggestion import MaskSuggestion, accept_suggestions
 
 __all__ = [
     "AuditReport",
     "GroupAccuracyDisplay",
     "MaskDisplay",
+    "MaskSuggestion",
     "PerturbationCurveDisplay",
     "SaliencyDisplay",
+    "accept_suggestions",
     "audit",
     "certified_accuracy",
     "fgsm",
     "jsma",
     "largest_gradient_mask",
     "predict_bounds",
+    "query_explanations",
     "saliency",
+    "suggest_masks",
 ]

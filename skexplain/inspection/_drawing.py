@@ -251,3 +251,18 @@ def signed_limits(values):
     """Return limits symmetric about zero, wide enough for all finite values."""
     largest = np.nanmax(np.abs(values), initial=0.0)
     return (-largest, largest) if largest > 0 else (-1.0, 1.0)
+
+
+def draw_bars(ax, values, names, degrees, n_bars):
+    """Draw the largest values as bars with names; those of irrelevant columns are hatched."""
+    order = np.argsort(-np.abs(values), kind="stable")[:n_bars]
+    irrelevant = np.zeros(len(values), bool) if degrees is None else np.nan_to_num(degrees) > 0
+    bars = ax.barh(range(len(order)), values[order], color=BLUE)
+    for bar, column in zip(bars, order, strict=True):
+        if irrelevant[column]:
+            bar.set(facecolor=ORANGE, hatch="///", edgecolor="black")
+    ax.set_yticks(range(len(order)), [names[column] for column in order], fontsize=8)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", lw=0.8)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from ._drawing import (
-    BLUE,
     ORANGE,
     SIGNED,
+    draw_bars,
     draw_image,
     draw_outline,
     panel_axes,
@@ -232,7 +232,7 @@ class SaliencyDisplay:
         for row, panels in enumerate(self.axes_):
             degrees = shown.flat_irrelevance(row)
             for panel, (title, values) in zip(panels, self.saliency.items(), strict=True):
-                _draw_bars(panel, values[row], names, degrees, n_bars)
+                draw_bars(panel, values[row], names, degrees, n_bars)
                 panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9)
         if shown.irrelevance is not None:
             handle = require_pyplot().Rectangle((0, 0), 1, 1, fc=ORANGE, ec="black", hatch="///")
@@ -307,17 +307,3 @@ def _check_map(values, shape):
 def _one_channel(values):
     """Return the saliency of pixels: the sum over channels, which what a pixel adds up to."""
     return values.sum(axis=0) if values.ndim == 3 else values
-
-
-def _draw_bars(ax, values, names, degrees, n_bars):
-    order = np.argsort(-np.abs(values), kind="stable")[:n_bars]
-    irrelevant = np.zeros(len(values), bool) if degrees is None else np.nan_to_num(degrees) > 0
-    bars = ax.barh(range(len(order)), values[order], color=BLUE)
-    for bar, column in zip(bars, order, strict=True):
-        if irrelevant[column]:
-            bar.set(facecolor=ORANGE, hatch="///", edgecolor="black")
-    ax.set_yticks(range(len(order)), [names[column] for column in order], fontsize=8)
-    ax.tick_params(axis="x", labelsize=8)
-    ax.invert_yaxis()
-    ax.axvline(0, color="black", lw=0.8)
-    ax.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,167 @@
+"""A candidate mask that a person looks at, and accepts or not."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._drawing import (
+    ShownRows,
+    draw_bars,
+    draw_image,
+    draw_outline,
+    panel_axes,
+    single_axes,
+    without_ticks,
+)
+
+
+@dataclass(eq=False)
+class MaskSuggestion:
+    """A region that gives the predictions of a group of rows away, found by `suggest_masks`.
+
+    Attributes
+    ----------
+    mask : ndarray of bool of shape (d,) or (h, w)
+        The region.
+    rows : ndarray of int of shape (n_group,)
+        Numbers of the rows of X that share it, in ascending order.
+    score : float
+        Share of the rows, times `tell`.
+    tell : float
+        How far the region's single values tell the predictions of these rows: 0 not at all, 1
+        entirely.
+    flip_rate : float
+        Share of these rows' predictions that change when the region is swapped between the rows:
+        how much the model leans on it where it has other evidence, too.
+    suspicion : ndarray of float of shape (d,) or (h, w)
+        Where the values tell the predictions and the model looks; the mean over the rows.
+    shown : ShownRows
+        Rows of the group that `plot` draws, of as many classes as there are.
+    figure_ : matplotlib Figure
+        Set by `plot`.
+    axes_ : ndarray of Axes or Axes
+        Set by `plot`.
+
+    See Also
+    --------
+    suggest_masks : Finds suggestions, and has an example.
+    accept_suggestions : Makes a mask of those that a person accepts.
+    """
+
+    mask: np.ndarray = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    score: float
+    tell: float
+    flip_rate: float
+    suspicion: np.ndarray = field(repr=False)
+    shown: ShownRows = field(repr=False)
+
+    def to_mask(self, n_rows):
+        """Make a mask for `fit`: the region in the rows of the group, no annotation elsewhere.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows of X.
+
+        Returns
+        -------
+        list of length n_rows
+            `mask` (one array, shared) or None for each row; True means irrelevant.
+
+        Raises
+        ------
+        ValueError
+            If there are rows beyond `n_rows`.
+        """
+        return accept_suggestions([self], n_rows)
+
+    def plot(self, ax=None, *, n_features=12):
+        """Draw it: rows of the group with the region's border, and the suspicion; bars for a table.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, array of Axes or None, default=None
+            Where to draw: one for a table; for images one for each row of `shown` and one more.
+            None makes a figure.
+        n_features : int, default=12
+            Bars of a table, at most: the most suspicious columns.
+
+        Returns
+        -------
+        MaskSuggestion
+            Itself, with `figure_` and `axes_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing: ``pip install "skexplain[plot]"``.
+        ValueError
+            If the number of axes is another.
+        """
+        title = f"{len(self.rows)} rows, tell {self.tell:.2f}, flips {self.flip_rate:.2f}"
+        if self.shown.kind == "image":
+            return self._plot_image(ax, title)
+        n_bars = min(n_features, len(self.mask))
+        self.figure_, self.axes_ = single_axes(ax, (4.0, 0.25 * n_bars + 0.9))
+        draw_bars(self.axes_, self.suspicion, self.shown.names(), self.mask, n_bars)
+        self.axes_.set_title(title, fontsize=9)
+        return self
+
+    def _plot_image(self, ax, title):
+        shown = self.shown
+        self.figure_, axes = panel_axes(ax, 1, len(shown.index) + 1, (1.5, 1.8))
+        self.axes_ = axes[0]
+        for panel, row, image in zip(self.axes_, shown.index, shown.values, strict=False):
+            draw_image(panel, image, shown.limits)
+            panel.set_xlabel(f"row {row}", fontsize=8)
+        self.axes_[-1].imshow(self.suspicion, cmap="viridis", vmin=0, interpolation="nearest")
+        without_ticks(self.axes_[-1])
+        self.axes_[-1].set_xlabel("suspicion", fontsize=8)
+        for panel in self.axes_:
+            draw_outline(panel, self.mask)
+        self.axes_[0].set_title(title, fontsize=9, loc="left")
+        return self
+
+
+def accept_suggestions(suggestions, n_rows):
+    """Make one mask of the suggestions that a person accepts.
+
+    Parameters
+    ----------
+    suggestions : sequence of MaskSuggestion
+        Those accepted, at least one, of one X.
+    n_rows : int
+        Number of rows of X.
+
+    Returns
+    -------
+    list of length n_rows
+        For each row the union of the regions of the groups it is in, an ndarray of bool of shape
+        (d,) or (h, w), or None: not annotated.  True means irrelevant, so estimators with
+        ``mask_marks="relevant"`` are given its :func:`~skexplain.masks.invert_mask`.
+
+    Raises
+    ------
+    ValueError
+        If there is no suggestion, or there are rows beyond `n_rows`.
+
+    See Also
+    --------
+    suggest_masks : Finds suggestions, and has an example.
+    skexplain.WithPropagatedMasks : Learns from such a mask where the same is in other rows.
+    """
+    suggestions = list(suggestions)
+    if not suggestions:
+        raise ValueError("suggestions must hold at least one MaskSuggestion, got none.")
+    last = max(int(suggestion.rows.max()) for suggestion in suggestions)
+    if last >= n_rows:
+        raise ValueError(
+            f"n_rows must be the number of rows of the X that was searched; got {n_rows}, but a "
+            f"suggestion has row {last}."
+        )
+    masks = [None] * n_rows
+    for suggestion in suggestions:
+        for row in suggestion.rows:
+            masks[row] = suggestion.mask if masks[row] is None else masks[row] | suggestion.mask
+    return masks
