@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skexplain.masks import (
@@ -90,12 +90,24 @@ def test_several_boxes_one_box_and_arrays():
 # -- polygons ------------------------------------------------------------------------------------
 
 
+def is_on_edge(x, y, vertices):
+    """Tell whether a point lies on the outline; exact for coordinates of half precision."""
+    for (x0, y0), (x1, y1) in zip(vertices, [*vertices[1:], vertices[0]], strict=True):
+        on_line = (x1 - x0) * (y - y0) == (y1 - y0) * (x - x0)
+        if on_line and min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1):
+            return True
+    return False
+
+
 @given(
     st.lists(
         st.tuples(st.floats(-4, 12, width=16), st.floats(-4, 10, width=16)), min_size=3, max_size=8
     )
 )
 def test_polygons_are_the_centres_inside(vertices):
+    middles = [(j + 0.5, i + 0.5) for i in range(6) for j in range(8)]
+    # A centre on an edge is as much inside as outside, and rounding decides.
+    assume(not any(is_on_edge(x, y, vertices) for x, y in middles))
     centres = [[is_inside(j + 0.5, i + 0.5, vertices) for j in range(8)] for i in range(6)]
     x, y = np.transpose(vertices)
     if not np.any(centres):
