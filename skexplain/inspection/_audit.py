@@ -112,13 +112,13 @@ def audit(
 
     Examples
     --------
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.ensemble import RandomForestClassifier
     >>> from skexplain.datasets import make_decoy_digits
     >>> from skexplain.inspection import audit
     >>> digits = make_decoy_digits("half", flatten=True, random_state=0)
-    >>> clf = LogisticRegression().fit(digits.data / 255, digits.target)
+    >>> clf = RandomForestClassifier(20, random_state=0).fit(digits.data, digits.target)
     >>> report = audit(
-    ...     clf, digits.data_test / 255, digits.target_test, digits.mask_test, random_state=0
+    ...     clf, digits.data_test, digits.target_test, digits.mask_test, random_state=0
     ... )
     >>> report.verdict
     'leans'
