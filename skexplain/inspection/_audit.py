@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import Bunch
 
 from ..estimators._classifier import BaseExplanationClassifier
@@ -12,17 +11,20 @@ from ..metrics import (
     accuracy_under_noise,
     group_accuracies,
     irrelevant_saliency_mass,
+    mean_group_accuracy,
     nuisance_flip_rate,
     relative_core_sensitivity,
+    worst_group_accuracy,
     wrong_reason_share,
 )
 from ..metrics._groups import row_labels
 from ..metrics._inputs import degrees_of
 from ..metrics._perturb import Perturber, check_count, mask_marks_of
+from ..metrics._reliance import check_classifier
 from ._audit_report import AuditReport
 from ._certificates import certified_accuracy
 from ._curve_display import accuracy_curve
-from ._drawing import shown_rows
+from ._drawing import check_length, shown_rows
 from ._group_display import group_counts, wilson_interval
 from ._saliency import saliency
 
@@ -123,8 +125,7 @@ def audit(
     >>> report.verdict
     'leans'
     """
-    if not is_classifier(estimator):
-        raise TypeError(f"estimator must be a fitted classifier, got {type(estimator).__name__}.")
+    check_classifier(estimator)
     check_count("n_repeats", n_repeats)
     marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
     seed = root_seed(random_state)
@@ -143,10 +144,10 @@ def audit(
         flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
     )
     if not swap.changes_text:
-        erase = Perturber(estimator, X, mask, marks, "erase")
+        erase = swap.changed("erase")
         erased = _predict_perturbed(erase, 1, seed)
         report.update(_compare("erasure", erase, y, predicted, erased))
-        report.update(_under_noise(estimator, X, y, mask, marks, n_repeats, seed))
+        report.update(_under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed))
     maps = None
     if isinstance(estimator, BaseExplanationClassifier):
         maps = saliency(estimator, X)
@@ -223,17 +224,14 @@ def _feature_names(given, inputs):
     if inputs.ndim > 2:
         return None
     n_columns = inputs.shape[1]
-    if given is not None and len(given) != n_columns:
-        raise ValueError(
-            f"feature_names must have one entry for each of the {n_columns} columns of X; got "
-            f"{len(given)}."
-        )
+    if given is not None:
+        check_length("feature_names", given, n_columns, "columns of X")
     names = inputs.feature_names if given is None else given
     return [f"x{column}" for column in range(n_columns)] if names is None else list(map(str, names))
 
 
-def _under_noise(estimator, X, y, mask, marks, n_repeats, seed):
-    noise = Perturber(estimator, X, mask, marks, "gaussian")
+def _under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed):
+    noise = swap.changed("gaussian")
     curve = accuracy_curve(noise, y, _NOISE, n_repeats, np.random.default_rng(seed))
     core = float(curve[_NOISE == 1].mean())
     spurious = accuracy_under_noise(
@@ -264,11 +262,10 @@ def _saliency_numbers(maps, swap, marks):
 
 
 def _by_group(y, predicted, group_labels):
-    accuracies = group_accuracies(y, predicted, group_labels)
     return {
-        "mean_group_accuracy": float(np.nanmean(list(accuracies.values()))),
-        "worst_group_accuracy": float(np.nanmin(list(accuracies.values()))),
-        "group_accuracies": accuracies,
+        "mean_group_accuracy": mean_group_accuracy(y, predicted, group_labels),
+        "worst_group_accuracy": worst_group_accuracy(y, predicted, group_labels),
+        "group_accuracies": group_accuracies(y, predicted, group_labels),
         "group_counts": group_counts(group_labels),
     }
 

@@ -228,9 +228,9 @@ def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
     rows = perturber.annotated
     accuracies = np.empty((len(epsilons), n_repeats))
     for place, epsilon in enumerate(epsilons):
-        perturber.epsilon = epsilon
+        sized = perturber.changed(perturber.perturbation, epsilon)
         for repeat in range(n_repeats):
-            right = perturber.predict_perturbed(rows, generator) == y[rows]
+            right = sized.predict_perturbed(rows, generator) == y[rows]
             accuracies[place, repeat] = right.mean()
     return accuracies
 

@@ -135,7 +135,7 @@ def shown_rows(
     index = _check_rows(rows, len(values))
     if feature_names is not None:
         feature_names = [str(name) for name in feature_names]
-        _check_length("feature_names", feature_names, values.shape[1], "columns of X")
+        check_length("feature_names", feature_names, values.shape[1], "columns of X")
     if documents is not None:
         documents = _check_documents(documents, values, feature_names, index)
     numeric = values.dtype.kind in "buif"
@@ -161,7 +161,7 @@ def _check_rows(rows, n_rows):
 
 
 def _check_documents(documents, values, feature_names, index):
-    _check_length("documents", documents, len(values), "rows of X")
+    check_length("documents", documents, len(values), "rows of X")
     if feature_names is None or values.ndim != 2:
         raise ValueError(
             "feature_names must tell the word of each column of X, (n, n_words), when documents "
@@ -170,7 +170,8 @@ def _check_documents(documents, values, feature_names, index):
     return [documents[row] for row in index]
 
 
-def _check_length(name, values, expected, what):
+def check_length(name, values, expected, what):
+    """Refuse what has too few or too many entries."""
     if len(values) != expected:
         raise ValueError(
             f"{name} must have one entry for each of the {expected} {what}; got {len(values)}."

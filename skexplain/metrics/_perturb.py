@@ -1,5 +1,6 @@
 """Copies of X in which what must not matter has changed, for any fitted estimator."""
 
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -94,6 +95,15 @@ class Perturber:
     def limits(self):
         """Least and largest number of X."""
         return float(self._lower.min()), float(self._upper.max())
+
+    def changed(self, perturbation, epsilon=1.0):
+        """Return one that changes the same features in another way; X is not measured again."""
+        other = copy(self)
+        other.perturbation, other.epsilon = perturbation, epsilon
+        if other.where == "irrelevant":
+            other._check_enough_rows()
+        other._text = other._marked_text()
+        return other
 
     def _check_enough_rows(self):
         least = 2 if self.perturbation == "swap" else 1

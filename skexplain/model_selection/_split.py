@@ -4,9 +4,8 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.model_selection import BaseShuffleSplit
-from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _num_samples, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from ..estimators._parameters import root_seed
 
@@ -112,11 +111,10 @@ class SubsampleSplit(BaseShuffleSplit):
         test : ndarray of int of shape (n_test,)
             Both in random order.
         """
-        X, y = indexable(X, y)
-        yield from self._iter_indices(X, y)
+        yield from super().split(X, y)
 
     def _iter_indices(self, X, y=None, groups=None):
-        classes, members = _members(X, y)
+        classes, members = _members(y)
         available = np.array([len(rows) for rows in members])
         n_train, n_test = self._counts(classes, available)
         rng = np.random.RandomState(root_seed(self.random_state))
@@ -152,13 +150,11 @@ class SubsampleSplit(BaseShuffleSplit):
         return n_train, n_test
 
 
-def _members(X, y):
+def _members(y):
     """Return the classes, sorted, and the row numbers of each."""
     if y is None:
         raise ValueError("y must hold class labels, got None.")
     y = column_or_1d(y)
-    if len(y) != _num_samples(X):
-        raise ValueError(f"y must have one label for each of the {_num_samples(X)} rows of X.")
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"y must hold class labels, got a target of type {kind!r}.")

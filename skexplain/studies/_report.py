@@ -3,6 +3,7 @@
 import csv
 import math
 
+from ..inspection._drawing import require_pyplot
 from ._catalogue import WITHOUT_MASKS
 
 _COLUMNS = ("estimator", "masks", "accuracy", "mean group", "worst group", "vs erm", "vs shuffled")
@@ -76,22 +77,15 @@ def write_csv(rows, path):
 
 
 def require_matplotlib():
-    """Import pyplot, or say which extra brings it.
+    """Import pyplot for pictures that go to files, so that no window is opened.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     """
-    try:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            'Pictures need matplotlib, which the extra "plot" brings: pip install "skexplain[plot]"'
-        ) from error
+    pyplot = require_pyplot()
+    pyplot.switch_backend("Agg")
     return pyplot
 
 

@@ -1,10 +1,10 @@
 """Decoy digits: every pixel against its recipe, and equal bytes for equal seeds."""
 
-import hashlib
 import re
 
 import numpy as np
 import pytest
+from _checksums import sha256
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -30,16 +30,6 @@ def shown_shades(images, mask):
     highest = np.where(mask, images, 0).max(axis=(1, 2))
     assert_array_equal(lowest, highest)
     return lowest.astype(int)
-
-
-def sha256(arrays):
-    """Return one checksum over the bytes, types and shapes of arrays."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        # Labels are int32 or int64 and of either byte order, depending on the platform.
-        portable = array.astype("<i8") if array.dtype.kind == "i" else array
-        digest.update(f"{portable.dtype.str} {portable.shape}".encode() + portable.tobytes())
-    return digest.hexdigest()
 
 
 @pytest.fixture(scope="module", params=DECOYS)

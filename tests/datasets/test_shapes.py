@@ -1,11 +1,11 @@
 """Shape data sets: every pixel against the recipe, transfer sets against their source."""
 
-import hashlib
 import re
 from itertools import product
 
 import numpy as np
 import pytest
+from _checksums import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -61,16 +61,6 @@ def fill_triangle(top, bottom, left, right, is_up):
 def outline(shape):
     """Keep what of a shape is at most two steps from the ground."""
     return shape & (ndimage.distance_transform_cdt(shape, metric="taxicab") <= 2)
-
-
-def sha256(arrays):
-    """Return one checksum over the bytes, types and shapes of arrays."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        # Labels are of either byte order, depending on the platform.
-        portable = array.astype("<i8") if array.dtype.kind == "i" else array
-        digest.update(f"{portable.dtype.str} {portable.shape}".encode() + portable.tobytes())
-    return digest.hexdigest()
 
 
 @by_variant
