@@ -1,0 +1,139 @@
+"""Tables of methods beside their controls, and of what is gained over them."""
+
+from ._controls import CONTROLS
+from ._published import find_published
+from ._statistics import by_seed, estimate, group, paired_difference
+from ._table import Table
+
+
+def gains_table(study, rows, factors, measure, baseline):
+    """Hold each method against its controls and the published figure.
+
+    Parameters
+    ----------
+    study : Study
+        Whose published figures are looked up.
+    rows : list of dict
+        With method, masks and seed.
+    factors : sequence of str
+        Columns whose values tell comparisons apart.
+    measure : str
+    baseline : str
+        The label-only method.
+
+    Returns
+    -------
+    Table
+    """
+    shown = [c for c in CONTROLS if any(row["masks"] == c for row in rows)]
+    columns = (*factors, "method", "with masks", "published", *shown)
+    columns += ("gain over label-only", "gain over best control")
+    body = []
+    for panel, of_panel in group(rows, factors).items():
+        cells = group(of_panel, ["method", "masks"])
+        for (method, masks), own in cells.items():
+            if masks in CONTROLS:
+                continue
+            name = method if masks != "no shortcut" else f"{method}, no shortcut"
+            found = None
+            if masks != "no shortcut":
+                keys = {**dict(zip(factors, panel, strict=True)), "method": method}
+                found = find_published(study.name, keys, measure)
+            body.append(
+                (
+                    *map(_text, panel),
+                    name,
+                    str(estimate(by_seed(own, measure).values())),
+                    "" if found is None else str(found),
+                    *(_text_of(cells.get((method, control)), measure) for control in shown),
+                    *_gains(cells, method, masks, measure, baseline),
+                )
+            )
+    note = "± is the standard deviation over seeds, se a standard error of paired differences."
+    return Table(f"{study.title}: {measure}", columns, body, note)
+
+
+def _gains(cells, method, masks, measure, baseline):
+    """Differences to the baseline and to the best control."""
+    own = cells[method, masks]
+    over_baseline, over_control = "", ""
+    reference = cells.get((baseline, "-"))
+    if reference and method != baseline:
+        over_baseline = paired_difference(own, reference, measure).as_difference()
+    if masks == "given":
+        control = best_control(cells, method, measure)
+        if control is not None:
+            difference = paired_difference(own, cells[control], measure).as_difference()
+            over_control = f"{difference} {control[0] if control[1] == '-' else control[1]}"
+    return over_baseline, over_control
+
+
+def best_control(cells, method, measure):
+    """Find the control of a method with the highest mean.
+
+    Parameters
+    ----------
+    cells : dict of (method, masks) to list of dict
+        Rows of a panel.
+    method : str
+        Controls of its own count, and all methods without masks.
+    measure : str
+
+    Returns
+    -------
+    tuple of str or None
+        Its key in `cells`.
+    """
+    keys = [key for key in cells if key[1] == "-" or (key[0] == method and key[1] in CONTROLS)]
+    return max(
+        keys, key=lambda key: estimate(by_seed(cells[key], measure).values()).mean, default=None
+    )
+
+
+def verdict_table(rows, factors, measure):
+    """Tell, per panel, whether a method with masks beats its best control beyond chance.
+
+    Parameters
+    ----------
+    rows : list of dict
+    factors : sequence of str
+        As for `gains_table`.
+    measure : str
+
+    Returns
+    -------
+    Table
+        With the method of the highest mean, and the best of its controls.
+    """
+    body = []
+    for panel, of_panel in group(rows, factors).items():
+        cells = group(of_panel, ["method", "masks"])
+        given = [key for key in cells if key[1] == "given"]
+        if not given:
+            continue
+        best = max(given, key=lambda key: estimate(by_seed(cells[key], measure).values()).mean)
+        control = best_control(cells, best[0], measure)
+        if control is None:
+            continue
+        gain = paired_difference(cells[best], cells[control], measure)
+        body.append(
+            (
+                *map(_text, panel),
+                best[0],
+                _text_of(cells[best], measure),
+                control[0] if control[1] == "-" else f"{control[0]}, {control[1]}",
+                _text_of(cells[control], measure),
+                gain.as_difference(),
+                "yes" if gain.is_beyond_chance else "no",
+            )
+        )
+    columns = (*factors, "best with masks", measure, "its best control", measure, "gain", "> 2 se")
+    return Table("Does knowing where pay?", columns, body)
+
+
+def _text(value):
+    return "" if value is None else str(value)
+
+
+def _text_of(rows, measure):
+    return "" if rows is None else str(estimate(by_seed(rows, measure).values()))

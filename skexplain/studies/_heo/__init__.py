@@ -1,0 +1,3 @@
+"""Studies of Heo, Piratla, Wicker & Weller, Use Perturbations when Learning from Explanations."""
+
+STUDIES = ()

@@ -1,0 +1,110 @@
+"""The networks of the papers, by name."""
+
+from functools import partial
+
+from torch import nn
+
+
+def small_cnn(n_channels=1, side=64, n_classes=2):
+    """Three convolutions of 8, 16 and 16 channels with max-pooling, and a linear layer.
+
+    Tao & Shokri say "3 conv + 1 FC" for their synthetic data; the widths are ours.
+
+    Parameters
+    ----------
+    n_channels, side, n_classes : int
+        Of the images, and of the output.
+
+    Returns
+    -------
+    nn.Module
+    """
+    widths = [n_channels, 8, 16, 16]
+    layers = []
+    for n_in, n_out in zip(widths, widths[1:], strict=False):
+        layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (side // 8) ** 2, n_classes))
+
+
+def bird_cnn(n_channels=3, side=64, n_classes=2):
+    """Two convolutions of 8 and 16 channels with max-pooling, and a linear layer.
+
+    Tao & Shokri say "2 conv + 1 FC" for their birds; the widths are ours.
+
+    Parameters
+    ----------
+    n_channels, side, n_classes : int
+        Of the images, and of the output.
+
+    Returns
+    -------
+    nn.Module
+    """
+    return nn.Sequential(
+        *(nn.Conv2d(n_channels, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(16 * (side // 4) ** 2, n_classes)),
+    )
+
+
+def ross_mlp(n_features=784, n_classes=10, hidden=(50, 30)):
+    """Perceptron of Ross et al.: all weights and biases are drawn from N(0, 0.1^2).
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+    hidden : tuple of int
+
+    Returns
+    -------
+    nn.Module
+    """
+    network = mlp(n_features, n_classes, hidden)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+def mlp(n_features, n_classes, hidden):
+    """Perceptron with ReLU on flattened inputs.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+    hidden : tuple of int
+
+    Returns
+    -------
+    nn.Module
+    """
+    widths = [n_features, *hidden]
+    layers = [nn.Flatten()]
+    for n_in, n_out in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
+
+
+MODULES = {
+    "small-cnn": small_cnn,
+    "bird-cnn": bird_cnn,
+    "ross-mlp": ross_mlp,
+    "mlp": mlp,
+}
+
+
+def make_module(spec):
+    """Return what an estimator takes as `module`.
+
+    Parameters
+    ----------
+    spec : str or dict
+        "auto", a name in `MODULES`, or a dict of ``name`` and arguments.
+
+    Returns
+    -------
+    str or callable
+    """
+    if spec == "auto":
+        return spec
+    spec = {"name": spec} if isinstance(spec, str) else dict(spec)
+    return partial(MODULES[spec.pop("name")], **spec)

@@ -1,0 +1,5 @@
+"""Questions that the papers leave open."""
+
+from ._annotation_budget import AnnotationBudget
+
+STUDIES = (AnnotationBudget(),)

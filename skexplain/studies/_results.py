@@ -1,0 +1,95 @@
+"""Rows of a study, and what can be made of them."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What is known of a study.
+
+    Attributes
+    ----------
+    study : Study
+        The declaration.
+    scale : {"quick", "paper"}
+        Which of its cells.
+    rows : list of dict
+        Factors and measures, in the order of the declaration, whatever the order of computing.
+    n_done, n_cells : int
+        Cells that are stored, and all.
+    n_others : int
+        Stored cells of another scale, declaration or package version: left out.
+    """
+
+    study: object
+    scale: str
+    rows: list
+    n_done: int
+    n_cells: int
+    n_others: int = 0
+
+    @property
+    def is_complete(self):
+        """Whether all cells are stored."""
+        return self.n_done == self.n_cells
+
+    @property
+    def columns(self):
+        """Names of the columns."""
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        return [name for name in names if not name.startswith("_")]
+
+    def tables(self):
+        """Sum up: list of Table."""
+        return self.study.tables(self.rows)
+
+    def pictures(self):
+        """Draw: dict of figures by name; needs the extra ``plot``."""
+        return self.study.pictures(self.rows)
+
+    def to_frame(self):
+        """Return the rows as a pandas DataFrame.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError('a DataFrame needs pandas: pip install "skexplain[table]"') from error
+        return pandas.DataFrame(self.rows, columns=self.columns)
+
+    def save(self, path):
+        """Write the rows to a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends with .csv, or with .parquet, which needs the extra ``table``.
+
+        Raises
+        ------
+        ImportError
+            If pandas or pyarrow is not installed, for Parquet.
+        ValueError
+            If the ending is another one.
+        """
+        ending = Path(path).suffix
+        if ending == ".csv":
+            with open(path, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, self.columns, extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows(self.rows)
+        elif ending == ".parquet":
+            try:
+                self.to_frame().to_parquet(path)
+            except ImportError as error:
+                raise ImportError(
+                    'Parquet needs pandas and pyarrow: pip install "skexplain[table]"'
+                ) from error
+        else:
+            raise ValueError(f"path must end with .csv or .parquet, got {str(path)!r}.")

@@ -1,0 +1,3 @@
+"""Studies of Ross, Hughes & Doshi-Velez, Right for the Right Reasons."""
+
+STUDIES = ()

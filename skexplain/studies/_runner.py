@@ -1,0 +1,155 @@
+"""Run a study: what is missing is computed, what is there is kept."""
+
+import time
+import traceback
+from functools import partial
+
+from tqdm.auto import tqdm
+
+from ._all_studies import get_study
+from ._parallel import run_unordered
+from ._results import StudyResults
+from ._store import Store
+from ._study import SCALES
+
+
+class StudyError(RuntimeError):
+    """Some cells of a study failed; all others are stored."""
+
+
+def run_study(
+    study, scale="quick", *, folder="study-results", n_jobs=1, scheduler=None, progress=False
+):
+    """Compute the cells of a study that are not stored yet.
+
+    Each finished cell is stored at once.  A run that was stopped, by whatever means, goes on where
+    it was when it is started again, and gives the same rows.
+
+    Parameters
+    ----------
+    study : str or Study
+        Name from `list_studies`, or a declaration.
+    scale : {"quick", "paper"}, default="quick"
+        A minute, or what a claim rests on.
+    folder : str or path-like, default="study-results"
+        Where finished cells are kept, a file per study.
+    n_jobs : int, default=1
+        Processes on this machine; each computes on one thread.
+    scheduler : str or None, default=None
+        Address of a Dask scheduler such as ``"tcp://10.0.0.1:8786"``, whose workers compute instead
+        of this machine; needs the extra ``cluster``.  Workers need skexplain and the data sets.
+    progress : bool, default=False
+        Whether to show a progress bar with the time left.
+
+    Returns
+    -------
+    StudyResults
+
+    Raises
+    ------
+    StudyError
+        At the end, if cells failed; all others are stored, and a further run tries them again.
+    OSError
+        If data are missing, or another process computes the same study into the same folder.
+    ValueError
+        If there is no such study or scale.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skexplain.studies import run_study
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = run_study("annotation-budget", folder=folder)
+    >>> results.is_complete
+    True
+    """
+    study, cells = find_cells(study, scale)
+    store = Store(folder, study.name)
+    study.prepare(scale)
+    with store.lock():
+        stored = store.read()
+        missing = [cell for cell in cells if cell.key(study.name) not in stored]
+        failures = []
+        outcomes = run_unordered(
+            partial(_run_cell, study), missing, n_jobs=n_jobs, scheduler=scheduler
+        )
+        for cell, rows, failure in tqdm(
+            outcomes,
+            desc=study.name,
+            initial=len(cells) - len(missing),
+            total=len(cells),
+            unit="cell",
+            smoothing=0.05,  # cells differ in length
+            disable=not progress,
+        ):
+            if failure is None:
+                store.append(cell, rows)
+            else:
+                failures.append((cell, failure))
+    if failures:
+        raise StudyError(_tell(study, failures))
+    return load_results(study, scale, folder=folder)
+
+
+def load_results(study, scale="quick", *, folder="study-results"):
+    """Read what is stored of a study.
+
+    Parameters
+    ----------
+    study : str or Study
+        Name from `list_studies`, or a declaration.
+    scale : {"quick", "paper"}, default="quick"
+        Which of its cells.
+    folder : str or path-like, default="study-results"
+        Where finished cells are kept.
+
+    Returns
+    -------
+    StudyResults
+        Of the present declaration and package version alone.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or scale.
+
+    Examples
+    --------
+    >>> from skexplain.studies import load_results
+    >>> load_results("annotation-budget", folder="nothing-there").is_complete
+    False
+    """
+    study, cells = find_cells(study, scale)
+    stored = Store(folder, study.name).read()
+    done = [cell for cell in cells if cell.key(study.name) in stored]
+    rows = [{**cell.factors, **row} for cell in done for row in stored[cell.key(study.name)]]
+    n_others = len(stored) - len(done)
+    return StudyResults(study, scale, rows, len(done), len(cells), n_others)
+
+
+def find_cells(study, scale):
+    """Return the declaration of a study and its cells, each once."""
+    study = get_study(study) if isinstance(study, str) else study
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {SCALES}, got {scale!r}.")
+    cells = {cell.key(study.name): cell for cell in study.cells(scale)}
+    return study, list(cells.values())
+
+
+def _run_cell(study, cell):
+    """Compute a cell; returns it with its rows, or with what went wrong."""
+    start = time.perf_counter()
+    try:
+        rows = study.run(cell.factors, cell.settings)
+    except Exception:  # one cell must not cost the others; the runner tells at the end
+        return cell, None, traceback.format_exc()
+    seconds = round(time.perf_counter() - start, 3)
+    return cell, [{"cell_seconds": seconds, **row} for row in rows], None
+
+
+def _tell(study, failures):
+    cell, text = failures[0]
+    return (
+        f"{len(failures)} cells of {study.name!r} failed, all others are stored. The first, "
+        f"{cell.factors}:\n{text}"
+    )

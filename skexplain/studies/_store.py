@@ -1,0 +1,125 @@
+"""Results on disk: a line per finished cell, written at once and never changed."""
+
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from .. import __version__
+
+
+class Store:
+    """Finished cells of a study, in the file ``<folder>/<study>.jsonl``.
+
+    A line holds one cell.  It is appended in one write and flushed to the disk, so that a process
+    may be killed at any moment: a line that was torn is not read, and the next one starts anew.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Made when the first cell is written.
+    study : str
+        Name of the study.
+    """
+
+    def __init__(self, folder, study):
+        self.study = study
+        self.path = Path(folder) / f"{study}.jsonl"
+
+    def read(self):
+        """Read what is finished.
+
+        Returns
+        -------
+        dict of str to list of dict
+            Rows by the key of their cell, of whatever declaration and version.
+        """
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return {}
+        records = filter(None, map(_parse, lines))
+        return {record["key"]: record["rows"] for record in records}
+
+    def append(self, cell, rows):
+        """Write a finished cell.
+
+        Parameters
+        ----------
+        cell : Cell
+        rows : list of dict
+            What was computed; numbers, strings and None.
+        """
+        record = {
+            "key": cell.key(self.study),
+            "version": __version__,
+            "factors": cell.factors,
+            "rows": rows,
+        }
+        line = json.dumps(record, default=_to_builtin).encode() + b"\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a+b", buffering=0) as file:
+            if _is_torn(file):
+                line = b"\n" + line
+            view = memoryview(line)
+            while view:  # one write, but where the disk takes less
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+
+    def lock(self):
+        """Keep other processes from computing the same study into the same folder.
+
+        Returns
+        -------
+        context manager
+            The lock ends with the process, however that ends.
+
+        Raises
+        ------
+        OSError
+            On entry, if another process holds it.
+        """
+        return _Lock(self)
+
+
+class _Lock:
+    def __init__(self, store):
+        self._store = store
+        self._lock = FileLock(f"{store.path}.lock", timeout=0)
+
+    def __enter__(self):
+        self._store.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise OSError(
+                f"study {self._store.study!r} is being run into {self._store.path.parent} by "
+                f"another process: wait for it, or choose another folder."
+            ) from None
+
+    def __exit__(self, *_):
+        self._lock.release()
+
+
+def _parse(line):
+    """Return the record of a line, or None for an empty or a torn one."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _is_torn(file):
+    """Whether the last line lacks its end."""
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
+
+
+def _to_builtin(value):
+    """Turn numpy's numbers and arrays into what JSON knows."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"rows must hold numbers, strings and None; got {value!r}.")

@@ -1,0 +1,135 @@
+"""What a study declares: its cells, how one is computed, and what its rows show."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from .. import __version__
+
+#: "quick" shows in a minute that a study runs, and its direction; "paper" is what a claim rests on.
+SCALES = ("quick", "paper")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A unit of work of a study: computed as a whole, stored as a whole.
+
+    Attributes
+    ----------
+    factors : dict
+        What tells its rows from those of other cells: columns with numbers or strings, `seed` among
+        them.
+    settings : dict
+        All else that decides its result, such as epochs and grids; numbers, strings, lists, dicts.
+    """
+
+    factors: dict
+    settings: dict = field(default_factory=dict)
+
+    def key(self, study):
+        """Name the result: another study, declaration or package version gives another key.
+
+        Parameters
+        ----------
+        study : str
+            Name of the study.
+
+        Returns
+        -------
+        str
+        """
+        declaration = [study, __version__, self.factors, self.settings]
+        text = json.dumps(declaration, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+class Study:
+    """Template of a study.
+
+    A subclass sets the attributes and says what its cells are, how one is computed and what the
+    rows show.  It has no state: cells are computed in other processes.
+
+    Attributes
+    ----------
+    name : str
+        As the command takes it.
+    title : str
+        One line.
+    source : str
+        Paper, table or figure that is repeated, or "" for a study of our own.
+    """
+
+    name: str
+    title: str
+    source: str = ""
+
+    def prepare(self, scale):
+        """Check before the first cell that data and optional packages are there.
+
+        Parameters
+        ----------
+        scale : {"quick", "paper"}
+
+        Raises
+        ------
+        ImportError, OSError
+            If something is missing; the text says how to get it.
+        """
+
+    def cells(self, scale):
+        """List what there is to compute, the most telling first.
+
+        Parameters
+        ----------
+        scale : {"quick", "paper"}
+
+        Returns
+        -------
+        list of Cell
+        """
+        raise NotImplementedError
+
+    def run(self, factors, settings):
+        """Compute a cell.
+
+        Parameters
+        ----------
+        factors, settings : dict
+            Those of the cell; all randomness follows from ``factors["seed"]``.
+
+        Returns
+        -------
+        list of dict
+            Rows of measures, and of further factors where there are several rows.  Keys with a
+            leading underscore are kept in the store and are no columns.
+        """
+        raise NotImplementedError
+
+    def tables(self, rows):
+        """Sum up.
+
+        Parameters
+        ----------
+        rows : list of dict
+            Factors and measures of all cells, in the order of `cells`.
+
+        Returns
+        -------
+        list of Table
+        """
+        raise NotImplementedError
+
+    def pictures(self, rows):
+        """Draw.
+
+        Parameters
+        ----------
+        rows : list of dict
+            As for `tables`.
+
+        Returns
+        -------
+        dict of str to matplotlib.figure.Figure
+            Figures by the name of their file, without ending.
+        """
+        raise NotImplementedError

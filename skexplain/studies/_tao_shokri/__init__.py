@@ -1,0 +1,3 @@
+"""Studies of Tao & Shokri, Machine Learning from Explanations."""
+
+STUDIES = ()

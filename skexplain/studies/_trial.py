@@ -1,0 +1,161 @@
+"""A trial: tune on training rows, fit, score on each test set; given masks or a control."""
+
+import time
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import sklearn
+import torch
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from .. import estimators
+from ..exceptions import MissingExplanationWarning
+from ..metrics import mean_group_accuracy, worst_group_accuracy
+from ..model_selection import swap_accuracy_scorer, worst_of_clean_and_swapped_scorer
+from ._controls import control_masks, control_parameters
+from ._modules import make_module
+
+#: How candidates of a grid are compared, on held-out training rows.
+SCORERS = {
+    "accuracy": lambda: "balanced_accuracy",
+    "swapped": swap_accuracy_scorer,
+    "worst-of-clean-and-swapped": worst_of_clean_and_swapped_scorer,
+}
+
+
+@dataclass(frozen=True)
+class TestRows:
+    """A test set; without groups the classes are the groups."""
+
+    __test__ = False  # no test of pytest's
+
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data of one repetition.
+
+    Attributes
+    ----------
+    X, y, mask : ndarray
+        Training rows; a row of `mask` that is all NaN is not annotated.
+    tests : dict of str to TestRows
+        Test sets by name.
+    X_without : ndarray of the shape of X or None
+        The training rows without the shortcut, for the ceiling.
+    fit_params : dict
+        Further arguments of ``fit``, of methods that take them.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    mask: np.ndarray
+    tests: dict
+    X_without: np.ndarray | None = None
+    fit_params: dict = field(default_factory=dict)
+
+
+def run_trial(task, method, masks, seed, *, keep_predictions=False):
+    """Fit a method and score it.
+
+    Parameters
+    ----------
+    task : Task
+        Data.
+    method : dict
+        Plain values that say all: ``estimator``, name of a class of the package; ``params``, its
+        parameters; ``module``, see `make_module`; ``grid``, parameters to search, tuned on the
+        training rows by ``scoring`` (a name in `SCORERS`) in ``cv`` folds; ``off``, parameters that
+        switch its mask term off.
+    masks : str
+        "given", "-" for a method that takes none, "no shortcut", or a control (see `CONTROLS`).
+    seed : int
+        Seeds weights, batches, folds and the control.
+    keep_predictions : bool, default=False
+        Whether to keep the predicted classes, a character per test row, as ``_predicted``.
+
+    Returns
+    -------
+    rows : list of dict
+        One per test set: test, accuracy, mean_group, worst_group, seconds, and what was chosen.
+    estimator : estimator
+        Fitted on all training rows.
+    """
+    X = task.X_without if masks == "no shortcut" else task.X
+    mask = control_masks(task.mask, masks, seed)
+    estimator = make_estimator({**method, **control_parameters(method, masks)}, seed)
+    start = time.perf_counter()
+    with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingExplanationWarning)
+        fitted, chosen = _tune_and_fit(estimator, X, task, mask, method, seed)
+    shared = {"seconds": round(time.perf_counter() - start, 3), "chosen": chosen}
+    rows = [
+        {"test": name, **_scores(fitted, test, keep_predictions), **shared}
+        for name, test in task.tests.items()
+    ]
+    return rows, fitted
+
+
+def make_estimator(method, seed):
+    """Build the estimator that a method describes.
+
+    Parameters
+    ----------
+    method : dict
+        See `run_trial`.
+    seed : int
+
+    Returns
+    -------
+    estimator
+    """
+    params = {"device": "cpu", "random_state": seed, **method.get("params", {})}
+    if isinstance(params.get("optimizer"), str):
+        params["optimizer"] = getattr(torch.optim, params["optimizer"])
+    module = make_module(method.get("module", "auto"))
+    return getattr(estimators, method["estimator"])(module, **params)
+
+
+def _tune_and_fit(estimator, X, task, mask, method, seed):
+    """Return the estimator, fitted with the parameters chosen, and these as text."""
+    grid, folds = method.get("grid"), _folds(task.y, method.get("cv", 3), seed)
+    if not grid or folds is None:
+        return clone(estimator).fit(X, task.y, mask=mask, **task.fit_params), ""
+    search = GridSearchCV(
+        estimator,
+        grid,
+        scoring=SCORERS[method.get("scoring", "accuracy")](),
+        cv=folds,
+        error_score="raise",
+    )
+    search.fit(X, task.y, mask=mask, **task.fit_params)
+    chosen = " ".join(f"{name}={value}" for name, value in search.best_params_.items())
+    return search.best_estimator_, chosen
+
+
+def _folds(y, n_splits, seed):
+    """Return folds that hold every class, or None where a class has a single row."""
+    smallest = np.unique(y, return_counts=True)[1].min()
+    if smallest < 2:
+        return None
+    return StratifiedKFold(min(n_splits, smallest), shuffle=True, random_state=seed)
+
+
+def _scores(estimator, test, keep_predictions):
+    predicted = estimator.predict(test.X)
+    groups = test.y if test.groups is None else test.groups
+    scores = {
+        "accuracy": accuracy_score(test.y, predicted),
+        "mean_group": mean_group_accuracy(test.y, predicted, groups),
+        "worst_group": worst_group_accuracy(test.y, predicted, groups),
+    }
+    if keep_predictions:
+        codes = np.searchsorted(estimator.classes_, predicted)
+        scores["_predicted"] = "".join(map(str, codes.tolist()))
+    return scores
