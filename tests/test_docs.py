@@ -15,7 +15,8 @@ def blocks(page):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
-def test_code_runs(page):
+def test_code_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what a page writes is not left behind
     names = {"__name__": page.stem}
     for code in blocks(page):
         exec(compile(code, str(page), "exec"), names)

@@ -1,7 +1,7 @@
 """The ``skexplain`` command.
 
-``_audit``, ``_compare``, ``_inspect``, ``_convert`` and ``_propagate`` hold a command each: its
-texts, its arguments and the function that runs it.
+``_audit``, ``_compare``, ``_inspect``, ``_convert``, ``_propagate`` and those of ``_study_*`` that
+are imported here hold a command each: its texts, its arguments and the function that runs it.
 """
 
 import argparse
@@ -9,12 +9,30 @@ import sys
 import warnings
 
 from .. import __version__
-from . import _audit, _compare, _convert, _inspect, _propagate
+from . import (
+    _audit,
+    _compare,
+    _convert,
+    _inspect,
+    _propagate,
+    _study_list,
+    _study_page,
+    _study_plot,
+    _study_report,
+    _study_run,
+    _study_show,
+)
 from ._audit import audit
 from ._compare import compare
 from ._convert import convert
 from ._inspect import inspect
 from ._propagate import propagate
+from ._study_list import study_list
+from ._study_page import study_page
+from ._study_plot import study_plot
+from ._study_report import study_report
+from ._study_run import study_run
+from ._study_show import study_show
 
 _DESCRIPTION = """\
 Learn from labels and from the reasons for them.
@@ -24,11 +42,21 @@ Learn from labels and from the reasons for them.
   skexplain masks convert     make masks of a COCO file or of a folder of images
   skexplain masks propagate   fill in the masks of rows that nobody annotated
   skexplain compare           train every estimator on data with a shortcut, see who is fooled
+  skexplain study list        the papers' experiments, and how much of each is stored
+  skexplain study run         repeat them; stop at any moment, and go on
+  skexplain study show        the tables of a study, or its rows as a file
+  skexplain study plot        the pictures of a study
+  skexplain study report      one HTML page with all of this
+  skexplain study page        a Markdown page per study
 """
 
 _MASKS = """\
 Masks say of each feature whether it may matter for the label. Annotate, convert, inspect, and
 propagate where only some rows are annotated.
+"""
+
+_STUDIES = """\
+Studies repeat the experiments of the papers, with controls. Run them, and look at what is stored.
 """
 
 
@@ -75,6 +103,16 @@ def _parser():
     _add(masks, "convert", _convert, convert)
     _add(masks, "propagate", _propagate, propagate)
     _add(commands, "compare", _compare, compare)
+    study = commands.add_parser(
+        "study", help="list, run, show, plot, report, page", description=_STUDIES
+    )
+    study = study.add_subparsers(required=True, metavar="command")
+    _add(study, "list", _study_list, study_list)
+    _add(study, "run", _study_run, study_run)
+    _add(study, "show", _study_show, study_show)
+    _add(study, "plot", _study_plot, study_plot)
+    _add(study, "report", _study_report, study_report)
+    _add(study, "page", _study_page, study_page)
     return parser
 
 

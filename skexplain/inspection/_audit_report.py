@@ -1,13 +1,12 @@
 """What an audit found: numbers, and pages and pictures made of them."""
 
-import base64
 import html
-import io
 from pathlib import Path
 
 from sklearn.utils import Bunch
 
 from ._audit_pictures import draw_examples, draw_features, draw_groups, draw_noise
+from ._html import data_url, html_page
 
 # Name, label and meaning of each number, in the order in which they are shown.
 _NUMBERS = {
@@ -173,13 +172,7 @@ class AuditReport(Bunch):
         ImportError
             If matplotlib is not installed (extra "plot").
         """
-        title = f"Audit of {html.escape(self.estimator)}"
-        page = (
-            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{title}</title>\n</head>\n<body>\n{self._body(self.figures())}\n</body>\n"
-            f"</html>\n"
-        )
+        page = html_page(f"Audit of {self.estimator}", self._body(self.figures()))
         Path(path).write_text(page, encoding="utf-8")
 
     def _repr_html_(self):
@@ -198,7 +191,7 @@ class AuditReport(Bunch):
             if name in self
         )
         pictures = "\n".join(
-            f'<h2>{caption}</h2>\n<img alt="{caption}" src="{_as_data(figure)}">'
+            f'<h2>{caption}</h2>\n<img alt="{caption}" src="{data_url(figure)}">'
             for caption, figure in figures.items()
         )
         return (
@@ -225,13 +218,3 @@ class AuditReport(Bunch):
 
 def _format(number):
     return str(number) if isinstance(number, int) else f"{number:.3f}"
-
-
-def _as_data(figure):
-    """Return a figure as a data URL, and close it."""
-    from matplotlib import pyplot
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    pyplot.close(figure)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

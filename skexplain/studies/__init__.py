@@ -13,6 +13,8 @@ list_studies, get_study
     What there is.
 run_study, load_results
     Compute what is missing, and read what is there.
+write_report, write_markdown
+    One HTML page about several, and a page of Markdown about one.
 Study, Cell, StudyResults, Table
     What a study declares, a unit of its work, its rows, and what they show.
 TrialStudy, Task, TestRows
@@ -26,6 +28,7 @@ from ._report import format_table, plot_comparison, write_csv
 from ._results import StudyResults
 from ._runner import StudyError, load_results, run_study
 from ._study import Cell, Study
+from ._study_report import write_markdown, write_report
 from ._table import Table
 from ._trial import Task, TestRows
 from ._trial_study import TrialStudy
@@ -50,4 +53,6 @@ __all__ = [
     "run_study",
     "summarise",
     "write_csv",
+    "write_markdown",
+    "write_report",
 ]

@@ -1,0 +1,34 @@
+"""``skexplain study list``."""
+
+from ..studies import list_studies, load_results
+from ..studies._table import align
+from ._study_options import add_store
+
+SUMMARY = "list the studies, and how much of each is stored"
+
+DESCRIPTION = """\
+List the studies: the papers' tables and figures, and questions of our own. "stored" says how many
+of a study's cells --folder holds; a study that is running can be watched.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain study list
+  skexplain study list --scale paper
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    add_store(command)
+
+
+def study_list(arguments):
+    """Run the command and return its exit status."""
+    rows = [("name", "stored", "source", "title")]
+    for study in list_studies():
+        results = load_results(study, arguments.scale, folder=arguments.folder)
+        stored = f"{results.n_done} of {results.n_cells}"
+        rows.append((study.name, stored, study.source or "-", study.title))
+    print("\n".join(align(rows, n_left=len(rows[0]))))
+    return 0

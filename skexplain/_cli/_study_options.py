@@ -1,0 +1,74 @@
+"""What the ``skexplain study`` commands share."""
+
+import os
+
+from ..studies import load_results
+from ..studies._study import SCALES
+from ..studies._study_report import describe_state, try_tables
+
+
+def add_names(command, what="studies, by name; all: all of them"):
+    """Add the names of studies."""
+    command.add_argument("names", nargs="+", metavar="NAME", help=what)
+
+
+def add_name(command):
+    """Add the name of one study."""
+    command.add_argument("name", metavar="NAME", help="study, as skexplain study list names it")
+
+
+def add_store(command):
+    """Add ``--scale`` and ``--folder``: which cells, and where they are kept."""
+    command.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="quick",
+        help="quick: a minute, to see that it runs; paper: what a claim rests on (default: quick)",
+    )
+    command.add_argument(
+        "--folder",
+        default="study-results",
+        metavar="DIR",
+        help="where finished cells are kept (default: study-results)",
+    )
+
+
+def add_n_jobs(command):
+    """Add ``--n-jobs``."""
+    command.add_argument(
+        "--n-jobs",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="processes (default: one per core)",
+    )
+
+
+def load_stored(study, arguments):
+    """Read what is stored of a study.
+
+    Raises
+    ------
+    ValueError
+        If that is nothing.
+    """
+    results = load_results(study, arguments.scale, folder=arguments.folder)
+    if not results.n_done:
+        name = results.study.name
+        others = f" ({results.n_others} cells of other kinds are)" if results.n_others else ""
+        raise ValueError(
+            f"nothing of {name!r} is stored in {arguments.folder} at scale {arguments.scale}"
+            f"{others}. To compute it: skexplain study run {name} --scale {arguments.scale}"
+        )
+    return results
+
+
+def format_results(results, markdown=False):
+    """Write title, source, state and tables as text."""
+    study = results.study
+    head = [study.title, study.source, describe_state(results)]
+    tables = try_tables(results)
+    texts = [table.to_markdown() if markdown else table.to_text() for table in tables]
+    if not texts:
+        texts = ["The tables need cells that are not stored yet."]
+    return "\n\n".join([("\n\n" if markdown else "\n").join(filter(None, head)), *texts])

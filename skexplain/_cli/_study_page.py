@@ -1,0 +1,36 @@
+"""``skexplain study page``."""
+
+from pathlib import Path
+
+from ..studies import write_markdown
+from ._study_options import add_names, add_store, load_stored
+
+SUMMARY = "a Markdown page per study, as in docs/results"
+
+DESCRIPTION = """\
+Write a Markdown page for each study, and its pictures beside it (needs the extra "plot"). What is
+written by hand between the lines <!-- meaning --> and <!-- /meaning --> of a page is kept.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain study page annotation-budget --scale paper
+  skexplain study page annotation-budget --output pages
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    add_names(command, "studies, by name")
+    add_store(command)
+    command.add_argument(
+        "--output", default="docs/results", metavar="DIR", help="(default: docs/results)"
+    )
+
+
+def study_page(arguments):
+    """Run the command and return its exit status."""
+    for results in [load_stored(name, arguments) for name in arguments.names]:
+        for path in write_markdown(results, Path(arguments.output) / f"{results.study.name}.md"):
+            print(path)
+    return 0

@@ -1,0 +1,52 @@
+"""``skexplain study report``."""
+
+from ..studies import list_studies, load_results, write_report
+from ._study_options import add_store, load_stored
+
+SUMMARY = "one HTML page with tables and pictures of all studies"
+
+DESCRIPTION = """\
+Write one self-contained HTML page about the studies that have results: what each asks, its tables
+and pictures, and how to repeat it (needs the extra "plot").
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain study report
+  skexplain study report annotation-budget --scale paper --output budget.html
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    command.add_argument(
+        "names", nargs="*", metavar="NAME", help="studies (default: all that have results)"
+    )
+    add_store(command)
+    command.add_argument(
+        "--output", default="report.html", metavar="FILE.html", help="(default: report.html)"
+    )
+
+
+def study_report(arguments):
+    """Run the command and return its exit status."""
+    if arguments.names:
+        results = [load_stored(name, arguments) for name in arguments.names]
+    else:
+        results = _all_stored(arguments)
+    write_report(results, arguments.output)
+    print(arguments.output)
+    return 0
+
+
+def _all_stored(arguments):
+    loaded = [
+        load_results(study, arguments.scale, folder=arguments.folder) for study in list_studies()
+    ]
+    results = [result for result in loaded if result.n_done]
+    if not results:
+        raise ValueError(
+            f"nothing is stored in {arguments.folder} at scale {arguments.scale}. To compute it: "
+            f"skexplain study run all --scale {arguments.scale}"
+        )
+    return results

@@ -1,0 +1,89 @@
+"""``skexplain study run``."""
+
+import sys
+from pathlib import Path
+
+from ..studies import StudyError, get_study, list_studies, load_results, run_study
+from ._study_options import add_n_jobs, add_names, add_store, format_results
+
+SUMMARY = "compute studies, or go on where they were stopped"
+
+DESCRIPTION = """\
+Compute the cells of studies that are not stored yet, and print their tables. Each finished cell is
+stored at once: stop it with Ctrl-C or by any other means, and the same command goes on. Where
+several studies are named, one that lacks its data or fails does not keep the others from running.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain study run annotation-budget
+  skexplain study run annotation-budget --scale paper --n-jobs 8
+  skexplain study run all --scale paper --scheduler tcp://10.0.0.1:8786    (a Dask cluster)
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    add_names(command)
+    add_store(command)
+    add_n_jobs(command)
+    command.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help='of a Dask cluster that computes instead of this machine (needs the extra "cluster")',
+    )
+
+
+def study_run(arguments):
+    """Run the command and return its exit status."""
+    everything = "all" in arguments.names
+    studies = list_studies() if everything else [get_study(name) for name in arguments.names]
+    _make_folder(arguments.folder)
+    problems = []
+    for study in studies:
+        try:
+            study.prepare(arguments.scale)
+        except (ImportError, OSError) as error:
+            problems.append(f"{study.name} cannot run: {error}")
+            continue
+        try:
+            results = _run(study, arguments)
+        except StudyError as error:
+            problems.append(str(error))
+            continue
+        print(format_results(results), end="\n\n", flush=True)
+    for problem in problems:
+        print(f"skexplain: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _make_folder(folder):
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"--folder must be a folder that can be written: {error}") from error
+
+
+def _run(study, arguments):
+    is_terminal = sys.stderr.isatty()
+    if not is_terminal:
+        _tell_state(study, arguments)
+    try:
+        return run_study(
+            study,
+            arguments.scale,
+            folder=arguments.folder,
+            n_jobs=arguments.n_jobs,
+            scheduler=arguments.scheduler,
+            progress=is_terminal,
+        )
+    except KeyboardInterrupt:
+        _tell_state(study, arguments)
+        print("The same command goes on from there.", file=sys.stderr)
+        raise
+
+
+def _tell_state(study, arguments):
+    results = load_results(study, arguments.scale, folder=arguments.folder)
+    state = f"{results.n_done} of {results.n_cells} cells are stored in {arguments.folder}"
+    print(f"{study.name}: {state}", file=sys.stderr, flush=True)

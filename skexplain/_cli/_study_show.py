@@ -1,0 +1,41 @@
+"""``skexplain study show``."""
+
+from ._study_options import add_name, add_store, format_results, load_stored
+
+SUMMARY = "print the tables of what is stored, or save its rows"
+
+DESCRIPTION = """\
+Print the tables of what is stored of a study, which may be still running. Cells of another
+declaration or version of the package are left out.
+"""
+
+EXAMPLES = """\
+examples:
+  skexplain study show annotation-budget
+  skexplain study show annotation-budget --scale paper --output rows.parquet
+  skexplain study show annotation-budget --format markdown
+"""
+
+
+def add_arguments(command):
+    """Add the arguments to the parser of the command."""
+    add_name(command)
+    add_store(command)
+    command.add_argument(
+        "--format", choices=["text", "markdown"], default="text", help="(default: text)"
+    )
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        help='write the rows: .csv, or .parquet (needs the extra "table")',
+    )
+
+
+def study_show(arguments):
+    """Run the command and return its exit status."""
+    results = load_stored(arguments.name, arguments)
+    # The tables first: a file that cannot be written must not cost them.
+    print(format_results(results, markdown=arguments.format == "markdown"))
+    if arguments.output:
+        results.save(arguments.output)
+    return 0
