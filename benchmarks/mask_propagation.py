@@ -4,7 +4,7 @@
     python benchmarks/mask_propagation.py --data FOLDER --ablation    # masks alone, by digit
     python benchmarks/mask_propagation.py --report                    # Markdown from the CSV file
 
-FOLDER holds the four files of MNIST.  The classifier is that of `decoy_mnist.py`, trained by
+FOLDER holds the four files of MNIST.  The classifier is that of the study heo-decoy-mnist, by
 SwapEx: no masks, masks of the first 20 or 60 rows alone, the same propagated, and all masks.
 ``--ablation`` compares the masks that are predicted for other rows, by the digit whose decoy they
 are to find: with the propagator as it is, without repainting, and with a plain network (four
@@ -15,12 +15,12 @@ import argparse
 import csv
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
-from decoy_mnist import PIXEL_MEAN, PIXEL_SD, learning_rate, perceptron
 from torch import nn
 
 from skexplain import MaskPropagator, SwapExClassifier
@@ -29,8 +29,11 @@ from skexplain.datasets._mnist import load_mnist_files
 from skexplain.estimators import _mask_models
 from skexplain.exceptions import MissingExplanationWarning
 from skexplain.metrics import mean_group_accuracy, worst_group_accuracy
+from skexplain.studies._heo._networks import decoy_mlp
 from skexplain.training._architectures import Standardize
+from skexplain.training._schedules import learning_rate_callbacks
 
+PIXEL_MEAN, PIXEL_SD = 0.13 * 255, 0.31 * 255
 DECOYS = ("half", "stripes", "corner")
 COUNTS = (20, 60)
 ROWS, EPOCHS, BATCH_SIZE, LR = 20_000, 12, 128, 2e-3
@@ -65,13 +68,14 @@ def overlap(predicted, mask):
 
 
 def make_classifier(seed):
-    n_steps = EPOCHS * -(-ROWS // BATCH_SIZE)
     return SwapExClassifier(
-        module=perceptron,
+        module=partial(decoy_mlp, PIXEL_MEAN, PIXEL_SD),
         lr=LR,
         max_epochs=EPOCHS,
         batch_size=BATCH_SIZE,
-        callbacks=learning_rate("one-cycle", n_steps, LR),
+        callbacks=learning_rate_callbacks(
+            "one-cycle", LR, n_rows=ROWS, batch_size=BATCH_SIZE, max_epochs=EPOCHS
+        ),
         device="cpu",
         random_state=seed,
     )

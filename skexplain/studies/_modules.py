@@ -103,8 +103,37 @@ def make_module(spec):
     Returns
     -------
     str or callable
+
+    Raises
+    ------
+    ValueError
+        If there is no such module.
     """
     if spec == "auto":
         return spec
     spec = {"name": spec} if isinstance(spec, str) else dict(spec)
-    return partial(MODULES[spec.pop("name")], **spec)
+    return partial(look_up("module", spec.pop("name"), MODULES), **spec)
+
+
+def look_up(what, name, known):
+    """Return what a name stands for in a declaration.
+
+    Parameters
+    ----------
+    what : str
+        Entry of the declaration, for the error.
+    name : str
+    known : dict of str to object
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+    """
+    if name not in known:
+        raise ValueError(f"{what} must be one of {list(known)}, got {name!r}.")
+    return known[name]
