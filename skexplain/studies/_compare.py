@@ -1,18 +1,17 @@
 """Train estimators on the same splits, beside their controls."""
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed
 from sklearn.metrics import accuracy_score
 from tqdm.auto import tqdm
 
 from ..metrics import mean_group_accuracy, worst_group_accuracy
 from ._catalogue import DATASETS, DEFAULTS, ESTIMATORS, WITHOUT_MASKS
+from ._parallel import one_thread
+from ._parallel import warm_up as _warm_up
 
 #: Measures of a row, all better when higher.
 SCORES = ("accuracy", "mean_group", "worst_group")
@@ -106,7 +105,7 @@ def run_cell(cell, max_epochs):
         mask = np.random.default_rng(cell.seed).permutation(mask)
     elif cell.masks == "no shortcut":
         X = task.X_without
-    with _one_thread():
+    with one_thread():
         _warm_up()
         start = time.perf_counter()
         estimator.fit(X, task.y, mask=mask)
@@ -122,23 +121,6 @@ def run_cell(cell, max_epochs):
         "worst_group": worst_group_accuracy(task.y_test, predicted, task.groups_test),
         "seconds": seconds,
     }
-
-
-@cache
-def _warm_up():
-    """Let torch load what it loads at the first step of a process, before times are taken."""
-    ESTIMATORS["erm"](max_epochs=1).fit(np.eye(4), [0, 1, 0, 1])
-
-
-@contextmanager
-def _one_thread():
-    """Compute on one thread: fits of this size are slower on more, and times compare."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def summarise(rows):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..estimators import ERMClassifier
+
 #: Name to what it shows.  A gain that a control has, too, is not due to the explanations.
 CONTROLS = {
     "off": "the same network, the mask term switched off",
@@ -28,7 +30,14 @@ def control_masks(mask, masks, seed):
     ndarray
         For "-" one mask that marks all features, so that a perturbation is an augmentation of whole
         rows.
+
+    Raises
+    ------
+    ValueError
+        If there is no such control.
     """
+    if masks not in _MASKS:
+        raise ValueError(f"masks must be one of {list(_MASKS)}, got {masks!r}.")
     if masks == "-":
         return np.ones((1, *mask.shape[1:]), dtype=bool)
     if masks == "shuffled":
@@ -52,47 +61,46 @@ def control_parameters(method, masks):
     -------
     dict
         Entries that replace those of the method.
+
+    Raises
+    ------
+    ValueError
+        If the method does not say how its mask term is switched off.
     """
     params, grid = method.get("params", {}), method.get("grid", {})
     if masks == "off":
+        if "off" not in method:
+            raise ValueError(f"the control 'off' needs the entry 'off', got {list(method)}.")
         off = method["off"]
         return {"params": {**params, **off}, "grid": _without(grid, off)}
     if masks == "reweighted":
-        # All else says how a perturbation is drawn.
-        params = {name: value for name, value in params.items() if name in _KEPT}
-        grid = {name: values for name, values in grid.items() if name in _KEPT}
-        params["perturbation"] = "none"
-        return {"estimator": "AvgExClassifier", "params": params, "grid": grid}
+        return {
+            "estimator": "AvgExClassifier",
+            "params": {**_without_perturbation(params), "perturbation": "none"},
+            "grid": _without_perturbation(grid),
+        }
     return {}
+
+
+_MASKS = ("given", "-", "no shortcut", *CONTROLS)
 
 
 def _without(grid, names):
     return {name: values for name, values in grid.items() if name not in names}
 
 
-# Parameters that every estimator has, and the weight.
-_KEPT = (
-    "alpha",
-    "optimizer",
-    "lr",
-    "max_epochs",
-    "batch_size",
-    "mask_marks",
-    "input_unit",
-    "annotated_per_batch",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-    "optimizer__weight_decay",
-    "optimizer__momentum",
-)
+def _without_perturbation(params):
+    """Keep what every estimator has, and the weight: all else says how rows are perturbed."""
+    kept = {"alpha", *ERMClassifier().get_params()}
+    return {name: value for name, value in params.items() if name in kept or "__" in name}
 
 
 def shuffle_masks(mask, seed):
-    """Give annotated rows the masks of other annotated rows.
+    """Give each annotated row the mask of another annotated row.
 
     Where all these are alike, which no exchange of rows would change, they are moved: images by a
-    shift that wraps around, tables by a permutation of columns.
+    shift that wraps around, tables by a permutation of columns.  A mask that is the same everywhere
+    stays as it is.
 
     Parameters
     ----------
@@ -107,16 +115,29 @@ def shuffle_masks(mask, seed):
     annotated = ~np.isnan(mask.astype(np.float32)).reshape(len(mask), -1).all(axis=1)
     rows = mask[annotated]
     shuffled = mask.copy()
-    if len(rows) and (rows == rows[:1]).all():
+    if _same(rows, np.broadcast_to(rows[:1], rows.shape)):
         shuffled[annotated] = _move(rows, rng)
     else:
-        shuffled[annotated] = rng.permutation(rows)
+        order = rng.permutation(len(rows))  # a cycle: no row keeps its own
+        shuffled[np.flatnonzero(annotated)[order]] = rows[np.roll(order, 1)]
     return shuffled
 
 
 def _move(rows, rng):
     """Move equal masks to other features, all alike."""
-    if rows.ndim == 2:
-        return rows[:, rng.permutation(rows.shape[1])]
-    axes = (rows.ndim - 2, rows.ndim - 1)
-    return np.roll(rows, [rng.randint(1, rows.shape[axis]) for axis in axes], axis=axes)
+    for _ in range(_N_MOVES):  # one move in two may change nothing
+        if rows.ndim == 2:
+            moved = rows[:, rng.permutation(rows.shape[1])]
+        else:
+            shifts = [rng.randint(size) for size in rows.shape[-2:]]
+            moved = np.roll(rows, shifts, axis=(-2, -1))
+        if not _same(moved, rows):
+            break
+    return moved
+
+
+_N_MOVES = 50
+
+
+def _same(left, right):
+    return np.array_equal(left.astype(np.float32), right.astype(np.float32), equal_nan=True)

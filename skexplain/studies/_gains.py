@@ -1,5 +1,7 @@
 """Tables of methods beside their controls, and of what is gained over them."""
 
+import math
+
 from ._controls import CONTROLS
 from ._published import find_published
 from ._statistics import by_seed, estimate, group, paired_difference
@@ -85,9 +87,14 @@ def best_control(cells, method, measure):
         Its key in `cells`.
     """
     keys = [key for key in cells if key[1] == "-" or (key[0] == method and key[1] in CONTROLS)]
-    return max(
-        keys, key=lambda key: estimate(by_seed(cells[key], measure).values()).mean, default=None
-    )
+    return _highest(cells, keys, measure)
+
+
+def _highest(cells, keys, measure):
+    """Return the key of the highest mean, of those that have one; None if there is none."""
+    means = {key: estimate(by_seed(cells[key], measure).values()).mean for key in keys}
+    known = [key for key, mean in means.items() if not math.isnan(mean)]
+    return max(known, key=means.get, default=None)
 
 
 def verdict_table(rows, factors, measure):
@@ -108,11 +115,8 @@ def verdict_table(rows, factors, measure):
     body = []
     for panel, of_panel in group(rows, factors).items():
         cells = group(of_panel, ["method", "masks"])
-        given = [key for key in cells if key[1] == "given"]
-        if not given:
-            continue
-        best = max(given, key=lambda key: estimate(by_seed(cells[key], measure).values()).mean)
-        control = best_control(cells, best[0], measure)
+        best = _highest(cells, [key for key in cells if key[1] == "given"], measure)
+        control = None if best is None else best_control(cells, best[0], measure)
         if control is None:
             continue
         gain = paired_difference(cells[best], cells[control], measure)
@@ -128,7 +132,11 @@ def verdict_table(rows, factors, measure):
             )
         )
     columns = (*factors, "best with masks", measure, "its best control", measure, "gain", "> 2 se")
-    return Table("Does knowing where pay?", columns, body)
+    note = (
+        "Method and control are those of the highest mean, by the same figures: a narrow lead of "
+        "one among many may be luck. se: standard error of the paired differences."
+    )
+    return Table("Does knowing where pay?", columns, body, note)
 
 
 def _text(value):

@@ -1,10 +1,16 @@
 """Computing cells, in one process, in several, or on a cluster."""
 
+import warnings
 from contextlib import contextmanager
+from functools import cache, partial
 
+import numpy as np
 import torch
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
+
+from .. import __version__
+from ..estimators import ERMClassifier
 
 
 @contextmanager
@@ -19,6 +25,12 @@ def one_thread():
         torch.set_num_threads(n_threads)
 
 
+@cache
+def warm_up():
+    """Let torch load what it loads at the first step of a process, before times are taken."""
+    ERMClassifier(max_epochs=1, device="cpu").fit(np.eye(4), [0, 1, 0, 1])
+
+
 def run_unordered(function, arguments, *, n_jobs=1, scheduler=None):
     """Call a function for each of many arguments; yield results as they come.
 
@@ -30,7 +42,9 @@ def run_unordered(function, arguments, *, n_jobs=1, scheduler=None):
     n_jobs : int, default=1
         Processes on this machine.
     scheduler : str or None, default=None
-        Address of a Dask scheduler, whose workers compute instead of this machine.
+        Address of a Dask scheduler, whose workers compute instead of this machine.  Start workers
+        with one thread each (``dask worker --nthreads 1``): the threads of a process share what a
+        call sets, and disturb each other's times.
 
     Yields
     ------
@@ -41,34 +55,74 @@ def run_unordered(function, arguments, *, n_jobs=1, scheduler=None):
     ------
     ImportError
         If a scheduler is given and distributed is not installed.
+    OSError
+        If no scheduler answers at that address, it has no workers, or one has another version of
+        the package.
     """
-    with _backend(scheduler):
-        # One call at a time, so that a result is handed over as soon as it is there.
-        parallel = Parallel(
-            n_jobs if scheduler is None else -1, return_as="generator_unordered", batch_size=1
-        )
-        yield from parallel(delayed(_call)(function, argument) for argument in arguments)
+    compute = _compute_here if scheduler is None else _compute_on_cluster
+    yield from compute(partial(_call, function), arguments, scheduler or n_jobs)
 
 
 def _call(function, argument):
     with one_thread():
+        warm_up()
         return function(argument)
 
 
-@contextmanager
-def _backend(scheduler):
-    """Hand what joblib runs to the workers of a cluster, if there is one."""
-    if scheduler is None:
-        yield
-        return
+def _compute_here(function, arguments, n_jobs):
+    # One call at a time, so that a result is handed over as soon as it is there.
+    parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
+    results = parallel(delayed(function)(argument) for argument in arguments)
     try:
-        from distributed import Client
+        # Not `yield from`, which would close them before the filter is set.
+        for result in results:  # noqa: UP028
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* tasks .*", UserWarning)  # that are dropped
+            results.close()
+
+
+_SECONDS_TO_CONNECT = 10
+_SECONDS_FOR_WORKERS = 60
+
+
+def _compute_on_cluster(function, arguments, scheduler):
+    # Without joblib, whose backend waits for ever where a worker dies or cannot load a call.
+    try:
+        import cloudpickle
+        from distributed import Client, as_completed
     except ImportError as error:
         raise ImportError(
             'a scheduler needs distributed: pip install "skexplain[cluster]"'
         ) from error
-    with (
-        Client(scheduler) as client,
-        parallel_config("dask", client=client, wait_for_workers_timeout=60),
-    ):
-        yield
+    try:
+        client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OSError(f"no Dask scheduler at {scheduler!r}: {error}") from error
+    with client:
+        client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
+        _check_versions(client)
+        calls = [cloudpickle.dumps((function, argument)) for argument in arguments]
+        futures = client.map(_load_and_call, calls, pure=False)
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
+
+
+def _check_versions(client):
+    """Refuse workers whose results would be taken for those of this version."""
+    workers = client.get_versions(packages=["skexplain"])["workers"]
+    for address, worker in workers.items():
+        found = worker["packages"]["skexplain"]
+        if found != __version__:
+            raise OSError(
+                f"worker {address} has skexplain {found}: install {__version__} on all workers."
+            )
+
+
+def _load_and_call(call):
+    """Load what to call within the task: where that fails, Dask tells, rather than try for ever."""
+    import cloudpickle
+
+    function, argument = cloudpickle.loads(call)
+    return function(argument)

@@ -86,7 +86,11 @@ class StudyResults:
                 writer.writerows(self.rows)
         elif ending == ".parquet":
             try:
-                self.to_frame().to_parquet(path)
+                frame = self.to_frame()
+                # A column of Parquet has one type: "auto" among numbers makes all of them text.
+                mixed = [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]
+                frame[mixed] = frame[mixed].map(str, na_action="ignore")
+                frame.to_parquet(path)
             except ImportError as error:
                 raise ImportError(
                     'Parquet needs pandas and pyarrow: pip install "skexplain[table]"'

@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from contextlib import closing
 from functools import partial
 
 from tqdm.auto import tqdm
@@ -9,7 +10,7 @@ from tqdm.auto import tqdm
 from ._all_studies import get_study
 from ._parallel import run_unordered
 from ._results import StudyResults
-from ._store import Store
+from ._store import Store, to_plain
 from ._study import SCALES
 
 
@@ -73,7 +74,7 @@ def run_study(
         outcomes = run_unordered(
             partial(_run_cell, study), missing, n_jobs=n_jobs, scheduler=scheduler
         )
-        for cell, rows, failure in tqdm(
+        bar = tqdm(
             outcomes,
             desc=study.name,
             initial=len(cells) - len(missing),
@@ -81,11 +82,13 @@ def run_study(
             unit="cell",
             smoothing=0.05,  # cells differ in length
             disable=not progress,
-        ):
-            if failure is None:
-                store.append(cell, rows)
-            else:
-                failures.append((cell, failure))
+        )
+        with closing(outcomes), bar:  # an interruption stops the workers, too
+            for cell, rows, failure in bar:
+                if failure is None:
+                    store.append(cell, rows)
+                else:
+                    failures.append((cell, failure))
     if failures:
         raise StudyError(_tell(study, failures))
     return load_results(study, scale, folder=folder)
@@ -121,10 +124,10 @@ def load_results(study, scale="quick", *, folder="study-results"):
     """
     study, cells = find_cells(study, scale)
     stored = Store(folder, study.name).read()
-    done = [cell for cell in cells if cell.key(study.name) in stored]
-    rows = [{**cell.factors, **row} for cell in done for row in stored[cell.key(study.name)]]
-    n_others = len(stored) - len(done)
-    return StudyResults(study, scale, rows, len(done), len(cells), n_others)
+    own = [(cell, stored.get(cell.key(study.name))) for cell in cells]
+    done = [(cell, rows) for cell, rows in own if rows is not None]
+    rows = [{**cell.factors, **row} for cell, found in done for row in found]
+    return StudyResults(study, scale, rows, len(done), len(cells), len(stored) - len(done))
 
 
 def find_cells(study, scale):
@@ -140,7 +143,7 @@ def _run_cell(study, cell):
     """Compute a cell; returns it with its rows, or with what went wrong."""
     start = time.perf_counter()
     try:
-        rows = study.run(cell.factors, cell.settings)
+        rows = to_plain(study.run(cell.factors, cell.settings))
     except Exception:  # one cell must not cost the others; the runner tells at the end
         return cell, None, traceback.format_exc()
     seconds = round(time.perf_counter() - start, 3)
@@ -149,7 +152,7 @@ def _run_cell(study, cell):
 
 def _tell(study, failures):
     cell, text = failures[0]
+    n = "1 cell" if len(failures) == 1 else f"{len(failures)} cells"
     return (
-        f"{len(failures)} cells of {study.name!r} failed, all others are stored. The first, "
-        f"{cell.factors}:\n{text}"
+        f"{n} of {study.name!r} failed, all others are stored. The first:\n{cell.factors}\n{text}"
     )

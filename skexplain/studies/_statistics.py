@@ -24,18 +24,24 @@ class Estimate:
     n: int
 
     def __str__(self):
+        if not self.n:
+            return ""
         return f"{self.mean:.3f}" if math.isnan(self.sd) else f"{self.mean:.3f} ± {self.sd:.3f}"
 
     def as_difference(self):
         """Write with sign and standard error."""
-        if math.isnan(self.mean):
+        if not self.n:
             return ""
         return f"{self.mean:+.3f}" + ("" if math.isnan(self.se) else f" (se {self.se:.3f})")
 
     @property
     def is_beyond_chance(self):
-        """Whether the mean is more than two standard errors above 0."""
-        return self.mean > 2 * self.se
+        """Whether the mean is more than two standard errors above 0; never with one repetition."""
+        return self.mean > 2 * self.se + _ROUNDING
+
+
+#: Differences of equal figures are not always exactly 0.
+_ROUNDING = 1e-9
 
 
 def estimate(values):
@@ -78,8 +84,38 @@ def group(rows, by):
 
 
 def by_seed(rows, measure):
-    """Return the measure by seed; rows without it are left out."""
-    return {row["seed"]: row[measure] for row in rows if row.get(measure) is not None}
+    """Return the measure by seed.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of one cell of a table; those without the measure are left out.
+    measure : str
+
+    Returns
+    -------
+    dict of int to float
+        What is nan stays: a repetition that failed is no repetition that was not made.
+
+    Raises
+    ------
+    ValueError
+        If rows share a seed: a factor is missing that tells them apart.
+    """
+    found = [row for row in rows if row.get(measure) is not None]
+    values = {row["seed"]: row[measure] for row in found}
+    if len(values) < len(found):
+        raise ValueError(
+            f"{len(found)} rows have {len(values)} seeds: group by what tells them apart, "
+            f"such as {_differing(found)}."
+        )
+    return values
+
+
+def _differing(rows):
+    """Return names of factors in which rows differ; most measures are floats."""
+    names = [name for name, value in rows[0].items() if not isinstance(value, float)]
+    return [name for name in names if len({str(row.get(name)) for row in rows}) > 1]
 
 
 def paired_difference(rows, reference, measure):

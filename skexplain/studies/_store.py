@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -36,11 +37,10 @@ class Store:
             Rows by the key of their cell, of whatever declaration and version.
         """
         try:
-            lines = self.path.read_bytes().split(b"\n")
+            with open(self.path, "rb") as file:
+                return {r["key"]: r["rows"] for r in filter(None, map(_parse, file))}
         except FileNotFoundError:
             return {}
-        records = filter(None, map(_parse, lines))
-        return {record["key"]: record["rows"] for record in records}
 
     def append(self, cell, rows):
         """Write a finished cell.
@@ -67,6 +67,7 @@ class Store:
                 view = view[file.write(view) :]
             os.fsync(file.fileno())
 
+    @contextmanager
     def lock(self):
         """Keep other processes from computing the same study into the same folder.
 
@@ -80,34 +81,48 @@ class Store:
         OSError
             On entry, if another process holds it.
         """
-        return _Lock(self)
-
-
-class _Lock:
-    def __init__(self, store):
-        self._store = store
-        self._lock = FileLock(f"{store.path}.lock", timeout=0)
-
-    def __enter__(self):
-        self._store.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{self.path}.lock", timeout=0)
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout:
             raise OSError(
-                f"study {self._store.study!r} is being run into {self._store.path.parent} by "
-                f"another process: wait for it, or choose another folder."
+                f"study {self.study!r} is being run into {self.path.parent} by another process: "
+                f"wait for it, or choose another folder."
             ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
-    def __exit__(self, *_):
-        self._lock.release()
+
+def to_plain(rows):
+    """Turn rows into what is read back from the disk.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Numbers, strings, None, and lists and dicts of them; of numpy, too.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    TypeError
+        If there is something else in them.
+    """
+    return json.loads(json.dumps(rows, default=_to_builtin))
 
 
 def _parse(line):
     """Return the record of a line, or None for an empty or a torn one."""
     try:
-        return json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return None
+    return record if isinstance(record, dict) and {"key", "rows"} <= record.keys() else None
 
 
 def _is_torn(file):

@@ -1,5 +1,6 @@
 """A trial: tune on training rows, fit, score on each test set; given masks or a control."""
 
+import string
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -16,14 +17,21 @@ from ..exceptions import MissingExplanationWarning
 from ..metrics import mean_group_accuracy, worst_group_accuracy
 from ..model_selection import swap_accuracy_scorer, worst_of_clean_and_swapped_scorer
 from ._controls import control_masks, control_parameters
-from ._modules import make_module
+from ._modules import look_up, make_module
 
-#: How candidates of a grid are compared, on held-out training rows.
+#: How candidates of a grid are compared, on held-out training rows.  Those that swap know the right
+#: masks, for controls and label-only, too: what is tested is training, with selection as good for
+#: all.
 SCORERS = {
     "accuracy": lambda: "balanced_accuracy",
-    "swapped": swap_accuracy_scorer,
-    "worst-of-clean-and-swapped": worst_of_clean_and_swapped_scorer,
+    "swapped": lambda: swap_accuracy_scorer().set_score_request(mask="right_mask"),
+    "worst-of-clean-and-swapped": lambda: worst_of_clean_and_swapped_scorer().set_score_request(
+        mask="right_mask"
+    ),
 }
+
+_ESTIMATORS = {name: getattr(estimators, name) for name in estimators.__all__}
+_OPTIMIZERS = {name: each for name, each in vars(torch.optim).items() if isinstance(each, type)}
 
 
 @dataclass(frozen=True)
@@ -86,10 +94,18 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
         One per test set: test, accuracy, mean_group, worst_group, seconds, and what was chosen.
     estimator : estimator
         Fitted on all training rows.
+
+    Raises
+    ------
+    ValueError
+        If a name is not known, or the task has no rows without the shortcut and they are asked for.
     """
-    X = task.X_without if masks == "no shortcut" else task.X
     mask = control_masks(task.mask, masks, seed)
-    estimator = make_estimator({**method, **control_parameters(method, masks)}, seed)
+    X = task.X_without if masks == "no shortcut" else task.X
+    if X is None:
+        raise ValueError("'no shortcut' needs a task with X_without, got None.")
+    method = {**method, **control_parameters(method, masks)}
+    estimator = make_estimator(method, seed)
     start = time.perf_counter()
     with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingExplanationWarning)
@@ -114,12 +130,17 @@ def make_estimator(method, seed):
     Returns
     -------
     estimator
+
+    Raises
+    ------
+    ValueError
+        If there is no such estimator, module or optimizer.
     """
     params = {"device": "cpu", "random_state": seed, **method.get("params", {})}
     if isinstance(params.get("optimizer"), str):
-        params["optimizer"] = getattr(torch.optim, params["optimizer"])
+        params["optimizer"] = look_up("optimizer", params["optimizer"], _OPTIMIZERS)
     module = make_module(method.get("module", "auto"))
-    return getattr(estimators, method["estimator"])(module, **params)
+    return look_up("estimator", method["estimator"], _ESTIMATORS)(module, **params)
 
 
 def _tune_and_fit(estimator, X, task, mask, method, seed):
@@ -127,14 +148,11 @@ def _tune_and_fit(estimator, X, task, mask, method, seed):
     grid, folds = method.get("grid"), _folds(task.y, method.get("cv", 3), seed)
     if not grid or folds is None:
         return clone(estimator).fit(X, task.y, mask=mask, **task.fit_params), ""
-    search = GridSearchCV(
-        estimator,
-        grid,
-        scoring=SCORERS[method.get("scoring", "accuracy")](),
-        cv=folds,
-        error_score="raise",
-    )
-    search.fit(X, task.y, mask=mask, **task.fit_params)
+    scoring = method.get("scoring", "accuracy")
+    scorer = look_up("scoring", scoring, SCORERS)()
+    right_mask = {} if scoring == "accuracy" else {"right_mask": task.mask}
+    search = GridSearchCV(estimator, grid, scoring=scorer, cv=folds, error_score="raise")
+    search.fit(X, task.y, mask=mask, **right_mask, **task.fit_params)
     chosen = " ".join(f"{name}={value}" for name, value in search.best_params_.items())
     return search.best_estimator_, chosen
 
@@ -157,5 +175,8 @@ def _scores(estimator, test, keep_predictions):
     }
     if keep_predictions:
         codes = np.searchsorted(estimator.classes_, predicted)
-        scores["_predicted"] = "".join(map(str, codes.tolist()))
+        scores["_predicted"] = "".join(_CHARACTERS[code] for code in codes)
     return scores
+
+
+_CHARACTERS = string.digits + string.ascii_letters

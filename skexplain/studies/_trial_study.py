@@ -86,7 +86,8 @@ class TrialStudy(Study):
         merged = {
             key: {**method.get(key, {}), **settings.get(key, {})} for key in ("params", "grid")
         }
-        return {**method, **settings, **merged}
+        kept = {"keep_predictions": True} if self.keep_predictions else {}
+        return {**method, **settings, **merged, **kept}
 
     def _kinds_of_masks(self, name):
         method = self.methods[name]
@@ -100,7 +101,7 @@ class TrialStudy(Study):
             settings,
             factors["masks"],
             factors["seed"],
-            keep_predictions=self.keep_predictions,
+            keep_predictions=settings.get("keep_predictions", False),
         )
         return rows
 

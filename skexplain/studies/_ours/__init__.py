@@ -1,5 +1,7 @@
 """Questions that the papers leave open."""
 
 from ._annotation_budget import AnnotationBudget
+from ._irrelevant_dimension import IrrelevantDimension
+from ._mask_quality import MaskQuality
 
-STUDIES = (AnnotationBudget(),)
+STUDIES = (AnnotationBudget(), MaskQuality(), IrrelevantDimension())

@@ -1,33 +1,49 @@
 """How many masks buy how much."""
 
+import warnings
+
 import numpy as np
 
 from ...datasets import make_decoy_digits
+from ...estimators import ERMClassifier, MaskPropagator
+from ...exceptions import UnreliableMaskWarning
+from ...inspection import query_explanations
 from .._trial import Task, TestRows
 from .._trial_study import TrialStudy
+from ._repeat import repeat_rows
+
+_FILLED = range(10, 101)  # numbers of masks from which others are predicted
 
 
 class AnnotationBudget(TrialStudy):
-    """Decoy digits of which only some training rows are annotated."""
+    """Decoy digits of which only some training rows are annotated.
+
+    Label-only fits know no masks: they are made once, and shown at every number of masks.  They are
+    the control "off" of all methods: a weight of 0 gives the same bits.  No method is tuned, so
+    none has a budget that label-only lacks.
+
+    "swap, propagated" learns from the given masks what masks look like and fills in those of the
+    other rows; "swap, typical rows" has its masks on the rows that `query_explanations` picks by
+    the saliency of a label-only fit, all others on rows drawn at random.
+    """
 
     name = "annotation-budget"
     title = "How many masks buy how much, on digits beside a decoy"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},
-        "swap": {
+        "swap": {"estimator": "SwapExClassifier", "controls": ("shuffled", "reweighted")},
+        "swap, typical rows": {"estimator": "SwapExClassifier", "rows": "typical"},
+        "swap, propagated": {
             "estimator": "SwapExClassifier",
-            "controls": ("off", "shuffled", "reweighted"),
-            "off": {"alpha": 0.0},
+            "propagate": {"n_steps": 600},
+            "controls": ("shuffled",),
         },
-        "grad-reg": {
-            "estimator": "GradRegClassifier",
-            "controls": ("off", "shuffled"),
-            "off": {"alpha": 0.0},
-        },
-        "pgd": {
+        "grad-reg": {"estimator": "GradRegClassifier", "controls": ("shuffled",)},
+        "pgd": {"estimator": "PGDExClassifier", "controls": ("shuffled", "reweighted")},
+        "pgd + grad-reg": {
             "estimator": "PGDExClassifier",
-            "controls": ("off", "shuffled", "reweighted"),
-            "off": {"alpha": 0.0},
+            "params": {"grad_alpha": 0.03},
+            "controls": ("shuffled",),
         },
     }
     panels = ("decoy",)
@@ -35,23 +51,67 @@ class AnnotationBudget(TrialStudy):
     x = "masks_given"
 
     def trials(self, scale):
-        """One budget at a time."""
+        """Label-only once; then one budget at a time."""
         quick = scale == "quick"
+        seeds = range(1 if quick else 10)
+        settings = {"params": {"max_epochs": 10 if quick else 30}}
         for decoy in ("half", "corner"):
+            yield {"decoy": decoy, "masks_given": 0}, [self.baseline], seeds, settings
             for n_masks in (20, 300) if quick else (1, 3, 10, 30, 100, 300, 1000):
-                factors = {"decoy": decoy, "masks_given": n_masks}
-                settings = {"params": {"max_epochs": 10 if quick else 30}}
-                yield factors, list(self.methods), range(1 if quick else 10), settings
+                names = [
+                    name
+                    for name, method in self.methods.items()
+                    if name != self.baseline and ("propagate" not in method or n_masks in _FILLED)
+                ]
+                yield {"decoy": decoy, "masks_given": n_masks}, names, seeds, settings
 
     def task(self, factors, settings):
-        """Hide all masks but the first of the budget."""
-        digits = make_decoy_digits(factors["decoy"], flatten=True, random_state=factors["seed"])
-        mask = digits.mask.astype(np.float32)
-        mask[factors["masks_given"] :] = np.nan
+        """Hide all masks but those of the budget, and perhaps predict the hidden ones."""
+        seed, n_masks = factors["seed"], factors["masks_given"]
+        digits = make_decoy_digits(factors["decoy"], random_state=seed)
+        mask = np.full(digits.mask.shape, np.nan, dtype=np.float32)
+        rows = np.arange(n_masks)  # the rows come in random order
+        if settings.get("rows") == "typical":
+            rows = _typical_rows(digits, n_masks, settings, seed)
+        mask[rows] = digits.mask[rows]
+        if "propagate" in settings:
+            mask = _propagate(digits.data, mask, settings["propagate"], seed)
+        test = TestRows(_flat(digits.data_test), digits.target_test, digits.groups_test)
         return Task(
-            digits.data,
+            _flat(digits.data),
             digits.target,
-            mask,
-            {"decoy lies": TestRows(digits.data_test, digits.target_test, digits.groups_test)},
-            digits.data_random,
+            _flat(mask),
+            {"decoy lies": test},
+            _flat(digits.data_random),
         )
+
+    def tables(self, rows):
+        """Show label-only at every number of masks."""
+        return super().tables(self._at_every_budget(rows))
+
+    def pictures(self, rows):
+        """Show label-only as lines across all numbers of masks, and no controls."""
+        rows = [row for row in rows if row["masks"] in ("-", "given", "no shortcut")]
+        return super().pictures(self._at_every_budget(rows))
+
+    def _at_every_budget(self, rows):
+        return repeat_rows(rows, (self.x,), lambda row: row["method"] == self.baseline)
+
+
+def _typical_rows(digits, n_masks, settings, seed):
+    """Pick rows to annotate by what a label-only fit looks at."""
+    X = _flat(digits.data)
+    plain = ERMClassifier(device="cpu", random_state=seed, **settings["params"])
+    return query_explanations(plain.fit(X, digits.target), X, n_masks, random_state=seed)
+
+
+def _propagate(images, mask, params, seed):
+    """Fill in the masks that are missing."""
+    propagator = MaskPropagator(cv=None, device="cpu", random_state=seed, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreliableMaskWarning)
+        return propagator.fit(images, mask).fill(images, mask)
+
+
+def _flat(images):
+    return images.reshape(len(images), -1)

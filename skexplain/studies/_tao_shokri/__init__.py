@@ -1,3 +1,11 @@
 """Studies of Tao & Shokri, Machine Learning from Explanations."""
 
-STUDIES = ()
+from ._ablation import Ablation
+from ._birds import Birds
+from ._cost import Cost
+from ._imbalance import Imbalance
+from ._settings import Settings
+from ._sizes import Sizes
+from ._spurious import Spurious
+
+STUDIES = (Sizes(), Imbalance(), Spurious(), Ablation(), Settings(), Cost(), Birds())

@@ -1,0 +1,89 @@
+"""Whether models that were fitted alike predict alike, from the predictions that studies keep."""
+
+import numpy as np
+
+from ...metrics import prediction_agreement
+from .._controls import CONTROLS
+from .._published import find_published
+from .._statistics import Estimate, group
+from .._table import Table
+
+#: As many models as in the paper.
+_N_MODELS = 10
+
+
+def agreement_table(study, rows, factors):
+    """Tell how far the models of different seeds agree on a test set.
+
+    Parameters
+    ----------
+    study : Study
+        Whose published figures are looked up.
+    rows : list of dict
+        With method, masks, seed and predictions as ``_predicted``.
+    factors : sequence of str
+        Columns whose values tell test sets and training sizes apart.
+
+    Returns
+    -------
+    Table
+    """
+    cells = group([row for row in rows if "_predicted" in row], [*factors, "method", "masks"])
+    shown = [c for c in CONTROLS if any(key[-1] == c for key in cells)]
+    body = []
+    for key, own in cells.items():
+        *panel, method, masks = key
+        if masks in CONTROLS or len(own) < 2:
+            continue
+        keys = {**dict(zip(factors, panel, strict=True)), "method": method}
+        found = find_published(study.name, keys, "agreement")
+        of_controls = [cells.get((*panel, method, control), []) for control in shown]
+        body.append(
+            (
+                *map(str, panel),
+                method,
+                _text(own),
+                "" if found is None else str(found),
+                *map(_text, of_controls),
+            )
+        )
+    columns = (*factors, "method", "with masks", "published", *shown)
+    note = (
+        f"Mean share of test rows on which two of the first {_N_MODELS} seeds' models agree; "
+        "se by the jackknife over models.  Two models that guess the same class agree, too: read "
+        "it beside the accuracies."
+    )
+    return Table(f"{study.title}: agreement of models", columns, body, note)
+
+
+def agreement(rows):
+    """Estimate the agreement of models, one per row.
+
+    Parameters
+    ----------
+    rows : list of dict
+        With seed and predictions on one test set as ``_predicted``.
+
+    Returns
+    -------
+    Estimate
+        With the standard error of the jackknife over models, nan for fewer than three.
+    """
+    first = sorted(rows, key=lambda row: row["seed"])[:_N_MODELS]
+    models = [np.frombuffer(row["_predicted"].encode(), dtype=np.uint8) for row in first]
+    n = len(models)
+    if n < 2:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    mean = prediction_agreement(models)
+    if n < 3:
+        return Estimate(mean, np.nan, np.nan, n)
+    without = [prediction_agreement(models[:i] + models[i + 1 :]) for i in range(n)]
+    se = float(np.sqrt((n - 1) * np.var(without)))
+    return Estimate(mean, se * np.sqrt(n), se, n)
+
+
+def _text(rows):
+    found = agreement(rows)
+    if not found.n:
+        return ""
+    return f"{found.mean:.3f}" if found.n < 3 else f"{found.mean:.3f} (se {found.se:.3f})"

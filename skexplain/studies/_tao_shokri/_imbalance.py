@@ -1,0 +1,113 @@
+"""One training row in ten of class 1, and what a single explained row buys."""
+
+from .._gains import best_control
+from .._statistics import by_seed, estimate, group, paired_difference
+from .._table import Table
+from ._shapes import RATIOS, variant
+from ._shapes_study import ShapesStudy
+
+# The paper's second rate where classes are not balanced.
+_TWO_STAGE = variant("two-stage", mapping_lr=0.01)
+_SWAP = variant("swap")
+# The minority alone is annotated: those rows, counted again, are a control.  Switched off, it is
+# two-stage switched off.
+_SPARSE = {"sparse": True, "controls": ("shuffled", "reweighted")}
+
+
+class Imbalance(ShapesStudy):
+    """Training sets of 1:9, test sets balanced; all rows annotated, or the minority alone."""
+
+    name = "tao-imbalance"
+    title = "Shapes after training on one row in ten of class 1"
+    source = "Tao & Shokri, training at 1:9"
+    methods = {
+        "label-only": variant("label-only"),
+        "class-weights": variant("label-only", class_weight="balanced"),
+        "focal": variant("label-only", label_loss="focal"),
+        "shift": variant("shift"),
+        "grad-reg": variant("grad-reg"),
+        "two-stage": _TWO_STAGE,
+        "two-stage-sparse": {**_TWO_STAGE, **_SPARSE},
+        "swap": _SWAP,
+        "swap-sparse": {**_SWAP, **_SPARSE},
+    }
+    ratio = "1:9"
+
+    def cells(self, scale):
+        """List the cells; a lone explained row has none to swap with."""
+        return [
+            cell
+            for cell in super().cells(scale)
+            if cell.factors["method"] != "swap-sparse" or n_explained(cell.factors["size"]) > 1
+        ]
+
+    def tables(self, rows):
+        """Methods and controls; agreement; the claim on one and five explained rows."""
+        rows = [*rows, *_shared_controls(rows)]
+        return [*super().tables(rows), few_masks_table(rows, self.measure)]
+
+    def pictures(self, rows):
+        """Accuracy over training size; eight methods, as there are eight colours."""
+        return super().pictures([row for row in rows if row["method"] != "focal"])
+
+
+def _shared_controls(rows):
+    """Hold the sparse form of two-stage, too, against two-stage switched off."""
+    return [
+        {**row, "method": "two-stage-sparse"}
+        for row in rows
+        if (row["method"], row["masks"]) == ("two-stage", "off")
+    ]
+
+
+def n_explained(size):
+    """Return the rows of class 1, which are explained where masks are sparse."""
+    return round(size * RATIOS["1:9"])
+
+
+def few_masks_table(rows, measure):
+    """Tell what one and five explained rows gain over the best control.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of training sets of 1:9; methods whose name ends with "-sparse" count.
+    measure : str
+
+    Returns
+    -------
+    Table
+    """
+    body = []
+    few = [row for row in rows if row["size"] in (10, 50)]
+    for (dataset, size, test), own in group(few, ["dataset", "size", "test"]).items():
+        cells = group(own, ["method", "masks"])
+        for method, masks in cells:
+            if masks != "given" or not method.endswith("-sparse"):
+                continue
+            control = best_control(cells, method, measure)
+            gain = paired_difference(cells[method, masks], cells[control], measure)
+            body.append(
+                (
+                    dataset,
+                    test,
+                    str(n_explained(size)),
+                    method,
+                    str(estimate(by_seed(cells[method, masks], measure).values())),
+                    control[0] if control[1] == "-" else control[1],
+                    gain.as_difference(),
+                    "yes" if gain.is_beyond_chance else "no",
+                )
+            )
+    columns = (
+        "dataset",
+        "test",
+        "explained rows",
+        "method",
+        measure,
+        "best control",
+        "gain",
+        "> 2 se",
+    )
+    note = "The claim: as few as one or five explained rows help."
+    return Table("Do one or five explained rows help?", columns, body, note)

@@ -1,0 +1,146 @@
+"""Template of the studies on shapes: accuracy by training size, on a clean and a transfer set."""
+
+from .._augmentations import with_augmentation
+from .._gains import gains_table, verdict_table
+from .._pictures import add_legend, draw_curves, new_figure
+from .._published import find_published
+from .._statistics import group
+from .._trial_study import TrialStudy
+from ._agreement import agreement_table
+from ._shapes import METHODS, shapes_task
+
+#: From here on a fit takes a minute: fewer repetitions and epochs, and no shuffled masks.
+LARGE = 200
+
+#: Settings of the quick scale.
+QUICK = {"params": {"max_epochs": 15}, "n_test": 200}
+
+
+class ShapesStudy(TrialStudy):
+    """Template: methods and controls on triangles, foxes and cats, over training sizes.
+
+    Attributes
+    ----------
+    sizes : dict of str to tuple of int
+        Training sizes of each data set.
+    repetitions : dict of int to int
+        Number of seeds at training sizes up to this.
+    ratio : {"1:1", "1:9"}
+        Class 1 to class 0 in training.
+    spurious : {"row"} or None
+        Whether a square tells the label in training.
+    """
+
+    methods = METHODS
+    panels = ("dataset", "test")
+    x = "size"
+    keep_predictions = True
+    sizes = {"triangle": (10, 50, 100), "fox-vs-cat": (50, 100, 500, 1000)}
+    repetitions = {50: 15, 100: 10, 500: 5, 1500: 3}
+    ratio = "1:1"
+    spurious = None
+
+    def trials(self, scale):
+        """One training size at a time, the small ones of either data set first."""
+        if scale == "quick":
+            for size, n_seeds in ((10, 2), (50, 1)):
+                yield self.factors("triangle", size), self.methods, range(n_seeds), QUICK
+            return
+        for dataset, sizes in self.sizes.items():
+            for size in sizes:
+                yield self.trial(dataset, size, self.methods)
+
+    def trial(self, dataset, size, names):
+        """Return the trial of a training size at paper scale."""
+        n_seeds = next(n for limit, n in self.repetitions.items() if size <= limit)
+        epochs = 100 if size < LARGE else 30
+        settings = {"params": {"max_epochs": epochs}}
+        return self.factors(dataset, size), names, range(n_seeds), settings
+
+    def factors(self, dataset, size):
+        """Return the factors of a trial, without method, masks and seed."""
+        factors = {"dataset": dataset, "size": size, "ratio": self.ratio}
+        return {**factors, "spurious": self.spurious} if self.spurious else factors
+
+    def cells(self, scale):
+        """List the cells; shuffled masks only where that is cheap."""
+        return [cell for cell in super().cells(scale) if not _is_costly_control(cell)]
+
+    def task(self, factors, settings):
+        """Draw the training set of a seed."""
+        return shapes_task(
+            factors["dataset"],
+            factors["size"],
+            factors["ratio"],
+            factors["seed"],
+            spurious=factors.get("spurious"),
+            sparse=settings.get("sparse", False),
+            n_test=settings.get("n_test", 1000),
+        )
+
+    def run(self, factors, settings):
+        """Fit and score."""
+        return super().run(factors, with_augmentation(settings))
+
+    def tables(self, rows):
+        """Methods beside controls and published figures; who beats all controls; agreement."""
+        factors = self._factors
+        return [
+            gains_table(self, rows, factors, self.measure, self.baseline),
+            verdict_table(rows, factors, self.measure),
+            agreement_table(self, rows, factors),
+        ]
+
+    def pictures(self, rows):
+        """A panel per data set and test set: methods, two-stage switched off, published."""
+        shown = [row for row in rows if row["masks"] in ("-", "given") or _is_off(row)]
+        panels = group(shown, self.panels)
+        n_rows = len({row["dataset"] for row in shown})
+        figure, axes = new_figure(n_rows, len(panels) // n_rows, (4.4, 3.3))
+        for ax, (panel, own) in zip(axes.flat, panels.items(), strict=True):
+            self._draw_panel(ax, dict(zip(self.panels, panel, strict=True)), own)
+        add_legend(figure, axes)
+        return {self.name: figure}
+
+    def _draw_panel(self, ax, panel, rows):
+        draw_curves(ax, _side_by_side(rows), self.x, self.measure)
+        sizes = sorted({row["size"] for row in rows})
+        for method, line in _PUBLISHED_LINES.items():
+            figures = {
+                size: find_published(
+                    self.name, {**panel, "size": size, "method": method}, self.measure
+                )
+                for size in sizes
+            }
+            found = {size: figure.value for size, figure in figures.items() if figure}
+            if found:
+                label = f"{method}, published"
+                ax.plot(list(found), list(found.values()), line, color="0.45", label=label)
+        ax.set_xscale("log")
+        ax.set_xticks(sizes, map(str, sizes))
+        ax.minorticks_off()
+        ax.set_xlabel("training rows")
+        ax.set_ylabel("test accuracy")
+        ax.set_title(f"{panel['dataset']}, {panel['test']} test set", fontsize=10)
+
+
+#: Figures of the paper that are drawn beside ours.
+_PUBLISHED_LINES = {"label-only": ":", "two-stage": "--"}
+
+
+def _side_by_side(rows):
+    """Move the methods apart on a logarithmic axis, so that no bar hides another."""
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    middle = (len(names) - 1) / 2
+    return [
+        {**row, "size": row["size"] * 1.025 ** (names.index(row["method"]) - middle)}
+        for row in rows
+    ]
+
+
+def _is_costly_control(cell):
+    return cell.factors["masks"] == "shuffled" and cell.factors["size"] >= LARGE
+
+
+def _is_off(row):
+    return row["masks"] == "off"
