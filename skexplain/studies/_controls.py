@@ -10,6 +10,7 @@ CONTROLS = {
     "shuffled": "masks of other rows; one mask for all rows is moved to other features",
     "everywhere": "all features marked: the same perturbation or penalty without knowing where",
     "reweighted": "the annotated rows counted again, without a perturbation",
+    "empty": "the same rows annotated, with nothing marked",
 }
 
 
@@ -42,8 +43,9 @@ def control_masks(mask, masks, seed):
         return np.ones((1, *mask.shape[1:]), dtype=bool)
     if masks == "shuffled":
         return shuffle_masks(mask, seed)
-    if masks == "everywhere":
-        return np.where(np.isnan(mask.astype(np.float32)), np.nan, 1).astype(np.float32)
+    if masks in _DEGREES:
+        is_known = ~np.isnan(mask.astype(np.float32))
+        return np.where(is_known, np.float32(_DEGREES[masks]), np.float32(np.nan))
     return mask
 
 
@@ -82,6 +84,7 @@ def control_parameters(method, masks):
     return {}
 
 
+_DEGREES = {"everywhere": 1, "empty": 0}
 _MASKS = ("given", "-", "no shortcut", *CONTROLS)
 
 

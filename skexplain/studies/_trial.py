@@ -16,6 +16,7 @@ from .. import estimators
 from ..exceptions import MissingExplanationWarning
 from ..metrics import mean_group_accuracy, worst_group_accuracy
 from ..model_selection import swap_accuracy_scorer, worst_of_clean_and_swapped_scorer
+from ._augmentations import with_augmentation
 from ._controls import control_masks, control_parameters
 from ._modules import look_up, make_module
 
@@ -136,6 +137,7 @@ def make_estimator(method, seed):
     ValueError
         If there is no such estimator, module or optimizer.
     """
+    method = with_augmentation(method)
     params = {"device": "cpu", "random_state": seed, **method.get("params", {})}
     if isinstance(params.get("optimizer"), str):
         params["optimizer"] = look_up("optimizer", params["optimizer"], _OPTIMIZERS)

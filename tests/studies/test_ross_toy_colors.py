@@ -12,6 +12,7 @@ from skexplain.studies import run_study
 from skexplain.studies._controls import shuffle_masks
 from skexplain.studies._modules import ross_mlp
 from skexplain.studies._published import published_figures
+from skexplain.studies._ross import _toy_color_annotations
 from skexplain.studies._ross._toy_color_annotations import ToyAnnotations
 from skexplain.studies._ross._toy_color_data import RULES, describe_fit, draw_colors, look
 from skexplain.studies._ross._toy_color_rules import ToyRules
@@ -133,6 +134,17 @@ def test_oversampled_rows_are_added_to_each_batch():
     assert params[5000]["alpha"] == pytest.approx(1000)
     means = [c for c in cells if c.factors["weighting"] == "as a mean"]
     assert {c.settings["params"]["alpha"] for c in means} == {1000}
+
+
+def test_only_the_first_rows_are_annotated(monkeypatch):
+    monkeypatch.setattr(_toy_color_annotations, "fit_and_look", lambda colors, mask, *_: mask)
+    settings = {"rows": 30, "test_rows": 5}
+    (mask,) = ToyAnnotations().run({"annotated": 11, "seed": 0}, settings)
+    corners = np.zeros((1, 5, 5))
+    corners[0, [0, 0, 4, 4], [0, 4, 0, 4]] = 1
+    np.testing.assert_array_equal(mask[:11], np.broadcast_to(corners, (11, 1, 5, 5)))
+    assert np.isnan(mask[11:]).all()
+    assert len(mask) == 30
 
 
 def test_moved_masks_cover_a_corner_as_often_as_the_note_says(colors):

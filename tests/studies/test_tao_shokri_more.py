@@ -353,7 +353,7 @@ def test_paper_path_of_birds(tmp_path, monkeypatch, training):
     monkeypatch.setenv("SKEXPLAIN_DATA", str(tmp_path))
     study = Birds()
     study.prepare("paper")
-    cell = cell_of(study, "paper", method="two-stage", training=training, values="paper")
+    cell = cell_of(study, "paper", method="two-stage", training=training)
     assert cell.settings["params"]["mapping_lr"] == (0.001 if training == "plain" else 0.01)
     factors = {**cell.factors, "size": 10}
     task = study.task(factors, {})

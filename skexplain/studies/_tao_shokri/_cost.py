@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._augmentations import with_augmentation
 from .._gains import gains_table, verdict_table
 from .._pictures import add_legend, draw_curves, new_figure
 from .._statistics import by_seed, estimate, group, paired_difference
@@ -71,10 +70,6 @@ class Cost(TrialStudy):
         mask[factors["masks_bought"] :] = np.nan
         tests = {name: task.tests[name] for name in ("clean", "transfer")}
         return replace(task, mask=mask, tests=tests)
-
-    def run(self, factors, settings):
-        """Fit and score."""
-        return super().run(factors, with_augmentation(settings))
 
     def tables(self, rows):
         """The best split of each budget; then all splits beside their controls."""

@@ -9,8 +9,7 @@ from ._shapes_study import ShapesStudy
 # The paper's second rate where classes are not balanced.
 _TWO_STAGE = variant("two-stage", mapping_lr=0.01)
 _SWAP = variant("swap")
-# The minority alone is annotated: those rows, counted again, are a control.  Switched off, it is
-# two-stage switched off.
+# The minority alone is annotated: those rows, counted again, are a control.
 _SPARSE = {"sparse": True, "controls": ("shuffled", "reweighted")}
 
 
@@ -27,7 +26,8 @@ class Imbalance(ShapesStudy):
         "shift": variant("shift"),
         "grad-reg": variant("grad-reg"),
         "two-stage": _TWO_STAGE,
-        "two-stage-sparse": {**_TWO_STAGE, **_SPARSE},
+        # An empty mask says that all pixels are reasons: a second step without an explanation.
+        "two-stage-sparse": {**_TWO_STAGE, "sparse": True, "controls": ("shuffled", "empty")},
         "swap": _SWAP,
         "swap-sparse": {**_SWAP, **_SPARSE},
     }
@@ -52,7 +52,7 @@ class Imbalance(ShapesStudy):
 
 
 def _shared_controls(rows):
-    """Hold the sparse form of two-stage, too, against two-stage switched off."""
+    """Hold the sparse form of two-stage, too, against two-stage switched off: they are the same."""
     return [
         {**row, "method": "two-stage-sparse"}
         for row in rows

@@ -1,6 +1,5 @@
 """Template of the studies on shapes: accuracy by training size, on a clean and a transfer set."""
 
-from .._augmentations import with_augmentation
 from .._gains import gains_table, verdict_table
 from .._pictures import add_legend, draw_curves, new_figure
 from .._published import find_published
@@ -77,10 +76,6 @@ class ShapesStudy(TrialStudy):
             sparse=settings.get("sparse", False),
             n_test=settings.get("n_test", 1000),
         )
-
-    def run(self, factors, settings):
-        """Fit and score."""
-        return super().run(factors, with_augmentation(settings))
 
     def tables(self, rows):
         """Methods beside controls and published figures; who beats all controls; agreement."""

@@ -7,6 +7,8 @@ from ._shapes_study import QUICK, ShapesStudy
 #: What the paper gives beyond its main sizes, for label-only and two-stage.
 _EXTRA_SIZES = {"triangle": (200, 500), "fox-vs-cat": (300, 1500)}
 
+_TUNED = ("label-only", "grad-reg", "two-stage", "swap")
+
 
 class Sizes(ShapesStudy):
     """Balanced training sets of 10 to 1500 rows, values of the paper beside tuned ones."""
@@ -28,7 +30,7 @@ class Sizes(ShapesStudy):
             yield from self._tuned_trials("triangle", 10, ["label-only", "two-stage"], 1, QUICK)
             return
         for dataset in _EXTRA_SIZES:
-            yield from self._tuned_trials(dataset, 50, self.methods, 5, {})
+            yield from self._tuned_trials(dataset, 50, _TUNED, 3, {})
         for dataset, sizes in _EXTRA_SIZES.items():
             for size in sizes:
                 yield self.trial(dataset, size, ["label-only", "two-stage"])
