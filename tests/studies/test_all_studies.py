@@ -119,6 +119,7 @@ def test_the_quick_scale_of_all_studies_from_end_to_end(tmp_path, capsys):
             assert path.stat().st_size > 5000
         results.save(tmp_path / f"{study.name}.csv")
         seconds[study.name] = time.perf_counter() - start
+        with capsys.disabled():
+            print(f"{seconds[study.name]:7.1f} s  {study.name}", flush=True)  # noqa: T201
     with capsys.disabled():
-        print("\n".join(f"{s:7.1f} s  {name}" for name, s in seconds.items()))  # noqa: T201
         print(f"{sum(seconds.values()):7.1f} s  in all")  # noqa: T201

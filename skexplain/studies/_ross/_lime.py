@@ -38,7 +38,7 @@ class Lime(Study):
 
     name = "ross-lime"
     title = "LIME beside input gradients"
-    source = "Ross et al. 2017, section 4: LIME and gradients mostly agree, at very different cost"
+    source = "Ross et al. 2017: LIME and gradients mostly agree, at very different cost"
 
     def prepare(self, scale):
         """Look for captum."""

@@ -49,7 +49,7 @@ class ToyAnnotations(Study):
 
     name = "ross-toy-annotations"
     title = "Toy colours, how many rows must be annotated"
-    source = "Ross et al. 2017, section 4.1: a transition with tens of annotations"
+    source = "Ross et al. 2017, toy colours: a transition with tens of annotations"
 
     def cells(self, scale):
         """List the plain network, then numbers of masks by weighting."""

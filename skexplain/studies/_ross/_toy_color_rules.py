@@ -32,7 +32,7 @@ class ToyRules(Study):
 
     name = "ross-toy-rules"
     title = "Toy colours, two rules of which the mask chooses one"
-    source = "Ross et al. 2017, section 4.1, Figures 3 to 5"
+    source = "Ross et al. 2017, toy colours: one rule or the other, and find-another-explanation"
 
     def cells(self, scale):
         """List the models, then the searches."""

@@ -47,7 +47,7 @@ class ToySizes(TrialStudy):
 
     name = "ross-toy-sizes"
     title = "Toy colours, less data"
-    source = "Ross et al. 2017, section 4.1, Figure on learning with less data"
+    source = "Ross et al. 2017, toy colours: learning with less data"
     methods = {
         _BASELINE: {"estimator": "ERMClassifier", "without_masks": True},
         **{
