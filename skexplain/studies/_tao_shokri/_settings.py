@@ -22,7 +22,7 @@ from ._factorial import (
     tell,
     tell_base,
 )
-from ._shapes import _MAKERS, METHODS
+from ._shapes import MAKERS, METHODS
 
 _SIZE, _N_TEST = 50, 1000
 
@@ -56,7 +56,7 @@ class Settings(TrialStudy):
         filled, seed = factors["drawing"] == "filled", factors["seed"]
         rows, transfer = (
             make(_SIZE, n_test=_N_TEST, filled=filled, random_state=seed)
-            for make in _MAKERS[factors["dataset"]]
+            for make in MAKERS[factors["dataset"]]
         )
         white = np.float32(factors["pixels"] / 255)
         tests = {

@@ -9,7 +9,7 @@ from ...model_selection import SubsampleSplit
 from .._trial import Task, TestRows
 
 #: Data set: its maker, and that of the set on which the same rule holds.
-_MAKERS = {
+MAKERS = {
     "triangle": (make_triangles, make_pentagons),
     "fox-vs-cat": (make_fox_vs_cat, make_triangle_vs_circle),
 }
@@ -107,7 +107,7 @@ def variant(name, **params):
 @cache
 def _pool(dataset, spurious):
     """Make the rows that all repetitions draw from, one test set for all, and that of transfer."""
-    make, make_transfer = _MAKERS[dataset]
+    make, make_transfer = MAKERS[dataset]
     rows = make(_N_POOL, n_test=_N_TEST, spurious=spurious, random_state=0)
     # Equal seeds give the same test rows, whatever the number of training rows.
     return rows, make_transfer(2, n_test=_N_TEST, random_state=0)
