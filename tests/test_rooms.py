@@ -68,7 +68,10 @@ def test_a_file_is_one_room(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
 
 
-@pytest.mark.parametrize("missing", ["captum", "distributed", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"])
+OPTIONAL = ["captum", "distributed", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
+
+
+@pytest.mark.parametrize("missing", OPTIONAL)
 def test_imports_without_what_is_optional(missing):
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
