@@ -4,7 +4,7 @@ import math
 
 from ._controls import CONTROLS
 from ._published import find_published
-from ._statistics import by_seed, estimate, group, paired_difference
+from ._statistics import group, mean_of, paired_difference
 from ._table import Table
 
 
@@ -45,7 +45,7 @@ def gains_table(study, rows, factors, measure, baseline):
                 (
                     *map(_text, panel),
                     name,
-                    str(estimate(by_seed(own, measure).values())),
+                    str(mean_of(own, measure)),
                     "" if found is None else str(found),
                     *(_text_of(cells.get((method, control)), measure) for control in shown),
                     *_gains(cells, method, masks, measure, baseline),
@@ -92,7 +92,7 @@ def best_control(cells, method, measure):
 
 def _highest(cells, keys, measure):
     """Return the key of the highest mean, of those that have one; None if there is none."""
-    means = {key: estimate(by_seed(cells[key], measure).values()).mean for key in keys}
+    means = {key: mean_of(cells[key], measure).mean for key in keys}
     known = [key for key, mean in means.items() if not math.isnan(mean)]
     return max(known, key=means.get, default=None)
 
@@ -131,7 +131,15 @@ def verdict_table(rows, factors, measure):
                 "yes" if gain.is_beyond_chance else "no",
             )
         )
-    columns = (*factors, "best with masks", measure, "its best control", measure, "gain", "> 2 se")
+    columns = (
+        *factors,
+        "best with masks",
+        measure,
+        "its best control",
+        f"its {measure}",
+        "gain",
+        "> 2 se",
+    )
     note = (
         "Method and control are those of the highest mean, by the same figures: a narrow lead of "
         "one among many may be luck. se: standard error of the paired differences."
@@ -144,4 +152,4 @@ def _text(value):
 
 
 def _text_of(rows, measure):
-    return "" if rows is None else str(estimate(by_seed(rows, measure).values()))
+    return "" if rows is None else str(mean_of(rows, measure))

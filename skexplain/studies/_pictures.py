@@ -1,7 +1,7 @@
 """Pictures of measures with error bars."""
 
 from ..inspection._drawing import require_pyplot
-from ._statistics import by_seed, estimate, group
+from ._statistics import group, mean_of
 
 # Colour-blind safe (Okabe & Ito).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -57,7 +57,7 @@ def draw_curves(ax, rows, x, measure, by="method"):
     names = list(dict.fromkeys(row[by] for row in rows))
     for (name, masks), own in group(rows, [by, "masks"]).items():
         places = {place: same for (place,), same in sorted(group(own, [x]).items())}
-        estimates = [estimate(by_seed(same, measure).values()) for same in places.values()]
+        estimates = [mean_of(same, measure) for same in places.values()]
         ax.errorbar(
             list(places),
             [e.mean for e in estimates],
@@ -89,7 +89,7 @@ def draw_points(ax, rows, measure, by="method"):
     kinds.sort(key=_is_control)
     for i, kind in enumerate(kinds):
         own = {key[0]: same for key, same in group(rows, [by, "masks"]).items() if key[1] == kind}
-        estimates = [estimate(by_seed(same, measure).values()) for same in own.values()]
+        estimates = [mean_of(same, measure) for same in own.values()]
         offset = (i - (len(kinds) - 1) / 2) * 0.7 / len(kinds)
         ax.errorbar(
             [e.mean for e in estimates],

@@ -83,6 +83,22 @@ def group(rows, by):
     return groups
 
 
+def where(rows, **factors):
+    """Return the rows that have these values.
+
+    Parameters
+    ----------
+    rows : list of dict
+    **factors
+        Columns and their values.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [row for row in rows if all(row.get(name) == value for name, value in factors.items())]
+
+
 def by_seed(rows, measure):
     """Return the measure by seed.
 
@@ -116,6 +132,23 @@ def _differing(rows):
     """Return names of factors in which rows differ; most measures are floats."""
     names = [name for name, value in rows[0].items() if not isinstance(value, float)]
     return [name for name in names if len({str(row.get(name)) for row in rows}) > 1]
+
+
+def mean_of(rows, measure, **factors):
+    """Sum up a measure over seeds.
+
+    Parameters
+    ----------
+    rows : list of dict
+    measure : str
+    **factors
+        Columns and their values: the other rows are left out.
+
+    Returns
+    -------
+    Estimate
+    """
+    return estimate(by_seed(where(rows, **factors), measure).values())
 
 
 def paired_difference(rows, reference, measure):

@@ -102,8 +102,6 @@ def test_the_quick_scale_of_all_studies_from_end_to_end(tmp_path, capsys):
         results = run_study(study, folder=tmp_path)
         assert results.is_complete
         assert results.rows
-        for figure in published_figures():
-            assert figure.study != study.name or figure.factors.keys() <= set(results.columns)
         tables = results.tables()
         assert tables
         for table in tables:

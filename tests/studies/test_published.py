@@ -35,8 +35,7 @@ def test_figures_of_a_study_are_well_formed(name):
         assert all(text == text.strip() != "" for text in texts)
     keys = [(f.measure, tuple(sorted(f.factors.items()))) for f in own]
     assert len(set(keys)) == len(keys), {key for key in keys if keys.count(key) > 1}
-    # A factor of cells has a value that a cell has.  That the others, of rows, are columns is seen
-    # where all studies run.
+    # A factor that cells have has a value that a cell has; others are columns of rows and tables.
     columns = {}
     for cell in study.cells("paper"):
         for factor, value in cell.factors.items():

@@ -16,10 +16,10 @@ from skexplain.studies._ross._decoy_mnist import decoy_settings, decoy_task
 from skexplain.studies._ross._iris_cancer import iris_task, use_of_iris
 from skexplain.studies._ross._newsgroups import mask_absent_words, newsgroups_task
 from skexplain.studies._ross._plane import boundary_angles
-from skexplain.studies._ross._rows import mean_of, where
 from skexplain.studies._ross._sequences import run_sequence, sequence_settings, share_on_trap
 from skexplain.studies._ross._settings import ross_settings
 from skexplain.studies._ross._strength import choices
+from skexplain.studies._statistics import mean_of, where
 from skexplain.studies._trial import run_trial
 
 NAMES = [

@@ -13,7 +13,7 @@ from ...datasets import make_irrelevant_copies
 from .._controls import control_masks
 from .._pictures import add_legend, draw_curves, new_figure
 from .._published import find_published
-from .._statistics import by_seed, estimate, group
+from .._statistics import group, mean_of
 from .._table import Table
 from .._trial import make_estimator
 from .._trial_study import TrialStudy
@@ -101,7 +101,7 @@ class HeoCopies(TrialStudy):
             shown = []
             for measure, expected in zip(("weight_copy", "weight_reason"), form, strict=True):
                 found = find_published(self.name, key, measure)
-                figure = estimate(by_seed(own, measure).values())
+                figure = mean_of(own, measure)
                 shown += [_fine(figure), "" if expected is None else f"{expected:.4f}"]
                 shown.append("" if found is None else f"{found.value:.4f}")
             body.append((f"{precision:g}", str(n_copies), method, *shown))

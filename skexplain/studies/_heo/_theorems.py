@@ -6,7 +6,7 @@ import numpy as np
 
 from .._pictures import add_legend, draw_curves, new_figure
 from .._published import find_published
-from .._statistics import estimate, group
+from .._statistics import estimate, group, where
 from .._study import Cell, Study
 from .._table import Table
 from ._gaussian_process import VALUE, GaussianProcess
@@ -71,7 +71,7 @@ class HeoTheorems(Study):
 
     def tables(self, rows):
         """Orders of growth, the bound, and what is left of each theorem."""
-        first, second = (_select(rows, theorem=theorem) for theorem in (1, 2))
+        first, second = (where(rows, theorem=theorem) for theorem in (1, 2))
         growth = [*_growth(first, "delta"), *_growth(first, "alpha_over_beta")]
         claims = [*_judge_growth(growth), _judge_bound(second)]
         return [self._growth_table(growth), _bound_table(second), _verdict_table(claims, first)]
@@ -89,16 +89,16 @@ class HeoTheorems(Study):
         """Deviations against delta by what the process was told; against C, with the bound."""
         rows = [
             {**row, "curve": f"α / β = {row['alpha_over_beta']:g}"}
-            for row in _select(rows, theta="mean")
+            for row in where(rows, theta="mean")
         ]
         figure, axes = new_figure(2, 2, (4.2, 3.2))
         for ax, told in zip(axes.flat, _TOLD, strict=False):
-            own = _select(rows, theorem=1, told=told, places="between")
+            own = where(rows, theorem=1, told=told, places="between")
             draw_curves(ax, own, "delta", "deviation", by="curve")
             ax.set_title(f"told of {told}")
             ax.set_xlabel("move δ of the irrelevant column")
         last = axes[1, 1]
-        copies = _select(rows, theorem=2, places="training rows")
+        copies = where(rows, theorem=2, places="training rows")
         draw_curves(last, copies, "half_spacing", "largest", by="curve")
         # A kind of masks that is drawn dotted.
         bounds = [{**row, "masks": "no shortcut"} for row in copies]
@@ -170,14 +170,10 @@ def _largest_distance(domain, defended):
     return max(np.linalg.norm(defended - place, axis=1).min() for place in domain)
 
 
-def _select(rows, **wanted):
-    return [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
-
-
 def _growth(rows, along):
     """Slopes of log deviation on log delta, or on log alpha / beta, the other one fixed."""
     other = "alpha_over_beta" if along == "delta" else "delta"
-    rows = [row for row in _select(rows, told=_TOLD[1]) if row[along] <= _NOT_SATURATED[along]]
+    rows = [row for row in where(rows, told=_TOLD[1]) if row[along] <= _NOT_SATURATED[along]]
     groups = group(sorted(rows, key=lambda row: row[other]), [other, "theta", "places"])
     return [
         {
@@ -242,6 +238,6 @@ def _short(of):
 
 
 def _verdict_table(claims, rows):
-    slope = max(row["largest_slope"] for row in _select(rows, told=_TOLD[1]))
+    slope = max(row["largest_slope"] for row in where(rows, told=_TOLD[1]))
     note = f"Largest |df/dx_2| at the training rows where it was told to be 0: {slope:.1e}."
     return Table("What holds", ("claim", "measured", "verdict"), list(claims), note)

@@ -6,7 +6,7 @@ from ...datasets import make_decoy_digits
 from .._gains import verdict_table
 from .._pictures import draw_measure
 from .._published import find_published
-from .._statistics import by_seed, estimate, group, paired_difference
+from .._statistics import by_seed, estimate, group, mean_of, paired_difference
 from .._table import Table
 from .._trial import Task, TestRows
 from .._trial_study import TrialStudy
@@ -164,7 +164,7 @@ class MaskQuality(TrialStudy):
         for key, own in group(rows, columns).items():
             found = find_published(self.name, dict(zip(columns, key, strict=True)), "accuracy")
             if found is not None:
-                ours = estimate(by_seed(own, "accuracy").values())
+                ours = mean_of(own, "accuracy")
                 body.append((*map(str, key), str(ours), str(found)))
         note = f"{self.source}: MNIST of 28x28 pixels, five seeds; ours: 8x8 pixels."
         return Table(

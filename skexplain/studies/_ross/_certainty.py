@@ -7,12 +7,11 @@ from ...datasets import make_decoy_digits
 from ...datasets._mnist import load_mnist
 from ...inspection import fgsm, jsma
 from .._pictures import COLORS, add_legend, draw_curves, new_figure
-from .._statistics import group, paired_difference
+from .._statistics import group, mean_of, paired_difference, where
 from .._study import Cell, Study
 from .._table import Table
 from .._trial import make_estimator
 from ._decoy_mnist import require_mnist
-from ._rows import mean_of, where
 
 #: What is turned up, and the values that are tried: as many for each method.
 _METHODS = {

@@ -11,7 +11,7 @@ from ...inspection import saliency
 from ...inspection._captum import require_captum
 from .._pictures import draw_points, new_figure
 from .._published import find_published
-from .._statistics import by_seed, estimate, group, paired_difference
+from .._statistics import by_seed, estimate, group, mean_of, paired_difference
 from .._study import Cell, Study
 from .._table import Table
 from .._trial import make_estimator
@@ -145,7 +145,7 @@ def _agreement_table(study, rows):
                 over_chance = paired_difference(by_name[name], by_name[OTHER_ROW], measure)
                 cells += [
                     _mean(by_name[name], measure),
-                    f"{estimate(by_seed(by_name[name], f'{measure}_sd').values()).mean:.3f}",
+                    f"{mean_of(by_name[name], f'{measure}_sd').mean:.3f}",
                     "" if name == OTHER_ROW else over_chance.as_difference(),
                 ]
             body.append((*map(str, keys), name, *cells))
@@ -164,7 +164,7 @@ def _cost_table(study, rows):
     body = []
     for (data, n_samples), own in group(rows, ["data", "samples"]).items():
         by_name = {name: same for (name,), same in group(own, ["explanation"]).items()}
-        gradient = estimate(by_seed(by_name[GRADIENT], "seconds_per_row").values()).mean
+        gradient = mean_of(by_name[GRADIENT], "seconds_per_row").mean
         for name in (LIME, GRADIENT, PRODUCT):
             seconds = by_seed(by_name[name], "seconds_per_row").values()
             mean = estimate(seconds).mean
@@ -189,7 +189,7 @@ _SECONDS = "seconds_per_row"
 
 
 def _mean(rows, measure):
-    return str(estimate(by_seed(rows, measure).values()))
+    return str(mean_of(rows, measure))
 
 
 def _describe_fit(data, quick):

@@ -8,11 +8,10 @@ from ...datasets._planes import _three_classes, _two_classes
 from ...inspection import saliency
 from .._pictures import COLORS, new_figure
 from .._published import find_published
-from .._statistics import group
+from .._statistics import group, mean_of, where
 from .._study import Cell, Study
 from .._table import Table
 from .._trial import make_estimator
-from ._rows import mean_of, where
 from ._settings import ross_settings
 
 #: By number of classes: the true rule, the range of both coordinates, training points.

@@ -7,11 +7,10 @@ from ...metrics import irrelevant_saliency_mass
 from .._controls import control_masks, control_parameters
 from .._pictures import add_legend, draw_curves, new_figure
 from .._published import find_published
-from .._statistics import group
+from .._statistics import group, mean_of, where
 from .._study import Study
 from .._table import Table
 from .._trial import make_estimator
-from ._rows import mean_of, where
 
 
 def sequence_settings(network, alpha, n_models):

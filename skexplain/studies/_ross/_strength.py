@@ -4,12 +4,11 @@ import math
 
 from .._pictures import COLORS, new_figure
 from .._published import find_published
-from .._statistics import group
+from .._statistics import group, mean_of, where
 from .._table import Table
 from .._trial import run_trial
 from .._trial_study import TrialStudy
 from ._decoy_mnist import decoy_dataset, decoy_settings, decoy_task, require_mnist
-from ._rows import mean_of, where
 
 _STRENGTHS = [f"1e{exponent}" for exponent in range(-4, 9)]
 _WITH_CONTROL = ("1e1", "1e3", "1e5")

@@ -5,7 +5,7 @@ from sklearn.metrics import accuracy_score
 
 from ...estimators import FindAnotherExplanationClassifier
 from .._pictures import COLORS, new_figure
-from .._statistics import by_seed, estimate, group
+from .._statistics import group, mean_of
 from .._study import Cell, Study
 from .._table import Table
 from .._trial import make_estimator
@@ -120,7 +120,7 @@ def _search_table(rows):
             masks,
             str(turn),
             describe_spread(row["strength"] for row in own),
-            str(estimate(by_seed(own, "overlap").values())),
+            str(mean_of(own, "overlap")),
             ", ".join(sorted({row["stopped_by"] for row in own} - {""})),
         )
         for (masks, turn), own in group(found, ["masks", "turn"]).items()
@@ -145,7 +145,7 @@ def _draw_map(ax, rows):
 
 
 def _draw_shares(ax, rows):
-    estimates = [estimate(by_seed(rows, rule).values()) for rule in RULES]
+    estimates = [mean_of(rows, rule) for rule in RULES]
     ax.bar(
         range(len(RULES)),
         [e.mean for e in estimates],
@@ -155,5 +155,5 @@ def _draw_shares(ax, rows):
     )
     ax.set_ylim(0, 1.05)
     ax.set_xticks(range(len(RULES)), [rule.replace("_", "\n") for rule in RULES], fontsize=8)
-    accuracy = estimate(by_seed(rows, "accuracy").values())
+    accuracy = mean_of(rows, "accuracy")
     ax.set_title(f"accuracy {accuracy.mean:.3f}", fontsize=8)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._pictures import COLORS
 from .._published import find_published, published_figures
-from .._statistics import by_seed, estimate, group, paired_difference
+from .._statistics import group, mean_of, paired_difference
 from .._table import Table
 from ._toy_color_data import RULES
 
@@ -35,7 +35,7 @@ def looks_table(study, rows, factors, note):
         cells = []
         for measure in measures:
             found = find_published(study.name, dict(zip(factors, keys, strict=True)), measure)
-            ours = estimate(by_seed(own, measure).values())
+            ours = mean_of(own, measure)
             cells += [str(ours), "" if found is None else str(found)]
         moved = "" if own == plain else paired_difference(own, plain, RULES[1]).as_difference()
         body.append((*("" if key is None else str(key) for key in keys), *cells, moved))

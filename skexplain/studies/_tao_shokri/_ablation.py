@@ -4,7 +4,7 @@ from .._controls import control_masks, control_parameters
 from .._gains import gains_table, verdict_table
 from .._pictures import add_legend, new_figure, style
 from .._published import find_published
-from .._statistics import by_seed, estimate, group, paired_difference
+from .._statistics import group, mean_of, paired_difference
 from .._table import Table
 from .._trial import make_estimator
 from .._trial_study import TrialStudy
@@ -167,10 +167,7 @@ def told_rows(rows):
 
 def _draw_curve(ax, rows, label, look):
     """Draw means over seeds against the epoch, in a band of two standard errors."""
-    curve = {
-        epoch: estimate(by_seed(same, "accuracy").values())
-        for (epoch,), same in group(rows, ["epoch"]).items()
-    }
+    curve = {epoch: mean_of(same, "accuracy") for (epoch,), same in group(rows, ["epoch"]).items()}
     line = {key: look[key] for key in ("color", "linestyle", "linewidth")}
     ax.plot(list(curve), [e.mean for e in curve.values()], label=label, **line)
     low, high = ([e.mean + sign * 2 * e.se for e in curve.values()] for sign in (-1, 1))

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._gains import gains_table, verdict_table
 from .._pictures import add_legend, draw_curves, new_figure
-from .._statistics import by_seed, estimate, group, paired_difference
+from .._statistics import group, mean_of, paired_difference
 from .._table import Table
 from .._trial_study import TrialStudy
 from ._shapes import shapes_task, variant
@@ -104,10 +104,10 @@ class Cost(TrialStudy):
         gains = [paired_difference(chosen, alone[name], self.measure) for name in references]
         bought = splits[best][0]
         return (
-            *(str(_estimate(own, self.measure)) for own in alone.values()),
+            *(str(mean_of(own, self.measure)) for own in alone.values()),
             best,
             f"{bought['labels']} + {bought['masks_bought']}",
-            str(_estimate(splits[best], self.measure)),
+            str(mean_of(splits[best], self.measure)),
             *(gain.as_difference() for gain in gains),
         )
 
@@ -177,11 +177,7 @@ def choose_by_other_seeds(splits, measure):
 
 def _best(splits, measure):
     """Return the name of the highest mean; what has no rows yet comes last."""
-    return max(splits, key=lambda name: np.nan_to_num(_estimate(splits[name], measure).mean))
-
-
-def _estimate(rows, measure):
-    return estimate(by_seed(rows, measure).values())
+    return max(splits, key=lambda name: np.nan_to_num(mean_of(splits[name], measure).mean))
 
 
 def _without_controls(rows):

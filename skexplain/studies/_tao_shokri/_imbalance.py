@@ -1,7 +1,7 @@
 """One training row in ten of class 1, and what a single explained row buys."""
 
 from .._gains import best_control
-from .._statistics import by_seed, estimate, group, paired_difference
+from .._statistics import group, mean_of, paired_difference
 from .._table import Table
 from ._shapes import RATIOS, variant
 from ._shapes_study import ShapesStudy
@@ -93,7 +93,7 @@ def few_masks_table(rows, measure):
                     test,
                     str(n_explained(size)),
                     method,
-                    str(estimate(by_seed(cells[method, masks], measure).values())),
+                    str(mean_of(cells[method, masks], measure)),
                     control[0] if control[1] == "-" else control[1],
                     gain.as_difference(),
                     "yes" if gain.is_beyond_chance else "no",
