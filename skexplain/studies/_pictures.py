@@ -1,6 +1,7 @@
 """Pictures of measures with error bars."""
 
 from ..inspection._drawing import require_pyplot
+from ._controls import CONTROLS
 from ._statistics import group, mean_of
 
 # Colour-blind safe (Okabe & Ito).
@@ -96,7 +97,7 @@ def draw_points(ax, rows, measure, by="method"):
             [names.index(name) + offset for name in own],
             xerr=[2 * e.se for e in estimates],
             label=_KINDS.get(kind, kind),
-            **{**style(i, kind), "linestyle": "none"},
+            **{**style(_place(kind), kind), "linestyle": "none"},
         )
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
@@ -104,8 +105,13 @@ def draw_points(ax, rows, measure, by="method"):
 
 
 #: Masks that are no control, and what they are called.
-_KINDS = {None: "", "-": "without masks", "given": "with masks", "no shortcut": "no shortcut"}
+_KINDS = {"given": "with masks", "-": "without masks", "no shortcut": "no shortcut", None: ""}
 _DASHES = {"no shortcut": ":", "off": "--", "shuffled": "-.", "everywhere": (0, (1, 1))}
+
+
+def _place(kind):
+    """Return the number of the colour that a kind of masks has in every picture."""
+    return ["given", "-", "no shortcut", *CONTROLS].index(kind or "given")
 
 
 def _is_control(kind):
