@@ -60,7 +60,7 @@ def run_study(
     >>> import tempfile
     >>> from skexplain.studies import run_study
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     results = run_study("annotation-budget", folder=folder)
+    ...     results = run_study("heo-theorems", folder=folder)
     >>> results.is_complete
     True
     """

@@ -70,11 +70,11 @@ class HeoTheorems(Study):
         ]
 
     def tables(self, rows):
-        """Orders of growth, the bound, and what is left of each theorem."""
+        """What is left of each theorem; orders of growth, and the bound."""
         first, second = (where(rows, theorem=theorem) for theorem in (1, 2))
         growth = [*_growth(first, "delta"), *_growth(first, "alpha_over_beta")]
         claims = [*_judge_growth(growth), _judge_bound(second)]
-        return [self._growth_table(growth), _bound_table(second), _verdict_table(claims, first)]
+        return [_verdict_table(claims, first), self._growth_table(growth), _bound_table(second)]
 
     def _growth_table(self, growth):
         body = []
@@ -110,6 +110,9 @@ class HeoTheorems(Study):
             ax.set_yscale("log")
             ax.set_ylabel("change of the prediction")
             ax.set_ylim(1e-5, 1e3)
+        ticks = sorted({row["half_spacing"] for row in copies})
+        last.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        last.minorticks_off()
         add_legend(figure, axes[:1])
         return {self.name: figure}
 
