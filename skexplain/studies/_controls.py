@@ -103,7 +103,8 @@ def shuffle_masks(mask, seed):
 
     Where all these are alike, which no exchange of rows would change, they are moved: images by a
     shift that wraps around, tables by a permutation of columns.  A mask that is the same everywhere
-    stays as it is.
+    stays as it is.  Where there are but a few different masks, the other row's is often the right
+    one, and a gain over this control less than the masks are worth.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Computing cells, in one process, in several, or on a cluster."""
 
+import asyncio
 import warnings
 from contextlib import contextmanager
 from functools import cache, partial
@@ -101,7 +102,10 @@ def _compute_on_cluster(function, arguments, scheduler):
     except (OSError, ValueError) as error:
         raise OSError(f"no Dask scheduler at {scheduler!r}: {error}") from error
     with client:
-        client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
+        try:
+            client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
+        except asyncio.TimeoutError as error:  # in Python 3.10 it is no OSError
+            raise TimeoutError(str(error)) from error
         _check_versions(client)
         calls = [cloudpickle.dumps((function, argument)) for argument in arguments]
         futures = client.map(_load_and_call, calls, pure=False)

@@ -172,8 +172,8 @@ def draw_measure(rows, factors, measure, x=None, max_columns=4):
     matplotlib.figure.Figure
     """
     panels = group(rows, factors)
-    n_columns = min(max_columns, len(panels))
-    n_rows = -(-len(panels) // n_columns)
+    n_columns = max(1, min(max_columns, len(panels)))
+    n_rows = max(1, -(-len(panels) // n_columns))
     n_methods = len({row["method"] for row in rows})
     size = (3.8, 3.0) if x else (4.4, 1.0 + 0.45 * n_methods)
     figure, axes = new_figure(n_rows, n_columns, size)

@@ -19,8 +19,10 @@ class Published:
     factors : dict
         Columns of a study's rows that it belongs to; values are strings.
     measure : str
-    value, spread : float or None
-        The figure, and the standard deviation that was given with it.
+    value : float
+        The figure.
+    spread : float or None
+        The standard deviation that was given with it.
     """
 
     study: str

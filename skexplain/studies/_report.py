@@ -5,6 +5,7 @@ import math
 
 from ..inspection._drawing import require_pyplot
 from ._catalogue import WITHOUT_MASKS
+from ._table import align
 
 _COLUMNS = ("estimator", "masks", "accuracy", "mean group", "worst group", "vs erm", "vs shuffled")
 
@@ -26,7 +27,9 @@ def format_table(summaries):
         rows = [_cells(summary) for summary in summaries if summary["dataset"] == dataset]
         n_seeds = max(s["seeds"] for s in summaries if s["dataset"] == dataset)
         title = f"{dataset}, {n_seeds} seed{'s' if n_seeds > 1 else ''}"
-        blocks.append(f"{title}\n{_align([(*_COLUMNS, 'seconds', 'x erm'), *rows])}")
+        lines = align([(*_COLUMNS, "seconds", "x erm"), *rows], n_left=2)
+        lines.insert(1, "-" * max(map(len, lines)))
+        blocks.append("\n".join([title, *lines]))
     return "\n\n".join(blocks)
 
 
@@ -54,18 +57,6 @@ def _difference(summary, name):
     if math.isnan(mean):
         return ""
     return f"{mean:+.3f}" if math.isnan(error) else f"{mean:+.3f} (se {error:.3f})"
-
-
-def _align(rows):
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def write_csv(rows, path):

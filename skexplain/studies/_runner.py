@@ -132,7 +132,7 @@ def load_results(study, scale="quick", *, folder="study-results"):
 
 def find_cells(study, scale):
     """Return the declaration of a study and its cells, each once."""
-    study = get_study(study) if isinstance(study, str) else study
+    study = get_study(study)
     if scale not in SCALES:
         raise ValueError(f"scale must be one of {SCALES}, got {scale!r}.")
     cells = {cell.key(study.name): cell for cell in study.cells(scale)}

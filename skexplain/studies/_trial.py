@@ -80,8 +80,8 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
     method : dict
         Plain values that say all: ``estimator``, name of a class of the package; ``params``, its
         parameters; ``module``, see `make_module`; ``grid``, parameters to search, tuned on the
-        training rows by ``scoring`` (a name in `SCORERS`) in ``cv`` folds; ``off``, parameters that
-        switch its mask term off.
+        training rows by ``scoring`` (a name in `SCORERS`; "accuracy" is balanced over classes) in
+        ``cv`` folds; ``off``, parameters that switch its mask term off.
     masks : str
         "given", "-" for a method that takes none, "no shortcut", or a control (see `CONTROLS`).
     seed : int

@@ -14,7 +14,9 @@ def learning_rate_callbacks(schedule, lr, *, n_rows, batch_size, max_epochs):
     Parameters
     ----------
     schedule : {"constant", "cosine", "one-cycle"}
-        "cosine" falls from `lr` to 0; "one-cycle" rises to twice `lr` and then falls to nearly 0.
+        "cosine" falls from `lr` to 0; "one-cycle" rises to twice `lr` and then falls to nearly 0,
+        while the momentum or the first beta of Adam, of which the optimizer must have one, falls
+        from 0.95 to 0.85 and rises again.
     lr : float
         Learning rate of the estimator.
     n_rows, batch_size, max_epochs : int

@@ -56,7 +56,7 @@ def test_published_figures_find_their_rows(study):
         for row in rows
         if find_published(study.name, row, study.measure)
     }
-    # Table 1; that of Salient ImageNet has four of the nine.
+    # Salient ImageNet has four of the nine.
     expected = {
         "heo-decoy-mnist": (9, 0.958),
         "heo-plants": (9, 0.767),

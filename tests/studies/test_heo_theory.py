@@ -108,7 +108,7 @@ def test_theorem_tables_judge_by_the_figures():
         own = {"largest": 2 * of_bound, "of_bound": of_bound, "beyond": float(of_bound > 1)}
         own |= {"C": 1.0, "bound": 2.0, "alpha_over_beta": 1.0, "seed": seed}
         rows.append(bound | own)
-    growth, bounds, verdicts = get_study("heo-theorems").tables(rows)
+    verdicts, growth, bounds = get_study("heo-theorems").tables(rows)
     assert [line[-1] for line in verdicts.rows] == ["holds", "does not hold", "partly"]
     assert {line[-2] for line in growth.rows} == {"2.00 (se 0.00)", "0.50 (se 0.00)"}
     assert {line[-1] for line in growth.rows} == {"1"}  # the published order

@@ -182,7 +182,7 @@ def test_published_figures_of_corrupted_masks_have_cells():
     cells = get_study("mask-quality").cells("paper")
     own = [{key: str(value) for key, value in cell.factors.items()} for cell in cells]
     figures = [figure for figure in published_figures() if figure.study == "mask-quality"]
-    assert len(figures) == 10
+    assert len(figures) == 9
     for figure in figures:
         assert any(figure.factors.items() <= factors.items() for factors in own), figure
 

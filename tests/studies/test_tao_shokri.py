@@ -324,9 +324,19 @@ def test_agreement_table_has_published_figures_and_controls():
     for row in rows:
         row["size"] = {10: 50, 100: 100}[row["size"]]
     table = agreement_table(get_study("tao-sizes"), rows, ("dataset", "size", "test"))
-    assert table.columns[-4:] == ("method", "with masks", "published", "off")
+    assert table.columns[-4:] == ("with masks", "published", "off", "one class only")
     by_method = {row[1:2] + row[3:4]: row for row in table.rows}
-    assert by_method["50", "two-stage"][4:] == ("1.000 (se 0.000)", "0.949", "1.000 (se 0.000)")
+    assert by_method["50", "two-stage"][4:-1] == ("1.000 (se 0.000)", "0.949", "1.000 (se 0.000)")
+
+
+def test_agreement_table_counts_models_that_guess():
+    of_set = {"dataset": "triangle", "test": "clean", "size": 50, "masks": "given"}
+    rows = [
+        {**of_set, "method": "two-stage", "seed": seed, "_predicted": predicted}
+        for seed, predicted in enumerate(["1111", "0000", "0101"])
+    ]
+    table = agreement_table(get_study("tao-sizes"), rows, ("dataset", "size", "test"))
+    assert table.rows[0][-1] == "2 of 3"
 
 
 def test_few_masks_are_held_against_the_best_control():

@@ -73,7 +73,7 @@ class _Photographs(TrialStudy):
         What tables show.
     """
 
-    source = "Heo et al., Table 1"
+    source = "Heo et al. 2023, table of nine methods"
     methods = _METHODS
     panels = ("dataset",)
     measure = "worst_group"

@@ -13,7 +13,8 @@ from ._gaussian_process import VALUE, GaussianProcess
 
 _DELTA_MAX = 3.0
 _SLOPE_NOTE = (
-    "Slopes of log-log lines, fitted by seed, with standard errors. The theorems give orders of "
+    "Slopes of log-log lines, fitted by seed, with standard errors. A lower bound holds unless a "
+    "slope is more than two of them below it. The theorems give orders of "
     "growth without constants: the polynomial in x of Theorem 1 is not checked."
 )
 # Beyond these, deviations approach the size of f itself and cannot grow on.
@@ -73,7 +74,7 @@ class HeoTheorems(Study):
         """What is left of each theorem; orders of growth, and the bound."""
         first, second = (where(rows, theorem=theorem) for theorem in (1, 2))
         growth = [*_growth(first, "delta"), *_growth(first, "alpha_over_beta")]
-        claims = [*_judge_growth(growth), _judge_bound(second)]
+        claims = [*_judge_growth(growth), *_judge_bound(second)]
         return [_verdict_table(claims, first), self._growth_table(growth), _bound_table(second)]
 
     def _growth_table(self, growth):
@@ -198,6 +199,8 @@ def _judge_growth(growth):
         lines = [line for line in growth if line["along"] == along]
         free = [line["slope"] for line in lines if not line["is_saturated"]]
         limit = [line["slope"] for line in lines if line["is_saturated"]]
+        if not free:  # not computed yet
+            continue
         figures = f"slopes {_range(free)}"
         if limit:
             figures += f"; beyond saturation {_range(limit)}"
@@ -212,11 +215,13 @@ def _range(slopes):
 
 
 def _judge_bound(rows):
+    if not rows:  # not computed yet
+        return
     worst = max(row["of_bound"] for row in rows)
     share = np.mean([row["of_bound"] > 1 for row in rows])
     figures = f"largest deviation / bound: at most {worst:.3f}; exceeded in {share:.1%} of fits"
     verdict = "holds" if share == 0 else "partly" if share < 1 else "does not hold"
-    return "Theorem 2: |f(x + [0, δ]) - f(x)| ≤ 2 C (α/β) δ_max f_max", figures, verdict
+    yield "Theorem 2: |f(x + [0, δ]) - f(x)| ≤ 2 C (α/β) δ_max f_max", figures, verdict
 
 
 def _bound_table(rows):
@@ -241,6 +246,6 @@ def _short(of):
 
 
 def _verdict_table(claims, rows):
-    slope = max(row["largest_slope"] for row in where(rows, told=_TOLD[1]))
+    slope = max((row["largest_slope"] for row in where(rows, told=_TOLD[1])), default=math.nan)
     note = f"Largest |df/dx_2| at the training rows where it was told to be 0: {slope:.1e}."
     return Table("What holds", ("claim", "measured", "verdict"), list(claims), note)

@@ -67,12 +67,13 @@ _ACROSS, _UP = np.linspace(-3.2, 4.2, 75), np.linspace(-30, 30, 61)
 class HeoTwoBands(TrialStudy):
     """Grad-Reg needs smoothing, perturbations do not.
 
-    The second coordinate tells the label without an error, and must not matter.
+    The second coordinate tells the label without an error, and must not matter.  Of two columns
+    "shuffled" marks the other one, the reason.
     """
 
     name = "heo-two-bands"
     title = "Two bands: who is flat between the points"
-    source = "Heo et al., the 2-D example"
+    source = "Heo et al. 2023, the 2-D example"
     methods = _METHODS
     panels = ("test",)
     measure = "worst_group"

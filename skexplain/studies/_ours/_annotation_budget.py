@@ -65,6 +65,10 @@ class AnnotationBudget(TrialStudy):
                 ]
                 yield {"decoy": decoy, "masks_given": n_masks}, names, seeds, settings
 
+    def cells(self, scale):
+        """All but swaps for a single row, which need another one's values."""
+        return [cell for cell in super().cells(scale) if not _lacks_a_donor(cell)]
+
     def task(self, factors, settings):
         """Hide all masks but those of the budget, and perhaps predict the hidden ones."""
         seed, n_masks = factors["seed"], factors["masks_given"]
@@ -96,6 +100,12 @@ class AnnotationBudget(TrialStudy):
 
     def _at_every_budget(self, rows):
         return repeat_rows(rows, (self.x,), lambda row: row["method"] == self.baseline)
+
+
+def _lacks_a_donor(cell):
+    is_swap = cell.settings["estimator"] == "SwapExClassifier"
+    is_swap &= cell.factors["masks"] != "reweighted"
+    return is_swap and cell.factors["masks_given"] < 2
 
 
 def _typical_rows(digits, n_masks, settings, seed):

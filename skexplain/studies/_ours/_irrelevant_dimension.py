@@ -18,9 +18,9 @@ class IrrelevantDimension(TrialStudy):
 
     The image is filled with a shade of grey, with the shade and noise on every pixel, so that it
     takes many pixels to read it, or with a random pattern of its class.  In the test rows it is
-    that of a random digit.  Methods that need a radius or a weight for it are tuned, as is
-    label-only, all of them on held-out training rows with exchanged images; label-only is the
-    control "off", too.
+    that of a random digit.  Methods whose name says so are tuned, as is label-only, all
+    of them on held-out training rows with exchanged images; the others have their defaults.
+    Label-only is the control "off", too.
     """
 
     name = "irrelevant-dimension"

@@ -63,7 +63,11 @@ def attack_success(estimator, X, y, attack, size, seed):
 
 
 class Certainty(Study):
-    """Certainty regularisation beside label-only, weight decay and noise, tuned alike."""
+    """Certainty regularisation beside label-only, weight decay and noise, tuned alike.
+
+    The paper claims it of a convolutional network; here it is a perceptron of 50 and 30 units, on
+    10,000 digits of MNIST.
+    """
 
     name = "ross-certainty"
     title = "Certainty regularisation against small attacks"

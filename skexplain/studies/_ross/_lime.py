@@ -11,7 +11,7 @@ from ...inspection import saliency
 from ...inspection._captum import require_captum
 from .._pictures import draw_points, new_figure
 from .._published import find_published
-from .._statistics import by_seed, estimate, group, mean_of, paired_difference
+from .._statistics import group, mean_of, paired_difference
 from .._study import Cell, Study
 from .._table import Table
 from .._trial import make_estimator
@@ -164,19 +164,18 @@ def _cost_table(study, rows):
     body = []
     for (data, n_samples), own in group(rows, ["data", "samples"]).items():
         by_name = {name: same for (name,), same in group(own, ["explanation"]).items()}
-        gradient = mean_of(by_name[GRADIENT], "seconds_per_row").mean
+        gradient = mean_of(by_name[GRADIENT], _SECONDS).mean
         for name in (LIME, GRADIENT, PRODUCT):
-            seconds = by_seed(by_name[name], "seconds_per_row").values()
-            mean = estimate(seconds).mean
+            seconds = mean_of(by_name[name], _SECONDS)
             found = find_published(study.name, {"data": data, "explanation": name}, _SECONDS)
             body.append(
                 (
                     *(data, str(n_samples), name),
                     _mean(by_name[name], "accuracy"),
                     _mean(by_name[name], "features_needed"),
-                    f"{mean:.2g}" if seconds else "",
+                    f"{seconds.mean:.2g}" if seconds.n else "",
                     "" if found is None else f"{found.value:.2g}",
-                    f"{mean / gradient:,.0f}" if seconds else "",
+                    f"{seconds.mean / gradient:,.0f}" if seconds.n else "",
                 )
             )
     columns = ("data", "samples", "explanation", "accuracy", "share of features that hold 90 %")

@@ -115,7 +115,7 @@ class Newsgroups(_OnNewsgroups, TrialStudy):
     """Methods and controls, all at the package's default strength."""
 
     name = "ross-newsgroups"
-    title = "Two newsgroups, told apart by their headers"
+    title = "Two newsgroups, and what their headers give away"
     source = "Ross et al. 2017, 20 newsgroups; shuffled headers are ours"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},

@@ -154,7 +154,7 @@ def choices(rows):
     swept = {key[0]: own for key, own in group(given, ["strength"]).items() if key[0] != "auto"}
     rules = {
         "early ratio nearest to 1": lambda own: (
-            -abs(math.log(mean_of(own, "early_ratio", test="train").mean))
+            -_orders_from_one(mean_of(own, "early_ratio", test="train").mean)
         ),
         "highest validation accuracy": lambda own: mean_of(own, "accuracy", test="valid").mean,
         "best on the test set, for comparison": lambda own: (
@@ -169,6 +169,10 @@ def choices(rows):
     alpha = f"{mean_of(automatic, 'alpha', test='train').mean:.3g}"
     body.append(('alpha="auto"', alpha, str(mean_of(automatic, "accuracy", test="decoy lies"))))
     return Table("What rules choose", ("rule", "strength", "test accuracy"), body)
+
+
+def _orders_from_one(ratio):
+    return abs(math.log(ratio)) if ratio > 0 else math.inf
 
 
 def _draw(ax, rows, measure, label, color, **style):

@@ -15,7 +15,7 @@ _FEW = (1, 11, 29, 91, 281, 868, 5000)
 
 
 def _as_one_sum(n_annotated, settings):
-    """Weigh annotated rows as if the penalty were one sum with the label loss: their loss."""
+    """Weigh annotated rows as in one sum with the label loss, over all batches of an epoch."""
     return {"alpha": _STRENGTH * n_annotated / settings["rows"]}
 
 
@@ -41,10 +41,11 @@ _WEIGHTINGS = {
 class ToyAnnotations(Study):
     """The first rows alone have a mask on the corners, lambda is 1000.
 
-    "As one sum" is the published loss: few annotated rows weigh little.  "In every batch" adds all
-    of them, or as many as a batch has rows, to each batch, which is how they oversample (without
-    counting the labels of these rows again).  "As a mean", the default here, gives the penalty the
-    same weight however few rows have a mask.
+    "As one sum" gives masks the weight that they have in the published loss in the mean over
+    batches: few annotated rows weigh little.  (Theirs come in the first batches of each epoch, ours
+    are spread over all steps.)  "In every batch" adds all of them, or as many as a batch has rows,
+    to each batch, which is how they oversample (without counting the labels of these rows again).
+    "As a mean", the default here, gives the penalty the same weight however few rows have a mask.
     """
 
     name = "ross-toy-annotations"

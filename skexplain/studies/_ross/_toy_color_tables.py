@@ -46,7 +46,7 @@ def looks_table(study, rows, factors, note):
     note = (
         "corners, top middle: share of the largest gradients there (cutoff 0.67, first 1000 test "
         "rows). ± is the standard deviation over seeds, se a standard error of paired differences. "
-        "Shuffled masks are moved: 8 of the 24 moves of the corners still cover one of them. "
+        "Shuffled masks are moved: 8 of the 24 moves of the corners still cover some of them. "
         f"{note}"
     )
     return Table(f"{study.title}: where models look", tuple(columns), body, note)

@@ -45,13 +45,14 @@ def agreement_table(study, rows, factors):
                 _text(own),
                 "" if found is None else str(found),
                 *map(_text, of_controls),
+                _count_constant(own),
             )
         )
-    columns = (*factors, "method", "with masks", "published", *shown)
+    columns = (*factors, "method", "with masks", "published", *shown, "one class only")
     note = (
         f"Mean share of test rows on which two of the first {_N_MODELS} seeds' models agree; "
-        "se by the jackknife over models.  Two models that guess the same class agree, too: read "
-        "it beside the accuracies."
+        "se by the jackknife over models.  One class only: how many of them, with masks, predict "
+        "the same class for all rows; such models learned nothing, and agree."
     )
     return Table(f"{study.title}: agreement of models", columns, body, note)
 
@@ -69,8 +70,7 @@ def agreement(rows):
     Estimate
         With the standard error of the jackknife over models, nan for fewer than three.
     """
-    first = sorted(rows, key=lambda row: row["seed"])[:_N_MODELS]
-    models = [np.frombuffer(row["_predicted"].encode(), dtype=np.uint8) for row in first]
+    models = [np.frombuffer(p.encode(), dtype=np.uint8) for p in _first_predictions(rows)]
     n = len(models)
     if n < 2:
         return Estimate(np.nan, np.nan, np.nan, 0)
@@ -80,6 +80,16 @@ def agreement(rows):
     without = [prediction_agreement(models[:i] + models[i + 1 :]) for i in range(n)]
     se = float(np.sqrt((n - 1) * np.var(without)))
     return Estimate(mean, se * np.sqrt(n), se, n)
+
+
+def _first_predictions(rows):
+    """Return the predictions of the models that are compared."""
+    return [row["_predicted"] for row in sorted(rows, key=lambda row: row["seed"])[:_N_MODELS]]
+
+
+def _count_constant(rows):
+    predictions = _first_predictions(rows)
+    return f"{sum(len(set(p)) == 1 for p in predictions)} of {len(predictions)}"
 
 
 def _text(rows):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...datasets import fetch_birds
-from .._augmentations import with_augmentation
 from .._pictures import add_legend, draw_points, new_figure
 from .._statistics import group
 from .._trial import Task, TestRows
@@ -70,10 +69,6 @@ class Birds(TrialStudy):
         )
         tests = {"clean": TestRows(_images(birds.data_test), birds.target_test)}
         return Task(_images(birds.data), birds.target, birds.mask, tests)
-
-    def run(self, factors, settings):
-        """Fit and score."""
-        return super().run(factors, with_augmentation(settings))
 
     def tables(self, rows):
         """Methods beside controls and published figures; who beats all controls; agreement."""

@@ -122,8 +122,9 @@ def fewer_rows_table(study, rows):
     note = (
         "Factor: rows that label-only needs for the accuracy of two-stage, interpolated on the "
         "logarithm of its training sizes, divided by those of two-stage; below 1 two-stage needs "
-        "more.  < and > : beyond the sizes computed.  Interval: bootstrap over seeds.  Published: "
-        "the same from the published means; the claim is 3 to 10."
+        "more.  < and > : beyond the sizes computed.  Interval: bootstrap over the seeds of each "
+        "mean by itself, narrow where these are few.  Published: the same "
+        "from the published means; the claim is 3 to 10."
     )
     return Table("How many times fewer rows?", columns, body, note)
 

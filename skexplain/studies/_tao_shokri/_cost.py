@@ -193,6 +193,9 @@ def _named(rows):
 
 
 def _n_epochs(n_rows):
-    """Return so many epochs that all have some 200 steps; 20 to 100."""
+    """Return 100 epochs, 20 at least; between, as many as make some 200 steps.
+
+    Up to 64 rows, a batch, that is 100 steps: small sets are trained for half as many as others.
+    """
     n_batches = -(-n_rows // 64)
     return min(100, max(20, 200 // n_batches))

@@ -1,5 +1,7 @@
 """Template of the studies on shapes: accuracy by training size, on a clean and a transfer set."""
 
+from dataclasses import replace
+
 from .._gains import gains_table, verdict_table
 from .._pictures import add_legend, draw_curves, new_figure
 from .._published import find_published
@@ -10,6 +12,13 @@ from ._shapes import METHODS, shapes_task
 
 #: From here on a fit takes a minute: fewer repetitions and epochs, and no shuffled masks.
 LARGE = 200
+
+_EPOCHS, _EPOCHS_IF_LARGE = 100, 30
+_NOTE = (
+    f"At paper scale a fit has {_EPOCHS} epochs, from {LARGE} rows on {_EPOCHS_IF_LARGE} and no "
+    "shuffled masks; the last epoch counts. All seeds share their test sets, and draw from one "
+    "pool of training rows: se tells of the draw and of the initial weights alone."
+)
 
 #: Settings of the quick scale.
 QUICK = {"params": {"max_epochs": 15}, "n_test": 200}
@@ -52,7 +61,7 @@ class ShapesStudy(TrialStudy):
     def trial(self, dataset, size, names):
         """Return the trial of a training size at paper scale."""
         n_seeds = next(n for limit, n in self.repetitions.items() if size <= limit)
-        epochs = 100 if size < LARGE else 30
+        epochs = _EPOCHS if size < LARGE else _EPOCHS_IF_LARGE
         settings = {"params": {"max_epochs": epochs}}
         return self.factors(dataset, size), names, range(n_seeds), settings
 
@@ -80,8 +89,9 @@ class ShapesStudy(TrialStudy):
     def tables(self, rows):
         """Methods beside controls and published figures; who beats all controls; agreement."""
         factors = self._factors
+        gains = gains_table(self, rows, factors, self.measure, self.baseline)
         return [
-            gains_table(self, rows, factors, self.measure, self.baseline),
+            replace(gains, note=f"{gains.note} {_NOTE}"),
             verdict_table(rows, factors, self.measure),
             agreement_table(self, rows, factors),
         ]
