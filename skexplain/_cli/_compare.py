@@ -1,10 +1,9 @@
 """``skexplain compare``."""
 
-import os
 import sys
 
 from .. import studies
-from ._options import positive
+from ._options import add_n_jobs, positive
 
 SUMMARY = "train every estimator on data with a shortcut"
 
@@ -35,13 +34,7 @@ def add_arguments(command):
     command.add_argument(
         "--epochs", type=positive, default=30, metavar="N", help="epochs of a fit (default: 30)"
     )
-    command.add_argument(
-        "--n-jobs",
-        type=int,
-        default=os.cpu_count(),
-        metavar="N",
-        help="processes (default: one per core)",
-    )
+    add_n_jobs(command)
     command.add_argument("--output", metavar="FILE.csv", help="write a line per fit")
     command.add_argument(
         "--plot", metavar="FILE.png", help='draw the result (needs the extra "plot")'

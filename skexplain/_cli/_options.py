@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import argparse
+import os
 
 
 def positive(text):
@@ -33,4 +34,15 @@ def add_seed(command):
     """Add ``--seed``; not drawn, so that a call can be repeated."""
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of all that is random (default: 0)"
+    )
+
+
+def add_n_jobs(command):
+    """Add ``--n-jobs``."""
+    command.add_argument(
+        "--n-jobs",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="processes (default: one per core)",
     )

@@ -1,7 +1,5 @@
 """What the ``skexplain study`` commands share."""
 
-import os
-
 from ..studies import load_results
 from ..studies._study import SCALES
 from ..studies._study_report import describe_state, try_tables
@@ -30,17 +28,6 @@ def add_store(command):
         default="study-results",
         metavar="DIR",
         help="where finished cells are kept (default: study-results)",
-    )
-
-
-def add_n_jobs(command):
-    """Add ``--n-jobs``."""
-    command.add_argument(
-        "--n-jobs",
-        type=int,
-        default=os.cpu_count(),
-        metavar="N",
-        help="processes (default: one per core)",
     )
 
 

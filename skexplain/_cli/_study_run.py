@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from ..studies import StudyError, get_study, list_studies, load_results, run_study
-from ._study_options import add_n_jobs, add_names, add_store, format_results
+from ._options import add_n_jobs
+from ._study_options import add_names, add_store, format_results
 
 SUMMARY = "compute studies, or go on where they were stopped"
 

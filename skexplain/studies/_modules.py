@@ -19,11 +19,7 @@ def small_cnn(n_channels=1, side=64, n_classes=2):
     -------
     nn.Module
     """
-    widths = [n_channels, 8, 16, 16]
-    layers = []
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
-        layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (side // 8) ** 2, n_classes))
+    return _conv_net((8, 16, 16), n_channels, side, n_classes)
 
 
 def bird_cnn(n_channels=3, side=64, n_classes=2):
@@ -40,11 +36,16 @@ def bird_cnn(n_channels=3, side=64, n_classes=2):
     -------
     nn.Module
     """
-    return nn.Sequential(
-        *(nn.Conv2d(n_channels, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(16 * (side // 4) ** 2, n_classes)),
-    )
+    return _conv_net((8, 16), n_channels, side, n_classes)
+
+
+def _conv_net(widths, n_channels, side, n_classes):
+    """Convolve and halve the side once per width, then a linear layer."""
+    layers = []
+    for n_in, n_out in zip((n_channels, *widths), widths, strict=False):
+        layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    n_features = widths[-1] * (side // 2 ** len(widths)) ** 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_features, n_classes))
 
 
 def ross_mlp(n_features=784, n_classes=10, hidden=(50, 30)):

@@ -70,6 +70,11 @@ class Task:
     fit_params: dict = field(default_factory=dict)
 
 
+def flat(images):
+    """Return rows as a table: an array of shape (n, all else)."""
+    return images.reshape(len(images), -1)
+
+
 def run_trial(task, method, masks, seed, *, keep_predictions=False):
     """Fit a method and score it.
 

@@ -8,7 +8,7 @@ from ...datasets import make_decoy_digits
 from ...estimators import ERMClassifier, MaskPropagator
 from ...exceptions import UnreliableMaskWarning
 from ...inspection import query_explanations
-from .._trial import Task, TestRows
+from .._trial import Task, TestRows, flat
 from .._trial_study import TrialStudy
 from ._repeat import repeat_rows
 
@@ -80,13 +80,13 @@ class AnnotationBudget(TrialStudy):
         mask[rows] = digits.mask[rows]
         if "propagate" in settings:
             mask = _propagate(digits.data, mask, settings["propagate"], seed)
-        test = TestRows(_flat(digits.data_test), digits.target_test, digits.groups_test)
+        test = TestRows(flat(digits.data_test), digits.target_test, digits.groups_test)
         return Task(
-            _flat(digits.data),
+            flat(digits.data),
             digits.target,
-            _flat(mask),
+            flat(mask),
             {"decoy lies": test},
-            _flat(digits.data_random),
+            flat(digits.data_random),
         )
 
     def tables(self, rows):
@@ -110,7 +110,7 @@ def _lacks_a_donor(cell):
 
 def _typical_rows(digits, n_masks, settings, seed):
     """Pick rows to annotate by what a label-only fit looks at."""
-    X = _flat(digits.data)
+    X = flat(digits.data)
     plain = ERMClassifier(device="cpu", random_state=seed, **settings["params"])
     return query_explanations(plain.fit(X, digits.target), X, n_masks, random_state=seed)
 
@@ -121,7 +121,3 @@ def _propagate(images, mask, params, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnreliableMaskWarning)
         return propagator.fit(images, mask).fill(images, mask)
-
-
-def _flat(images):
-    return images.reshape(len(images), -1)

@@ -10,7 +10,7 @@ from .._pictures import draw_measure
 from .._published import find_published
 from .._statistics import group, mean_of, paired_difference
 from .._table import Table
-from .._trial import Task, TestRows
+from .._trial import Task, TestRows, flat
 from .._trial_study import TrialStudy
 from ._corruptions import CORRUPTIONS
 from ._repeat import repeat_rows
@@ -85,13 +85,13 @@ class MaskQuality(TrialStudy):
         if factors["corruption"] != "none":
             corrupt = CORRUPTIONS[factors["corruption"]]
             mask = corrupt(mask, factors["strength"], np.random.RandomState(seed))
-        test = TestRows(_flat(digits.data_test), digits.target_test, digits.groups_test)
+        test = TestRows(flat(digits.data_test), digits.target_test, digits.groups_test)
         return Task(
-            _flat(digits.data),
+            flat(digits.data),
             digits.target,
-            _flat(mask),
+            flat(mask),
             {"decoy lies": test},
-            _flat(digits.data_random),
+            flat(digits.data_random),
         )
 
     def tables(self, rows):
@@ -201,7 +201,3 @@ _AXES = {
 
 def _order(row):
     return row["decoy"] != "half", list(_AXES).index(row["corruption"]), row["strength"]
-
-
-def _flat(images):
-    return images.reshape(len(images), -1)

@@ -6,7 +6,7 @@ from ...datasets import make_decoy_digits
 from ...datasets._decoy_mnist import decoy_mnist
 from ...datasets._mnist import load_mnist
 from .._study import Cell
-from .._trial import Task, TestRows
+from .._trial import Task, TestRows, flat
 from .._trial_study import TrialStudy
 from ._sequences import SequenceStudy, sequence_settings
 from ._settings import ross_settings
@@ -65,7 +65,7 @@ def decoy_task(dataset, seed, *, hold_out=False):
         "train" and "no decoy" where there is none.
     """
     digits = _load(dataset, seed)
-    X, y, mask = _flat(digits.data), digits.target, _flat(digits.mask)
+    X, y, mask = flat(digits.data), digits.target, flat(digits.mask)
     n_held_out = len(X) // _HELD_OUT if hold_out else 0
     tests = {"train": TestRows(X[n_held_out:], y[n_held_out:])}
     if hold_out:
@@ -73,12 +73,12 @@ def decoy_task(dataset, seed, *, hold_out=False):
     if mask.any():
         shade = (255 - 25 * digits.target_test).astype(np.uint8)[:, None, None]
         telling = np.where(digits.mask_test, shade, digits.data_test)
-        tests["decoy tells"] = TestRows(_flat(telling), digits.target_test)
-        tests["decoy lies"] = TestRows(_flat(digits.data_test), digits.target_test)
+        tests["decoy tells"] = TestRows(flat(telling), digits.target_test)
+        tests["decoy lies"] = TestRows(flat(digits.data_test), digits.target_test)
     else:
-        tests["no decoy"] = TestRows(_flat(digits.data_test), digits.target_test)
+        tests["no decoy"] = TestRows(flat(digits.data_test), digits.target_test)
     rows = slice(n_held_out, None)
-    return Task(X[rows], y[rows], mask[rows], tests, _flat(digits.data_random)[rows])
+    return Task(X[rows], y[rows], mask[rows], tests, flat(digits.data_random)[rows])
 
 
 def _load(dataset, seed):
@@ -93,10 +93,6 @@ def _load(dataset, seed):
         digits.data_random = digits.data
         digits.mask = np.zeros_like(digits.mask)
     return digits
-
-
-def _flat(images):
-    return images.reshape(len(images), -1)
 
 
 class DecoyMnist(TrialStudy):
