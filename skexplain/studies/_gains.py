@@ -4,7 +4,7 @@ import math
 
 from ._controls import CONTROLS
 from ._published import find_published
-from ._statistics import group, mean_of, paired_difference
+from ._statistics import group, mean_of, of_shared_seeds, paired_difference
 from ._table import Table
 
 
@@ -51,7 +51,10 @@ def gains_table(study, rows, factors, measure, baseline):
                     *_gains(cells, method, masks, measure, baseline),
                 )
             )
-    note = "± is the standard deviation over seeds, se a standard error of paired differences."
+    note = (
+        "± is the standard deviation over seeds; gains are over the seeds that both have, se their "
+        "standard error."
+    )
     return Table(f"{study.title}: {measure}", columns, body, note)
 
 
@@ -71,7 +74,7 @@ def _gains(cells, method, masks, measure, baseline):
 
 
 def best_control(cells, method, measure):
-    """Find the control of a method with the highest mean.
+    """Find the control over which a method gains least, over the seeds that both have.
 
     Parameters
     ----------
@@ -87,14 +90,15 @@ def best_control(cells, method, measure):
         Its key in `cells`.
     """
     keys = [key for key in cells if key[1] == "-" or (key[0] == method and key[1] in CONTROLS)]
-    return _highest(cells, keys, measure)
+    own = cells[method, "given"]
+    losses = {key: -paired_difference(own, cells[key], measure).mean for key in keys}
+    return _highest(losses)
 
 
-def _highest(cells, keys, measure):
-    """Return the key of the highest mean, of those that have one; None if there is none."""
-    means = {key: mean_of(cells[key], measure).mean for key in keys}
-    known = [key for key, mean in means.items() if not math.isnan(mean)]
-    return max(known, key=means.get, default=None)
+def _highest(values):
+    """Return the key of the highest value that is a number; None if there is none."""
+    known = [key for key, value in values.items() if not math.isnan(value)]
+    return max(known, key=values.get, default=None)
 
 
 def verdict_table(rows, factors, measure):
@@ -110,23 +114,25 @@ def verdict_table(rows, factors, measure):
     Returns
     -------
     Table
-        With the method of the highest mean, and the best of its controls.
+        With the method of the highest mean, and the control over which it gains least.
     """
     body = []
     for panel, of_panel in group(rows, factors).items():
         cells = group(of_panel, ["method", "masks"])
-        best = _highest(cells, [key for key in cells if key[1] == "given"], measure)
+        given = [key for key in cells if key[1] == "given"]
+        best = _highest({key: mean_of(cells[key], measure).mean for key in given})
         control = None if best is None else best_control(cells, best[0], measure)
         if control is None:
             continue
-        gain = paired_difference(cells[best], cells[control], measure)
+        own, theirs = of_shared_seeds(cells[best], cells[control])
+        gain = paired_difference(own, theirs, measure)
         body.append(
             (
                 *map(_text, panel),
                 best[0],
-                _text_of(cells[best], measure),
+                _text_of(own, measure),
                 control[0] if control[1] == "-" else f"{control[0]}, {control[1]}",
-                _text_of(cells[control], measure),
+                _text_of(theirs, measure),
                 gain.as_difference(),
                 "yes" if gain.is_beyond_chance else "no",
             )
@@ -141,8 +147,9 @@ def verdict_table(rows, factors, measure):
         "> 2 se",
     )
     note = (
-        "Method and control are those of the highest mean, by the same figures: a narrow lead of "
-        "one among many may be luck. se: standard error of the paired differences."
+        "The method of the highest mean, and the control over which it gains least, by the same "
+        "figures: a narrow lead of one among many may be luck. Figures are of the seeds that both "
+        "have; se: standard error of their differences."
     )
     return Table("Does knowing where pay?", columns, body, note)
 

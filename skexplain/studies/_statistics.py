@@ -151,6 +151,22 @@ def mean_of(rows, measure, **factors):
     return estimate(by_seed(where(rows, **factors), measure).values())
 
 
+def of_shared_seeds(rows, reference):
+    """Return the rows of either side whose seed the other side has, too.
+
+    Parameters
+    ----------
+    rows, reference : list of dict
+        Rows with `seed`.
+
+    Returns
+    -------
+    rows, reference : list of dict
+    """
+    seeds = {row["seed"] for row in rows} & {row["seed"] for row in reference}
+    return tuple([row for row in side if row["seed"] in seeds] for side in (rows, reference))
+
+
 def paired_difference(rows, reference, measure):
     """Sum up differences between rows of the same seed.
 

@@ -148,6 +148,18 @@ def test_what_diverged_is_no_best_control(order):
     assert found[0][-1] == "yes"
 
 
+def test_a_control_of_fewer_seeds_is_compared_on_these():
+    """A lucky subset of seeds makes no best control, and the figures shown add up."""
+    method = rows("m", "given", 0.9, 0.7, 0.5)
+    lucky = rows("shift", "-", 0.8)  # a higher mean than label-only's; m gains 0.1 where it was run
+    found = verdict([*method, *lucky, *rows("label-only", "-", 0.85, 0.65, 0.45)])
+    assert found[0][1:] == (
+        *("m", "0.700 ± 0.200", "label-only", "0.650 ± 0.200", "+0.050 (se 0.000)", "yes"),
+    )
+    found = verdict([*method, *lucky])
+    assert found[0][1:] == ("m", "0.900", "shift", "0.800", "+0.100", "no")
+
+
 def test_there_is_no_verdict_without_a_method_with_masks_or_a_control():
     assert verdict(rows("label-only", "-", 0.5, 0.6)) == []
     assert verdict(rows("m", "given", 0.5, 0.6)) == []

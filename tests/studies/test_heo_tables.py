@@ -43,7 +43,7 @@ def test_declaration(study, scale):
     seeds = [cell.factors["seed"] for cell in cells]
     assert seeds == sorted(seeds)
     if scale == "quick":
-        assert len(cells) <= 20
+        assert len(cells) <= 25
 
 
 @pytest.mark.parametrize("study", [DECOY, *PHOTOGRAPHS], ids=lambda study: study.name)
@@ -168,16 +168,6 @@ def test_missing_mnist_is_told_before_the_first_cell(tmp_path, monkeypatch):
         study.prepare("quick")
         with pytest.raises(OSError, match="MNIST is missing"):
             run_study(study, "paper", folder=tmp_path)
-
-
-def test_shuffled_masks_have_one_seed_at_full_size():
-    counts = {}
-    for cell in DECOY.cells("paper"):
-        if cell.factors["masks"] == "shuffled":
-            key = cell.factors["method"], cell.factors["decoy"], cell.factors["rows"]
-            counts[key] = counts.get(key, 0) + 1
-    assert {number for (*_, n_rows), number in counts.items() if n_rows == 54000} == {1}
-    assert {number for (*_, n_rows), number in counts.items() if n_rows == 20000} == {3}
 
 
 def test_repainting_keeps_reasons_and_takes_decoys_of_the_same_place():

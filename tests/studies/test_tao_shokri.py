@@ -153,7 +153,7 @@ def test_cells_are_plain_and_distinct(name, scale):
 @pytest.mark.parametrize("name", STUDIES)
 def test_nothing_is_tuned_unless_its_row_says_so(name):
     for cell in get_study(name).cells("paper"):
-        assert bool(cell.settings["grid"]) == (cell.factors.get("tuning") == "grid")
+        assert bool(cell.settings["grid"]) == cell.factors["method"].endswith("-tuned")
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -193,10 +193,12 @@ def test_a_lone_explained_row_swaps_with_none():
 def test_controls_stand_beside_every_method(name):
     cells = [cell.factors for cell in get_study(name).cells("paper")]
     for cell in cells:
-        assert cell["masks"] != "shuffled" or (
-            cell["size"] < 200 and cell.get("tuning") != "grid"  # where a fit is cheap
-        )
-    small = [cell for cell in cells if cell["size"] == 50 and cell.get("tuning") != "grid"]
+        assert cell["masks"] != "shuffled" or cell["size"] < 200  # where a fit is cheap
+        if cell["method"].endswith("-tuned"):
+            assert cell["size"] == 50
+        if cell["method"].endswith("-early"):
+            assert cell["size"] in (50, 100)
+    small = [c for c in cells if c["size"] == 50 and not c["method"].endswith("-tuned")]
     with_masks = {cell["method"] for cell in small if cell["masks"] == "given"}
     assert len(with_masks) >= 4
     for kind in ("shuffled", "-"):
@@ -286,7 +288,7 @@ def _rows(accuracies, **factors):
     ]
 
 
-_PANEL = {"dataset": "triangle", "test": "clean", "tuning": "fixed"}
+_PANEL = {"dataset": "triangle", "test": "clean"}
 
 
 def _made_up_rows():
@@ -363,9 +365,15 @@ def test_tables_of_a_run_that_has_only_begun(method):
 
 def test_claims_are_about_the_values_of_the_paper():
     rows = _made_up_rows()
-    tuned = [{**row, "tuning": "grid", "accuracy": 0.9} for row in rows]
+    tuned = [{**row, "method": f"{row['method']}-tuned", "accuracy": 0.9} for row in rows]
     study = get_study("tao-sizes")
     assert study.tables(rows)[-2:] == study.tables([*rows, *tuned])[-2:]
+
+
+def test_large_sets_have_as_many_steps_as_small_ones_at_least():
+    for cell in get_study("tao-sizes").cells("paper"):
+        steps = cell.settings["params"]["max_epochs"] * math.ceil(cell.factors["size"] / 64)
+        assert steps >= 100 if cell.factors["size"] < 200 else steps >= 240
 
 
 def test_sparse_two_stage_has_the_control_of_two_stage():

@@ -20,8 +20,7 @@ from ._decoy_mnist_methods import (
 class HeoDecoyMNIST(TrialStudy):
     """Nine published methods and eight others, beside controls and the ceiling.
 
-    The published figures are of the full size.  Shuffled masks, which cost as much as the right
-    ones, are fitted for one seed there, and for all at the small size.
+    The published figures are of the full size.
     """
 
     name = "heo-decoy-mnist"
@@ -55,10 +54,6 @@ class HeoDecoyMNIST(TrialStudy):
         size = SIZES[size]
         factors = {"dataset": "mnist", "decoy": decoy, "rows": size["rows"]}
         return factors, names, range(3), {"params": {"max_epochs": size["epochs"]}}
-
-    def cells(self, scale):
-        """All but the later seeds of shuffled masks at the full size."""
-        return [cell for cell in super().cells(scale) if not _is_left_out(cell.factors)]
 
     def task(self, factors, settings):
         """Take the first training images; the decoy of a test image is that of a random digit."""
@@ -108,8 +103,3 @@ class HeoDecoyMNIST(TrialStudy):
 
 
 _CROSS = " (cross: published)"
-
-
-def _is_left_out(factors):
-    is_full = factors["rows"] == SIZES["full"]["rows"]
-    return is_full and factors["masks"] == "shuffled" and factors["seed"] > 0

@@ -31,7 +31,7 @@ def _label_only(decay, **further):
 
 
 def _method(estimator, decay=_SMALL, **params):
-    described = {**_COMMON, "estimator": estimator, "controls": ("shuffled",)}
+    described = {**_COMMON, "estimator": estimator, "controls": ("shuffled", "everywhere")}
     return {**described, "params": {**_PARAMS, **decay, **params}}
 
 

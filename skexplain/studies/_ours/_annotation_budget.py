@@ -32,7 +32,11 @@ class AnnotationBudget(TrialStudy):
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},
         "swap": {"estimator": "SwapExClassifier", "controls": ("shuffled", "reweighted")},
-        "swap, typical rows": {"estimator": "SwapExClassifier", "rows": "typical"},
+        "swap, typical rows": {
+            "estimator": "SwapExClassifier",
+            "rows": "typical",
+            "controls": ("shuffled", "reweighted"),
+        },
         "swap, propagated": {
             "estimator": "SwapExClassifier",
             "propagate": {"n_steps": 600},

@@ -3,11 +3,13 @@
 from .._gains import best_control
 from .._statistics import group, mean_of, paired_difference
 from .._table import Table
-from ._shapes import RATIOS, variant
-from ._shapes_study import ShapesStudy
+from ._shapes import EARLY, RATIOS, tuned, variant
+from ._shapes_study import ShapesStudy, share_off
 
 # The paper's second rate where classes are not balanced.
 _TWO_STAGE = variant("two-stage", mapping_lr=0.01)
+# The first one: at the second the mapping can end at one class for all rows.
+_SLOW = variant("two-stage")
 _SWAP = variant("swap")
 # The minority alone is annotated: those rows, counted again, are a control.
 _SPARSE = {"sparse": True, "controls": ("shuffled", "reweighted")}
@@ -30,8 +32,18 @@ class Imbalance(ShapesStudy):
         "two-stage-sparse": {**_TWO_STAGE, "sparse": True, "controls": ("shuffled", "empty")},
         "swap": _SWAP,
         "swap-sparse": {**_SWAP, **_SPARSE},
+        "two-stage-slow": {**_SLOW, "controls": ("shuffled",)},
+        "two-stage-slow-sparse": {**_SLOW, "sparse": True, "controls": ("shuffled", "empty")},
+        "two-stage-early": variant("two-stage", mapping_lr=0.01, **EARLY),
+        "label-only-early": variant("label-only", **EARLY),
+        "label-only-tuned": tuned("label-only", "accuracy"),
+        "two-stage-tuned": tuned("two-stage", "accuracy", controls=("off",)),
+        "swap-tuned": tuned("swap", "accuracy"),
     }
     ratio = "1:9"
+    tuned = ("label-only-tuned", "two-stage-tuned", "swap-tuned")
+    early = ("two-stage-early", "label-only-early")
+    left_out = ("focal", "two-stage-slow", "two-stage-slow-sparse")  # there are eight colours
 
     def cells(self, scale):
         """List the cells; a lone explained row has none to swap with."""
@@ -43,21 +55,12 @@ class Imbalance(ShapesStudy):
 
     def tables(self, rows):
         """Methods and controls; agreement; the claim on one and five explained rows."""
-        rows = [*rows, *_shared_controls(rows)]
+        rows = share_off(rows, "two-stage", _OTHER_FORMS)
         return [*super().tables(rows), few_masks_table(rows, self.measure)]
 
-    def pictures(self, rows):
-        """Accuracy over training size; eight methods, as there are eight colours."""
-        return super().pictures([row for row in rows if row["method"] != "focal"])
 
-
-def _shared_controls(rows):
-    """Hold the sparse form of two-stage, too, against two-stage switched off: they are the same."""
-    return [
-        {**row, "method": "two-stage-sparse"}
-        for row in rows
-        if (row["method"], row["masks"]) == ("two-stage", "off")
-    ]
+# Of two-stage; switched off they are all the same.
+_OTHER_FORMS = ("two-stage-sparse", "two-stage-slow", "two-stage-slow-sparse")
 
 
 def n_explained(size):

@@ -22,7 +22,7 @@ from ._factorial import (
     tell,
     tell_base,
 )
-from ._shapes import MAKERS, METHODS
+from ._shapes import EARLY, MAKERS, METHODS
 
 _SIZE, _N_TEST = 50, 1000
 
@@ -164,8 +164,7 @@ def _parameters(method, setting):
     if method == "two-stage":
         params |= {name: setting[name] for name in ("mapping_init", "mapping_lr")}
     if setting["stopping"] == "early":
-        # Of 50 rows 10 are held out, the fewest that early stopping watches.
-        params |= {"early_stopping": True, "validation_fraction": 0.2}
+        params |= EARLY
     return params
 
 

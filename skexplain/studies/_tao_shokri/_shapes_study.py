@@ -10,13 +10,19 @@ from .._trial_study import TrialStudy
 from ._agreement import agreement_table
 from ._shapes import METHODS, shapes_task
 
-#: From here on a fit takes a minute: fewer repetitions and epochs, and no shuffled masks.
+#: From here on a fit takes long: fewer repetitions and epochs, and no shuffled masks.
 LARGE = 200
 
-_EPOCHS, _EPOCHS_IF_LARGE = 100, 30
+_EPOCHS = 100
+_STEPS_IF_LARGE, _LEAST_EPOCHS, _BATCH = 240, 30, 64
+#: Where some methods are tuned, or stop early: fewer rows are too few to hold some out.
+MEDIUM = 50
+_TUNED_SEEDS = 3
 _NOTE = (
-    f"At paper scale a fit has {_EPOCHS} epochs, from {LARGE} rows on {_EPOCHS_IF_LARGE} and no "
-    "shuffled masks; the last epoch counts. All seeds share their test sets, and draw from one "
+    f"At paper scale a fit has {_EPOCHS} epochs, from {LARGE} rows on {_STEPS_IF_LARGE} steps, "
+    f"{_LEAST_EPOCHS} epochs at least, and no shuffled masks; the last epoch counts, but for the "
+    "methods that stop early.  Those that are tuned have nine candidates, three folds of the "
+    f"training rows, and {_TUNED_SEEDS} seeds.  All seeds share their test sets, and draw from one "
     "pool of training rows: se tells of the draw and of the initial weights alone."
 )
 
@@ -37,6 +43,12 @@ class ShapesStudy(TrialStudy):
         Class 1 to class 0 in training.
     spurious : {"row"} or None
         Whether a square tells the label in training.
+    tuned : tuple of str
+        Methods that have a grid, which makes a fit costly: at `MEDIUM` rows alone.
+    early : tuple of str
+        Methods that stop early: from `MEDIUM` rows on, up to `LARGE`.
+    left_out : tuple of str
+        Further methods that pictures do not show.
     """
 
     methods = METHODS
@@ -47,22 +59,35 @@ class ShapesStudy(TrialStudy):
     repetitions = {50: 15, 100: 10, 500: 5, 1500: 3}
     ratio = "1:1"
     spurious = None
+    tuned = ()
+    early = ()
+    left_out = ()
 
     def trials(self, scale):
         """One training size at a time, the small ones of either data set first."""
         if scale == "quick":
             for size, n_seeds in ((10, 2), (50, 1)):
-                yield self.factors("triangle", size), self.methods, range(n_seeds), QUICK
+                yield self.factors("triangle", size), self.names(size), range(n_seeds), QUICK
             return
         for dataset, sizes in self.sizes.items():
             for size in sizes:
-                yield self.trial(dataset, size, self.methods)
+                yield self.trial(dataset, size, self.names(size))
+            if self.tuned:
+                yield self.factors(dataset, MEDIUM), self.tuned, range(_TUNED_SEEDS), {}
+
+    def names(self, size):
+        """Return the methods of a training size, but for those that are tuned."""
+        early = self.early if MEDIUM <= size < LARGE else ()
+        return [name for name in self.methods if name in early or name not in self._costly]
+
+    @property
+    def _costly(self):
+        return (*self.tuned, *self.early)
 
     def trial(self, dataset, size, names):
         """Return the trial of a training size at paper scale."""
         n_seeds = next(n for limit, n in self.repetitions.items() if size <= limit)
-        epochs = _EPOCHS if size < LARGE else _EPOCHS_IF_LARGE
-        settings = {"params": {"max_epochs": epochs}}
+        settings = {"params": {"max_epochs": _n_epochs(size)}}
         return self.factors(dataset, size), names, range(n_seeds), settings
 
     def factors(self, dataset, size):
@@ -98,6 +123,8 @@ class ShapesStudy(TrialStudy):
 
     def pictures(self, rows):
         """A panel per data set and test set: methods, two-stage switched off, published."""
+        hidden = (*self._costly, *self.left_out)
+        rows = [row for row in rows if row["method"] not in hidden]
         shown = [row for row in rows if row["masks"] in ("-", "given") or _is_off(row)]
         panels = group(shown, self.panels)
         n_rows = len({row["dataset"] for row in shown})
@@ -141,6 +168,31 @@ def _side_by_side(rows):
         {**row, "size": row["size"] * 1.025 ** (names.index(row["method"]) - middle)}
         for row in rows
     ]
+
+
+def _n_epochs(size):
+    if size < LARGE:
+        return _EPOCHS
+    return max(_LEAST_EPOCHS, _STEPS_IF_LARGE // -(-size // _BATCH))
+
+
+def share_off(rows, method, others):
+    """Hold other forms of a method, too, against its control "off", which is the same for all.
+
+    Parameters
+    ----------
+    rows : list of dict
+    method : str
+        Whose rows they are.
+    others : sequence of str
+
+    Returns
+    -------
+    list of dict
+        All rows, and copies of those of "off" for each of the others.
+    """
+    off = [row for row in rows if (row["method"], row["masks"]) == (method, "off")]
+    return [*rows, *({**row, "method": other} for other in others for row in off)]
 
 
 def _is_costly_control(cell):
