@@ -18,6 +18,7 @@ from ..training import (
     TrainingData,
     TrainingProgress,
     build_network,
+    deterministic_algorithms,
     isolated_random_state,
     measure_inputs,
     module_factory,
@@ -71,8 +72,11 @@ class BaseExplanationEstimator(PrefixedParameters):
         mask_marks="irrelevant",
         input_unit="sd",
         annotated_per_batch=None,
+        penalty_chunk_size=None,
         device="auto",
         compile=False,
+        mixed_precision=False,
+        deterministic=False,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -90,8 +94,11 @@ class BaseExplanationEstimator(PrefixedParameters):
         self.mask_marks = mask_marks
         self.input_unit = input_unit
         self.annotated_per_batch = annotated_per_batch
+        self.penalty_chunk_size = penalty_chunk_size
         self.device = device
         self.compile = compile
+        self.mixed_precision = mixed_precision
+        self.deterministic = deterministic
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -131,6 +138,14 @@ class BaseExplanationEstimator(PrefixedParameters):
     def _check_parameters(self):
         """Check what no single parameter can tell."""
 
+    def _check_precision(self):
+        for term in self._active_terms() if self.mixed_precision else ():
+            if not term.penalty.allows_mixed_precision:
+                raise ValueError(
+                    f"mixed_precision must be False with {type(term.penalty).__name__}, which "
+                    f"needs float32; got mixed_precision={self.mixed_precision}."
+                )
+
     def _make_net(self, **kwargs):
         return ExplanationNet(**kwargs)
 
@@ -147,6 +162,7 @@ class BaseExplanationEstimator(PrefixedParameters):
         try:
             self._validate_params()
             self._check_parameters()
+            self._check_precision()
             device = self.net_.device if go_on else resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._take_groups(data, group_labels, go_on)
@@ -166,7 +182,7 @@ class BaseExplanationEstimator(PrefixedParameters):
             raise
         self._keep(net)
         try:
-            with isolated_random_state(device):
+            with isolated_random_state(device), deterministic_algorithms(self.deterministic):
                 net.train(train, valid, epochs=1 if partial else self.max_epochs)
         finally:
             self._keep(net)
@@ -243,6 +259,8 @@ class BaseExplanationEstimator(PrefixedParameters):
             classifies=is_classifier(self),
             streams=streams,
             annotated_per_batch=self.annotated_per_batch,
+            penalty_chunk_size=self.penalty_chunk_size,
+            mixed_precision=self.mixed_precision,
             optimizer=self.optimizer,
             lr=self.lr,
             batch_size=self.batch_size,
@@ -270,6 +288,8 @@ class BaseExplanationEstimator(PrefixedParameters):
             callbacks=callbacks,
             optimizer_parameters={"lr": self.lr, **self._prefixed_params("optimizer__")},
             annotated_per_batch=self.annotated_per_batch,
+            penalty_chunk_size=self.penalty_chunk_size,
+            mixed_precision=self.mixed_precision,
             batch_size=self.batch_size,
             verbose=int(self.verbose == 1),
             **self._prefixed_params("callbacks__"),

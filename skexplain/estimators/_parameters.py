@@ -31,8 +31,11 @@ COMMON_CONSTRAINTS = {
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
     "input_unit": [StrOptions({"sd", "input"})],
     "annotated_per_batch": [COUNT, None],
+    "penalty_chunk_size": [COUNT, None],
     "device": [str, torch.device],
     "compile": ["boolean"],
+    "mixed_precision": ["boolean"],
+    "deterministic": ["boolean"],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [COUNT],
@@ -64,11 +67,22 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         the first fit, or X as it is.
     annotated_per_batch : int or None, default=None
         Penalised rows per step; None: in proportion to their share of the rows.
+    penalty_chunk_size : int or None, default=None
+        Penalised rows that are differentiated at once, to save memory; None: all of a step.  The
+        result is the same up to rounding, and up to what random perturbations draw.
     device : str or torch.device, default="auto"
         Where to compute; "auto": a CUDA device if there is one, else the CPU.
     compile : bool, default=False
         Whether to run the network through ``torch.compile`` (``compile__*`` for its arguments);
         not together with a gradient penalty.
+    mixed_precision : bool, default=False
+        Whether the network trains in bfloat16 where ``torch.autocast`` deems that safe: faster and
+        smaller on a GPU with tensor cores.  Weights, losses and predictions stay float32.  Not
+        together with bounds, decompositions and penalties at layers.
+    deterministic : bool, default=False
+        Whether `fit` on a GPU keeps to kernels that give equal bits for equal seeds, which are
+        slower; torch raises an error where there is none, and names the environment variable
+        ``CUBLAS_WORKSPACE_CONFIG`` that it needs.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when the estimator's own objective (label loss and penalties)
         no longer falls on them, and restore the best weights.

@@ -1,7 +1,15 @@
 """Explanation terms: one callable object per penalty, one value per row."""
 
 from ._average_case import AverageCasePenalty
-from ._base import Penalty, PerturbationPenalty, Point, Rows, Term, evaluate_terms
+from ._base import (
+    Penalty,
+    PerturbationPenalty,
+    Point,
+    Rows,
+    Term,
+    evaluate_terms,
+    full_precision,
+)
 from ._box import irrelevant_box
 from ._certified import CertifiedPenalty
 from ._concepts import ConceptGradientPenalty
@@ -29,5 +37,6 @@ __all__ = [
     "Term",
     "WorstCasePenalty",
     "evaluate_terms",
+    "full_precision",
     "irrelevant_box",
 ]

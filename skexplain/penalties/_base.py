@@ -79,6 +79,8 @@ class Penalty(BaseEstimator):
     needs_double_backward = False
     #: Whether it mixes in other rows.
     needs_donors = False
+    #: Whether the network may run in bfloat16 under it.
+    allows_mixed_precision = True
     #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
     #: pass or be taken where a perturbation has moved the rows.
     reads_logits = False
@@ -273,4 +275,9 @@ def point_at(module, x):
     x = x.detach().requires_grad_()
     # torch's fused attention kernels have no second derivative, its plain form has.
     with sdpa_kernel(SDPBackend.MATH):
-        return Point(x, module(x))
+        return Point(x, full_precision(module(x)))
+
+
+def full_precision(outputs):
+    """Return what a network computed in half the precision as float32, all else as it is."""
+    return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs

@@ -49,6 +49,8 @@ class CertifiedPenalty(Penalty):
     # How much of the box is in force.
     _progress = 1.0
 
+    allows_mixed_precision = False
+
     def __init__(self, epsilon=2.0, bound="margin", clip="data"):
         self.epsilon = epsilon
         self.bound = bound

@@ -54,6 +54,7 @@ class ConceptGradientPenalty(Penalty):
     """
 
     needs_double_backward = True
+    allows_mixed_precision = False
 
     def __init__(self, layer, concepts=None, output="log_prob_sum", norm="l2"):
         self.layer = layer

@@ -50,6 +50,8 @@ class DecompositionPenalty(Penalty):
     DecompositionPenalty(measure='l1')
     """
 
+    allows_mixed_precision = False
+
     def __init__(self, measure="softmax"):
         self.measure = measure
 

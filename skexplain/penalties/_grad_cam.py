@@ -55,6 +55,7 @@ class GradCAMPenalty(Penalty):
     """
 
     needs_double_backward = True
+    allows_mixed_precision = False
 
     def __init__(self, layer=None):
         self.layer = layer
@@ -115,6 +116,7 @@ class HINTPenalty(Penalty):
     """
 
     needs_double_backward = True
+    allows_mixed_precision = False
 
     def __init__(self, attribution="grad_cam", layer=None):
         self.attribution = attribution

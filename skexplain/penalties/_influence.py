@@ -49,6 +49,7 @@ class InfluencePenalty(Penalty):
     """
 
     needs_double_backward = True
+    allows_mixed_precision = False
 
     def check_module(self, module, x):
         """Refuse a network in which nothing is trained."""

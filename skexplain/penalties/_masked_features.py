@@ -2,7 +2,7 @@
 
 import torch
 
-from ._base import Penalty
+from ._base import Penalty, full_precision
 from ._checks import check_flag, check_option
 from ._fill import fill_value
 
@@ -44,9 +44,9 @@ class MaskedFeaturePenalty(Penalty):
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
         with torch.set_grad_enabled(self.train_features and torch.is_grad_enabled()):
-            target = module.features(self.mask_rows(rows)).flatten(1).log_softmax(1)
+            target = _log_softmax(module.features(self.mask_rows(rows)))
             features = module.features(rows.x)
-        mapped = module.mapping(features).flatten(1).log_softmax(1)
+        mapped = _log_softmax(module.mapping(features))
         return (target.exp() * (target - mapped)).sum(1)
 
     def check_parameters(self):
@@ -54,3 +54,7 @@ class MaskedFeaturePenalty(Penalty):
         if isinstance(self.fill, str):
             check_option("fill", self.fill, ("mean",))
         check_flag("train_features", self.train_features)
+
+
+def _log_softmax(features):
+    return full_precision(features).flatten(1).log_softmax(1)

@@ -7,7 +7,7 @@ from ._callbacks import TrainingProgress, stop_early
 from ._label_losses import CrossEntropyLoss, FocalLoss, SquaredError
 from ._net import ExplanationNet
 from ._prepare import PrepareMappedModule, PrepareModule, module_factory
-from ._random import Streams, isolated_random_state
+from ._random import Streams, deterministic_algorithms, isolated_random_state
 from ._reductions import GroupDROReduction
 from ._two_stage_net import TwoStageNet
 
@@ -25,6 +25,7 @@ __all__ = [
     "TrainingProgress",
     "TwoStageNet",
     "build_network",
+    "deterministic_algorithms",
     "check_float32",
     "isolated_random_state",
     "measure_inputs",

@@ -1,5 +1,6 @@
 """The training data on the way to the network: rows as tensors, batches, streams of rows."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,15 +38,31 @@ class RowStore:
         # A quarter leaves room for the network, its gradients and the activations.
         return self.array.nbytes <= torch.cuda.mem_get_info(self.device)[0] / 4
 
+    @property
+    def streams(self):
+        """Whether rows are read from a file, or sent to an accelerator, batch by batch."""
+        on_file = isinstance(self.array, np.memmap) or isinstance(self.array.base, np.memmap)
+        return on_file or (self.device.type != "cpu" and not self._is_on_device)
+
+    @property
+    def _is_on_device(self):
+        return self.tensor is not None and self.tensor.device.type == self.device.type
+
     def take(self, index):
         """Return the rows at `index`, a LongTensor on the CPU."""
         if self.tensor is not None:
-            return self.tensor.index_select(0, index.to(self.tensor.device)).to(self.device)
+            return self._send(self.tensor.index_select(0, index.to(self.tensor.device)))
         rows = np.ascontiguousarray(self.array[index.numpy()])
         if not _is_torch_dtype(rows.dtype):
             native = rows.dtype.newbyteorder("=")
             rows = rows.astype(native if native.name in _TORCH_DTYPES else np.float32)
-        return torch.from_numpy(rows).to(self.device)
+        return self._send(torch.from_numpy(rows))
+
+    def _send(self, rows):
+        """Bring rows to the device; to a GPU from pinned memory, so that nobody waits."""
+        if self.device.type == "cuda" and rows.device.type == "cpu":
+            return rows.pin_memory().to(self.device, non_blocking=True)
+        return rows.to(self.device)
 
 
 def _is_torch_dtype(dtype):
@@ -60,6 +77,15 @@ class Batch:
     label_weight: torch.Tensor | None
     sample_weight: torch.Tensor | None
     groups: torch.Tensor | None = None
+
+    def take(self, index):
+        """Return the part of the batch at `index`, a LongTensor on its device."""
+        return Batch(
+            self.rows.take(index),
+            _pick(self.label_weight, index),
+            _pick(self.sample_weight, index),
+            _pick(self.groups, index),
+        )
 
 
 class TrainingData(Dataset):
@@ -125,6 +151,11 @@ class TrainingData(Dataset):
         return other
 
     @property
+    def streams(self):
+        """Whether rows come batch by batch from a file or over the bus."""
+        return self.X.streams or (self.marks is not None and self.marks.streams)
+
+    @property
     def all_penalised(self):
         """Whether every row that takes part is penalised."""
         return len(self.penalised) == len(self.index)
@@ -166,6 +197,30 @@ def _as_weight(weight, device):
 
 def _pick(values, positions):
     return None if values is None else values.index_select(0, positions)
+
+
+def ahead(function, items):
+    """Apply a function in another thread, one item ahead of whoever iterates.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+
+    Yields
+    ------
+    object
+        ``function(item)``, in order.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        waiting = None
+        for item in items:
+            following = thread.submit(function, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()
 
 
 def batch_sizes(n_rows, batch_size):

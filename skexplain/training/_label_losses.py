@@ -4,13 +4,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..penalties import full_precision
+
 
 class CrossEntropyLoss(nn.Module):
     """Cross entropy of logits of shape (rows, classes), one value per row."""
 
     def forward(self, logits, y):
         """Compute the loss, shape (rows,)."""
-        return functional.cross_entropy(logits, y, reduction="none")
+        return functional.cross_entropy(full_precision(logits), y, reduction="none")
 
 
 class FocalLoss(nn.Module):
@@ -32,7 +34,7 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits, y):
         """Compute the loss, shape (rows,)."""
-        loss = functional.cross_entropy(logits, y, reduction="none")
+        loss = functional.cross_entropy(full_precision(logits), y, reduction="none")
         # 1 - p_y = 1 - exp(-loss), without cancellation for rows that are nearly right; kept off
         # zero, where a power below one has no gradient.
         missing = (-(-loss).expm1()).clamp(min=1e-12)
@@ -44,7 +46,7 @@ class SquaredError(nn.Module):
 
     def forward(self, outputs, y):
         """Compute the loss, shape (rows,)."""
-        return (outputs[:, 0] - y).square()
+        return (full_precision(outputs)[:, 0] - y).square()
 
 
 def weighted_mean(values, weight):

@@ -1,13 +1,14 @@
 """The engine: a private skorch net that trains on an objective with masks."""
 
 import math
+from functools import partial
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
-from ._batches import RowStore, batch_sizes, penalised_sizes, shuffled_passes
+from ._batches import RowStore, ahead, batch_sizes, penalised_sizes, shuffled_passes
 from ._callbacks import BatchWatchers, WeightKeeper, check_callbacks, has_stopped
 from ._objective import Objective, RunningMeans
 from ._random import seed_layers
@@ -35,6 +36,10 @@ class ExplanationNet(NeuralNet):
         Random streams.
     annotated_per_batch : int or None
         Size of the batch of penalised rows; None: proportional to their share.
+    penalty_chunk_size : int or None
+        Penalised rows that are differentiated at once; None: all of a step.
+    mixed_precision : bool
+        Whether the network runs in bfloat16 in training.
     reduction : callable or None
         From the label losses of a batch to one number; None: their mean.
     classifies : bool
@@ -51,6 +56,8 @@ class ExplanationNet(NeuralNet):
         terms=(),
         streams=None,
         annotated_per_batch=None,
+        penalty_chunk_size=None,
+        mixed_precision=False,
         reduction=None,
         classifies=True,
         **kwargs,
@@ -59,6 +66,8 @@ class ExplanationNet(NeuralNet):
         self.terms = terms
         self.streams = streams
         self.annotated_per_batch = annotated_per_batch
+        self.penalty_chunk_size = penalty_chunk_size
+        self.mixed_precision = mixed_precision
         self.reduction = MeanReduction() if reduction is None else reduction
         self.classifies = classifies
         super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
@@ -217,11 +226,8 @@ class ExplanationNet(NeuralNet):
         watchers = BatchWatchers(self)
         self.module_.train()
         steps = self._epoch_indices(data, objective, epoch)
-        for index, penalised_index, donor_index in steps:
-            batch, penalised = self._fetch(data, index, penalised_index)
-            donors = None
-            if donor_index is not None:
-                donors = data.batch(donor_index, with_masks=True).rows
+        fetch = partial(self._fetch, data)
+        for batch, penalised, donors in ahead(fetch, steps) if data.streams else map(fetch, steps):
             watchers.begin(batch)
             values, logits = self._step(objective, batch, penalised, donors, generators, watchers)
             for name, (value, count) in values.items():
@@ -238,8 +244,10 @@ class ExplanationNet(NeuralNet):
         # An optimizer like LBFGS calls the closure several times: the first values are reported.
         def closure():
             self.optimizer_.zero_grad()
-            loss, values, logits = self.step_losses(objective, batch, penalised, donors, generators)
-            objective.backward(loss)
+            loss, parts, logits = objective.losses_and_gradients(
+                batch, penalised, donors, generators, self.penalty_chunk_size
+            )
+            values = _with_sizes(loss, parts, batch, penalised)
             watchers.gradients(batch)
             if not first:
                 first.extend([values, logits.detach()])
@@ -248,37 +256,22 @@ class ExplanationNet(NeuralNet):
         self.optimizer_.step(closure)
         return first
 
-    def step_losses(self, objective, batch, penalised, donors, generators):
-        """Total loss of a step, the parts of it for the history, and the logits."""
-        shared = objective.shares_forward and penalised is batch
-        loss, logits, clean = objective.label_term(batch, shared)
-        penalties = {}
-        if penalised is not None and objective.terms:
-            penalties = objective.penalty_terms(penalised, donors, generators, clean)
-        total = objective.total(loss, penalties)
-        size = len(batch.rows.y)
-        values = {"loss": (total, size), "label_loss": (loss, size)}
-        for name, value in penalties.items():
-            values[name] = (value, len(penalised.rows.y))
-        return total, values, logits
-
     def _build_objective(self):
         forward = None
         if self.compile:
             forward = torch.compile(self.module_, **self.get_params_for("compile"))
-        return Objective(self.module_, self.terms, self.alphas_, forward, self.reduction)
+        return Objective(
+            self.module_, self.terms, self.alphas_, forward, self.reduction, self.mixed_precision
+        )
 
     def _ramped(self, objective):
         """Return the objective of this epoch, in which terms may still have to rise."""
         epoch = self.epoch_
         if all(term.ramp_epochs <= epoch for term in self.terms):
             return objective
-        return Objective(
-            self.module_,
+        return objective.with_terms(
             [term.at_epoch(epoch) for term in self.terms],
             {t.name: t.alpha_at_epoch(self.alphas_[t.name], epoch) for t in self.terms},
-            objective.forward,
-            self.reduction,
         )
 
     def _generators(self, epoch):
@@ -287,13 +280,17 @@ class ExplanationNet(NeuralNet):
         }
 
     @staticmethod
-    def _fetch(data, index, penalised_index):
-        """Rows of a step; when all are penalised the two batches are one."""
+    def _fetch(data, indices):
+        """Rows of a step: the batch, the penalised rows, which may be the same, and the donors."""
+        index, penalised_index, donor_index = indices
         everywhere = penalised_index is index
-        batch = data.batch(index, with_masks=everywhere)
-        if everywhere or penalised_index is None:
-            return batch, batch if everywhere else None
-        return batch, data.batch(penalised_index, with_masks=True)
+        batch = penalised = data.batch(index, with_masks=everywhere)
+        if not everywhere:
+            penalised = None
+            if penalised_index is not None:
+                penalised = data.batch(penalised_index, with_masks=True)
+        donors = None if donor_index is None else data.batch(donor_index, with_masks=True).rows
+        return batch, penalised, donors
 
     def _epoch_indices(self, data, objective, epoch):
         """Rows of each step: the batch, the penalised rows and the donors (or None)."""
@@ -353,6 +350,7 @@ class ExplanationNet(NeuralNet):
         if not len(rows):  # none of the rows held out is penalised
             return means.result()
         donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
+        size = min(size, self.penalty_chunk_size or size)
         for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
             penalised = data.batch(index, with_masks=True)
             with_donors = None
@@ -375,8 +373,7 @@ class ExplanationNet(NeuralNet):
         automatic = [term for term in self.terms if term.alpha == "auto"]
         if not automatic or self.epoch_ > 1 or not len(data.penalised):
             return False
-        every = dict.fromkeys(self.alphas_, 1.0)
-        objective = Objective(self.module_, self.terms, every, reduction=self.reduction)
+        objective = self._build_objective().with_terms(self.terms, dict.fromkeys(self.alphas_, 1.0))
         # A few thousand rows tell the ratio well enough.
         means = self.evaluate_losses(data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
@@ -410,3 +407,12 @@ class ExplanationNet(NeuralNet):
         """Predict encoded classes, or values (for skorch's scoring callbacks)."""
         outputs = self.predict_proba(X)
         return outputs.argmax(1) if self.classifies else outputs[:, 0]
+
+
+def _with_sizes(loss, parts, batch, penalised):
+    """Losses of a step with the numbers of rows that they are means of, by name."""
+    size = len(batch.rows.y)
+    values = {"loss": (loss, size), "label_loss": (parts.pop("label_loss"), size)}
+    for name, value in parts.items():
+        values[name] = (value, len(penalised.rows.y))
+    return values

@@ -3,12 +3,12 @@ r"""What is minimised: the label loss of a batch plus alpha times each penalty.
 .. math:: L = \sum_B w \ell / \sum_B w + \sum_k \alpha_k \sum_S w p_k / \sum_S w
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import mul
 
 import torch
 
-from ..penalties import Point, evaluate_terms
+from ..penalties import Point, evaluate_terms, full_precision
 from ._architectures import mode_matters
 from ._label_losses import weighted_mean
 from ._reductions import MeanReduction
@@ -29,10 +29,15 @@ class Objective:
         What runs the network (a compiled form of the module); None: the module.
     reduction : callable or None, default=None
         From the label losses of a batch to one number; None: their mean.
+    mixed_precision : bool, default=False
+        Whether the network runs in bfloat16 where ``torch.autocast`` deems that safe.
     """
 
-    def __init__(self, module, terms=(), alphas=None, forward=None, reduction=None):
+    def __init__(
+        self, module, terms=(), alphas=None, forward=None, reduction=None, mixed_precision=False
+    ):
         self.module = module
+        self.mixed_precision = mixed_precision
         self.forward = module if forward is None else forward
         self.alphas = dict(alphas or {})
         self.reduction = MeanReduction() if reduction is None else reduction
@@ -55,17 +60,60 @@ class Objective:
             [term for term in self.terms if term.name not in names],
             [term for term in self.terms if term.name in names],
         )
-        return tuple(
-            Objective(self.module, terms, self.alphas, self.forward, self.reduction)
-            for terms in parts
+        return tuple(self.with_terms(terms, self.alphas) for terms in parts)
+
+    def with_terms(self, terms, alphas):
+        """Return the objective with other penalties and weights."""
+        return Objective(
+            self.module, terms, alphas, self.forward, self.reduction, self.mixed_precision
         )
+
+    def losses_and_gradients(self, batch, penalised, donors, generators, chunk_size=None):
+        """Add the gradients of a step.
+
+        Parameters
+        ----------
+        batch, penalised : Batch
+            All rows of the step, and those of the penalties: the same object, others, or None.
+        donors : Rows or None
+            For the penalties.
+        generators : dict of str to torch.Generator
+            By the names of the terms.
+        chunk_size : int or None, default=None
+            See `penalty_gradients`; None: all losses are differentiated together.
+
+        Returns
+        -------
+        total : Tensor
+            The loss of the step.
+        parts : dict of str to Tensor
+            ``label_loss`` and each penalty.
+        logits : Tensor
+            Of the batch.
+        """
+        if penalised is None or not self.terms:
+            loss, logits, _ = self.label_term(batch)
+            self.backward(loss)
+            return loss, {"label_loss": loss}, logits
+        if chunk_size is None:
+            loss, logits, clean = self.label_term(batch, self.shares_forward and penalised is batch)
+            penalties = self.penalty_terms(penalised, donors, generators, clean)
+            total = self.total(loss, penalties)
+            self.backward(total)
+        else:
+            loss, logits, _ = self.label_term(batch)
+            self.backward(loss)
+            penalties = self.penalty_gradients(penalised, donors, generators, chunk_size)
+            total = self.total(loss.detach(), penalties)
+        return total, {"label_loss": loss, **penalties}, logits
 
     def label_term(self, batch, shared=False):
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
         x = batch.rows.x
         if shared:
             x = x.detach().requires_grad_()
-        logits = self.forward(x)
+        with self._precision(x):
+            logits = full_precision(self.forward(x))
         loss = self.reduction(batch.rows.label_loss(logits, batch.rows.y), batch)
         return loss, logits, Point(x, logits) if shared else None
 
@@ -75,17 +123,29 @@ class Objective:
         The module is in evaluation mode meanwhile: rows never couple, a lone row works, and no
         buffer changes.
         """
-        with self.evaluation_mode():
+        with self.evaluation_mode(), self._precision(penalised.rows.x):
             values = evaluate_terms(
                 self.terms, self.forward, penalised.rows, donors, generators, clean
             )
         return {
-            term.name: weighted_mean(
-                values[term.name],
-                penalised.label_weight if term.penalty.is_label_loss else penalised.sample_weight,
-            )
+            term.name: weighted_mean(values[term.name], _weight(term, penalised))
             for term in self.terms
         }
+
+    def penalty_gradients(self, penalised, donors, generators, chunk_size=None):
+        """Add the gradients of the penalties, some rows at a time; return the penalties by name.
+
+        Equal to one pass over all rows up to rounding, and up to what random penalties draw.
+        """
+        sums = dict.fromkeys((term.name for term in self.terms), 0.0)
+        for chunk, of_chunk in _chunks(penalised, donors, chunk_size):
+            values = self.penalty_terms(chunk, of_chunk, generators)
+            if chunk is not penalised:
+                for term in self.terms:
+                    values[term.name] = _share(term, chunk, penalised) * values[term.name]
+            self.backward(sum(self.alphas[name] * value for name, value in values.items()))
+            sums = {name: sums[name] + value.detach() for name, value in values.items()}
+        return sums
 
     def total(self, label_loss, penalties):
         """Sum of the label loss and each penalty times its alpha."""
@@ -104,6 +164,12 @@ class Objective:
             weights = [weight for weight in self.module.parameters() if weight.requires_grad]
         loss.backward(inputs=weights)
 
+    def _precision(self, x):
+        if not self.mixed_precision:
+            return nullcontext()
+        # Without its cache: weights cast while no gradient was wanted would be used again.
+        return torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False)
+
     @contextmanager
     def evaluation_mode(self):
         """Run the module in evaluation mode where that could make a difference."""
@@ -115,6 +181,29 @@ class Objective:
             yield
         finally:
             self.module.train()
+
+
+def _weight(term, batch):
+    """Return the weights of rows in a term, or None: all equal."""
+    return batch.label_weight if term.penalty.is_label_loss else batch.sample_weight
+
+
+def _chunks(penalised, donors, size):
+    """Yield parts of a batch with their donors; None: the whole."""
+    n_rows = len(penalised.rows.y)
+    if size is None or size >= n_rows:
+        yield penalised, donors
+        return
+    for index in torch.arange(n_rows, device=penalised.rows.y.device).split(size):
+        yield penalised.take(index), None if donors is None else donors.take(index)
+
+
+def _share(term, chunk, whole):
+    """Return how much a part of a batch weighs in a term, from 0 to 1."""
+    weight = _weight(term, whole)
+    if weight is None:
+        return len(chunk.rows.y) / len(whole.rows.y)
+    return _weight(term, chunk).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 class RunningMeans:

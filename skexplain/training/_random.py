@@ -51,6 +51,23 @@ def seed_layers(seed, device):
 
 
 @contextmanager
+def deterministic_algorithms(wanted):
+    """Have torch refuse or replace kernels whose result depends on the order of threads."""
+    if not wanted:
+        yield
+        return
+    mode = torch.get_deterministic_debug_mode()
+    benchmark = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = False  # it would choose kernels by their speed
+    torch.set_deterministic_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
 def isolated_random_state(device):
     """Leave the global random states of torch and numpy as they were found."""
     numpy_state = np.random.get_state()  # noqa: NPY002 - a user's module may draw from it

@@ -50,7 +50,9 @@ class TwoStageNet(ExplanationNet):
         in_stage_2 = [
             term.name for term in objective.terms if isinstance(term.penalty, MaskedFeaturePenalty)
         ]
-        self._stages = objective.split(in_stage_2)
+        stage_1, stage_2 = objective.split(in_stage_2)
+        # A step by the penalty alone, which its weight in the whole does not change.
+        self._stages = stage_1, stage_2.with_terms(stage_2.terms, dict.fromkeys(in_stage_2, 1.0))
         try:
             super()._train_epoch(data, objective)
         finally:
@@ -74,12 +76,12 @@ class TwoStageNet(ExplanationNet):
 
         def closure():
             self.mapping_optimizer_.zero_grad()
-            penalties = objective.penalty_terms(penalised, None, generators)
-            loss = sum(penalties.values())
-            loss.backward()
+            penalties = objective.penalty_gradients(
+                penalised, None, generators, self.penalty_chunk_size
+            )
             if not first:
-                first.append({name: value.detach() for name, value in penalties.items()})
-            return loss
+                first.append(penalties)
+            return sum(penalties.values())
 
         self.mapping_optimizer_.step(closure)
         return first[0]
