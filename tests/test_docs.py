@@ -1,6 +1,8 @@
 """Every Python block of the README and of docs/ runs, in order, as it stands."""
 
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,10 @@ def blocks(page):
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
 def test_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what a page writes is not left behind
-    names = {"__name__": page.stem}
+    script = types.ModuleType(page.stem)  # a module, so that its classes can be pickled
+    monkeypatch.setitem(sys.modules, page.stem, script)
     for code in blocks(page):
-        exec(compile(code, str(page), "exec"), names)
+        exec(compile(code, str(page), "exec"), vars(script))
 
 
 def test_the_readme_says_what_its_example_prints(capsys):
