@@ -339,7 +339,7 @@ def _draw_places(allowed, stamp, masks, rows, rng):
             free = free & _find_uncovered(masks, [0], stamp)
         picked, has_room = _pick(free, share)
     else:
-        step = max(1, _CHUNK_VALUES // masks.values[0].size)
+        step = max(1, _CHUNK_VALUES // masks.stored[0].size)
         chunks = [slice(start, start + step) for start in range(0, len(rows), step)]
         parts = [
             _pick(allowed & _find_uncovered(masks, rows[chunk], stamp), share[chunk])
@@ -351,7 +351,7 @@ def _draw_places(allowed, stamp, masks, rows, rng):
 
 def _find_uncovered(masks, rows, stamp):
     """Return the places, (len(rows), down, across), where the stamp covers no marked reason."""
-    degrees, known = masks.degrees(torch.tensor(np.asarray(masks.values[rows])))
+    degrees, known = masks.degrees(torch.tensor(np.asarray(masks.take(rows))))
     reason = degrees < 1 if known is None else (degrees < 1) & known
     # In a row without annotation nothing is marked; its degrees are zero all the same.
     reason = reason.numpy() & masks.annotated[rows].reshape(-1, *[1] * (reason.ndim - 1))

@@ -16,7 +16,8 @@ def row_degrees(masks, rows):
 
     An unknown degree is 0.
     """
-    marks = masks.values[np.zeros_like(rows) if masks.for_all_rows else rows]
+    marks = masks.take(rows)
+    marks = np.repeat(marks, len(rows), axis=0) if masks.for_all_rows else marks
     degree, known = masks.degrees(torch.as_tensor(marks))
     return degree, torch.ones_like(degree, dtype=torch.bool) if known is None else known
 
@@ -76,7 +77,7 @@ class ImageMasks:
         seed_layers(seed, self.device)  # the caller isolates the global state
         generator = torch.Generator().manual_seed(seed)
         side = min(self.max_side, max(X.shape[-2:]))
-        n_outputs = masks.values.shape[1] if X.ndim == 4 else 1
+        n_outputs = masks.stored.shape[1] if X.ndim == 4 else 1
         n_channels = X.shape[1] if X.ndim == 4 else 1
         self.network = MaskNetwork(n_channels, n_outputs, side).to(self.device)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=lr)

@@ -190,8 +190,7 @@ def _irrelevance(mask, shape, marks, index, feature_names):
     masks = interpret_mask(mask, shape, marks=marks, feature_names=names)
     if masks is None:
         return None
-    picked = [0] if masks.for_all_rows else index
-    degrees, known = masks.degrees(torch.as_tensor(np.asarray(masks.values[picked])))
+    degrees, known = masks.degrees(torch.as_tensor(np.asarray(masks.take(index))))
     degrees = degrees.numpy()
     if known is not None:
         degrees = np.where(known.numpy(), degrees, np.nan)

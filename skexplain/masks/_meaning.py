@@ -24,9 +24,11 @@ class Masks:
 
     Attributes
     ----------
-    values : ndarray of shape (n or 1, ...)
-        The marks as they were given, broadcastable to X.  Axis 0 of length one: one mask for all
-        rows.
+    stored : ndarray of shape (k, ...)
+        The marks as they were given: of each row; of one for all rows; or of the rows that have
+        one, with nothing irrelevant in the last.
+    place : ndarray of int of shape (n,) or None
+        Where in `stored` the marks of each row are; None: in its order, or for all rows.
     marks_relevant : bool
         True where a mark of 1 says "this is the reason", False where it says "must not matter".
     has_unknown : bool
@@ -37,7 +39,8 @@ class Masks:
         Rows with at least one feature of irrelevance above zero.
     """
 
-    values: np.ndarray
+    stored: np.ndarray
+    place: np.ndarray | None
     marks_relevant: bool
     has_unknown: bool
     annotated: np.ndarray
@@ -46,7 +49,18 @@ class Masks:
     @property
     def for_all_rows(self):
         """Whether one mask serves every row."""
-        return len(self.values) == 1
+        return self.place is None and len(self.stored) == 1
+
+    @property
+    def values(self):
+        """The marks of all rows, shape (n or 1, ...); a copy where only some rows have one."""
+        return self.stored if self.place is None else self.stored[self.place]
+
+    def take(self, rows):
+        """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""
+        if self.for_all_rows:
+            return self.stored
+        return self.stored[rows if self.place is None else self.place[rows]]
 
     def degrees(self, values):
         """Turn marks into irrelevance degrees.
@@ -54,7 +68,7 @@ class Masks:
         Parameters
         ----------
         values : Tensor of shape (rows, ...)
-            Marks, rows of ``self.values``.
+            Marks, rows of ``self.stored``.
 
         Returns
         -------
@@ -104,31 +118,46 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     """
     if mask is None:
         return None
-    values, given = _read(mask, shape, marks, feature_names)
-    if values is None:  # a list of nothing but None
-        nothing = np.zeros(shape[0], dtype=bool)
-        values = np.full((1,) * len(shape), marks == "relevant")
-        return Masks(values, marks == "relevant", False, nothing, nothing)
-    values = to_broadcastable(values, shape)
+    relevant = marks == "relevant"
+    if _is_sequence(mask) and any(row is None for row in mask):
+        return _interpret_some(mask, shape, marks)
+    values = to_broadcastable(_read(mask, feature_names), shape)
     known, has_irrelevant, has_unknown = _scan(values, marks)
-    annotated = np.broadcast_to(known, shape[:1]) & given
-    has_irrelevant = np.broadcast_to(has_irrelevant, shape[:1]) & given
-    return Masks(values, marks == "relevant", has_unknown, annotated, has_irrelevant)
+    of_rows = (np.broadcast_to(flags, shape[:1]) for flags in (known, has_irrelevant))
+    return Masks(values, None, relevant, has_unknown, *of_rows)
 
 
-def _read(mask, shape, marks, feature_names):
-    """Read marks as a bool or real array, beside which rows were given one."""
-    everywhere = np.ones(shape[0], dtype=bool)
+def _interpret_some(mask, shape, marks):
+    """Give a sequence with one mask or None per row its meaning, keeping what was given alone."""
+    relevant = marks == "relevant"
+    values, given = _read_rows(mask, shape)
+    if not len(given):
+        nothing = np.zeros(shape[0], dtype=bool)
+        return Masks(np.full((1,) * len(shape), relevant), None, relevant, False, nothing, nothing)
+    # Checked as what it stands for, a mask of all rows; nothing is repeated.
+    all_rows = to_broadcastable(np.broadcast_to(values[0], (len(mask), *values.shape[1:])), shape)
+    values = values.reshape(-1, *all_rows.shape[1:])
+    flags = np.zeros((2, shape[0]), dtype=bool)
+    *flags[:, given], has_unknown = _scan(values, marks, given)
+    place = np.full(shape[0], len(given))
+    place[given] = np.arange(len(given))
+    neutral = np.full((1, *values.shape[1:]), relevant, dtype=values.dtype)
+    return Masks(np.concatenate([values, neutral]), place, relevant, has_unknown, *flags)
+
+
+def _is_sequence(mask):
+    """Whether it is a sequence of objects, which alone can hold None for a row."""
+    is_array = getattr(mask, "dtype", None) == np.dtype("O") and mask.ndim > 0
+    return is_array or isinstance(mask, (list, tuple))
+
+
+def _read(mask, feature_names):
+    """Read marks as a bool or real array."""
     if hasattr(mask, "columns") and hasattr(mask, "to_numpy"):
-        return _read_frame(mask, feature_names), everywhere
-    # Only a sequence of objects can hold None for a row.
-    is_sequence = isinstance(mask, (list, tuple))
-    is_sequence |= getattr(mask, "dtype", None) == np.dtype("O") and mask.ndim > 0
-    for part in (mask, *mask) if is_sequence else (mask,):
+        return _read_frame(mask, feature_names)
+    for part in (mask, *mask) if _is_sequence(mask) else (mask,):
         _refuse_special(part)
-    if is_sequence and any(row is None for row in mask):
-        return _read_rows(mask, shape, marks)
-    return _as_marks(mask), everywhere
+    return _as_marks(mask)
 
 
 def _refuse_special(mask):
@@ -175,27 +204,23 @@ def _read_frame(frame, feature_names):
     return _as_marks(values)
 
 
-def _read_rows(rows, shape, marks):
-    """Read a sequence that holds one mask or None per row."""
+def _read_rows(rows, shape):
+    """Read a sequence that holds one mask or None per row: the masks, and whose they are."""
     if len(rows) != shape[0]:
         raise ValueError(
             f"mask must hold one mask or None per row of X when it is a list: {shape[0]} entries, "
             f"got {len(rows)}."
         )
-    given = np.array([row is not None for row in rows], dtype=bool)
-    if not given.any():
-        return None, given
-    masks = [_as_marks(row) for row in rows if row is not None]
+    given = np.flatnonzero([row is not None for row in rows])
+    for row in given:
+        _refuse_special(rows[row])
+    masks = [_as_marks(rows[row]) for row in given]
     shapes = {row.shape for row in masks}
     if len(shapes) > 1:
         raise ValueError(
             f"mask must hold masks of one shape, got {_shorten(sorted(map(str, shapes)))}."
         )
-    # Nothing is irrelevant in a row without a mask.
-    shape, dtype = (len(rows), *masks[0].shape), np.result_type(*masks)
-    values = np.full(shape, marks == "relevant", dtype=dtype)
-    values[given] = masks
-    return values, given
+    return np.stack(masks) if masks else None, given
 
 
 def _as_marks(mask):
@@ -216,8 +241,11 @@ def _as_marks(mask):
     return values
 
 
-def _scan(values, marks):
-    """Look at every value once: per row whether it is known and has something irrelevant."""
+def _scan(values, marks, numbers=None):
+    """Look at every value once: per row whether it is known and has something irrelevant.
+
+    Numbers are those of the rows in X, for errors; None: from 0.
+    """
     n_rows = len(values)
     known = np.ones(n_rows, dtype=bool)
     has_irrelevant = np.zeros(n_rows, dtype=bool)
@@ -236,17 +264,18 @@ def _scan(values, marks):
         irrelevant = chunk > 0 if marks == "irrelevant" else chunk < 1
         has_irrelevant[rows] = irrelevant.any(axis=1)
     if illegal.any():
-        _raise_illegal(values, np.flatnonzero(illegal))
+        rows = np.flatnonzero(illegal)
+        numbers = np.arange(n_rows) if numbers is None else numbers
+        _raise_illegal(values[rows[0]], numbers[rows], n_rows)
     return known, has_irrelevant, has_unknown
 
 
-def _raise_illegal(values, rows):
-    row = values[rows[0]]
+def _raise_illegal(row, rows, total):
     example = row[~(np.isnan(row) | ((row >= 0) & (row <= 1)))].flat[0]
     hint = " Divide a 0..255 image by 255 (or compare it with 0)." if example > 1 else ""
     raise ValueError(
         f"mask must hold bool, numbers in [0, 1] or NaN (unknown); got {example} in "
-        f"{len(rows)} of {len(values)} rows, at rows {_shorten(rows.tolist())}.{hint}"
+        f"{len(rows)} of {total} rows, at rows {_shorten(rows.tolist())}.{hint}"
     )
 
 

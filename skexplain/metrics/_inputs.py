@@ -174,7 +174,7 @@ def degrees_of(masks, rows):
     known : bool Tensor of that shape, or None
         Where a mark was given; None: everywhere.
     """
-    marks = masks.values if masks.for_all_rows else masks.values[rows]
+    marks = masks.take(rows)
     # A copy that torch can read, whatever the dtype and whether or not it may be written to.
     a, known = masks.degrees(torch.from_numpy(marks.astype(bool if marks.dtype == bool else float)))
     return a.double(), known

@@ -130,7 +130,7 @@ class TrainingData(Dataset):
         self.X = RowStore(X, device)
         self.y = torch.as_tensor(y).to(device)
         self.masks = masks
-        self.marks = None if masks is None else RowStore(masks.values, device)
+        self.marks = None if masks is None else RowStore(masks.stored, device)
         self.label_weight = _as_weight(label_weight, device)
         self.sample_weight = _as_weight(sample_weight, device)
         self.groups = None if groups is None else torch.as_tensor(groups).to(device)
@@ -184,9 +184,11 @@ class TrainingData(Dataset):
         )
 
     def _degrees(self, index):
-        if not self.masks.for_all_rows:
-            return self.masks.degrees(self.marks.take(index))
-        return self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.int64)))
+        if self.masks.for_all_rows:
+            index = torch.zeros(1, dtype=torch.int64)
+        elif self.masks.place is not None:
+            index = torch.from_numpy(self.masks.place[index.numpy()])
+        return self.masks.degrees(self.marks.take(index))
 
 
 def _as_weight(weight, device):

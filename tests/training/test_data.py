@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
+from sklearn.base import clone
 
-from skexplain import GradRegClassifier
+from skexplain import GradRegClassifier, SwapExClassifier, TwoStageExplanationClassifier
 from skexplain.masks import _statistics as statistics
+from skexplain.masks import interpret_mask
 from skexplain.masks._statistics import check_float32
 from skexplain.training import Streams, isolated_random_state, measure_inputs
 from skexplain.training._batches import (
@@ -174,3 +176,37 @@ def test_random_states_outside_stay_as_they_were():
         draw_and_fail()
     assert torch.rand(1) == expected[0]
     assert np.random.rand() == expected[1]  # noqa: NPY002
+
+
+@pytest.mark.parametrize("marks", ["irrelevant", "relevant"])
+def test_a_list_keeps_the_masks_that_it_has_alone(marks):
+    """A few masks of large images among a million rows must not take room for all."""
+    n_rows, rows = 1_000_000, [7, 500_000]
+    mask = [None] * n_rows
+    for row in rows:
+        mask[row] = np.eye(3)
+    masks = interpret_mask(mask, (n_rows, 3, 3), marks=marks)
+    assert masks.stored.shape == (3, 3, 3)
+    assert np.flatnonzero(masks.annotated).tolist() == rows
+    assert np.flatnonzero(masks.has_irrelevant).tolist() == rows
+    degrees, known = masks.degrees(torch.from_numpy(masks.take(np.array([7, 8]))))
+    assert known is None
+    expected = np.eye(3) if marks == "irrelevant" else 1 - np.eye(3)
+    np.testing.assert_array_equal(degrees, [expected, np.zeros((3, 3))])
+
+
+def test_a_list_trains_as_the_array_does():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4)).astype(np.float32)
+    y = rng.integers(2, size=40)
+    mask = rng.random((40, 4)).round(1)
+    mask[3, 0] = np.nan
+    some = rng.random(40) < 0.4
+    as_list = [row if chosen else None for row, chosen in zip(mask, some, strict=True)]
+    as_array = np.where(some[:, None], mask, np.nan)
+    for estimator in (GradRegClassifier(), SwapExClassifier(), TwoStageExplanationClassifier()):
+        estimator.set_params(max_epochs=2, batch_size=16, random_state=0)
+        first, second = (
+            clone(estimator).fit(X, y, mask=marks).predict_proba(X) for marks in (as_list, as_array)
+        )
+        np.testing.assert_array_equal(first, second)
