@@ -1,5 +1,6 @@
 """Examples run as they stand, each in a process of its own."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -8,8 +9,24 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-
-pytestmark = pytest.mark.slow  # measured: 10 to 20 s each
+GALLERY = [
+    "plot_01_decoy_digits.py",
+    "plot_02_audit_a_model.py",
+    "plot_03_boxes_from_a_coco_file.py",
+    "plot_04_two_stage_fox_vs_cat.py",
+    "plot_05_toy_colors.py",
+    "plot_06_worst_case_and_gradient.py",
+    "plot_07_certified_robustness.py",
+    "plot_08_swap_against_noise.py",
+    "plot_09_find_another_explanation.py",
+    "plot_10_ten_masks.py",
+    "plot_11_leaking_column.py",
+    "plot_12_words_that_must_not_count.py",
+    "plot_13_residual_network.py",
+    "plot_14_grid_search.py",
+    "plot_15_imbalance_study.py",
+    "plot_16_which_rows_to_annotate.py",
+]
 
 
 def run(name, tmp_path):
@@ -24,15 +41,34 @@ def run(name, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())  # an example leaves nothing behind
     return done.stdout
 
 
+def test_the_gallery_is_complete():
+    assert sorted(path.name for path in EXAMPLES.glob("plot_*.py")) == GALLERY
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_an_example_checks_its_claim_and_shows_it(name):
+    text = (EXAMPLES / name).read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    title, underline, *_ = ast.get_docstring(tree).splitlines()
+    assert underline == "=" * len(title)
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    assert "plt.subplots(" in text
+    assert "plt.show()" in text
+    assert "fetch_" not in text  # no download
+
+
+@pytest.mark.slow  # measured: 10 to 20 s
 def test_a_search_on_two_workers(tmp_path):
     pytest.importorskip("distributed")
     assert "2 workers chose alpha=1.0: 0.9" in run("search_on_a_cluster.py", tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("plot_*.py")))
+@pytest.mark.slow  # measured: 3 to 25 s each
+@pytest.mark.parametrize("name", GALLERY)
 def test_the_gallery(name, tmp_path):
     pytest.importorskip("matplotlib")
     run(name, tmp_path)

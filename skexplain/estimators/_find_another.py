@@ -57,7 +57,8 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     Attributes
     ----------
     estimators_ : list of classifiers
-        The models, trained with ``mask_marks="irrelevant"``.
+        The models, trained on arrays, with ``mask_marks="irrelevant"``; of a DataFrame hand them
+        the values, or use `select`.
     masks_ : list of (ndarray or None)
         What each was told to be irrelevant, :math:`A_i`: bool or degrees in [0, 1], NaN where
         unknown, whatever ``mask_marks`` of `estimator` says; None for nothing.
@@ -85,7 +86,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     See Also
     --------
-    largest_gradient_mask : What a model looks at.
+    skexplain.inspection.largest_gradient_mask : What a model looks at.
     GradRegClassifier : The same penalty with masks that a person made.
 
     References

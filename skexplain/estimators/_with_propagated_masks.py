@@ -34,6 +34,9 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     learnt from in a search or a cross-validation.  Where every feature is known, or none, it equals
     the estimator.
 
+    It knows no other places and looks than the annotated rows show: annotate rows of every kind.
+    ``propagator_.iou_`` compares annotated rows with each other, and cannot tell what is missing.
+
     Parameters
     ----------
     estimator : classifier or regressor whose `fit` takes a mask

@@ -61,8 +61,16 @@ class PrepareModule:
     def _check_outputs(self, module, x):
         """Run a few rows; this also materialises lazy layers."""
         module.eval()
-        with torch.no_grad():
-            outputs = module(x)
+        try:
+            with torch.no_grad():
+                outputs = module(x)
+        except (RuntimeError, ValueError) as error:
+            channel = " A convolution expects a channel: X[:, None]." if x.ndim == 3 else ""
+            kind = ValueError if isinstance(error, ValueError) else RuntimeError
+            raise kind(
+                f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: {error}"
+                f"{channel}"
+            ) from error
         expected = (len(x), self.n_outputs)
         if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
             got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
