@@ -215,6 +215,11 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If `y` holds other classes than at `fit`, or without `mask` if X has other rows.
         """
         check_is_fitted(self, "estimators_")
         self._validate_params()
@@ -242,6 +247,11 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If there is no model at that position.
         """
         check_is_fitted(self, "estimators_")
         n_models = len(self.estimators_)

@@ -208,8 +208,8 @@ class MaskPropagator(BaseEstimator):
         X : array-like of the shape of the training inputs
             Inputs, those of `fit` or others.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
-            Masks to be kept, also those of single features in rows that are known in part; None:
-            all are predicted.
+            Masks to be kept, as for `fit`, also those of single features in rows that are known in
+            part; None: all are predicted.
 
         Returns
         -------

@@ -97,7 +97,7 @@ class PerturbationCurveDisplay:
         y : array-like of shape (n,)
             Class labels.
         mask : array-like, list of (array-like or None) or DataFrame
-            Which features must not matter.  Rows without annotation do not count.
+            Which features must not matter, as in ``fit``.  Rows without annotation do not count.
         perturbation : {"gaussian", "uniform", "offset"}, default="gaussian"
             As in :func:`skexplain.metrics.nuisance_flip_rate`: noise, or a shift of all irrelevant
             features by the same amount.
@@ -159,8 +159,10 @@ class PerturbationCurveDisplay:
             Predicted labels at each size of the change.
         epsilons : array-like of shape (k,)
             Sizes of the change.
-        perturbation, unit : str
-            What was done, and the unit of the sizes, for the label of the axis.
+        perturbation : str, default="change"
+            What was done, for the label of the axis.
+        unit : str, default=""
+            Unit of the sizes, for the same label.
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes or None, default=None

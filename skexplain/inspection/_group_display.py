@@ -63,7 +63,7 @@ class GroupAccuracyDisplay:
         ----------
         estimator : fitted classifier
             Any with ``predict``.
-        X : array-like
+        X : array-like of shape (n, ...)
             Inputs.
         y : array-like of shape (n,)
             Class labels.

@@ -159,8 +159,16 @@ class SaliencyDisplay:
             Marks as in ``fit``.
         mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
             What a mark of 1 says.
-        rows, feature_names, documents, max_features, ax
-            As in :meth:`from_estimator`.
+        rows : int or array-like of int, default=None
+            Rows to draw; None: the first four.
+        feature_names : list of str of length d, default=None
+            Names of the columns, as in :meth:`from_estimator`.
+        documents : list of str of length n, default=None
+            The texts, as in :meth:`from_estimator`.
+        max_features : int, default=12
+            Bars of a table, as in :meth:`from_estimator`.
+        ax : array of matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
 
         Returns
         -------

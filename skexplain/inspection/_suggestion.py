@@ -148,8 +148,20 @@ def accept_suggestions(suggestions, n_rows):
 
     See Also
     --------
-    suggest_masks : Finds suggestions, and has an example.
+    suggest_masks : Finds suggestions.
     skexplain.WithPropagatedMasks : Learns from such a mask where the same is in other rows.
+
+    Examples
+    --------
+    >>> from skexplain import ERMClassifier
+    >>> from skexplain.datasets import make_decoy_digits
+    >>> from skexplain.inspection import accept_suggestions, suggest_masks
+    >>> digits = make_decoy_digits("half", random_state=0)
+    >>> clf = ERMClassifier(max_epochs=3, random_state=0).fit(digits.data, digits.target)
+    >>> suggestions = suggest_masks(clf, digits.data, n_suggestions=2, random_state=0)
+    >>> mask = accept_suggestions(suggestions, n_rows=len(digits.data))  # look at them first
+    >>> len(mask) == len(digits.data)
+    True
     """
     suggestions = list(suggestions)
     if not suggestions:

@@ -84,7 +84,7 @@ def mask_from_coco(
     -----
     The regions of an image are united.  They are drawn at the size that the file gives for the
     image and then resized.  Polygons and boxes are drawn by the rule of COCO's own tools, so that a
-    mask equals that of `pycocotools`; along an outline it differs from
+    mask equals that of pycocotools; along an outline it differs from
     :func:`mask_from_polygons` in some pixels, and a region of less than a pixel may mark none.
 
     Examples

@@ -27,7 +27,7 @@ def resize_mask(mask, shape, *, method="area"):
 
     Returns
     -------
-    mask : ndarray of shape (n_samples or 1, ..., *shape)
+    mask : ndarray of shape (n_samples or 1, ..., new height, new width)
         float32 with "area", else of the dtype that the mask had.  With "area" a new pixel takes
         the mean over what is known below it, and is NaN where nothing is.
 

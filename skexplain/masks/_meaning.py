@@ -115,6 +115,13 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
         If the mask is of a kind that cannot be read as marks.
     ValueError
         If its shape does not fit X or its values are not in [0, 1].
+
+    Examples
+    --------
+    >>> from skexplain.masks import interpret_mask
+    >>> masks = interpret_mask([[0, 1, 1], None], shape=(2, 3))  # nobody has looked at the second
+    >>> masks.annotated, masks.has_irrelevant
+    (array([ True, False]), array([ True, False]))
     """
     if mask is None:
         return None

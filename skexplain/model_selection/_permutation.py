@@ -70,6 +70,8 @@ def mask_permutation_test(
     Returns
     -------
     result : :class:`~sklearn.utils.Bunch`
+        With the attributes:
+
         score : float
             Mean score with the masks as they are.
         scores : ndarray of shape (n_splits,)
@@ -84,6 +86,8 @@ def mask_permutation_test(
         gain_over_permuted, gain_over_permuted_se : float
             The same against the mean over permutations: what is due to the right masks.
         p_value : float
+            Share of the permutations, and the masks as they are counted among them, that reach
+            `score`.
 
     Raises
     ------

@@ -242,16 +242,42 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
         A term that is taken ``at`` another comes after it.
     module : nn.Module
         The network.
-    rows, donors : Rows
-        Penalised rows, and the rows that a swap takes values from.
-    generators : dict of str to torch.Generator
-        Generator of each term's own draws.
+    rows : Rows
+        Penalised rows.
+    donors : Rows or None, default=None
+        Rows that a swap takes values from.
+    generators : dict of str to torch.Generator or None, default=None
+        Generator of each term's own draws; None: torch's.
     clean : Point or None, default=None
         Logits at ``rows.x`` if they are known already.
 
     Returns
     -------
     dict of str to Tensor of shape (rows,)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch.nn.functional import cross_entropy
+    >>> from skexplain.penalties import InputGradientPenalty, Rows, Term, evaluate_terms
+    >>> rows = Rows(
+    ...     x=torch.tensor([[0.5, 0.5]]),
+    ...     y=torch.tensor([1]),
+    ...     irrelevance=torch.tensor([[0.0, 1.0]]),
+    ...     known=None,
+    ...     unit=torch.ones(1, 2),
+    ...     mean=torch.zeros(1, 2),
+    ...     lower=torch.full((1, 2), -1.0),
+    ...     upper=torch.ones(1, 2),
+    ...     label_loss=lambda logits, y: cross_entropy(logits, y, reduction="none"),
+    ... )
+    >>> module = torch.nn.Linear(2, 2)
+    >>> with torch.no_grad():
+    ...     _ = module.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    >>> term = Term("gradient", InputGradientPenalty(), alpha=1.0)
+    >>> values = evaluate_terms([term], module, rows)
+    >>> values["gradient"].tolist()  # the network does not read the second feature
+    [0.0]
     """
     points = {} if clean is None else {"clean": (clean, rows)}
     hosts = {term.at for term in terms}
@@ -279,5 +305,23 @@ def point_at(module, x):
 
 
 def full_precision(outputs):
-    """Return what a network computed in half the precision as float32, all else as it is."""
+    """Return what a network computed in half the precision as float32, all else as it is.
+
+    Parameters
+    ----------
+    outputs : Tensor or Propagated, of any shape
+        Of a network.
+
+    Returns
+    -------
+    Tensor or Propagated
+        Of the same shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skexplain.penalties import full_precision
+    >>> full_precision(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
     return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs

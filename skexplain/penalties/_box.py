@@ -20,6 +20,25 @@ def irrelevant_box(rows, epsilon, clip):
     -------
     low, high : Tensors of the shape of ``rows.x``
         Both equal x, to the bit, where the irrelevance is zero.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch.nn.functional import cross_entropy
+    >>> from skexplain.penalties import Rows, irrelevant_box
+    >>> rows = Rows(
+    ...     x=torch.tensor([[0.5, 0.5]]),
+    ...     y=torch.tensor([1]),
+    ...     irrelevance=torch.tensor([[0.0, 1.0]]),
+    ...     known=None,
+    ...     unit=torch.ones(1, 2),
+    ...     mean=torch.zeros(1, 2),
+    ...     lower=torch.full((1, 2), -1.0),
+    ...     upper=torch.ones(1, 2),
+    ...     label_loss=lambda logits, y: cross_entropy(logits, y, reduction="none"),
+    ... )
+    >>> irrelevant_box(rows, epsilon=2.0, clip="data")
+    (tensor([[ 0.5000, -1.0000]]), tensor([[0.5000, 1.0000]]))
     """
     x, movable = rows.x, rows.irrelevance > 0
     # Where nothing may move, an infinite epsilon would make a NaN of the zero.

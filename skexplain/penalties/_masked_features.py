@@ -27,6 +27,12 @@ class MaskedFeaturePenalty(Penalty):
     References
     ----------
     .. [1] J. Tao, R. Shokri (2025). Machine Learning from Explanations.
+
+    Examples
+    --------
+    >>> from skexplain.penalties import MaskedFeaturePenalty
+    >>> MaskedFeaturePenalty(fill="mean")
+    MaskedFeaturePenalty(fill='mean')
     """
 
     def __init__(self, fill=0.0, train_features=True):

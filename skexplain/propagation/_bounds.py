@@ -80,6 +80,14 @@ def margins(logits, y):
     Interval of shape (rows, classes)
         Bounds on z_k - z_y; 0 for k = y.  No input in the box changes the prediction y if all other
         upper bounds are negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skexplain.propagation import Interval, margins
+    >>> logits = Interval(torch.tensor([[3.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
+    >>> margins(logits, torch.tensor([0])).upper  # at most -1: class 0 stays
+    tensor([[ 0., -1.]])
     """
     column = y.unsqueeze(1)
     center = logits.center - logits.center.gather(1, column)
@@ -129,6 +137,14 @@ def worst_case_logits(logits, y, bound="margin"):
     ------
     ValueError
         If `bound` is something else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skexplain.propagation import Interval, worst_case_logits
+    >>> logits = Interval(torch.tensor([[3.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
+    >>> worst_case_logits(logits, torch.tensor([0]), bound="logits")
+    tensor([[2.5000, 1.5000]])
     """
     if bound == "margin":
         return margins(logits, y).upper

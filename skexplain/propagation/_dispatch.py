@@ -91,9 +91,10 @@ _METADATA_ATTRIBUTES = (
 class Propagated:
     """Base of what stands in for a tensor: some parts, tensors of one shape.
 
-    A subclass says in `kind` what its values are called in errors and in `register` which function
-    adds a rule, has `rules`, a dict from canonical names of operations to ``rule(function, args,
-    kwargs)``, and turns a plain tensor that it meets into one of its own (`lift`).
+    A subclass says in ``kind`` what its values are called in errors and in ``register`` which
+    function adds a rule, has ``rules``, a dict from canonical names of operations to
+    ``rule(function, args, kwargs)``, and turns a plain tensor that it meets into one of its own
+    (`lift`).
 
     Parameters
     ----------

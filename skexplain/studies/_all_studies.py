@@ -40,6 +40,12 @@ def get_study(study):
     ------
     ValueError
         If there is no study of that name.
+
+    Examples
+    --------
+    >>> from skexplain.studies import get_study
+    >>> get_study("heo-two-bands").source
+    'Heo et al. 2023, the 2-D example'
     """
     if not isinstance(study, str):
         return study

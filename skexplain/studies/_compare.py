@@ -139,6 +139,13 @@ def summarise(rows):
         Per data set, estimator and kind of masks: mean and sd (``*_sd``) of each score, the
         difference to "erm" and to the shuffled masks with its standard error (``*_se``; nan for
         one seed), seconds, and their multiple of "erm".
+
+    Examples
+    --------
+    >>> from skexplain.studies import compare, summarise
+    >>> rows = compare(["decoy-corner"], ["swap-ex"], seeds=1, max_epochs=1)
+    >>> [(line["estimator"], line["masks"]) for line in summarise(rows)][-2:]
+    [('swap-ex', 'given'), ('swap-ex', 'shuffled')]
     """
     groups = {}
     for row in rows:

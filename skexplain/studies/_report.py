@@ -21,6 +21,14 @@ def format_table(summaries):
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> from skexplain.studies import compare, format_table, summarise
+    >>> rows = compare(["decoy-corner"], ["swap-ex"], seeds=1, max_epochs=1)
+    >>> print(format_table(summarise(rows)))  # doctest: +ELLIPSIS
+    decoy-corner, 1 seed
+    estimator ...
     """
     blocks = []
     for dataset in dict.fromkeys(summary["dataset"] for summary in summaries):
@@ -60,7 +68,25 @@ def _difference(summary, name):
 
 
 def write_csv(rows, path):
-    """Write the rows of a comparison to a CSV file, one line per fit."""
+    """Write the rows of a comparison to a CSV file, one line per fit.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As `compare` returns them.
+    path : str or path-like
+        File to write.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skexplain.studies import write_csv
+    >>> with TemporaryDirectory() as folder:
+    ...     write_csv([{"estimator": "erm", "accuracy": 0.5}], f"{folder}/rows.csv")
+    ...     Path(folder, "rows.csv").read_text().splitlines()
+    ['estimator,accuracy', 'erm,0.5']
+    """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -101,6 +127,14 @@ def plot_comparison(rows, path):
     ------
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from skexplain.studies import compare, plot_comparison
+    >>> rows = compare(["decoy-corner"], ["swap-ex"], seeds=1, max_epochs=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     plot_comparison(rows, f"{folder}/comparison.png")
     """
     pyplot = require_matplotlib()
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))

@@ -1,0 +1,246 @@
+"""The site is whole: every name is in the reference, every page is found, docstrings say it all."""
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import textwrap
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import skexplain
+from skexplain.penalties import Penalty, PerturbationPenalty
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+# -- the reference ---------------------------------------------------------------------------------
+
+
+def public_names(module):
+    """Names that a public module offers: its ``__all__``, else the classes that it defines."""
+    classes = [name for name, _ in inspect.getmembers(module, inspect.isclass)]
+    return set(getattr(module, "__all__", classes))
+
+
+MODULES = {
+    info.name: importlib.import_module(f"skexplain.{info.name}")
+    for info in pkgutil.iter_modules(skexplain.__path__)
+    if not info.name.startswith("_")
+}
+PUBLIC = {
+    f"{module}.{name}": getattr(MODULES[module], name)
+    for module in MODULES
+    for name in sorted(public_names(MODULES[module]))
+}
+
+
+def test_the_package_itself_offers_the_estimators():
+    assert set(skexplain.__all__) == public_names(MODULES["estimators"])
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_is_in_the_reference(name):
+    text = (DOCS / "api" / f"{name}.rst").read_text(encoding="utf-8")
+    tables = re.findall(r"autosummary::\n   :toctree: generated/\n\n((?:   \w+\n)+)", text)
+    listed = [entry for table in tables for entry in table.split()]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == public_names(MODULES[name])
+    (documented,) = re.findall(r"^\.\. module:: (\S+)", text, re.MULTILINE)
+    assert documented == ("skexplain" if name == "estimators" else f"skexplain.{name}")
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+def pages():
+    """Names of all pages but generated ones."""
+    found = (path.relative_to(DOCS) for kind in ("md", "rst") for path in DOCS.rglob(f"*.{kind}"))
+    generated = {"gallery", "_templates"}
+    return {
+        path.with_suffix("").as_posix()
+        for path in found
+        if path.parts[0] not in generated and "generated" not in path.parts
+    } - {"sg_execution_times"}
+
+
+def contents(page):
+    """Pages in the tables of contents of a page."""
+    if page == "results/index":  # conf.py adds the pages that a command has written
+        return {name for name in pages() if name.startswith("results/")}
+    path = next(p for p in (DOCS / f"{page}.md", DOCS / f"{page}.rst") if p.exists())
+    text = path.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks += re.findall(r"^\.\. toctree::\n((?:   .*\n|\n)*)", text, re.MULTILINE)
+    entries = [line.strip() for block in blocks for line in block.splitlines()]
+    targets = [path.parent / entry for entry in entries if entry and not entry.startswith(":")]
+    return {target.resolve().relative_to(DOCS).as_posix() for target in targets}
+
+
+def test_every_page_is_in_a_table_of_contents():
+    reached, new = set(), {"index"}
+    while new:
+        reached |= new
+        new = {entry for page in new for entry in contents(page)} - reached - {"gallery/index"}
+    assert reached == pages()
+
+
+# -- pictures of the package -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "_extensions")
+    yield importlib.import_module("house")
+    del sys.modules["house"]
+
+
+def test_the_picture_shows_every_room_and_every_import(house):
+    edges = house.imports()
+    rooms = {p.stem for p in house.PACKAGE.iterdir() if p.name not in ("__init__.py", "py.typed")}
+    assert set(edges) == rooms - {"__pycache__"}
+    assert edges["masks"] == set()
+    assert {"estimators", "studies", "inspection"} <= edges["_cli"]
+
+    picture = ElementTree.fromstring(house.draw_rooms())
+    discs = picture.findall("circle")
+    told = {f"{room} imports from {other}" for room, others in edges.items() for other in others}
+    assert {disc.find("title").text for disc in discs} == told
+    assert {text.text for text in picture.findall("text")} == set(edges)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="functions have no qualified names")
+def test_one_batch_runs_through_the_rooms(house):
+    calls = house.trace_one_batch()
+    assert calls[0] == (0, "estimators", "BaseExplanationClassifier.fit")
+    assert {room for _, room, _ in calls} == {"estimators", "masks", "training", "penalties"}
+    functions = [function for _, _, function in calls]
+    order = ["interpret_mask", "ExplanationNet._step", "Objective.label_term", "evaluate_terms"]
+    assert sorted(order, key=functions.index) == order
+
+
+# -- docstrings ------------------------------------------------------------------------------------
+
+needs_numpydoc = pytest.mark.skipif(
+    importlib.util.find_spec("numpydoc") is None, reason="numpydoc comes with the extra docs"
+)
+
+# Without `training`, the engine, which documents what skorch and torch leave open.
+DOCUMENTED = {
+    name: thing
+    for name, thing in PUBLIC.items()
+    if (inspect.isclass(thing) or inspect.isfunction(thing)) and not name.startswith("training.")
+}
+METHODS = {
+    f"{name}.{key}": getattr(owner, key)
+    for name, owner in DOCUMENTED.items()
+    if inspect.isclass(owner)
+    for key, value in vars(owner).items()
+    if not key.startswith("_") and inspect.isfunction(getattr(value, "__func__", value))
+}
+
+# Of numpydoc's checks those that find something missing.  Not asked for: an extended summary and
+# "See Also" everywhere, and returned values without names (RT02), which have names here.
+CHECKS = {
+    *("GL03", "GL05", "GL06", "GL07", "GL08", "GL09", "GL10"),  # whole, and in known sections
+    *("SS01", "SS03", "SS04", "SS06"),  # a summary, in one line
+    *("PR01", "PR02", "PR03", "PR04", "PR05", "PR06", "PR07", "PR10"),  # parameters, their types
+    *("RT01", "YD01", "EX01"),  # what comes back, and an example
+}
+
+
+def is_record(thing):
+    """Whether a class only holds what functions return or studies declare."""
+    return dataclasses.is_dataclass(thing) or (inspect.isclass(thing) and issubclass(thing, dict))
+
+
+def is_base(thing):
+    """Whether a class is there to be derived from, or to be caught."""
+    bases = (BaseException, skexplain.studies.Study)
+    return thing in (Penalty, PerturbationPenalty, skexplain.propagation.Propagated) or (
+        inspect.isclass(thing) and issubclass(thing, bases)
+    )
+
+
+@needs_numpydoc
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_docstrings_are_whole(name):
+    from numpydoc.validate import validate
+
+    thing, checks = DOCUMENTED[name], set(CHECKS)
+    if is_record(thing):
+        checks -= {"PR01", "EX01"}  # fields are attributes; what returns one has the example
+    if is_base(thing):
+        checks -= {"EX01"}
+    found = [
+        f"{code}: {text}"
+        for code, text in validate(f"skexplain.{name}")["errors"]
+        # What starts with a prefix goes to another object: **prefixed stands for all of these.
+        if code in checks and text != "Unknown parameters {'**prefixed'}"
+    ]
+    assert found == []
+
+
+@needs_numpydoc
+@pytest.mark.parametrize("name", [*DOCUMENTED, *METHODS])
+def test_parameters_tell_shape_and_default(name):
+    from numpydoc.docscrape import ClassDoc, FunctionDoc
+
+    thing = (DOCUMENTED | METHODS)[name]
+    documentation = ClassDoc if inspect.isclass(thing) else FunctionDoc
+    for entry in documentation(thing)["Parameters"]:
+        told = " ".join([entry.type, *entry.desc])
+        if re.search(r"\b(array-like|ndarray|Tensor)\b(?! of (int|str))", entry.type):
+            # Or that it is a mask "as in `fit`", where the shapes stand.
+            assert re.search(r"shape|broadcast|fit", told), entry.name
+        signature = inspect.signature(thing).parameters
+        for parameter in entry.name.replace("*", "").split(", "):
+            if parameter in signature and signature[parameter].default is not inspect._empty:
+                assert "default" in entry.type, parameter
+
+
+def raises_value_error(function):
+    """Whether ValueError is raised in the body of a function."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+    raised = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    return "ValueError" in {getattr(getattr(call, "func", None), "id", "") for call in raised}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, thing in (DOCUMENTED | METHODS).items()
+        if not inspect.isclass(thing) and raises_value_error(thing)
+    ],
+)
+def test_errors_are_documented(name):
+    module, *owner, function = name.split(".")
+    if owner:  # a method may leave it to the one that it overrides
+        classes = getattr(MODULES[module], owner[0]).__mro__
+        told = [vars(cls)[function] for cls in classes if function in vars(cls)]
+    else:
+        told = [DOCUMENTED[name]]
+    assert any("Raises\n------" in inspect.getdoc(thing) for thing in told)
+
+
+OF_NO_PAPER = {"MaskPropagator", "WithPropagatedMasks"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, thing in DOCUMENTED.items()
+        if (name.startswith("estimators.") and name.partition(".")[2] not in OF_NO_PAPER)
+        or (inspect.isclass(thing) and issubclass(thing, Penalty) and not is_base(thing))
+    ],
+)
+def test_methods_name_their_source(name):
+    assert "References\n----------" in inspect.getdoc(DOCUMENTED[name])
