@@ -12,7 +12,7 @@ from ..exceptions import DivergenceError, MissingExplanationWarning
 from ..masks import interpret_mask
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import GradRegClassifier
-from ._largest_gradients import CUTOFF, largest_gradient_mask
+from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance
 from ._parameters import COUNT, SHARE, Interval, root_seed
 from ._validation import check_inputs, check_weights
 
@@ -320,7 +320,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         explanation = largest_gradient_mask(estimator, X, cutoff=self.cutoff)
         weight, rows = check_weights(sample_weight, X)
         hits = estimator.predict(X) == y
-        overlap, has_reasons = _overlap(explanation, irrelevance)
+        overlap, has_reasons = mean_irrelevance(explanation, irrelevance)
         return Bunch(
             estimator=estimator,
             mask=irrelevance,
@@ -407,16 +407,6 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         X = check_inputs(self, X, reset=False)
         who = slice(None) if self.selected_ is None else slice(self.selected_, self.selected_ + 1)
         return np.mean([model.predict_proba(X) for model in self.estimators_[who]], axis=0)
-
-
-def _overlap(explanation, irrelevance):
-    """Mean irrelevance over the reasons of each row, and which rows have any."""
-    if irrelevance is None:
-        irrelevance = np.zeros((1,) * explanation.ndim, dtype=bool)
-    inside = explanation * irrelevance
-    size = np.broadcast_to(explanation, inside.shape).reshape(len(inside), -1).sum(axis=1)
-    inside = np.nansum(inside.reshape(len(inside), -1), axis=1, dtype=np.float64)
-    return inside / np.maximum(size, 1), size > 0
 
 
 def _mean(values, rows, weight):

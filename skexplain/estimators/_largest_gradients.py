@@ -172,3 +172,13 @@ def rows_in_batches(estimator, X, y=None):
         x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=net.device)
         classes = None if y is None else torch.as_tensor(y[batch], device=net.device)
         yield replace(frame, x=x, y=classes)
+
+
+def mean_irrelevance(explanation, irrelevance):
+    """Mean irrelevance over the reasons of each row, and which rows have any."""
+    if irrelevance is None:
+        irrelevance = np.zeros((1,) * explanation.ndim, dtype=bool)
+    inside = explanation * irrelevance
+    size = np.broadcast_to(explanation, inside.shape).reshape(len(inside), -1).sum(axis=1)
+    inside = np.nansum(inside.reshape(len(inside), -1), axis=1, dtype=np.float64)
+    return inside / np.maximum(size, 1), size > 0

@@ -24,7 +24,7 @@ from skexplain import (
     GradRegClassifier,
     SwapExClassifier,
 )
-from skexplain.estimators._find_another import _overlap
+from skexplain.estimators._largest_gradients import mean_irrelevance
 from skexplain.exceptions import MissingExplanationWarning
 from skexplain.penalties import AverageCasePenalty, InputGradientPenalty
 
@@ -149,15 +149,15 @@ def test_the_rules_are_met_exactly_at_their_thresholds(rule, seed):
 def test_overlap_by_hand():
     explanation = np.array([[1, 1, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0]], dtype=bool)
     degrees = np.array([[1, 0.5, 1, 1], [np.nan, 1, 1, 0.2], [1, 1, 1, 1]])
-    overlap, has_reasons = _overlap(explanation, degrees)
+    overlap, has_reasons = mean_irrelevance(explanation, degrees)
     np.testing.assert_allclose(overlap, [0.75, 0.1, 0])
     np.testing.assert_array_equal(has_reasons, [True, True, False])
-    np.testing.assert_allclose(_overlap(explanation, degrees[:1] == 1)[0], [0.5, 1, 0])
-    np.testing.assert_allclose(_overlap(explanation, None)[0], [0, 0, 0])
+    np.testing.assert_allclose(mean_irrelevance(explanation, degrees[:1] == 1)[0], [0.5, 1, 0])
+    np.testing.assert_allclose(mean_irrelevance(explanation, None)[0], [0, 0, 0])
     # A pixel of two channels of which one is irrelevant.
     explanation = np.array([[[[True, False]]]])
     mask = np.array([[[[True, True]], [[False, True]]]])
-    np.testing.assert_allclose(_overlap(explanation, mask)[0], [0.5])
+    np.testing.assert_allclose(mean_irrelevance(explanation, mask)[0], [0.5])
 
 
 # -- alpha ----------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_the_search_starts_from_what_is_known():
         union = clf.masks_[i - 1] | clf.explanations_[i - 1]
         np.testing.assert_array_equal(clf.masks_[i], union)
         assert union[:, 0].all()
-    assert clf.overlaps_[0] == _overlap(clf.explanations_[0], columns(0))[0].mean()
+    assert clf.overlaps_[0] == mean_irrelevance(clf.explanations_[0], columns(0))[0].mean()
 
 
 def test_degrees_unknown_marks_and_rows_without_a_mask():
