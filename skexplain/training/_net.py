@@ -180,8 +180,8 @@ class ExplanationNet(NeuralNet):
                 self.notify("on_epoch_begin", **on_epoch)
                 self._train_epoch(data, self._ramped(objective))
                 keeper.check_and_keep()
-                if self._fix_automatic_alphas(data):
-                    objective = self._build_objective()
+                if self._fix_automatic_alphas(data, objective):
+                    objective = objective.with_terms(self.terms, self.alphas_)
                 if valid is not None:
                     self._validate_epoch(valid, objective)
                 self._mark_best()
@@ -368,12 +368,12 @@ class ExplanationNet(NeuralNet):
         size = min(max_rows, len(rows))
         return shuffled_passes(rows, size, self.streams.generator("order"))
 
-    def _fix_automatic_alphas(self, data):
+    def _fix_automatic_alphas(self, data, objective):
         """At the end of the first epoch, weigh each automatic term as the label loss."""
         automatic = [term for term in self.terms if term.alpha == "auto"]
         if not automatic or self.epoch_ > 1 or not len(data.penalised):
             return False
-        objective = self._build_objective().with_terms(self.terms, dict.fromkeys(self.alphas_, 1.0))
+        objective = objective.with_terms(self.terms, dict.fromkeys(self.alphas_, 1.0))
         # A few thousand rows tell the ratio well enough.
         means = self.evaluate_losses(data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
@@ -381,7 +381,7 @@ class ExplanationNet(NeuralNet):
             value = means[term.name]
             self.alphas_[term.name] = label_loss / value if value > 0 else 0.0
         # Early stopping compares this epoch with later ones, which have the penalty.
-        total = self._build_objective().total(label_loss, means)
+        total = objective.with_terms(self.terms, self.alphas_).total(label_loss, means)
         self.history.record("train_loss", total)
         return True
 
