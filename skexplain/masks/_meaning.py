@@ -137,7 +137,7 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
 def _interpret_some(mask, shape, marks):
     """Give a sequence with one mask or None per row its meaning, keeping what was given alone."""
     relevant = marks == "relevant"
-    values, given = _read_rows(mask, shape)
+    values, given = _read_rows(mask, shape, relevant)
     if not len(given):
         nothing = np.zeros(shape[0], dtype=bool)
         return Masks(np.full((1,) * len(shape), relevant), None, relevant, False, nothing, nothing)
@@ -145,11 +145,10 @@ def _interpret_some(mask, shape, marks):
     all_rows = to_broadcastable(np.broadcast_to(values[0], (len(mask), *values.shape[1:])), shape)
     values = values.reshape(-1, *all_rows.shape[1:])
     flags = np.zeros((2, shape[0]), dtype=bool)
-    *flags[:, given], has_unknown = _scan(values, marks, given)
+    *flags[:, given], has_unknown = _scan(values[:-1], marks, given)
     place = np.full(shape[0], len(given))
     place[given] = np.arange(len(given))
-    neutral = np.full((1, *values.shape[1:]), relevant, dtype=values.dtype)
-    return Masks(np.concatenate([values, neutral]), place, relevant, has_unknown, *flags)
+    return Masks(values, place, relevant, has_unknown, *flags)
 
 
 def _is_sequence(mask):
@@ -211,8 +210,11 @@ def _read_frame(frame, feature_names):
     return _as_marks(values)
 
 
-def _read_rows(rows, shape):
-    """Read a sequence that holds one mask or None per row: the masks, and whose they are."""
+def _read_rows(rows, shape, relevant):
+    """Read a sequence that holds one mask or None per row: the masks, and whose they are.
+
+    One more, in which nothing is irrelevant, stands for the rows without.
+    """
     if len(rows) != shape[0]:
         raise ValueError(
             f"mask must hold one mask or None per row of X when it is a list: {shape[0]} entries, "
@@ -227,7 +229,7 @@ def _read_rows(rows, shape):
         raise ValueError(
             f"mask must hold masks of one shape, got {_shorten(sorted(map(str, shapes)))}."
         )
-    return np.stack(masks) if masks else None, given
+    return np.stack([*masks, np.full_like(masks[0], relevant)]) if masks else None, given
 
 
 def _as_marks(mask):
