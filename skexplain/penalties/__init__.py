@@ -17,6 +17,7 @@ from ._decomposition import DecompositionPenalty
 from ._grad_cam import GradCAMPenalty, HINTPenalty
 from ._influence import InfluencePenalty
 from ._input_gradient import InputGradientPenalty
+from ._layers import keep_outputs
 from ._masked_features import MaskedFeaturePenalty
 from ._worst_case import WorstCasePenalty
 
@@ -39,4 +40,5 @@ __all__ = [
     "evaluate_terms",
     "full_precision",
     "irrelevant_box",
+    "keep_outputs",
 ]

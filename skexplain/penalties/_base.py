@@ -1,6 +1,6 @@
 """What every explanation term is: a callable that gives one value per row."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -84,6 +84,22 @@ class Penalty(BaseEstimator):
     #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
     #: pass or be taken where a perturbation has moved the rows.
     reads_logits = False
+    #: Whether ``at_point`` computes it from the logits and the output of ``layer``, so that it can
+    #: share the forward pass of the clean rows.
+    reads_layer = False
+
+    def reads(self, point):
+        """Tell whether ``at_point`` finds all that it needs at a point.
+
+        Parameters
+        ----------
+        point : Point
+
+        Returns
+        -------
+        bool
+        """
+        return self.reads_logits or (self.reads_layer and self.layer in point.outputs)
 
     def applies_to(self, masks):
         """Tell which rows the penalty looks at.
@@ -176,10 +192,21 @@ def _mean_over_draws(values, rows):
 
 @dataclass(frozen=True)
 class Point:
-    """A place where terms are taken: inputs that require a gradient, and the logits there."""
+    """A place where terms are taken: inputs that require a gradient, and what the network returned.
+
+    Attributes
+    ----------
+    x : Tensor of shape (rows, ...)
+        The inputs.
+    logits : Tensor of shape (rows, classes)
+        Outputs of the network.
+    outputs : dict of str or None to Tensor
+        What layers returned, by the names under which penalties ask for them.
+    """
 
     x: Tensor
     logits: Tensor
+    outputs: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -249,7 +276,7 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
     generators : dict of str to torch.Generator or None, default=None
         Generator of each term's own draws; None: torch's.
     clean : Point or None, default=None
-        Logits at ``rows.x`` if they are known already.
+        What the network makes of ``rows.x``, if it is known already.
 
     Returns
     -------
@@ -284,8 +311,8 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
     values = {}
     for term in terms:
         generator = generators[term.name] if generators else None
-        if term.penalty.reads_logits and term.at in points:
-            point, copies = points[term.at]
+        point, copies = points.get(term.at, (None, None))
+        if point is not None and term.penalty.reads(point):
             values[term.name] = _mean_over_draws(term.penalty.at_point(point, copies), rows)
         elif term.name in hosts:
             moved = term.penalty.move(module, rows, donors, generator)

@@ -6,7 +6,7 @@ import torch
 from ._base import Penalty
 from ._checks import check_layer, check_option
 from ._input_gradient import OUTPUTS, _score
-from ._layers import run_to_layer, trainable_gradient
+from ._layers import output_at, run_to_layer, trainable_gradient
 
 
 class ConceptGradientPenalty(Penalty):
@@ -55,6 +55,7 @@ class ConceptGradientPenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    reads_layer = True
 
     def __init__(self, layer, concepts=None, output="log_prob_sum", norm="l2"):
         self.layer = layer
@@ -70,9 +71,12 @@ class ConceptGradientPenalty(Penalty):
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the penalty at the clean rows, shape (rows,)."""
-        point, activations = run_to_layer(module, rows.x, self.layer)
+        return self.at_point(run_to_layer(module, rows.x, self.layer)[0], rows)
+
+    def at_point(self, point, rows):
+        """Compute the penalty at a point with the output of the layer, shape (rows,)."""
         score = _score(self.output, point.logits, rows.y)
-        derivative = trainable_gradient(score, activations)
+        derivative = trainable_gradient(score, output_at(point, self.layer))
         if self.concepts is not None:
             concepts = torch.as_tensor(np.asarray(self.concepts)).to(derivative)
             derivative = torch.einsum("kc,nc...->nk...", concepts, derivative)

@@ -6,7 +6,7 @@ from torch.nn import functional
 from ._base import Penalty, point_at
 from ._checks import check_layer, check_option
 from ._input_gradient import _score
-from ._layers import run_to_layer, trainable_gradient
+from ._layers import output_at, run_to_layer, trainable_gradient
 
 ATTRIBUTIONS = ("grad_cam", "input_gradient")
 
@@ -56,6 +56,7 @@ class GradCAMPenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    reads_layer = True
 
     def __init__(self, layer=None):
         self.layer = layer
@@ -66,7 +67,11 @@ class GradCAMPenalty(Penalty):
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the penalty at the clean rows, shape (rows,)."""
-        point, activations = _run_to_map(module, rows.x, self.layer)
+        return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
+
+    def at_point(self, point, rows):
+        """Compute the penalty at a point with the output of the layer, shape (rows,)."""
+        activations = _map_at(point, self.layer)
         heat = grad_cam(point.logits, activations, point.logits.argmax(1))
         irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
         return (irrelevance * heat).square().flatten(1).sum(1)
@@ -124,8 +129,13 @@ class HINTPenalty(Penalty):
 
     @property
     def reads_logits(self):
-        """Whether the logits at a point are enough; Grad-CAM needs a layer's output too."""
+        """Whether the logits at a point are enough."""
         return self.attribution == "input_gradient"
+
+    @property
+    def reads_layer(self):
+        """Whether the output of a layer is needed, too."""
+        return self.attribution == "grad_cam"
 
     def applies_to(self, masks):
         """Every annotated row takes part, also one with nothing irrelevant."""
@@ -133,19 +143,20 @@ class HINTPenalty(Penalty):
 
     def check_module(self, module, x):
         """Refuse a layer that is not there or has no map."""
-        if self.attribution == "grad_cam":
+        if self.reads_layer:
             _run_to_map(module, x, self.layer)
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the distance at the clean rows, shape (rows,)."""
-        if self.attribution == "input_gradient":
-            return self.at_point(point_at(module, rows.x), rows)
-        point, activations = _run_to_map(module, rows.x, self.layer)
-        heat = grad_cam(point.logits, activations, rows.y)
-        return _distance(_enlarge(heat, rows.x), rows)
+        if self.reads_layer:
+            return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
+        return self.at_point(point_at(module, rows.x), rows)
 
     def at_point(self, point, rows):
-        """Compute the distance of input gradients at a point with known logits, shape (rows,)."""
+        """Compute the distance at a point with known logits, and layer, shape (rows,)."""
+        if self.reads_layer:
+            heat = grad_cam(point.logits, _map_at(point, self.layer), rows.y)
+            return _distance(_enlarge(heat, rows.x), rows)
         score = _score("log_prob_sum", point.logits, rows.y)
         return _distance(rows.unit * trainable_gradient(score, point.x), rows)
 
@@ -191,7 +202,13 @@ def grad_cam(logits, activations, classes):
 
 def _run_to_map(module, x, layer):
     """Run to a layer whose output is a map with the spatial axes of `x`."""
-    point, activations = run_to_layer(module, x, layer)
+    point, _ = run_to_layer(module, x, layer)
+    return point, _map_at(point, layer)
+
+
+def _map_at(point, layer):
+    """Return the output of a layer, which is a map with the spatial axes of the inputs."""
+    x, activations = point.x, output_at(point, layer)
     size = tuple(activations.shape[2:])
     if not 1 <= len(size) <= 3 or activations[0, 0].numel() < 2:
         raise ValueError(
@@ -203,7 +220,7 @@ def _run_to_map(module, x, layer):
             f"layer must return maps with the spatial axes of X, whose rows have shape "
             f"{tuple(x.shape[1:])}; got {layer!r}, which returns {tuple(activations.shape)}."
         )
-    return point, activations
+    return activations
 
 
 def _has_channels(x, size):

@@ -1,5 +1,9 @@
 """What penalties ask of a network: the output of a layer, and gradients that can be trained on."""
 
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -69,26 +73,80 @@ def run_to_layer(module, x, layer=None):
         If there is no such layer, it does not run, or it does not return one tensor with a row per
         row and a gradient.
     """
-    kept = []
+    with keep_outputs(module, [layer]) as outputs:
+        point = replace(point_at(module, x), outputs=outputs)
+    return point, output_at(point, layer)
 
-    def keep(_, __, output):
-        kept[:] = [output]
+
+@contextmanager
+def keep_outputs(module, layers):
+    """Keep what layers return while the network runs.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    layers : sequence of str or None
+        Names as in ``named_modules``; None: the convolution that runs last.
+
+    Yields
+    ------
+    dict of str or None to object
+        Output of each layer that was reached, the last where it ran more than once.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skexplain.penalties import keep_outputs
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    >>> with keep_outputs(module, ["0"]) as outputs:
+    ...     _ = module(torch.ones(5, 2))
+    >>> outputs["0"].shape
+    torch.Size([5, 3])
+    """
+    outputs, handles = {}, []
+
+    def keep(layer, _, __, output):
+        outputs[layer] = output
         # The network goes on with a copy, as its next layer may overwrite what it is given.
         return output.clone() if isinstance(output, torch.Tensor) else None
 
-    handles = [found.register_forward_hook(keep) for found in find_layers(module, layer)]
     try:
-        point = point_at(module, x)
+        for layer in layers:
+            for found in find_layers(module, layer):
+                handles.append(found.register_forward_hook(partial(keep, layer)))
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()
-    if not kept:
+
+
+def output_at(point, layer):
+    """Return what a layer returned at a point.
+
+    Parameters
+    ----------
+    point : Point
+    layer : str or None
+        Under this name.
+
+    Returns
+    -------
+    Tensor of shape (rows, units, ...)
+
+    Raises
+    ------
+    ValueError
+        As `run_to_layer`.
+    """
+    if layer not in point.outputs:
         raise ValueError(f"layer must be one that the network runs; got {layer!r}, not reached.")
-    _check_output(kept[0], len(x), layer)
-    return point, kept[0]
-
-
-def _check_output(output, n_rows, layer):
+    output, n_rows = point.outputs[layer], len(point.x)
     is_tensor = isinstance(output, torch.Tensor)
     if not is_tensor or output.ndim < 2 or len(output) != n_rows:
         returned = f"a tensor of shape {tuple(output.shape)}" if is_tensor else type(output)
@@ -101,6 +159,7 @@ def _check_output(output, n_rows, layer):
             f"layer must return a tensor through which gradients flow; got {layer!r}, which does "
             f"not."
         )
+    return output
 
 
 def trainable_gradient(score, at):

@@ -8,7 +8,7 @@ from operator import mul
 
 import torch
 
-from ..penalties import Point, evaluate_terms, full_precision
+from ..penalties import Point, evaluate_terms, full_precision, keep_outputs
 from ._architectures import mode_matters
 from ._label_losses import weighted_mean
 from ._reductions import MeanReduction
@@ -50,9 +50,9 @@ class Objective:
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
         # clean rows.
-        self.shares_forward = not self.mode_matters and any(
-            term.at == "clean" and term.penalty.reads_logits for term in self.terms
-        )
+        readers = [] if self.mode_matters else _readers(self.terms)
+        self.shares_forward = bool(readers)
+        self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
 
     def split(self, names):
         """Return two objectives: without and with the terms of these names."""
@@ -109,13 +109,12 @@ class Objective:
 
     def label_term(self, batch, shared=False):
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
-        x = batch.rows.x
-        if shared:
-            x = x.detach().requires_grad_()
-        with self._precision(x):
+        x = batch.rows.x.detach().requires_grad_() if shared else batch.rows.x
+        layers = self.kept_layers if shared else ()
+        with self._precision(x), keep_outputs(self.module, layers) as outputs:
             logits = full_precision(self.forward(x))
         loss = self.reduction(batch.rows.label_loss(logits, batch.rows.y), batch)
-        return loss, logits, Point(x, logits) if shared else None
+        return loss, logits, Point(x, logits, outputs) if shared else None
 
     def penalty_terms(self, penalised, donors, generators, clean=None):
         """Weighted mean of each penalty over the penalised rows, by name.
@@ -181,6 +180,15 @@ class Objective:
             yield
         finally:
             self.module.train()
+
+
+def _readers(terms):
+    """Return the penalties at the clean rows that can share the forward pass of the label loss."""
+    return [
+        term.penalty
+        for term in terms
+        if term.at == "clean" and (term.penalty.reads_logits or term.penalty.reads_layer)
+    ]
 
 
 def _weight(term, batch):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call
 
 from skexplain.masks import interpret_mask
-from skexplain.penalties import Rows, Term, evaluate_terms
+from skexplain.penalties import ConceptGradientPenalty, Rows, Term, evaluate_terms, keep_outputs
 from skexplain.penalties._base import point_at
 from skexplain.penalties._grad_cam import GradCAMPenalty, HINTPenalty, grad_cam
 from skexplain.penalties._layers import find_layers, run_to_layer
@@ -320,6 +320,23 @@ def test_only_input_gradients_are_taken_from_logits():
     terms = [Term("hint", HINTPenalty("input_gradient"), 1.0)]
     own = evaluate_terms(terms, net, rows)["hint"]
     shared = evaluate_terms(terms, net, rows, clean=point_at(net, rows.x))["hint"]
+    assert torch.equal(own, shared)
+
+
+@pytest.mark.parametrize(
+    "penalty", [*BOTH, GradCAMPenalty("first"), ConceptGradientPenalty("last", norm="l1")]
+)
+def test_a_shared_forward_gives_the_same_terms_without_another(penalty):
+    net, rows = make_net(), random_rows()
+    if isinstance(penalty, ConceptGradientPenalty):
+        rows = replace(rows, irrelevance=torch.tensor([[1.0, 0.5, 0.0, 1.0]]).double())
+    terms = [Term("maps", penalty, 1.0)]
+    own = evaluate_terms(terms, net, rows)["maps"]
+    with keep_outputs(net, [penalty.layer]) as outputs:
+        point = replace(point_at(net, rows.x), outputs=outputs)
+    net.first.register_forward_pre_hook(lambda *_: pytest.fail("the network has run again"))
+    shared = evaluate_terms(terms, net, rows, clean=point)["maps"]
+    assert own.any()
     assert torch.equal(own, shared)
 
 
