@@ -59,7 +59,7 @@ class HeoCopies(TrialStudy):
         quick = scale == "quick"
         n_rows, max_epochs = (300, 40) if quick else (1000, 200)
         settings = {"n_rows": n_rows, "params": {"max_epochs": max_epochs}}
-        seeds = range(1 if quick else 10)
+        seeds = range(1 if quick else 6)
         for n_copies in (3, 100) if quick else (1, 3, 10, 30, 100, 300, 1000):
             yield {"precision": 5.0, "copies": n_copies}, list(self.methods), seeds, settings
         for precision in () if quick else (1.0, 25.0):

@@ -57,7 +57,7 @@ class AnnotationBudget(TrialStudy):
     def trials(self, scale):
         """Label-only once; then one budget at a time."""
         quick = scale == "quick"
-        seeds = range(1 if quick else 10)
+        seeds = range(1 if quick else 5)
         settings = {"params": {"max_epochs": 10 if quick else 30}}
         for decoy in ("half", "corner"):
             yield {"decoy": decoy, "masks_given": 0}, [self.baseline], seeds, settings

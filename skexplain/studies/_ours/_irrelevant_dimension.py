@@ -66,7 +66,7 @@ class IrrelevantDimension(TrialStudy):
         for texture in ("shade", "pattern") if quick else ("shade", "noisy shade", "pattern"):
             for side in (2, 16) if quick else (1, 3, 8, 16, 32):
                 factors = {"texture": texture, "irrelevant_pixels": side**2}
-                yield factors, names, range(1 if quick else 5), settings
+                yield factors, names, range(1 if quick else 3), settings
 
     def task(self, factors, settings):
         """Put the irrelevant image beside each digit."""

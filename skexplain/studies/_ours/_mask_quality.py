@@ -66,7 +66,7 @@ class MaskQuality(TrialStudy):
     def trials(self, scale):
         """Right masks once; then one mistake and strength at a time."""
         quick = scale == "quick"
-        seeds = range(1 if quick else 5)
+        seeds = range(1 if quick else 3)
         settings = {"params": {"max_epochs": 5 if quick else 30}}
         with_masks = [name for name in self.methods if name != self.baseline]
         for decoy in ("half", "corner"):

@@ -82,7 +82,7 @@ class ToySizes(TrialStudy):
                 **params,
             )
             settings = {**network, "pool": _ROWS[-1], "test_rows": 2000 if quick else 20_000}
-            yield {"rows": n_rows}, list(self.methods), range(1 if quick else 5), settings
+            yield {"rows": n_rows}, list(self.methods), range(1 if quick else 4), settings
 
     def task(self, factors, settings):
         """Take the first rows of a pool: a larger set holds the smaller ones."""

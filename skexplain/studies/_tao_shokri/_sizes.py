@@ -23,7 +23,6 @@ class Sizes(ShapesStudy):
         "two-stage-tuned": tuned("two-stage", "accuracy", controls=("off",)),
         "swap-tuned": tuned("swap", "accuracy", controls=()),
     }
-    repetitions = {50: 20, 100: 10, 1500: 3}
     tuned = ("label-only-tuned", "grad-reg-tuned", "two-stage-tuned", "swap-tuned")
     early = ("label-only-early", "two-stage-early")
 
