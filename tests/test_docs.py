@@ -1,4 +1,4 @@
-"""Every Python block of the README and of docs/ runs, in order, as it stands."""
+"""Python blocks of the README and of docs/ run as they stand, and links lead somewhere."""
 
 import re
 import sys
@@ -34,8 +34,44 @@ def test_the_readme_says_what_its_example_prints(capsys):
     assert robust > 0.7
 
 
+def anchors(page):
+    """Names under which the headings of a page, and of what it includes, can be linked to."""
+    text = page.read_text(encoding="utf-8")
+    for included in re.findall(r"^```\{include\} (.*)", text, re.M):
+        text += (page.parent / included).read_text(encoding="utf-8")
+    titles = re.findall(r"^#+ (.*)", text, re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def check_link(folder, target):
+    path, _, anchor = target.partition("#")
+    assert (folder / path).exists(), target
+    assert not anchor or anchor in anchors(folder / path), target
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), target
+            check_link(page.parent, page.name + target if target[0] == "#" else target)
+    for example in re.findall(r"\{doc\}`gallery/(\w+)`", text):
+        assert (ROOT / "examples" / f"{example}.py").exists(), example
+
+
+def test_every_example_is_named_by_a_page_of_the_guide():
+    text = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+    examples = {path.stem for path in (ROOT / "examples").glob("plot_*.py")}
+    # The first one stands on the landing page.
+    assert examples - set(re.findall(r"\{doc\}`gallery/(\w+)`", text)) == {"plot_01_decoy_digits"}
+
+
+def test_errors_name_pages_that_are_there():
+    named = set()
+    for path in (ROOT / "skexplain").rglob("*.py"):
+        # A text may be broken between two literals.
+        text = re.sub(r'"\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        named |= set(re.findall(r"See (docs/[\w/]+\.md(?:#[\w-]+)?)", text))
+    assert {"docs/masks.md#shapes", "docs/limits.md#networks"} <= named
+    for target in named:
+        check_link(ROOT, target)

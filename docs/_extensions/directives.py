@@ -1,4 +1,4 @@
-"""Directives whose content comes from the package: ``rooms``, ``one-batch``, ``command-line``."""
+"""Directives whose content comes from the package: rooms, a batch, commands, masks."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import os
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from house import draw_rooms, trace_one_batch
+from mask_pictures import IMAGES, TABLES, draw_legend, draw_masks
 
 from skexplain._cli import _parser
 
@@ -25,6 +26,15 @@ class OneBatch(Directive):
         """Put the tree of calls into the page."""
         lines = [f"{room:<12}{'  ' * depth}{name}" for depth, room, name in trace_one_batch()]
         return [_verbatim("\n".join(lines))]
+
+
+class MaskPictures(Directive):
+    """Masks of tables and of images, coloured by what they mean."""
+
+    def run(self):
+        """Put the pictures into the page."""
+        pictures = [draw_legend(), draw_masks(TABLES), draw_masks(IMAGES)]
+        return [nodes.raw("", "".join(pictures), format="html")]
 
 
 class CommandLine(Directive):
@@ -61,5 +71,6 @@ def setup(app):
     """Register the directives."""
     app.add_directive("rooms", Rooms)
     app.add_directive("one-batch", OneBatch)
+    app.add_directive("mask-pictures", MaskPictures)
     app.add_directive("command-line", CommandLine)
     return {"parallel_read_safe": True}

@@ -143,7 +143,8 @@ class BaseExplanationEstimator(PrefixedParameters):
             if not term.penalty.allows_mixed_precision:
                 raise ValueError(
                     f"mixed_precision must be False with {type(term.penalty).__name__}, which "
-                    f"needs float32; got mixed_precision={self.mixed_precision}."
+                    f"needs float32; got mixed_precision={self.mixed_precision}. See "
+                    f"docs/scaling.md."
                 )
 
     def _make_net(self, **kwargs):
@@ -232,7 +233,8 @@ class BaseExplanationEstimator(PrefixedParameters):
             problem = "fitted with masks that mark no feature as irrelevant"
         if problem:
             warnings.warn(
-                f"{type(self).__name__} is {problem}: it learns from labels alone.",
+                f"{type(self).__name__} is {problem}: it learns from labels alone. See "
+                f"docs/masks.md#rows-without-a-mask.",
                 MissingExplanationWarning,
                 stacklevel=4,
             )

@@ -219,7 +219,7 @@ def refuse_compile(estimator, what="a gradient penalty"):
         raise ValueError(
             f"compile must be False with {what}: torch.compile neither differentiates twice nor "
             f"runs on intervals; got compile={estimator.compile}. Pass the module as it was before "
-            f"torch.compile."
+            f"torch.compile. See docs/limits.md#networks."
         )
 
 

@@ -72,7 +72,7 @@ def _check_channel_axis(shape):
     if len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4:
         raise ValueError(
             f"X must have its channels on axis 1, got images of shape {shape[1:]}, which looks "
-            f"like channels last: use X.transpose(0, 3, 1, 2)."
+            f"like channels last: use X.transpose(0, 3, 1, 2). See docs/networks.md."
         )
 
 
@@ -149,7 +149,7 @@ def check_donors(estimator, terms, n_penalised):
         raise ValueError(
             f"mask must mark something irrelevant in at least 2 samples (of positive "
             f"sample_weight, and not held out), since {type(estimator).__name__} takes the values "
-            f"of other rows; got 1 sample."
+            f"of other rows; got 1 sample. See docs/limits.md#data."
         )
 
 

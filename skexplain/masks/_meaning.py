@@ -218,7 +218,7 @@ def _read_rows(rows, shape, relevant):
     if len(rows) != shape[0]:
         raise ValueError(
             f"mask must hold one mask or None per row of X when it is a list: {shape[0]} entries, "
-            f"got {len(rows)}."
+            f"got {len(rows)}. See docs/masks.md#shapes."
         )
     given = np.flatnonzero([row is not None for row in rows])
     for row in given:
@@ -246,7 +246,10 @@ def _as_marks(mask):
         with suppress(ValueError):
             values = np.array([np.asarray(row).tolist() for row in values])
     if values.dtype.kind not in "buif":
-        raise TypeError(f"{expected}; got {type(mask).__name__} of dtype {values.dtype}.")
+        raise TypeError(
+            f"{expected}; got {type(mask).__name__} of dtype {values.dtype}. See "
+            f"docs/masks.md#values."
+        )
     return values
 
 
@@ -284,7 +287,8 @@ def _raise_illegal(row, rows, total):
     hint = " Divide a 0..255 image by 255 (or compare it with 0)." if example > 1 else ""
     raise ValueError(
         f"mask must hold bool, numbers in [0, 1] or NaN (unknown); got {example} in "
-        f"{len(rows)} of {total} rows, at rows {_shorten(rows.tolist())}.{hint}"
+        f"{len(rows)} of {total} rows, at rows {_shorten(rows.tolist())}.{hint} See "
+        f"docs/masks.md#values."
     )
 
 

@@ -65,5 +65,5 @@ def _describe(got, shape):
         hint = f" A 1-D mask must have {shape[1]} values, one per column."
     return (
         f"mask must have shape {' or '.join(forms)} beside X of shape {tuple(shape)}, or "
-        f"{one} for one mask for all rows; got {tuple(got)}.{hint}"
+        f"{one} for one mask for all rows; got {tuple(got)}.{hint} See docs/masks.md#shapes."
     )

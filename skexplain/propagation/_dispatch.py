@@ -147,7 +147,7 @@ class Propagated:
             f"module must be made of operations that {cls.kind} have a rule for; got {name!r} "
             f"({room}.{getattr(function, '__name__', name)}){because}. Write the network without "
             f"it, or teach it: skexplain.propagation.{cls.register}({name!r}, rule), where "
-            f"rule takes the arguments of the operation."
+            f"rule takes the arguments of the operation. See docs/limits.md#networks."
         )
 
     @classmethod
@@ -350,7 +350,7 @@ def run(module, value):
     if _is_compiled(module):
         raise UnsupportedOperationError(
             f"module must not be compiled for {value.kind}; got one that torch.compile has made. "
-            f"Use the module that it was made from."
+            f"Use the module that it was made from. See docs/limits.md#networks."
         )
     output = module(value)
     if not isinstance(output, type(value)):

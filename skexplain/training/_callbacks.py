@@ -38,7 +38,7 @@ class WeightKeeper:
         raise DivergenceError(
             f"The loss is not finite in epoch {self.net.epoch_} (train_loss = {loss}). The "
             f"weights of the last good epoch are kept. Lower lr or alpha, or look at the scale "
-            f"of X and of the module's outputs."
+            f"of X and of the module's outputs. See docs/estimators.md#what-happens-when."
         )
 
 

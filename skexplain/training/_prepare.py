@@ -69,14 +69,14 @@ class PrepareModule:
             kind = ValueError if isinstance(error, ValueError) else RuntimeError
             raise kind(
                 f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: {error}"
-                f"{channel}"
+                f"{channel} See docs/networks.md."
             ) from error
         expected = (len(x), self.n_outputs)
         if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
             got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
             raise ValueError(
                 f"module must return outputs of shape (rows, {self.n_outputs}), here {expected} "
-                f"for {expected[0]} rows; got {got}."
+                f"for {expected[0]} rows; got {got}. See docs/networks.md."
             )
         module.train()
 
