@@ -1,7 +1,5 @@
 """``skexplain compare``."""
 
-import sys
-
 from .. import studies
 from ._options import add_n_jobs, positive
 
@@ -59,7 +57,7 @@ def compare(arguments):
         seeds=arguments.seeds,
         max_epochs=arguments.epochs,
         n_jobs=arguments.n_jobs,
-        progress=sys.stderr.isatty(),
+        progress=True,
     )
     # The numbers first: a file that cannot be written must not cost them.
     print(studies.format_table(studies.summarise(rows)))

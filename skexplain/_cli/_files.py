@@ -73,7 +73,7 @@ def _read_array(content, key, path):
     except Exception as error:
         raise ValueError(
             f"{path}: array {key!r} must hold numbers or text, not objects, and be intact: "
-            f"{_text(error)}"
+            f"{_text(error)} Labels of a DataFrame are stored as y.to_numpy(dtype=str)."
         ) from error
 
 

@@ -66,9 +66,6 @@ def _make_folder(folder):
 
 
 def _run(study, arguments):
-    is_terminal = sys.stderr.isatty()
-    if not is_terminal:
-        _tell_state(study, arguments)
     try:
         return run_study(
             study,
@@ -76,7 +73,7 @@ def _run(study, arguments):
             folder=arguments.folder,
             n_jobs=arguments.n_jobs,
             scheduler=arguments.scheduler,
-            progress=is_terminal,
+            progress=True,
         )
     except KeyboardInterrupt:
         _tell_state(study, arguments)

@@ -130,7 +130,7 @@ data : :class:`~sklearn.utils.Bunch`
     spurious_mask : bool ndarray of shape (n_samples, 64, 64)
         True on the square alone: the mask of a user who knows the trap and not the reasons.
         All False without a square.  Where pixels are exchanged between rows, as by
-        :class:`~skexplain.SwapExClassifier`, prefer ``spurious_mask.any(axis=0, keepdims=True)``:
+        :class:`~skexplain.SwapExClassifier`, prefer ``pool_masks(spurious_mask)``:
         a row of the other class has its square elsewhere, and nothing marked where this one is.
     groups : int ndarray of shape (n_samples,)
         Their groups: the labels.  Label and square together make the same groups.

@@ -196,7 +196,7 @@ class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
     Mark a place in every row where it must not matter, also where the trap is absent: marks of a
     word only in the texts that hold it, or of a ruler only in the images that show one, do not tell
     what it is to be exchanged for, and every ruler is exchanged for a ruler.  If no reasons stand
-    there, ``mask.any(axis=0, keepdims=True)`` marks all places in all rows.
+    there, ``skexplain.masks.pool_masks(mask)`` marks all places in all rows.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         if not partial and len(np.unique(encoded[rows])) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs rows of at least two classes (of positive "
-                f"sample_weight); got one class only, {self.classes_[encoded[rows[0]]]!r}."
+                f"sample_weight); got one class only, {self.classes_[encoded[rows[0]]]}."
             )
         return encoded
 

@@ -73,8 +73,15 @@ class _GradReg:
     def _interpret_mask(self, mask, X):
         if self.layer is None or mask is None:
             return super()._interpret_mask(mask, X)
+        shape = _shape_of(mask)
+        if len(shape) > 2:
+            what = "row of concepts" if self.concepts is not None else f"unit of {self.layer!r}"
+            raise ValueError(
+                f"mask must have two axes with layer={self.layer!r}, one column per {what}, and a "
+                f"row per row of X or one for all; got shape {shape}. See docs/networks.md."
+            )
         # Any number of columns: the right one is known once there is a network.
-        return interpret_mask(mask, (len(X), _count_columns(mask)), marks=self.mask_marks)
+        return interpret_mask(mask, (len(X), shape[-1] if shape else 0), marks=self.mask_marks)
 
     def _training_data(self, net, data, device):
         training = super()._training_data(net, data, device)
@@ -83,14 +90,14 @@ class _GradReg:
         return training
 
 
-def _count_columns(mask):
-    """Length of the last axis of a mask; 0 where there is none, which is refused elsewhere."""
+def _shape_of(mask):
+    """Shape of a mask, or of the rows of a list that have one; () where there is none."""
     if isinstance(mask, (list, tuple)) or getattr(mask, "dtype", None) is np.dtype("O"):
         mask = [row for row in mask if row is not None]
     try:
-        return np.shape(mask)[-1]
-    except (IndexError, ValueError):  # no axis, or rows of different lengths
-        return 0
+        return np.shape(mask)
+    except ValueError:  # rows of different lengths, which are refused elsewhere
+        return ()
 
 
 def _try_masks(terms, module, training):

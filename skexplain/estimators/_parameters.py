@@ -173,9 +173,10 @@ def inherit_parameters(cls):
         constraints.update(vars(base).get("_parameter_constraints", {}))
     cls._parameter_constraints = constraints
     _write_texts(cls, texts)
-    for name in ("fit", "partial_fit"):
-        if name in vars(cls):
-            _write_texts(vars(cls)[name], texts)
+    for base in cls.__mro__:  # a mixin that is no estimator by itself has methods, too
+        for name in ("fit", "partial_fit"):
+            if "%(" in (getattr(vars(base).get(name), "__doc__", None) or ""):
+                _write_texts(vars(base)[name], texts)
     _write_signature(cls)
 
 
@@ -215,11 +216,13 @@ def _passes_on(function):
 
 def refuse_compile(estimator, what="a gradient penalty"):
     """Refuse to compile a network whose input gradient is trained on, or that is propagated."""
-    if estimator.compile or hasattr(estimator.module, "_orig_mod"):
+    wanted, got = "compile must be False", estimator.compile
+    if hasattr(estimator.module, "_orig_mod"):
+        wanted, got = "module must be as it was before torch.compile", "a compiled one"
+    if got:
         raise ValueError(
-            f"compile must be False with {what}: torch.compile neither differentiates twice nor "
-            f"runs on intervals; got compile={estimator.compile}. Pass the module as it was before "
-            f"torch.compile. See docs/limits.md#networks."
+            f"{wanted} with {what}, got {got}: torch.compile neither differentiates twice nor runs "
+            f"on intervals. See docs/limits.md#networks."
         )
 
 

@@ -47,6 +47,9 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     ValueError
         If X is no finite dense array with rows, or, at prediction, of another shape than at fit.
     """
+    if not reset and len(estimator.input_shape_) > 1:
+        # scikit-learn would count axis 1 as features.
+        _check_row_shape(estimator, np.shape(X)[1:])
     numeric_targets = is_regressor(estimator) and not isinstance(y, str)
     checked = validate_data(
         estimator,
@@ -60,12 +63,17 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     )
     array = checked if isinstance(y, str) and y == "no_validation" else checked[0]
     _check_channel_axis(array.shape)
-    if not reset and array.shape[1:] != estimator.input_shape_:
-        raise ValueError(
-            f"X must have rows of shape {estimator.input_shape_} as at fit, got {array.shape[1:]}."
-        )
+    if not reset:
+        _check_row_shape(estimator, array.shape[1:])
     check_float32(array)
     return checked
+
+
+def _check_row_shape(estimator, shape):
+    if shape != estimator.input_shape_:
+        raise ValueError(
+            f"X must have rows of shape {estimator.input_shape_} as at fit, got {shape}."
+        )
 
 
 def _check_channel_axis(shape):

@@ -20,7 +20,14 @@ The meaning, for those who write estimators
 from ._build import mask_from_boxes, mask_from_labels, mask_from_polygons
 from ._coco import mask_from_coco
 from ._columns import mask_from_columns, mask_from_words
-from ._combine import MaskCoverage, invert_mask, mask_coverage, resize_mask, union_masks
+from ._combine import (
+    MaskCoverage,
+    invert_mask,
+    mask_coverage,
+    pool_masks,
+    resize_mask,
+    union_masks,
+)
 from ._files import mask_from_folder
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
@@ -42,6 +49,7 @@ __all__ = [
     "mask_from_labels",
     "mask_from_polygons",
     "mask_from_words",
+    "pool_masks",
     "resize_mask",
     "union_masks",
 ]

@@ -64,7 +64,9 @@ def mask_from_columns(X, columns, *, match="name"):
         return _mark_inputs(X, columns)
     names = _names_of(X)
     if match == "name":
-        _check_names(columns, names, "columns")
+        before = set(getattr(X, "feature_names_in_", ()))
+        hint = ' They are columns before it: match="input".' if before.issuperset(columns) else ""
+        _check_names(columns, names, "columns", hint)
         return np.isin(names, columns)[None]
     if match != "regex":
         raise ValueError(f'match must be "name", "regex" or "input"; got {match!r}.')
@@ -185,7 +187,7 @@ def _names_of(X):
     return [str(value) for value in names]
 
 
-def _check_names(wanted, names, argument):
+def _check_names(wanted, names, argument, hint=""):
     """Refuse names that are not there, and show those that are close."""
     known = set(names)
     absent = [name for name in wanted if name not in known]
@@ -193,8 +195,9 @@ def _check_names(wanted, names, argument):
         return
     lower = {name.lower(): name for name in names}
     close = [lower[match] for match in get_close_matches(absent[0].lower(), lower, n=3)]
-    hint = f" Close to {absent[0]!r}: {close}." if close else f" There are {shorten(names)}."
-    raise ValueError(f"{argument}: {shorten(absent)} not found among {len(names)} names.{hint}")
+    others = f" Close to {absent[0]!r}: {close}." if close else f" There are {shorten(names)}."
+    found = f"{argument}: {shorten(absent)} not found among {len(names)} names."
+    raise ValueError(f"{found}{hint or others}")
 
 
 def _mark_inputs(transformer, columns):

@@ -110,6 +110,37 @@ def union_masks(*masks):
     return union
 
 
+def pool_masks(mask):
+    """Mark for all rows what is marked in any of them.
+
+    Where only the rows that have a trap mark it, a swap exchanges traps among these.  The places of
+    all traps, marked in all rows, let traps come and go, if no reasons stand there.
+
+    Parameters
+    ----------
+    mask : array-like or list of (array-like or None)
+        Masks as `fit` takes them.
+
+    Returns
+    -------
+    mask : ndarray of shape (1, ...)
+        The largest value over the rows, entry by entry; unknown (NaN) entries do not count, and
+        are unknown only where they are in all rows.
+
+    Raises
+    ------
+    ValueError
+        If the mask is not legal, or a list in which no row has one.
+
+    Examples
+    --------
+    >>> from skexplain.masks import pool_masks
+    >>> pool_masks([[0, 1, 0], None, [0, 0, 1]])
+    array([[0., 1., 1.]], dtype=float32)
+    """
+    return np.fmax.reduce(as_mask_array(mask), axis=0, keepdims=True)
+
+
 def invert_mask(mask):
     """Mark what is not marked, and the other way round.
 

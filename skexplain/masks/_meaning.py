@@ -236,7 +236,8 @@ def _as_marks(mask):
     """Make an array of bool or real numbers, without a copy where it is one."""
     expected = "mask must hold bool, numbers in [0, 1] or NaN (unknown), or be None"
     if isinstance(mask, (str, bytes, dict, set, Real)):
-        raise TypeError(f"{expected}; got {type(mask).__name__}.")
+        names = " For names of columns see mask_from_columns." if isinstance(mask, str) else ""
+        raise TypeError(f"{expected}; got {type(mask).__name__}.{names}")
     try:
         values = np.asarray(mask)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: some torch tensors

@@ -61,6 +61,8 @@ def _describe(got, shape):
     hint = ""
     if tuple(got) in {tuple(legal[1:]) for legal in legal_shapes(shape)}:
         hint = f" For one mask for all rows use mask.reshape{(1, *got)}."
+    elif tuple(got[1:]) in {tuple(legal[1:]) for legal in legal_shapes(shape)}:
+        hint = " Rows without a mask: None in a list, or NaN."
     elif len(shape) == 2 and len(got) == 1:
         hint = f" A 1-D mask must have {shape[1]} values, one per column."
     return (

@@ -25,7 +25,8 @@ def make_mask_scorer(metric, *, greater_is_better=True, mask=None, **kwargs):
     greater_is_better : bool, default=True
         Whether a greater value is better; if not, the score is its negative.
     mask : array-like of shape (1, ...) or (n_features,), default=None
-        One mask for all rows, for where none is passed.
+        One mask for all rows; the scorer then asks for none.  So is a `Pipeline` scored that makes
+        other columns of X: a scorer sees X before it, `fit` takes the masks of what comes out.
     **kwargs
         Further arguments of the metric.  Give an integer `random_state`: all candidates of a search
         then meet the same perturbations.
@@ -82,7 +83,7 @@ def swap_accuracy_scorer(*, mask=None, n_repeats=5, random_state=0):
     Parameters
     ----------
     mask : array-like of shape (1, ...) or (n_features,), default=None
-        One mask for all rows, for where none is passed, see :func:`make_mask_scorer`.
+        One mask for all rows, in place of those that are passed, see :func:`make_mask_scorer`.
     n_repeats : int, default=5
         Over how many random swaps the mean is taken.
     random_state : int, RandomState instance or None, default=0
@@ -92,7 +93,7 @@ def swap_accuracy_scorer(*, mask=None, n_repeats=5, random_state=0):
     -------
     scorer : callable
         ``scorer(estimator, X, y, mask=mask)`` returns a float.  It asks for ``mask`` when metadata
-        routing is on.
+        routing is on, unless it was made with one.
 
     See Also
     --------
@@ -131,7 +132,7 @@ def worst_of_clean_and_swapped_scorer(*, mask=None, n_repeats=5, random_state=0)
     Parameters
     ----------
     mask : array-like of shape (1, ...) or (n_features,), default=None
-        One mask for all rows, for where none is passed, see :func:`make_mask_scorer`.
+        One mask for all rows, in place of those that are passed, see :func:`make_mask_scorer`.
     n_repeats : int, default=5
         Over how many random swaps the mean is taken.
     random_state : int, RandomState instance or None, default=0
@@ -141,7 +142,7 @@ def worst_of_clean_and_swapped_scorer(*, mask=None, n_repeats=5, random_state=0)
     -------
     scorer : callable
         ``scorer(estimator, X, y, mask=mask)`` returns a float.  It asks for ``mask`` when metadata
-        routing is on.
+        routing is on, unless it was made with one.
 
     See Also
     --------
@@ -228,7 +229,7 @@ class MetadataScorer:
     needs : {"mask", "group_labels"}
         The argument it needs.
     default : object, default=None
-        Its value where none is passed; None: there must be one.
+        Its value, so that none is asked for; None: one must be passed.
     sign : {1, -1}, default=1
         -1 where smaller values are better.
     kwargs : dict, default={}
@@ -241,7 +242,7 @@ class MetadataScorer:
         self.default = default
         self.sign = int(sign)
         self.kwargs = dict(kwargs or {})
-        self._requests = {needs: True}
+        self._requests = {needs: default is None}
         if self._accept_sample_weight():
             self._requests["sample_weight"] = None
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.metrics import accuracy_score
-from tqdm.auto import tqdm
 
 from ..metrics import mean_group_accuracy, worst_group_accuracy
 from ._catalogue import DATASETS, DEFAULTS, ESTIMATORS, WITHOUT_MASKS
 from ._parallel import one_thread
 from ._parallel import warm_up as _warm_up
+from ._progress import progress_bar
 
 #: Measures of a row, all better when higher.
 SCORES = ("accuracy", "mean_group", "worst_group")
@@ -69,7 +69,8 @@ def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1,
     cells = _cells(datasets, estimators, range(seeds) if isinstance(seeds, int) else seeds)
     run = Parallel(n_jobs=n_jobs, return_as="generator")
     rows = run(delayed(run_cell)(cell, max_epochs) for cell in cells)
-    return list(tqdm(rows, total=len(cells), unit="fit", disable=not progress, leave=False))
+    bar = progress_bar(rows, total=len(cells), unit="fit", disable=not progress, leave=False)
+    return list(bar)
 
 
 def _cells(datasets, estimators, seeds):

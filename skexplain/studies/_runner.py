@@ -5,10 +5,9 @@ import traceback
 from contextlib import closing
 from functools import partial
 
-from tqdm.auto import tqdm
-
 from ._all_studies import get_study
 from ._parallel import run_unordered
+from ._progress import progress_bar
 from ._results import StudyResults
 from ._store import Store, to_plain
 from ._study import SCALES
@@ -74,7 +73,7 @@ def run_study(
         outcomes = run_unordered(
             partial(_run_cell, study), missing, n_jobs=n_jobs, scheduler=scheduler
         )
-        bar = tqdm(
+        bar = progress_bar(
             outcomes,
             desc=study.name,
             initial=len(cells) - len(missing),

@@ -37,7 +37,15 @@ _OPTIMIZERS = {name: each for name, each in vars(torch.optim).items() if isinsta
 
 @dataclass(frozen=True)
 class TestRows:
-    """A test set; without groups the classes are the groups."""
+    """A test set; without groups the classes are the groups.
+
+    Attributes
+    ----------
+    X, y : ndarray
+        Rows and their labels.
+    groups : ndarray of shape (n,) or None
+        Group of each row, of which the worst and the mean are told.
+    """
 
     __test__ = False  # no test of pytest's
 
@@ -53,7 +61,7 @@ class Task:
     Attributes
     ----------
     X, y, mask : ndarray
-        Training rows; a row of `mask` that is all NaN is not annotated.
+        Training rows; a mask of one row is that of all, a row that is all NaN is not annotated.
     tests : dict of str to TestRows
         Test sets by name.
     X_without : ndarray of the shape of X or None

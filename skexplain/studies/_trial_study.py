@@ -14,9 +14,16 @@ class TrialStudy(Study):
     Attributes
     ----------
     methods : dict of str to dict
-        Descriptions of methods, see `run_trial`, with further entries: ``controls``, names in
-        `CONTROLS`, to be run beside it; ``without_masks``, True for methods that take none, which
-        all others are held against; ``ceiling``, True to run it on rows without the shortcut, too.
+        Descriptions of methods, by entries:
+
+        - ``estimator``: name of a class of the package, ``params``: its parameters, ``module``:
+          name of a network (default: "auto");
+        - ``grid``, ``scoring``: candidates, and how they are compared on the training rows,
+          "accuracy" (balanced), "swapped" or "worst-of-clean-and-swapped";
+        - ``controls``: which of "off", "shuffled", "everywhere", "reweighted" and "empty" are run
+          beside it, ``off``: parameters that switch its mask term off;
+        - ``without_masks``: True for methods that take none, which all others are held against;
+        - ``ceiling``: True to run it on rows without the shortcut, too.
     panels : tuple of str
         Factors that tell comparisons apart, such as ("dataset", "test").
     measure : str
@@ -26,7 +33,7 @@ class TrialStudy(Study):
     x : str or None
         A further factor, along the horizontal axis of the pictures; None: methods in rows.
     keep_predictions : bool
-        See `run_trial`.
+        Whether the predictions of each test set are stored, so that models can be compared.
     """
 
     methods: dict

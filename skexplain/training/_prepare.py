@@ -65,7 +65,7 @@ class PrepareModule:
             with torch.no_grad():
                 outputs = module(x)
         except (RuntimeError, ValueError) as error:
-            channel = " A convolution expects a channel: X[:, None]." if x.ndim == 3 else ""
+            channel = ". A convolution expects a channel: X[:, None]." if x.ndim == 3 else "."
             kind = ValueError if isinstance(error, ValueError) else RuntimeError
             raise kind(
                 f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: {error}"
@@ -183,12 +183,16 @@ def module_factory(module, prefixed):
     Raises
     ------
     ValueError
-        If the module takes no such parameter.
+        If the module takes no such parameter, or is an instance and takes none.
     """
     if isinstance(module, nn.Module):
-        if not prefixed:
-            return _Copy(module)
-        module = type(module)
+        if prefixed:
+            raise ValueError(
+                f"module__{next(iter(prefixed))} must go with a class or function: got an instance "
+                f"of {type(module).__name__}, which is copied with its weights. Pass "
+                f"module={type(module).__name__}, or the instance alone. See docs/networks.md."
+            )
+        return _Copy(module)
     try:
         parameters = inspect.signature(module).parameters
     except (TypeError, ValueError):  # no signature to be had: the call itself will tell

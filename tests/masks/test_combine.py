@@ -12,6 +12,7 @@ from skexplain.masks import (
     interpret_mask,
     invert_mask,
     mask_coverage,
+    pool_masks,
     resize_mask,
     union_masks,
 )
@@ -88,6 +89,18 @@ def test_union_of_bool(first, data):
     union = union_masks(first, second, np.zeros((1, *first.shape[1:]), dtype=bool))
     assert union.dtype == bool
     np.testing.assert_array_equal(union, first | second)
+
+
+@given(SOFT)
+def test_pooled_masks_are_the_union_of_all_rows(mask):
+    pooled = pool_masks(mask)
+    assert pooled.shape == (1, *mask.shape[1:])
+    np.testing.assert_array_equal(pooled, union_masks(*mask[:, None]))
+    # A row that marks nothing adds what is known; one without a mask adds nothing.
+    np.testing.assert_array_equal(pool_masks([*mask, None]), pooled)
+    np.testing.assert_array_equal(
+        pool_masks([*mask, np.zeros_like(mask[0])]), np.nan_to_num(pooled)
+    )
 
 
 @given(SOFT, st.data())

@@ -170,6 +170,22 @@ def test_one_mask_for_all_rows_works_without_routing(make_scorer):
     assert search.best_params_ == {"column": 0}
 
 
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("make_scorer", MASK_SCORERS)
+def test_a_mask_of_its_own_scores_a_pipeline_that_makes_other_columns(make_scorer, routing):
+    X, y, mask = make_problem(120)
+    twice = FunctionTransformer(np.tile, kw_args={"reps": (1, 2)})
+    model = make_pipeline(twice, LeansOn()).set_params(leanson__column=3)
+    for_fit = {"mask" if routing else "leanson__mask": np.tile(mask, (1, 2))}
+    scorer = make_scorer(mask=[[0, 0, 0, 1]])
+    with sklearn.config_context(enable_metadata_routing=routing):
+        scores = cross_val_score(model, X, y, scoring=scorer, cv=CV, params=for_fit)
+    assert np.isfinite(scores).all()
+    assert scorer(model.fit(X, y), X, y) == pytest.approx(
+        make_scorer()(model, X, y, mask=[[0, 0, 0, 1]])
+    )
+
+
 @pytest.mark.parametrize("make_scorer", [*MASK_SCORERS, *GROUP_SCORERS])
 def test_without_routing_the_error_says_what_to_do(make_scorer):
     X, y, mask = make_problem()
