@@ -53,10 +53,10 @@ IMAGES = (
 )
 
 LEGEND = (
-    ("irrelevant", "must not matter"),
-    ("degree", "must matter less"),
-    ("relevant", "may matter"),
-    ("unknown", "unknown"),
+    ("irrelevant", 1, "must not matter"),
+    ("irrelevant", 0.5, "half of that"),
+    ("relevant", None, "may matter"),
+    ("unknown", None, "unknown"),
 )
 
 
@@ -78,11 +78,10 @@ def draw_masks(examples):
 
 def draw_legend():
     """Say what the colours mean, as HTML."""
-    shades = {"irrelevant": 1.0, "degree": 0.5}
     entries = (
-        f"<figure>{_svg(1, 1, [_square(0, 0, name, shades.get(name))])}"
+        f"<figure>{_svg(1, 1, [_square(0, 0, kind, degree)])}"
         f"<figcaption>{escape(text)}</figcaption></figure>"
-        for name, text in LEGEND
+        for kind, degree, text in LEGEND
     )
     return _row(entries, "mask-legend")
 
@@ -94,7 +93,7 @@ def _row(figures, kind=""):
 def _figure(caption, mask, marks, shape):
     irrelevance, known = meaning(mask, shape, marks)
     if len(shape) == 2:
-        given = [["NaN"] * shape[1] if row is None else row for row in mask]
+        given = [["–"] * shape[1] if row is None else row for row in mask]
         given = np.broadcast_to(np.array(given, dtype=object), shape)
         picture = _grid(irrelevance, known, given)
     else:
@@ -111,7 +110,8 @@ def meaning(mask, shape, marks):
     values = torch.as_tensor(np.asarray(masks.take(np.arange(shape[0]))))
     irrelevance, known = masks.degrees(values)
     known = torch.ones_like(irrelevance, dtype=torch.bool) if known is None else known
-    return tuple(np.broadcast_to(part.numpy(), shape) for part in (irrelevance, known))
+    known = known.numpy() & masks.annotated.reshape(-1, *[1] * (len(shape) - 1))
+    return np.broadcast_to(irrelevance.numpy(), shape), np.broadcast_to(known, shape)
 
 
 def _grid(irrelevance, known, given):
