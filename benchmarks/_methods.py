@@ -71,7 +71,7 @@ METHODS = {
         HINTClassifier(attribution="input_gradient"), "1 F, 1 B, and B through both"
     ),
     "Grad-CAM": Method(
-        GradCAMRegClassifier(), "2 F, 1 B to a layer, and B through all", networks=("CNN",)
+        GradCAMRegClassifier(), "1 F, 1 B to a layer, and B through all", networks=("CNN",)
     ),
     "influence": Method(InfluenceRegClassifier(), "2 F, 3 B, two of them to be differentiated"),
     "two-stage": Method(TwoStageExplanationClassifier(), "1 F, 1 B, 2 f, mapping twice", 2),
