@@ -1,6 +1,7 @@
 """Tables of methods beside their controls, and of what is gained over them."""
 
 import math
+from dataclasses import replace
 
 from ._controls import CONTROLS
 from ._published import find_published
@@ -55,7 +56,16 @@ def gains_table(study, rows, factors, measure, baseline):
         "± is the standard deviation over seeds; gains are over the seeds that both have, se their "
         "standard error."
     )
-    return Table(f"{study.title}: {measure}", columns, body, note)
+    return _without_empty(Table(f"{study.title}: {measure}", columns, body, note), "published")
+
+
+def _without_empty(table, column):
+    """Leave a column out where no row has anything in it."""
+    place = table.columns.index(column)
+    if any(line[place] for line in table.rows):
+        return table
+    columns, *rows = ((*line[:place], *line[place + 1 :]) for line in (table.columns, *table.rows))
+    return replace(table, columns=columns, rows=rows)
 
 
 def _gains(cells, method, masks, measure, baseline):

@@ -64,7 +64,6 @@ def test_gains_by_hand():
         "test": "clean",
         "method": "m",
         "with masks": "0.850 ± 0.071",
-        "published": "",
         "off": "0.700 ± 0.141",
         "shuffled": "0.500 ± 0.000",
         "gain over label-only": "+0.300 (se 0.000)",

@@ -210,7 +210,9 @@ def _draw_regions(rows):
         for label, look in enumerate(_LOOKS):
             points = bands.data[bands.target == label]
             ax.plot(*points.T, linestyle="", color="black", markersize=3, **look)
-        ax.set_title(f"{row['method']}\nsteady to {row['steadiness']:.2f}", fontsize=9)
+        ax.set_title(
+            f"{row['method']}, seed {row['seed']}\nsteady to {row['steadiness']:.2f}", fontsize=9
+        )
         ax.set_xlabel("x1, the reason")
         ax.set_ylabel("x2, irrelevant")
     for ax in axes.flat[len(shown) :]:
