@@ -59,9 +59,8 @@ def test_every_public_name_is_in_the_reference(name):
 def test_no_docstring_has_a_gap():
     """What estimators share is written into their texts when their classes are made."""
     for name, thing in PUBLIC.items():
-        members = [thing, *(inspect.getmembers(thing) if inspect.isclass(thing) else [])]
-        for member in members:
-            _, value = member if isinstance(member, tuple) else (name, member)
+        members = dict(inspect.getmembers(thing)) if inspect.isclass(thing) else {}
+        for value in (thing, *members.values()):
             assert "%(" not in (inspect.getdoc(value) or ""), (name, value)
 
 
