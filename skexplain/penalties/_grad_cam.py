@@ -6,7 +6,7 @@ from torch.nn import functional
 from ._base import Penalty, point_at
 from ._checks import check_layer, check_option
 from ._input_gradient import _score
-from ._layers import output_at, run_to_layer, trainable_gradient
+from ._layers import check_input_gradient, output_at, run_to_layer, trainable_gradient
 
 ATTRIBUTIONS = ("grad_cam", "input_gradient")
 
@@ -142,9 +142,11 @@ class HINTPenalty(Penalty):
         return masks.annotated
 
     def check_module(self, module, x):
-        """Refuse a layer that is not there or has no map."""
+        """Refuse a layer that is not there or has no map, and an input without a gradient."""
         if self.reads_layer:
             _run_to_map(module, x, self.layer)
+        else:
+            check_input_gradient(module, x)
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the distance at the clean rows, shape (rows,)."""

@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 from ._base import Penalty, point_at
 from ._input_gradient import _score
-from ._layers import trainable_gradient
+from ._layers import check_input_gradient, trainable_gradient
 
 
 class InfluencePenalty(Penalty):
@@ -52,12 +52,13 @@ class InfluencePenalty(Penalty):
     allows_mixed_precision = False
 
     def check_module(self, module, x):
-        """Refuse a network in which nothing is trained."""
+        """Refuse a network in which nothing is trained, or without a gradient at the input."""
         if not any(parameter.requires_grad for parameter in module.parameters()):
             raise ValueError(
                 "module must have parameters that require a gradient: their influence is "
                 "penalised; got none."
             )
+        check_input_gradient(module, x)
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the penalty at the clean rows, shape (rows,)."""

@@ -4,7 +4,7 @@ import torch
 
 from ._base import Penalty, point_at
 from ._checks import check_option
-from ._layers import trainable_gradient
+from ._layers import check_input_gradient, trainable_gradient
 
 OUTPUTS = (
     "log_prob_sum",
@@ -56,6 +56,10 @@ class InputGradientPenalty(Penalty):
         self.output = output
         self.norm = norm
         self.sign = sign
+
+    def check_module(self, module, x):
+        """Refuse a network without a gradient at the input."""
+        check_input_gradient(module, x)
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the penalty at the clean rows, shape (rows,)."""

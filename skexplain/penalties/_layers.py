@@ -162,6 +162,35 @@ def output_at(point, layer):
     return output
 
 
+def check_input_gradient(module, x):
+    """Refuse a network whose outputs have no gradient at the input.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    x : float32 Tensor of shape (rows, ...)
+        A few rows.
+
+    Raises
+    ------
+    ValueError
+        If nothing that depends on `x` and can be differentiated reaches the outputs.
+    """
+    x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        outputs = module(x)
+    gradient = None
+    if outputs.requires_grad:
+        (gradient,) = torch.autograd.grad(outputs.sum(), x, allow_unused=True)
+    if gradient is None:
+        raise ValueError(
+            "module must pass a gradient to X, which the penalty reads; got none: X is detached or "
+            "made integer on the way, as for an embedding. SwapExClassifier needs no gradient. "
+            "See docs/limits.md#networks."
+        )
+
+
 def trainable_gradient(score, at):
     """Gradient of the sum of `score` at a tensor, which can be differentiated again.
 

@@ -5,6 +5,7 @@ import torch
 from ._base import PerturbationPenalty
 from ._box import irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
+from ._layers import check_input_gradient
 
 
 class WorstCasePenalty(PerturbationPenalty):
@@ -49,6 +50,10 @@ class WorstCasePenalty(PerturbationPenalty):
         self.step_size = step_size
         self.random_start = random_start
         self.clip = clip
+
+    def check_module(self, module, x):
+        """Refuse a network without a gradient at the input."""
+        check_input_gradient(module, x)
 
     def move(self, module, rows, donors=None, generator=None):
         """Climb the label loss inside the box; shape of ``rows.x``."""

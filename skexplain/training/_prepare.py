@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ class PrepareModule:
             raise TypeError(f"module must give a torch.nn.Module, got {type(module).__name__}.")
         module = module.to(device)
         example = self._example_on(device)
-        self._check_outputs(module, example)
+        _warn_of_probabilities(self._check_outputs(module, example))
         return arrange_channels_last(module, example)
 
     def check_penalties(self, module, penalties, device):
@@ -59,17 +60,17 @@ class PrepareModule:
         return torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
 
     def _check_outputs(self, module, x):
-        """Run a few rows; this also materialises lazy layers."""
+        """Run a few rows, which also materialises lazy layers, and return the outputs."""
         module.eval()
         try:
             with torch.no_grad():
                 outputs = module(x)
         except (RuntimeError, ValueError) as error:
-            channel = ". A convolution expects a channel: X[:, None]." if x.ndim == 3 else "."
+            channel = " A convolution expects a channel: X[:, None]." if x.ndim == 3 else ""
             kind = ValueError if isinstance(error, ValueError) else RuntimeError
             raise kind(
-                f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: {error}"
-                f"{channel} See docs/networks.md."
+                f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: "
+                f"{str(error).rstrip().rstrip('.')}.{channel} See docs/networks.md."
             ) from error
         expected = (len(x), self.n_outputs)
         if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
@@ -79,6 +80,21 @@ class PrepareModule:
                 f"for {expected[0]} rows; got {got}. See docs/networks.md."
             )
         module.train()
+        return outputs
+
+
+def _warn_of_probabilities(outputs):
+    """Warn where softmax stands in the module and would be taken twice."""
+    sums = outputs.sum(1)
+    positive = outputs.shape[1] > 1 and (outputs >= 0).all()
+    if positive and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        warnings.warn(
+            "module returns probabilities, rows of positive values that sum to one; the losses "
+            "expect logits. Training will be slow and the probabilities flat: leave the softmax "
+            "out. See docs/limits.md#networks.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def arrange_channels_last(module, x):

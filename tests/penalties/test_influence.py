@@ -284,7 +284,8 @@ def test_rows_do_not_couple_and_one_mask_serves_all():
 
 def test_a_network_without_trained_parameters_is_refused():
     net = build(perceptron)
-    InfluencePenalty().check_module(net, torch.zeros(2, 4))
+    x = torch.zeros(2, 4, dtype=torch.float64)
+    InfluencePenalty().check_module(net, x)
     net.requires_grad_(False)
     with pytest.raises(ValueError, match="module must have parameters that require a gradient"):
-        InfluencePenalty().check_module(net, torch.zeros(2, 4))
+        InfluencePenalty().check_module(net, x)

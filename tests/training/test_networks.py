@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from skexplain import ERMClassifier, TwoStageExplanationClassifier
+from skexplain import (
+    ERMClassifier,
+    GradRegClassifier,
+    HINTClassifier,
+    InfluenceRegClassifier,
+    PGDExClassifier,
+    SwapExClassifier,
+    TwoStageExplanationClassifier,
+)
 from skexplain.training import build_network, measure_inputs
 from skexplain.training._architectures import mode_matters
 from skexplain.training._mapping import MappedModule, build_mapping, find_feature_layer
@@ -226,7 +234,43 @@ def test_a_network_that_cannot_run_the_rows_says_what_it_was_given():
     )
     with pytest.raises(ValueError, match=match):
         ERMClassifier(module).fit(X, y)
-    match = r"module cannot run rows of X, here a batch of shape \(2, 64\): mat1 and mat2"
+    match = r"module cannot run rows of X, here a batch of shape \(2, 64\): mat1 .*[^.]\. See"
     with pytest.raises(RuntimeError, match=match):
         ERMClassifier(nn.Linear(3, 2)).fit(X.reshape(10, -1), y)
     ERMClassifier(module, max_epochs=1).fit(X[:, None], y)
+
+
+def test_a_softmax_at_the_end_of_a_network_is_warned_of():
+    X, y, _ = images()
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Softmax(dim=1))
+    with pytest.warns(UserWarning, match="module returns probabilities.*leave the softmax"):
+        ERMClassifier(module, max_epochs=1).fit(X, y)
+    ERMClassifier(module[:2], max_epochs=1).fit(X, y)  # a warning is an error here
+
+
+class _Embedded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.EmbeddingBag(10, 2)
+
+    def forward(self, x):
+        return self.table(x.long())
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GradRegClassifier(_Embedded),
+        PGDExClassifier(_Embedded),
+        HINTClassifier(_Embedded, attribution="input_gradient"),
+        InfluenceRegClassifier(_Embedded),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_a_penalty_on_the_input_gradient_refuses_a_network_without_one(estimator):
+    generator = np.random.default_rng(0)
+    X = generator.integers(10, size=(20, 5)).astype(np.float32)
+    y, mask = np.arange(20) % 2, np.ones((20, 5)) * [1, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match="module must pass a gradient to X.*SwapExClassifier"):
+        estimator.fit(X, y, mask=mask)
+    SwapExClassifier(_Embedded, max_epochs=1).fit(X, y, mask=mask)
