@@ -1,6 +1,7 @@
 """The command line, end to end: files in, files and text out, and errors of one line."""
 
 import csv
+import io
 import json
 import pickle
 import sys
@@ -135,6 +136,22 @@ def test_audit_certifies_within_epsilon(table, capsys):
     assert "certified_accuracy" in expected
 
 
+def test_audit_certifies_under_the_marks_it_is_told(table, capsys):
+    folder, _, X, y, mask = table
+    for marks, told in (("irrelevant", ["--marks", "relevant"]), ("relevant", [])):
+        fitted = quick(ERMClassifier, random_state=0, mask_marks=marks).fit(X, y)
+        joblib.dump(fitted, folder / "model.joblib")
+        expected = audit(fitted, X, y, mask, mask_marks="relevant", epsilon=1.2, random_state=0)
+        assert expected.certified_accuracy > 0.5  # if "ward" moved, 0
+        np.savez(folder / "data.npz", X=X, y=y, mask=mask, feature_names=["age", "ward"])
+        arguments = ["audit", folder / "model.joblib", folder / "data.npz", "--epsilon", 1.2]
+        assert run(*arguments, *told) == 0
+        assert capsys.readouterr().out == f"{expected}\n"
+        # "age", named irrelevant, is what the mask does not mark as relevant.
+        assert run(*arguments, "--irrelevant", "age") == 0
+        assert capsys.readouterr().out == f"{expected}\n"
+
+
 def test_audit_says_what_is_wrong_with_its_files(table, capsys):
     folder, _, X, y, mask = table
     model, data, other = folder / "model.joblib", folder / "data.npz", folder / "other.npz"
@@ -168,6 +185,16 @@ def test_audit_says_what_is_wrong_with_its_files(table, capsys):
     assert "must be a fitted classifier, got LinearRegression" in fails(
         capsys, "audit", model, data
     )
+    joblib.dump({"model": 1}, model)
+    assert "must be a fitted classifier, got dict" in fails(capsys, "audit", model, data)
+
+
+def test_output_that_cannot_show_a_character_costs_nothing_else(table, monkeypatch):
+    folder = table[0]
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert run("audit", folder / "model.joblib", folder / "data.npz") == 0
+    assert b"? its standard error" in stream.buffer.getvalue()  # in place of an ellipsis
 
 
 def test_audit_says_what_is_wrong_with_a_table(table, monkeypatch, capsys):
@@ -244,6 +271,13 @@ def test_convert_coco_in_its_own_order(coco, capsys):
     printed = capsys.readouterr().out
     assert "out.npz: shape (3, 2, 4), float32" in printed
     assert "2 of 3 rows annotated" in printed
+
+
+def test_convert_coco_with_a_byte_order_mark(coco):
+    coco.write_text(json.dumps(COCO), encoding="utf-8-sig")
+    output = coco.with_name("out.npz")
+    assert run("masks", "convert", coco, output) == 0
+    assert_array_equal(load(output)["mask"], [FIRST, SECOND, NOTHING])
 
 
 def test_convert_coco_by_names_and_categories(coco):

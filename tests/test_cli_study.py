@@ -120,6 +120,15 @@ def test_ctrl_c_tells_what_is_stored_and_how_to_go_on(tmp_path, monkeypatch, cap
     assert "4 of 4 cells" in printed.out
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there break otherwise")
+def test_a_reader_that_has_read_enough_ends_it_quietly():
+    code = "import sys; from skexplain._cli import main; sys.exit(main(['study', 'list']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1) as process:
+        process.stdout.close()  # as head does
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT for a group of processes")
 def test_ctrl_c_in_a_shell_ends_the_workers_too(tmp_path):

@@ -14,7 +14,7 @@ PACKAGE = Path(skexplain.__file__).parent
 
 # A room may import from the floors below its own.
 FLOORS = [
-    {"exceptions"},
+    {"_checks", "exceptions"},
     {"masks", "propagation"},
     {"metrics"},
     {"penalties"},

@@ -5,6 +5,7 @@ are imported here hold a command each: its texts, its arguments and the function
 """
 
 import argparse
+import os
 import sys
 import warnings
 
@@ -73,11 +74,19 @@ def main(argv=None):
     int
         Exit status.
     """
+    if hasattr(sys.stdout, "reconfigure"):  # what a terminal cannot show must not cost the rest
+        sys.stdout.reconfigure(errors="replace")
     arguments = _parser().parse_args(argv)
     try:
         with warnings.catch_warnings():  # puts showwarning back
             warnings.showwarning = _show_warning
-            return arguments.run(arguments)
+            status = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of head, say, which has read enough
+        # The interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -142,7 +142,7 @@ def read_coco_images(path):
     """Read ids and names of the images of a COCO file, in its order."""
     expected = f'{path} must be a COCO file: JSON with a list "images" of records with an "id"'
     try:
-        records = json.loads(Path(path).read_text(encoding="utf-8"))["images"]
+        records = json.loads(Path(path).read_text(encoding="utf-8-sig"))["images"]
         ids = [record["id"] for record in records]
         return ids, [record.get("file_name", str(record["id"])) for record in records]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -5,11 +5,11 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_scalar
 
+from .._checks import check_count
 from ._birds_archive import SPECIES, find_folder, read_birds
 from ._data_home import get_data_home
 from ._images import (
     channels_first,
-    check_count,
     read_image,
     read_parts,
     resize,

@@ -2,7 +2,6 @@
 
 import struct
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -108,20 +107,6 @@ def resize(image, size, *, nearest=False):
 def channels_first(image):
     """Turn an RGB picture to a uint8 array of shape (3, height, width)."""
     return np.asarray(image).transpose(2, 0, 1)
-
-
-def check_count(name, value, *, low=1, high=None):
-    """Check a number of pixels or of rows.
-
-    Raises
-    ------
-    ValueError
-        If it is not an int from `low` to `high`; None is no upper end.
-    """
-    is_int = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_int or value < low or (high is not None and value > high):
-        expected = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be an int {expected}; got {value!r}.")
 
 
 def split_rows(n_rows, shares, rng):

@@ -3,11 +3,11 @@
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from scipy.signal import fftconvolve
 from sklearn.utils import Bunch, check_scalar, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from .._checks import check_option
 from ..masks import interpret_mask
 from ._random import private_random_state
 
@@ -133,8 +133,7 @@ def inject_patches(
     images = _check_images(X)
     n_rows, _, *grid = images.shape
     rng = private_random_state(random_state)
-    if mask_marks not in ("irrelevant", "relevant"):
-        raise ValueError(f"mask_marks must be 'irrelevant' or 'relevant'; got {mask_marks!r}.")
+    check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
     masks = interpret_mask(mask, np.shape(X), marks=mask_marks)
     if masks is not None and not masks.annotated.any():
         masks = None
@@ -351,7 +350,7 @@ def _draw_places(allowed, stamp, masks, rows, rng):
 
 def _find_uncovered(masks, rows, stamp):
     """Return the places, (len(rows), down, across), where the stamp covers no marked reason."""
-    degrees, known = masks.degrees(torch.tensor(np.asarray(masks.take(rows))))
+    degrees, known = masks.degrees_of(rows)
     reason = degrees < 1 if known is None else (degrees < 1) & known
     # In a row without annotation nothing is marked; its degrees are zero all the same.
     reason = reason.numpy() & masks.annotated[rows].reshape(-1, *[1] * (reason.ndim - 1))

@@ -4,11 +4,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from .._checks import check_count
 from ._data_home import get_data_home, require_files
 from ._images import (
     ImageRecord,
     channels_first,
-    check_count,
     read_image,
     read_parts,
     resize,

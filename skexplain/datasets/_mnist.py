@@ -5,11 +5,11 @@ import hashlib
 import os
 import struct
 import zlib
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
+from .._checks import check_count
 from ._data_home import download, get_data_home
 
 N_CLASSES = 10
@@ -66,8 +66,8 @@ def load_mnist(data_home, download_if_missing, n_train, n_test, rng):
         As :func:`load_mnist_files` returns them.
     """
     for name, wanted in (("n_train", n_train), ("n_test", n_test)):
-        if wanted is not None and (not isinstance(wanted, Integral) or wanted < 1):
-            raise ValueError(f"{name} must be an int of at least 1 or None; got {wanted!r}.")
+        if wanted is not None:
+            check_count(name, wanted)
     X, y, X_test, y_test = _load_all(get_data_home(data_home), download_if_missing)
     return (
         *_draw_rows("n_train", n_train, X, y, rng),

@@ -3,15 +3,10 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._checks import check_seed
+
 
 def private_random_state(random_state):
     """Return a RandomState that is not numpy's global one."""
-    if random_state is None:
-        return np.random.RandomState()
-    try:
-        return check_random_state(random_state)
-    except ValueError as error:
-        raise ValueError(
-            "random_state must be an int, a numpy.random.RandomState or None; got"
-            f" {random_state!r}."
-        ) from error
+    check_seed(random_state)
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)

@@ -4,11 +4,11 @@ import csv
 
 import numpy as np
 
+from .._checks import check_count
 from ._data_home import get_data_home, require_files
 from ._images import (
     ImageRecord,
     channels_first,
-    check_count,
     import_pillow,
     read_image,
     read_parts,

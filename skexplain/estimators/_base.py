@@ -8,7 +8,7 @@ import torch
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from ..exceptions import MissingExplanationWarning
+from ..exceptions import DivergenceError, MissingExplanationWarning
 from ..masks import interpret_mask
 from ..penalties import Rows
 from ..training import (
@@ -24,6 +24,8 @@ from ..training import (
     module_factory,
     stop_early,
 )
+from ._atomic import unchanged_on_error
+from ._holding_out import reason_to_hold_out_none, stratified_split
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
@@ -39,11 +41,8 @@ from ._validation import (
     check_weights,
     penalised_rows,
     resolve_device,
-    stratified_split,
+    warn_of_coarse_columns,
 )
-
-# With fewer rows held out, their loss says too little to stop on.
-_MIN_VALIDATION_ROWS = 10
 
 
 class BaseExplanationEstimator(PrefixedParameters):
@@ -159,8 +158,7 @@ class BaseExplanationEstimator(PrefixedParameters):
         self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
     ):
         """Validate, build what is not there yet, train, and keep what was learnt."""
-        before = vars(self).copy()
-        try:
+        with unchanged_on_error(self):
             self._validate_params()
             self._check_parameters()
             self._check_precision()
@@ -168,7 +166,7 @@ class BaseExplanationEstimator(PrefixedParameters):
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._take_groups(data, group_labels, go_on)
             self._warn_about_missing_masks(data)
-            callbacks = self._callbacks(len(data.rows), stopping=not partial)
+            callbacks = self._callbacks(data, stopping=not partial)
             with isolated_random_state(device):
                 if go_on:
                     net = self._update_net(callbacks)
@@ -176,18 +174,20 @@ class BaseExplanationEstimator(PrefixedParameters):
                     net = self._build_net(data, device, callbacks)
                 train, valid = self._split(net, self._training_data(net, data, device), partial)
             check_donors(self, self._active_terms(), len(train.penalised))
-        except BaseException:
-            # Nothing learnt earlier is lost to a bad argument.
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        # These leave good weights; and a network that goes on has no others to go back to.
+        kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)
+        with unchanged_on_error(self, unless=kept):
+            self._train(net, train, valid, epochs=1 if partial else self.max_epochs)
+        return self
+
+    def _train(self, net, train, valid, epochs):
+        """Train, and keep the net also where that ends early with good weights."""
         self._keep(net)
         try:
-            with isolated_random_state(device), deterministic_algorithms(self.deterministic):
-                net.train(train, valid, epochs=1 if partial else self.max_epochs)
+            with isolated_random_state(net.device), deterministic_algorithms(self.deterministic):
+                net.train(train, valid, epochs=epochs)
         finally:
             self._keep(net)
-        return self
 
     def _keep(self, net):
         self.net_ = net
@@ -205,6 +205,7 @@ class BaseExplanationEstimator(PrefixedParameters):
             self.input_shape_ = X.shape[1:]
             every = len(rows) == len(X)
             self.input_statistics_ = measure_inputs(X, None if every else rows, sample_weight)
+            warn_of_coarse_columns(self.input_statistics_)
         return FitData(X, y, masks, sample_weight, rows)
 
     def _interpret_mask(self, mask, X):
@@ -299,19 +300,21 @@ class BaseExplanationEstimator(PrefixedParameters):
         )
         return net
 
-    def _callbacks(self, n_rows, stopping):
+    def _callbacks(self, data, stopping):
         callbacks = list(self.callbacks or [])
         if self.verbose == 2:
             callbacks.append(("progress", TrainingProgress()))
         if self.early_stopping and stopping:
-            monitor = "valid_loss" if self._holds_out(n_rows) else "train_loss"
+            n_penalised = penalised_rows(self._active_terms(), data).sum()
+            watches_training = self._reason_to_hold_out_none(len(data.rows), n_penalised)
+            monitor = "train_loss" if watches_training else "valid_loss"
             ramp = max((term.ramp_epochs for term in self._terms()), default=0)
             stopping = stop_early(monitor, self.n_iter_no_change, first_epoch=math.ceil(ramp))
             callbacks.append(("early_stopping", stopping))
         return callbacks
 
-    def _holds_out(self, n_rows):
-        return round(n_rows * self.validation_fraction) >= _MIN_VALIDATION_ROWS
+    def _reason_to_hold_out_none(self, n_rows, n_penalised):
+        return reason_to_hold_out_none(n_rows, n_penalised, self.validation_fraction)
 
     def _frame(self, device):
         """What penalties know besides the rows themselves."""
@@ -342,7 +345,7 @@ class BaseExplanationEstimator(PrefixedParameters):
             label_weight=self._label_weight(data),
             frame=self._frame(device),
             index=data.rows,
-            penalised=penalised_rows(net.terms, data),
+            penalised=penalised_rows(self._active_terms(), data),
             device=device,
             groups=data.groups,
         )
@@ -351,11 +354,11 @@ class BaseExplanationEstimator(PrefixedParameters):
         """Hold out rows for early stopping, as many of each class and kind as can be."""
         if not self.early_stopping or partial:
             return data, None
-        if not self._holds_out(len(data)):
+        reason = self._reason_to_hold_out_none(len(data), len(data.penalised))
+        if reason:
             warnings.warn(
                 f"early_stopping watches the training objective: validation_fraction="
-                f"{self.validation_fraction} of {len(data)} rows is fewer than "
-                f"{_MIN_VALIDATION_ROWS}.",
+                f"{self.validation_fraction} of {reason}.",
                 UserWarning,
                 stacklevel=4,
             )
@@ -370,15 +373,16 @@ class BaseExplanationEstimator(PrefixedParameters):
         """Keys to stratify by, the finest first."""
         return [np.isin(data.index.numpy(), data.penalised.numpy()).astype(int)]
 
-    def _masked_rows(self, X, mask):
+    def _masked_rows(self, X, mask, mask_marks=None):
         """Yield new rows in batches as a penalty sees them; they have no targets."""
         X = check_inputs(self, X, reset=False)
+        marks = self.mask_marks if mask_marks is None else mask_marks
         names = getattr(self, "feature_names_in_", None)
         device = self.net_.device
         data = TrainingData(
             X,
             np.zeros(len(X)),
-            interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names),
+            interpret_mask(mask, X.shape, marks=marks, feature_names=names),
             sample_weight=None,
             label_weight=None,
             frame=self._frame(device),

@@ -21,7 +21,8 @@ alpha : float, default=1.0
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
     epsilon_ramp : float, default=1.0
-        Share of `max_epochs` over which epsilon rises, linearly; 0: at once.
+        Share of `max_epochs` over which epsilon rises, linearly; 0: at once.  Early stopping waits
+        for the end of both rises: with 1 it never stops.
     alpha_ramp : float, default=1.0
         Share of `max_epochs` over which the share of the bound in the loss, alpha / (1 + alpha),
         rises, linearly; 0: at once.

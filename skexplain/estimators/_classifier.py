@@ -77,6 +77,11 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         -------
         self
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight must be a dict or None in partial_fit, got {self.class_weight!r}: "
+                f"the rows of one call do not tell how frequent classes are."
+            )
         go_on, classes = self._check_classes(classes)
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
 
@@ -149,15 +154,24 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         if self.class_weight is None:
             return data.sample_weight
         self._check_class_weight()
-        class_weight = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=self.classes_[data.y[data.rows]]
-        )
-        weight = class_weight[data.y]
+        weight = self._class_weight(data)[data.y]
         if data.sample_weight is not None:
             weight = weight * data.sample_weight
         if not weight[data.rows].any():
             raise ValueError("class_weight must be positive for some class with rows; got zeros.")
         return None if np.ptp(weight[data.rows]) == 0 else weight
+
+    def _class_weight(self, data):
+        """Weight of each class; "balanced" as in scikit-learn, over the classes that are there."""
+        if self.class_weight != "balanced":
+            labels = self.classes_[data.y[data.rows]]
+            return compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
+        given = None if data.sample_weight is None else data.sample_weight[data.rows]
+        totals = np.bincount(data.y[data.rows], weights=given, minlength=len(self.classes_))
+        there = totals > 0
+        balanced = np.zeros(len(totals))
+        balanced[there] = totals.sum() / (there.sum() * totals[there])
+        return balanced
 
     def _check_class_weight(self):
         given = self.class_weight.values() if isinstance(self.class_weight, dict) else ()

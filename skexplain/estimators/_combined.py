@@ -12,7 +12,7 @@ from ..penalties import (
     PerturbationPenalty,
     Term,
 )
-from ..training import GroupDROReduction, TwoStageNet
+from ..training import GroupDROReduction, MappedModule, TwoStageNet
 from ..training._random import _PURPOSES
 from ._classifier import BaseExplanationClassifier
 from ._group_dro import GROUP_TEXT, GroupLabels
@@ -306,7 +306,7 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
         settled = {
             "reduction": isinstance(net.reduction, GroupDROReduction) == self._weighs_groups(),
             "schedule": isinstance(net, TwoStageNet) == (self.schedule == "two_stage"),
-            "penalties": hasattr(net.module_, "mapping") == self._maps_features(),
+            "penalties": isinstance(net.module_, MappedModule) == self._maps_features(),
         }
         for what, same in settled.items():
             if not same:
@@ -314,12 +314,6 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
                     f"{what} must not be set to {getattr(self, what)!r} when training goes on: the "
                     f"first fit has settled the reduction, the schedule and whether there is a "
                     f"mapping layer."
-                )
-        for name, _ in self.penalties:
-            if self._alpha_of(name) == "auto" and name not in net.alphas_:
-                raise ValueError(
-                    f'alpha must be a number for {name!r} when training goes on, got "auto": the '
-                    f"first epoch has settled the automatic weights."
                 )
 
     def _keep(self, net):

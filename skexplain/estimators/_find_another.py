@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import DivergenceError, MissingExplanationWarning
 from ..masks import interpret_mask
+from ._atomic import unchanged_on_error
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import GradRegClassifier
 from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance
@@ -177,19 +178,13 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         -------
         self
         """
-        before = vars(self).copy()
-        try:
+        with unchanged_on_error(self):
             self._validate_params()
             X, y = check_inputs(self, X, y)
             self.input_shape_ = X.shape[1:]
             self._root = root_seed(self.random_state)
             self._forget()
             first = self._train(X, y, self._irrelevance(mask, X), sample_weight)
-        except BaseException:
-            # Nothing learnt earlier is lost to a bad argument.
-            vars(self).clear()
-            vars(self).update(before)
-            raise
         self.classes_ = first.estimator.classes_
         self._keep(first)
         self._search(X, y, sample_weight)

@@ -16,10 +16,10 @@ def row_degrees(masks, rows):
 
     An unknown degree is 0.
     """
-    marks = masks.take(rows)
-    marks = np.repeat(marks, len(rows), axis=0) if masks.for_all_rows else marks
-    degree, known = masks.degrees(torch.as_tensor(marks))
-    return degree, torch.ones_like(degree, dtype=torch.bool) if known is None else known
+    degree, known = masks.degrees_of(rows)
+    known = torch.ones_like(degree, dtype=torch.bool) if known is None else known
+    n_rows = len(rows) if masks.for_all_rows else 1
+    return degree.float().repeat_interleave(n_rows, 0), known.repeat_interleave(n_rows, 0)
 
 
 class ColumnShares:

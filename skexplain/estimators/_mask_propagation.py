@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..training import isolated_random_state, measure_inputs
+from ._atomic import unchanged_on_error
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
 from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, root_seed
 from ._validation import check_inputs, check_weights, resolve_device
@@ -174,7 +175,13 @@ class MaskPropagator(BaseEstimator):
         ValueError
             If no row is annotated, or an argument is not legal.
         """
-        self._validate_params()
+        with unchanged_on_error(self):
+            self._validate_params()
+            self._fit(X, mask, sample_weight)
+        self._warn_about_quality()
+        return self
+
+    def _fit(self, X, mask, sample_weight):
         device = resolve_device(self.device)
         X = check_inputs(self, X)
         if X.ndim not in (2, 3, 4):
@@ -197,8 +204,6 @@ class MaskPropagator(BaseEstimator):
 
             self.model_ = learn(rows)
             self.iou_ = self._cross_validate(learn, X, masks, rows, int(seeds[1]))
-        self._warn_about_quality()
-        return self
 
     def fill(self, X, mask=None):
         """Fill in the masks of rows that have none.

@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
+from .._checks import check_seed
+
 # Keywords with these prefixes are handed to skorch, as its double-underscore parameters.
 PREFIXES = ("module__", "optimizer__", "callbacks__", "compile__")
 
@@ -87,8 +89,8 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Whether to hold out rows, stop when the estimator's own objective (label loss and penalties)
         no longer falls on them, and restore the best weights.
     validation_fraction : float, default=0.1
-        Share of rows held out by early stopping; when it gives fewer than ten, the training
-        objective is watched instead, with a warning.
+        Share of rows held out by early stopping; when it gives fewer than ten, or none that a
+        penalty looks at, the training objective is watched instead, with a warning.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     callbacks : list of skorch callbacks or None, default=None
@@ -98,7 +100,7 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
     warm_start : bool, default=False
         Whether `fit` goes on from the present weights and optimizer state.  Weights of penalties,
         learning rates, batch size and callbacks may change meanwhile; network, optimizer class,
-        units and device stay those of the first fit.
+        statistics of X and device stay those of the first fit.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches and draws.  Equal seeds give bit-equal weights on a CPU.
     **prefixed
@@ -111,7 +113,8 @@ label_loss : {"cross_entropy", "focal"}, default="cross_entropy"
     focal_gamma : float, default=2.0
         Exponent of the focal loss.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in label losses, also those inside a perturbation penalty.
+        Weight of each class in label losses, also those inside a perturbation penalty;
+        "balanced" counts sample weights, and is refused by ``partial_fit``.
     """
 
 MODULE_TEXT = """\
@@ -186,20 +189,28 @@ def _write_texts(thing, texts):
 
 
 def _write_signature(cls):
-    inits = [
-        vars(base)["__init__"]
-        for base in cls.__mro__
-        if "__init__" in vars(base) and _passes_on(vars(base)["__init__"])
-    ]
+    """Write the full signature of an ``__init__`` that passes on what it does not name."""
+    if not _passes_on(cls.__init__):  # the usual kind, which says itself what it takes
+        return
     # The keywords with prefixes stay out of the signature: they are no parameter of their own.
     named = {}
-    for init in inits:
+    for init in _inits(cls):
         for parameter in inspect.signature(init).parameters.values():
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
                 named.setdefault(parameter.name, parameter)
     if "__init__" not in vars(cls):
         cls.__init__ = _make_init(cls)
     cls.__init__.__signature__ = inspect.Signature(named.values())
+
+
+def _inits(cls):
+    """Yield what a call runs through: each ``__init__`` up to the first that passes nothing on."""
+    for base in cls.__mro__:
+        init = vars(base).get("__init__")
+        if inspect.isfunction(init):
+            yield init
+            if not _passes_on(init):
+                return
 
 
 def _make_init(cls):
@@ -276,6 +287,7 @@ def root_seed(random_state):
 
     None takes fresh entropy instead of numpy's global state, which a fit leaves as it was.
     """
+    check_seed(random_state)
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, np.random.RandomState):

@@ -1,11 +1,11 @@
 """Checks of what comes in, on top of scikit-learn's own."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.base import is_regressor
-from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..masks import Masks
@@ -62,7 +62,8 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
         **({"y_numeric": True} if numeric_targets else {}),
     )
     array = checked if isinstance(y, str) and y == "no_validation" else checked[0]
-    _check_channel_axis(array.shape)
+    if isinstance(getattr(estimator, "module", "auto"), str):
+        _check_channel_axis(array.shape)
     if not reset:
         _check_row_shape(estimator, array.shape[1:])
     check_float32(array)
@@ -81,6 +82,26 @@ def _check_channel_axis(shape):
         raise ValueError(
             f"X must have its channels on axis 1, got images of shape {shape[1:]}, which looks "
             f"like channels last: use X.transpose(0, 3, 1, 2). See docs/networks.md."
+        )
+
+
+def warn_of_coarse_columns(statistics):
+    """Warn where float32, in which networks compute, can hardly tell values apart.
+
+    Parameters
+    ----------
+    statistics : InputStatistics
+        Of X.
+    """
+    step = np.spacing(np.abs(statistics.mean).astype(np.float32))
+    coarse = (statistics.upper > statistics.lower) & (step > 0.1 * statistics.sd)
+    if coarse.any():
+        warnings.warn(
+            f"X has {coarse.sum()} column(s) or channel(s) that float32 is too coarse for: their "
+            f"values differ little beside their mean, as times in seconds do. Subtract it, or put "
+            f"a StandardScaler in front.",
+            UserWarning,
+            stacklevel=5,
         )
 
 
@@ -133,16 +154,6 @@ def penalised_rows(terms, data):
     taking_part = np.zeros(len(data.X), dtype=bool)
     taking_part[data.rows] = True
     return rows & taking_part
-
-
-def stratified_split(index, strata, fraction, seed):
-    """Split by the first key of which every value is frequent enough."""
-    for key in strata:
-        _, counts = np.unique(key, return_counts=True)
-        n_valid = round(len(index) * fraction)
-        if counts.min() >= 2 and len(counts) <= n_valid:
-            return train_test_split(index, test_size=fraction, stratify=key, random_state=seed)
-    return train_test_split(index, test_size=fraction, random_state=seed)
 
 
 def check_donors(estimator, terms, n_penalised):

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from sklearn.base import is_classifier
 
+from .._checks import check_number
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty, irrelevant_box
 from ..penalties._base import point_at
-from ..penalties._checks import check_box, check_number
+from ..penalties._checks import check_box
 from ..penalties._layers import trainable_gradient
 from ._checks import check_model, class_codes
 

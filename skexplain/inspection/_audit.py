@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._checks import check_count
 from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..metrics import (
@@ -17,14 +18,13 @@ from ..metrics import (
     worst_group_accuracy,
     wrong_reason_share,
 )
-from ..metrics._groups import row_labels
-from ..metrics._inputs import degrees_of
-from ..metrics._perturb import Perturber, check_count, mask_marks_of
+from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
+from ..metrics._perturb import Perturber, mask_marks_of
 from ..metrics._reliance import check_classifier
 from ._audit_report import AuditReport
 from ._certificates import certified_accuracy
 from ._curve_display import accuracy_curve
-from ._drawing import check_length, shown_rows
+from ._drawing import check_length, list_documents, shown_rows
 from ._group_display import group_counts, wilson_interval
 from ._saliency import saliency
 
@@ -97,7 +97,7 @@ def audit(
     TypeError
         If the estimator is no classifier.
     ValueError
-        If an argument is not legal or does not fit X.
+        If an argument is not legal or does not fit X, or y is of another kind than the predictions.
 
     See Also
     --------
@@ -132,14 +132,16 @@ def audit(
     swap = Perturber(estimator, X, mask, marks, "swap")
     y = row_labels(y, "y", len(swap.inputs), "X")
     names = _feature_names(feature_names, swap.inputs)
+    documents = None if documents is None else list_documents(documents, len(y))
     predicted = swap.predict(np.arange(len(y)))
+    right = check_correct(y, predicted, BESIDE_ESTIMATOR)
     swaps = _predict_perturbed(swap, n_repeats, seed)
 
     report = AuditReport(
         estimator=type(estimator).__name__,
         **_coverage(swap),
-        accuracy=float(np.mean(predicted == y)),
-        accuracy_annotated=float(np.mean((predicted == y)[swap.annotated])),
+        accuracy=float(np.mean(right)),
+        accuracy_annotated=float(np.mean(right[swap.annotated])),
         **_compare("swap", swap, y, predicted, swaps),
         flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
     )
@@ -153,7 +155,9 @@ def audit(
         maps = saliency(estimator, X)
         report.update(_saliency_numbers(maps, swap, marks))
         if epsilon is not None:
-            report.certified_accuracy = certified_accuracy(estimator, X, y, mask, epsilon)
+            report.certified_accuracy = certified_accuracy(
+                estimator, X, y, mask, epsilon, mask_marks=marks
+            )
     if group_labels is not None:
         report.update(_by_group(y, predicted, group_labels))
     report.examples = _examples(swap, y, predicted, swaps, maps, names, documents, seed)
@@ -171,7 +175,7 @@ def _predict_perturbed(perturber, n_repeats, seed):
 def _coverage(swap):
     rows = swap.irrelevant
     # Chunk by chunk: masks of all rows may not fit into memory as numbers.
-    degrees = [degrees_of(swap.masks, part)[0] for part in swap.inputs.chunks(rows)]
+    degrees = [swap.masks.degrees_of(part)[0] for part in swap.inputs.chunks(rows)]
     share = np.average([float(a.mean()) for a in degrees], weights=[len(a) for a in degrees])
     return {
         "n_rows": len(swap.inputs),
@@ -202,7 +206,7 @@ def _by_feature(estimator, X, swap, names, n_repeats, seed):
     """Flip rates when each irrelevant column is swapped alone, where there are few."""
     if swap.inputs.ndim > 2 or not swap.masks.for_all_rows:
         return {}
-    degrees, _ = degrees_of(swap.masks, swap.irrelevant[:1])
+    degrees, _ = swap.masks.degrees_of(swap.irrelevant[:1])
     columns = np.flatnonzero(degrees[0])
     if len(columns) > _MAX_FEATURES:
         return {}
@@ -271,13 +275,18 @@ def _by_group(y, predicted, group_labels):
 
 
 def _examples(swap, y, predicted, swaps, maps, names, documents, seed):
-    """Pick rows to show, those that flip first, with what the pictures need of them."""
+    """Pick rows to show, those that flip first, with what the pictures need of them.
+
+    None where rows have more axes than a picture.
+    """
+    if swap.inputs.ndim > 4:
+        return None
     rows = swap.irrelevant
     after = swaps[0][np.isin(swap.annotated, rows)]
     flips, stays = rows[after != predicted[rows]], rows[after == predicted[rows]]
     chosen = _spread(flips, _N_EXAMPLES)
     chosen = np.concatenate([chosen, _spread(stays, _N_EXAMPLES - len(chosen))])
-    degrees, known = degrees_of(swap.masks, chosen)
+    degrees, known = swap.masks.degrees_of(chosen)
     degrees = degrees.numpy() if known is None else np.where(known, degrees, np.nan)
     shown = shown_rows(
         swap.inputs[chosen],

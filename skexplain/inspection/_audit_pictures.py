@@ -22,10 +22,12 @@ def draw_examples(examples):
 
     Parameters
     ----------
-    examples : Bunch
+    examples : Bunch or None
         With `shown` (ShownRows), `swapped`, `saliency` (or None), `y`, `predicted`,
         `predicted_swapped`.
     """
+    if examples is None:
+        return None
     if examples.shown.kind == "image":
         return _draw_images(examples)
     if examples.saliency is None:

@@ -7,8 +7,8 @@ import math
 
 import torch
 
+from .._checks import check_count, check_number, check_option
 from ..estimators._validation import check_fill
-from ..penalties._checks import check_count, check_number, check_option
 from ..penalties._fill import fill_value
 
 # Width of the kernel by which LIME weighs samples, as in the authors' code.

@@ -5,12 +5,14 @@ import torch
 from sklearn.base import is_classifier
 from sklearn.utils.validation import column_or_1d
 
+from .._checks import check_option
+from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty, irrelevant_box
-from ..propagation import margins, propagate_interval
+from ..propagation import Interval, check_outputs, margins, propagate_interval
 from ._checks import check_model
 
 
-def predict_bounds(estimator, X, mask, epsilon, *, clip=None):
+def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     """Bound the predictions over all perturbations of the irrelevant features.
 
     Intervals are propagated through the network (Gowal et al. 2019 [1]_): the bounds hold, and may
@@ -23,14 +25,16 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None):
     X : array-like of the shape of the training inputs
         Inputs.
     mask : array-like, list of (array-like or None) or DataFrame
-        What may change, as in ``fit``; under the estimator's `mask_marks`.  Degrees scale epsilon.
-        In a row without annotation nothing changes.
+        What may change, as in ``fit``.  Degrees scale epsilon.  In a row without annotation nothing
+        changes.
     epsilon : float
         Largest change of a feature, in the estimator's `input_unit`; it may be infinite where
         `clip` is finite.
     clip : "data", (float, float) or None, default=None
         Range that a changed feature does not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
+    mask_marks : {"irrelevant", "relevant"}, default=None
+        What a mark of 1 says; None: what the estimator says.
 
     Returns
     -------
@@ -47,7 +51,8 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None):
     UnsupportedOperationError
         If its network does something that intervals have no rule for.
     ValueError
-        If the mask does not fit X, or epsilon or clip are out of range.
+        If the mask does not fit X, epsilon or clip are out of range, or `mask_marks` is none of the
+        two.
 
     See Also
     --------
@@ -73,12 +78,13 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None):
     >>> bool(np.all((lower <= moved) & (moved <= upper)))
     True
     """
+    check_model(estimator)
     bounds = _probability_bounds if is_classifier(estimator) else _value_bounds
-    parts = _for_each_batch(bounds, estimator, X, mask, epsilon, clip)
+    parts = _for_each_batch(bounds, estimator, X, mask, epsilon, clip, mask_marks)
     return tuple(torch.cat(ends).cpu().numpy() for ends in zip(*parts, strict=True))
 
 
-def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None):
+def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=None):
     """Share of rows that are right and stay so whatever their irrelevant features change to.
 
     A row counts if its label is predicted, and the bounds of `predict_bounds`, through the weights
@@ -94,14 +100,16 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None):
     y : array-like of shape (n,)
         True labels.
     mask : array-like, list of (array-like or None) or DataFrame
-        What may change, as in ``fit``; under the estimator's `mask_marks`.  Degrees scale epsilon.
-        In a row without annotation nothing changes.
+        What may change, as in ``fit``.  Degrees scale epsilon.  In a row without annotation nothing
+        changes.
     epsilon : float
         Largest change of a feature, in the estimator's `input_unit`; it may be infinite where
         `clip` is finite.
     clip : "data", (float, float) or None, default=None
         Range that a changed feature does not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
+    mask_marks : {"irrelevant", "relevant"}, default=None
+        What a mark of 1 says; None: what the estimator says.
 
     Returns
     -------
@@ -117,7 +125,12 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None):
     UnsupportedOperationError
         If its network does something that intervals have no rule for.
     ValueError
-        If mask or y do not fit X, or epsilon or clip are out of range.
+        If mask or y do not fit X, y is of another kind than the classes, epsilon or clip are out of
+        range, or `mask_marks` is none of the two.
+
+    See Also
+    --------
+    predict_bounds : The bounds, of regressors, too.
 
     References
     ----------
@@ -139,34 +152,35 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None):
     >>> shares[0] < 0.5 < shares[1]
     True
     """
-    if not is_classifier(estimator):
-        raise TypeError(
-            f"estimator must be a classifier of skexplain, got {type(estimator).__name__}; for a "
-            f"regressor see predict_bounds."
-        )
-    stable = _for_each_batch(_stable_classes, estimator, X, mask, epsilon, clip)
+    check_model(estimator, classifier=True)
+    stable = _for_each_batch(_stable_classes, estimator, X, mask, epsilon, clip, mask_marks)
     stable = torch.cat(stable).cpu().numpy()
     y = column_or_1d(y)
     if len(y) != len(stable):
         raise ValueError(f"y must have a label per row of X, {len(stable)}; got {len(y)}.")
-    return float(np.mean((stable >= 0) & (estimator.classes_[stable] == y)))
+    right = check_correct(y, estimator.classes_[stable], BESIDE_ESTIMATOR)
+    return float(np.mean((stable >= 0) & right))
 
 
-def _for_each_batch(function, estimator, X, mask, epsilon, clip):
+def _for_each_batch(function, estimator, X, mask, epsilon, clip, mask_marks):
     """Apply a function to the outputs of the network as intervals, batch by batch."""
-    _check_arguments(estimator, mask, epsilon, clip)
+    _check_arguments(mask, epsilon, clip, mask_marks)
     module = estimator.module_.eval()
     results = []
     with torch.no_grad():
-        for rows in estimator._masked_rows(X, mask):
+        for rows in estimator._masked_rows(X, mask, mask_marks):
+            if not results:  # bounds of another function would certify nothing
+                x = rows.x[:2]
+                check_outputs(module, x, Interval(x, torch.zeros_like(x)))
             low, high = irrelevant_box(rows, epsilon, clip)
             outputs = propagate_interval(module, (low + high) / 2, (high - low) / 2)
             results.append(function(outputs))
     return results
 
 
-def _check_arguments(estimator, mask, epsilon, clip):
-    check_model(estimator)
+def _check_arguments(mask, epsilon, clip, mask_marks):
+    if mask_marks is not None:
+        check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
     if mask is None:
         raise ValueError("mask must say which features may change, got None.")
     CertifiedPenalty(epsilon, clip=clip).check_parameters()

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ..metrics._groups import row_labels
-from ..metrics._perturb import Perturber, check_count, check_option, make_generator
+from .._checks import check_count, check_option
+from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
+from ..metrics._perturb import Perturber, make_generator
 from ..metrics._reliance import check_classifier
 from ._drawing import single_axes
 
@@ -127,7 +128,8 @@ class PerturbationCurveDisplay:
         TypeError
             If the estimator is no classifier.
         ValueError
-            If an argument is not legal or does not fit X.
+            If an argument is not legal or does not fit X, or y is of another kind than the
+            predictions.
         """
         check_option("perturbation", perturbation, _PERTURBATIONS)
         check_count("n_repeats", n_repeats)
@@ -177,9 +179,9 @@ class PerturbationCurveDisplay:
         ImportError
             If matplotlib is not installed (extra "plot").
         ValueError
-            If the shapes do not fit.
+            If the shapes do not fit, or labels are of another kind than predictions.
         """
-        y_true, predictions = np.asarray(y_true), np.asarray(predictions)
+        y_true, predictions = row_labels(y_true, "y_true"), np.asarray(predictions)
         epsilons = _check_epsilons(epsilons, "offset")
         if predictions.ndim == 2:
             predictions = predictions[:, None]
@@ -188,7 +190,7 @@ class PerturbationCurveDisplay:
                 f"predictions must have shape (k, n) or (k, n_repeats, n) with k={len(epsilons)} "
                 f"epsilons and n={len(y_true)} rows of y_true; got {predictions.shape}."
             )
-        accuracies = (predictions == y_true).mean(axis=2)
+        accuracies = check_correct(y_true, predictions, ("y_true", "predictions")).mean(axis=2)
         return cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name).plot(ax)
 
     def plot(self, ax=None):
@@ -232,8 +234,8 @@ def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
     for place, epsilon in enumerate(epsilons):
         sized = perturber.changed(perturber.perturbation, epsilon)
         for repeat in range(n_repeats):
-            right = sized.predict_perturbed(rows, generator) == y[rows]
-            accuracies[place, repeat] = right.mean()
+            predicted = sized.predict_perturbed(rows, generator)
+            accuracies[place, repeat] = check_correct(y[rows], predicted, BESIDE_ESTIMATOR).mean()
     return accuracies
 
 

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from .._checks import check_option
 from ..masks import interpret_mask
 
 # Colour-blind safe (Okabe & Ito).
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
 # Orange speaks for a class, purple against it.
 SIGNED = "PuOr_r"
-KINDS = ("image", "table", "text")
 
 
 def require_pyplot():
@@ -161,13 +160,20 @@ def _check_rows(rows, n_rows):
 
 
 def _check_documents(documents, values, feature_names, index):
-    check_length("documents", documents, len(values), "rows of X")
+    documents = list_documents(documents, len(values))
     if feature_names is None or values.ndim != 2:
         raise ValueError(
             "feature_names must tell the word of each column of X, (n, n_words), when documents "
             "are drawn."
         )
     return [documents[row] for row in index]
+
+
+def list_documents(documents, n_rows):
+    """Return the text of each row as a list, so that no Series is looked up by label."""
+    documents = list(documents)
+    check_length("documents", documents, n_rows, "rows of X")
+    return documents
 
 
 def check_length(name, values, expected, what):
@@ -186,11 +192,12 @@ def _range(values):
 
 
 def _irrelevance(mask, shape, marks, index, feature_names):
+    check_option("mask_marks", marks, ("irrelevant", "relevant"))
     names = np.array(feature_names) if feature_names is not None else None
     masks = interpret_mask(mask, shape, marks=marks, feature_names=names)
     if masks is None:
         return None
-    degrees, known = masks.degrees(torch.as_tensor(np.asarray(masks.take(index))))
+    degrees, known = masks.degrees_of(index)
     degrees = degrees.numpy()
     if known is not None:
         degrees = np.where(known.numpy(), degrees, np.nan)

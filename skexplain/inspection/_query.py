@@ -3,11 +3,12 @@
 import numpy as np
 from sklearn.cluster import KMeans
 
+from .._checks import check_count, check_option
+from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..masks import interpret_mask
-from ..penalties._checks import check_count, check_option
 from ._checks import check_model
-from ._saliency import _seed, saliency
+from ._saliency import saliency
 
 _PICKS = ("centre", "margin", "spread")
 
@@ -83,7 +84,7 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     check_model(estimator, classifier=True)
     check_count("n", n)
     check_option("pick", pick, _PICKS)
-    seed = _seed(random_state)
+    seed = root_seed(random_state)
     free = _not_annotated(estimator, check_inputs(estimator, X, reset=False), mask)
     if len(free) < n:
         raise ValueError(

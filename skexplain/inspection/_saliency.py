@@ -2,16 +2,16 @@
 
 import inspect
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.base import is_classifier
 
+from .._checks import check_option
 from ..estimators._largest_gradients import input_gradient, log_odds, rows_in_batches
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
-from ..penalties._checks import check_layer, check_option
+from ..penalties._checks import check_layer
 from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
 from ..training import isolated_random_state
@@ -136,7 +136,7 @@ def saliency(
     check_model(estimator)
     explain = _method(method, params)
     output = _check_output(estimator, output, target)
-    seed = _seed(random_state)
+    seed = root_seed(random_state)
     X = check_inputs(estimator, X, reset=False)
     classes = np.zeros(len(X), dtype=np.int64)
     if target is not None:
@@ -196,14 +196,6 @@ def _check_output(estimator, output, target):
     if target is not None and output in _OF_ALL_CLASSES:
         raise ValueError(f"target must be None with output={output!r}, which is of no class.")
     return output
-
-
-def _seed(random_state):
-    if not (random_state is None or isinstance(random_state, Integral | np.random.RandomState)):
-        raise ValueError(
-            f"random_state must be an int, a RandomState or None; got {random_state!r}."
-        )
-    return root_seed(random_state)
 
 
 def _class_score(output, logits, classes):

@@ -7,12 +7,13 @@ from scipy import ndimage
 from sklearn.cluster import KMeans
 from sklearn.utils import _safe_indexing
 
+from .._checks import check_count
+from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..metrics import nuisance_flip_rate
-from ..penalties._checks import check_count
 from ._checks import check_model
 from ._drawing import shown_rows
-from ._saliency import _seed, saliency
+from ._saliency import saliency
 from ._suggestion import MaskSuggestion
 
 _NEIGHBOURS = 10
@@ -120,7 +121,7 @@ def suggest_masks(estimator, X, *, n_suggestions=5, n_clusters=10, random_state=
     check_model(estimator, classifier=True)
     for name, value in {"n_suggestions": n_suggestions, "n_clusters": n_clusters}.items():
         check_count(name, value)
-    seed = _seed(random_state)
+    seed = root_seed(random_state)
     values = check_inputs(estimator, X, reset=False)
     grid = _Grid(values.shape[1:])
     predicted = np.searchsorted(estimator.classes_, estimator.predict(X))

@@ -10,6 +10,7 @@ import numpy as np
 from ._build import check_reach
 from ._rasterise import fill_polygon_as_coco
 from ._rows import (
+    as_list,
     as_numbers,
     check_missing,
     check_shape,
@@ -102,6 +103,7 @@ def mask_from_coco(
     if regions not in ("segmentation", "bbox"):
         raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
     check_missing(missing)
+    images = as_list("images", images, "a sequence of ids or file names")
     content, source = _read(annotations)
     entries = _read_images(content, source)
     wanted = _find_images(images, entries, source)
@@ -138,7 +140,7 @@ def _read(annotations):
     if not isinstance(annotations, str | os.PathLike):
         raise TypeError(f"annotations must be a path or a dict; got {shorten(annotations)}.")
     source = os.fspath(annotations)
-    with open(source, encoding="utf-8") as file:
+    with open(source, encoding="utf-8-sig") as file:
         try:
             content = json.load(file)
         except (ValueError, RecursionError) as error:
@@ -194,8 +196,6 @@ def _id(record, key, name):
 
 def _find_images(images, entries, source):
     """Return the image id of every row, None where the file does not have it."""
-    if isinstance(images, str | bytes | dict) or not hasattr(images, "__iter__"):
-        raise TypeError(f"images must be a sequence of ids or file names; got {shorten(images)}.")
     ids = {}
     for number, (file_name, _) in entries.items():
         if file_name is not None:
@@ -219,7 +219,7 @@ def _find_images(images, entries, source):
     found = [find(image) for image in images]
     if not any(image is not None for image in found):
         some = shorten(list(ids)[:5] or list(entries)[:5])
-        raise ValueError(f"{source} has none of the images {shorten(list(images))}; it has {some}.")
+        raise ValueError(f"{source} has none of the images {shorten(images)}; it has {some}.")
     return found
 
 

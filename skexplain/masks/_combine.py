@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ._meaning import interpret_mask
+from ._meaning import interpret_mask, mask_shape
 from ._resample import resample
 from ._rows import check_shape
 
@@ -256,13 +256,9 @@ def as_mask_array(mask):
     """Return masks as one array of bool or numbers in [0, 1], rows of None as rows of NaN."""
     if mask is None:
         raise TypeError("mask must be an array or a list of masks; got None.")
-    if isinstance(mask, list | tuple) or getattr(mask, "dtype", None) == np.dtype("O"):
-        given = [row for row in mask if row is not None]
-        if not given:
-            raise ValueError("mask must have an annotated row, to tell its shape; got none.")
-        shape = (len(mask), *np.shape(given[0]))
-    else:
-        shape = np.shape(mask)
+    shape = mask_shape(mask)
+    if shape is None:
+        raise ValueError("mask must have an annotated row, to tell its shape; got none.")
     if len(shape) < 2:
         raise ValueError(f"mask must have shape (n_samples or 1, ...); got {shape}.")
     masks = interpret_mask(mask, shape)

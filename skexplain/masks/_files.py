@@ -6,7 +6,15 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from ._build import check_labels, mark_labels
-from ._rows import check_missing, common_shape, fit_to, row_without_marks, shorten, stack_rows
+from ._rows import (
+    as_list,
+    check_missing,
+    common_shape,
+    fit_to,
+    row_without_marks,
+    shorten,
+    stack_rows,
+)
 
 # Greatest value by the mode of a grey image.  "1" and "I;16" are 1-bit and 16-bit grey.
 _GREY_MAX = {"1": 1, "L": 255, "I;16": 65535, "I;16L": 65535, "I;16B": 65535}
@@ -85,6 +93,7 @@ def mask_from_folder(
     """
     check_missing(missing)
     read = _reader(marked, unknown)
+    names = as_list("names", names, "a sequence of str, one per row of X")
     files = _find_files(folder, names, suffix)
     if missing == "error" and None in files:
         name = names[files.index(None)]
@@ -108,8 +117,6 @@ def _find_files(folder, names, suffix):
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder must be an existing folder; got {str(folder)!r}.")
-    if isinstance(names, str | bytes) or not hasattr(names, "__iter__"):
-        raise TypeError(f"names must be a sequence of str, one per row of X; got {names!r}.")
     files = []
     for name in names:
         if not isinstance(name, str | os.PathLike):

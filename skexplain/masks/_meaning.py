@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from ._shapes import to_broadcastable
+from .._checks import check_option
+from ._shapes import legal_shapes, to_broadcastable
 
 # Rows are scanned in chunks of about this many values, so that a memory-mapped mask stays on disk.
 _CHUNK_VALUES = 1 << 22
@@ -89,6 +90,27 @@ class Masks:
         # The difference is taken before narrowing: 1 - v in float64 keeps its digits.
         return (1 - values).to(torch.float32), known
 
+    def degrees_of(self, rows):
+        """Read the degrees of some rows, whatever the dtype and memory layout of their marks.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+            Numbers of the rows.
+
+        Returns
+        -------
+        irrelevance : float64 Tensor of shape (m or 1, ...)
+            Degrees, broadcastable to the rows of X.
+        known : bool Tensor of that shape, or None
+            As of :meth:`degrees`.
+        """
+        marks = self.take(rows)
+        # A copy: torch reads neither every dtype nor backwards, and wants to be able to write.
+        marks = marks.astype(bool if marks.dtype == bool else np.float64)
+        irrelevance, known = self.degrees(torch.from_numpy(marks))
+        return irrelevance.double(), known
+
 
 def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     """Check a mask and give it its meaning.
@@ -96,13 +118,15 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     Parameters
     ----------
     mask : array-like, list of (array-like or None), DataFrame or None
-        Bool, or numbers in [0, 1]; NaN means unknown.  See the user guide for the legal shapes.
+        Bool, or numbers in [0, 1]; NaN means unknown.  See the user guide for the legal shapes.  A
+        pandas Series holds a mask or None per row, or one mark per column for all rows.
     shape : tuple of int
         Shape of X.
     marks : {"irrelevant", "relevant"}, default="irrelevant"
         What a value of 1 says.
     feature_names : ndarray of str or None, default=None
-        Column names of X; a DataFrame mask must carry the same.
+        Column names of X; a DataFrame mask must carry the same, and so must a Series of marks whose
+        labels are text.
 
     Returns
     -------
@@ -114,7 +138,7 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     TypeError
         If the mask is of a kind that cannot be read as marks.
     ValueError
-        If its shape does not fit X or its values are not in [0, 1].
+        If its shape does not fit X, its values are not in [0, 1], or `marks` is none of the two.
 
     Examples
     --------
@@ -123,8 +147,11 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     >>> masks.annotated, masks.has_irrelevant
     (array([ True, False]), array([ True, False]))
     """
+    check_option("marks", marks, ("irrelevant", "relevant"))
     if mask is None:
         return None
+    if _is_series(mask):
+        mask = _read_series(mask, feature_names)
     relevant = marks == "relevant"
     if _is_sequence(mask) and any(row is None for row in mask):
         return _interpret_some(mask, shape, marks)
@@ -140,7 +167,9 @@ def _interpret_some(mask, shape, marks):
     values, given = _read_rows(mask, shape, relevant)
     if not len(given):
         nothing = np.zeros(shape[0], dtype=bool)
-        return Masks(np.full((1,) * len(shape), relevant), None, relevant, False, nothing, nothing)
+        # One for all rows, without channels where it may be.
+        values = to_broadcastable(np.full((1, *legal_shapes(shape)[-1][1:]), relevant), shape)
+        return Masks(values, None, relevant, False, nothing, nothing)
     # Checked as what it stands for, a mask of all rows; nothing is repeated.
     all_rows = to_broadcastable(np.broadcast_to(values[0], (len(mask), *values.shape[1:])), shape)
     values = values.reshape(-1, *all_rows.shape[1:])
@@ -149,6 +178,35 @@ def _interpret_some(mask, shape, marks):
     place = np.full(shape[0], len(given))
     place[given] = np.arange(len(given))
     return Masks(values, place, relevant, has_unknown, *flags)
+
+
+def mask_shape(mask):
+    """Return the shape of masks put one below the other, rows of None among them.
+
+    Returns
+    -------
+    tuple of int or None
+        None where no row has a mask.
+    """
+    if not _is_sequence(mask):
+        return np.shape(mask)
+    given = next((row for row in mask if row is not None), None)
+    return None if given is None else (len(mask), *np.shape(given))
+
+
+def _is_series(mask):
+    return hasattr(mask, "iloc") and hasattr(mask, "to_frame")
+
+
+def _read_series(series, feature_names):
+    """Make a list of masks, or an array of marks, of a Series, which is looked up by label."""
+    entries = list(series)
+    if series.dtype == object and any(e is None or hasattr(e, "__iter__") for e in entries):
+        return entries
+    labels, names = list(series.index), () if feature_names is None else feature_names
+    are_names = all(isinstance(label, str) for label in labels)
+    are_names = are_names or sorted(map(str, labels)) == sorted(names)
+    return _read_frame(series.to_frame().T, feature_names if are_names else None)[0]
 
 
 def _is_sequence(mask):

@@ -35,6 +35,13 @@ def row_without_marks(missing, shape, what):
     return np.zeros(shape, dtype=bool) if missing == "empty" else None
 
 
+def as_list(name, values, expected):
+    """Return what is one per row as a list, so that no Series is looked up by label."""
+    if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be {expected}; got {shorten(values)}.")
+    return list(values)
+
+
 def check_shape(shape, name="shape"):
     """Return a height and a width, or say what was expected."""
     try:

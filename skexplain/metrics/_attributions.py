@@ -2,9 +2,8 @@
 
 import numpy as np
 
+from .._checks import check_option
 from ..masks import interpret_mask
-from ._inputs import degrees_of
-from ._perturb import check_option
 
 
 def wrong_reason_share(saliency, mask, *, mask_marks="irrelevant"):
@@ -133,7 +132,7 @@ def _mean_over_rows(values, masks, has_saliency, of):
     rows = np.flatnonzero(masks.has_irrelevant & has_saliency)
     if not len(rows):
         return float("nan")
-    a, _ = degrees_of(masks, rows)
+    a, _ = masks.degrees_of(rows)
     a = a.expand(values[rows].shape).flatten(1).numpy()
     values = values[rows].reshape(len(rows), -1)
     whole = a if of == "mask" else values

@@ -4,6 +4,8 @@ import numpy as np
 
 # What a numpy array of text holds, by its dtype's kind.  Text never equals bytes or a number.
 _TEXT_KINDS = {"S": "bytes", "T": "str", "U": "str"}
+# What errors call labels, and predictions that an estimator made of them.
+BESIDE_ESTIMATOR = ("y", "what the estimator predicts")
 
 
 def group_accuracies(y_true, y_pred, group_labels, *, labels=None, sample_weight=None):
@@ -35,9 +37,9 @@ def group_accuracies(y_true, y_pred, group_labels, *, labels=None, sample_weight
     ------
     ValueError
         If an argument is empty, not one-dimensional, of another length than `y_true` or has
-        missing values; if the predictions are not labels of the kind of `y_true`; if no row has
-        weight; or if `labels` has duplicates or no label that occurs.  The message names the
-        argument.
+        missing values, or groups that cannot be hashed; if the predictions are not labels of the
+        kind of `y_true`; if no row has weight; or if `labels` has duplicates or no label that
+        occurs.  The message names the argument.
 
     See Also
     --------
@@ -176,7 +178,7 @@ def _check_rows(y_true, y_pred, group_labels, sample_weight):
     y_pred = row_labels(y_pred, "y_pred", n_rows)
     codes, groups = label_codes(row_labels(group_labels, "group_labels", n_rows))
     weights = np.ones(n_rows) if sample_weight is None else check_weights(sample_weight, n_rows)
-    return _check_correct(y_true, y_pred), codes, groups, weights
+    return check_correct(y_true, y_pred), codes, groups, weights
 
 
 def row_labels(values, name, n_rows=None, other="y_true"):
@@ -242,6 +244,8 @@ def _is_missing_object(value):
         return bool(value != value)  # NaN and NaT differ from themselves
     except TypeError:  # pandas.NA refuses to be a truth value
         return True
+    except ValueError:  # so does an array, which is no label
+        return False
 
 
 def label_codes(labels):
@@ -251,12 +255,18 @@ def label_codes(labels):
         return codes, _python_objects(groups)
     # Mixed labels need not have an order, so np.unique may fail on them.
     code_of = {}
-    codes = np.fromiter(
-        (code_of.setdefault(label, len(code_of)) for label in labels),
-        dtype=np.intp,
-        count=len(labels),
-    )
-    return codes, _python_objects(code_of)
+    codes = [code_of.setdefault(label, len(code_of)) for label in _hashable(labels, "group_labels")]
+    return np.array(codes, dtype=np.intp), _python_objects(code_of)
+
+
+def _hashable(labels, name):
+    """Return labels, after checking that they can be told apart by their hash."""
+    for label in labels:
+        try:
+            hash(label)
+        except TypeError as error:
+            raise ValueError(f"{name} must hold labels, as text or numbers: {error}.") from error
+    return labels
 
 
 def _python_objects(labels):
@@ -282,7 +292,7 @@ def _type_and_number(label):
 
 def _check_labels(labels, groups):
     """Return the groups to report, after checking that they are distinct and that one occurs."""
-    labels = _python_objects(_column(labels, "labels"))
+    labels = _hashable(_python_objects(_column(labels, "labels")), "labels")
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels must be distinct; got {labels}.")
     if not set(labels) & set(groups):
@@ -306,18 +316,36 @@ def check_weights(sample_weight, n_rows):
     return weights
 
 
-def _check_correct(y_true, y_pred):
-    """Return whether each prediction is right, after checking that it could be."""
+def check_correct(y_true, y_pred, names=("y_true", "y_pred")):
+    """Return whether each prediction is right, after checking that it could be.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarrays that broadcast to each other
+        Labels and predictions.
+    names : (str, str), default=("y_true", "y_pred")
+        What errors call them.
+
+    Returns
+    -------
+    ndarray of bool
+
+    Raises
+    ------
+    ValueError
+        If predictions are fractions, or none of the kind of the labels.
+    """
+    of_labels, of_predictions = names
     if y_pred.dtype.kind == "f" and np.any(y_pred != np.rint(y_pred)):
         raise ValueError(
-            "y_pred must hold class labels, but it holds fractions: pass what predict returns, not"
-            " what predict_proba or decision_function does."
+            f"{of_predictions} must be class labels, but there are fractions: pass what predict"
+            f" returns, not what predict_proba or decision_function does."
         )
     true_kinds, pred_kinds = _kinds(y_true), _kinds(y_pred)
     if not true_kinds & pred_kinds:
         raise ValueError(
-            f"y_pred holds labels of the kind {_listed(pred_kinds)}, but y_true of the kind"
-            f" {_listed(true_kinds)}: no prediction could be right."
+            f"{of_predictions} must be labels of the kind of {of_labels}, {_listed(true_kinds)},"
+            f" but is of the kind {_listed(pred_kinds)}: no prediction could be right."
         )
     return np.asarray(y_true == y_pred, dtype=bool)
 
@@ -326,7 +354,7 @@ def _kinds(labels):
     """Return the kinds of label in an array; different kinds are never equal."""
     if labels.dtype != object:
         return {_TEXT_KINDS.get(labels.dtype.kind, "number")}
-    return {_TEXT_KINDS.get(np.asarray(label).dtype.kind, "number") for label in labels}
+    return {_TEXT_KINDS.get(np.asarray(label).dtype.kind, "number") for label in labels.flat}
 
 
 def _listed(kinds):

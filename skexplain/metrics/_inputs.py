@@ -2,7 +2,6 @@
 
 import numpy as np
 import scipy.sparse
-import torch
 
 # Rows are looked at in chunks of about this many values, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
@@ -155,29 +154,6 @@ class FrameInputs(ArrayInputs):
                 entries = self.X.iloc[givers[column], column].array
             frame.isetitem(column, entries)
         return frame
-
-
-def degrees_of(masks, rows):
-    """Read the masks of some rows.
-
-    Parameters
-    ----------
-    masks : Masks
-        Masks of all rows.
-    rows : ndarray of int of shape (m,)
-        Numbers of the rows.
-
-    Returns
-    -------
-    irrelevance : float64 Tensor of shape (m or 1, ...)
-        Degrees, broadcastable to the rows of X.
-    known : bool Tensor of that shape, or None
-        Where a mark was given; None: everywhere.
-    """
-    marks = masks.take(rows)
-    # A copy that torch can read, whatever the dtype and whether or not it may be written to.
-    a, known = masks.degrees(torch.from_numpy(marks.astype(bool if marks.dtype == bool else float)))
-    return a.double(), known
 
 
 def _numpy_dtype(dtype):

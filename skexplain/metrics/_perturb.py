@@ -1,15 +1,15 @@
 """Copies of X in which what must not matter has changed, for any fitted estimator."""
 
 from copy import copy
-from numbers import Integral, Real
 
 import numpy as np
 import torch
 
+from .._checks import check_option, check_seed
 from ..masks import interpret_mask
 from ..masks._fill import pooled_axes, without_reasons
 from ..masks._statistics import measure_inputs
-from ._inputs import degrees_of, read_inputs
+from ._inputs import read_inputs
 
 PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
 
@@ -134,7 +134,13 @@ class Perturber:
         return self._predict(self.perturbed(rows, generator))
 
     def _predict(self, parts):
-        return np.concatenate([self.estimator.predict(part) for part in parts])
+        predicted = np.concatenate([self.estimator.predict(part) for part in parts])
+        if predicted.ndim != 1:  # beside labels it would be taken for a table of rows by rows
+            raise ValueError(
+                f"estimator must predict one label per row, got an array of shape "
+                f"{predicted.shape}."
+            )
+        return predicted
 
     def perturbed(self, rows, generator):
         """Yield perturbed copies of rows, of the kind of X, chunk by chunk."""
@@ -154,10 +160,13 @@ class Perturber:
 
     def _degrees(self, rows):
         """Degrees to which features change; none for text, which only whole entries replace."""
-        a, known = degrees_of(self.masks, rows)
-        if self.where == "core":
-            a = 1 - a if known is None else (1 - a) * known
-        return a
+        a, known = self.masks.degrees_of(rows)
+        if self.where != "core":
+            return a
+        a = 1 - a if known is None else (1 - a) * known
+        # A row of None in a list has no unknown marks, and no known ones either.
+        annotated = torch.from_numpy(self.masks.annotated[rows])
+        return a * annotated.reshape(-1, *(1,) * (a.ndim - 1))
 
     def _noise(self, shape, generator):
         if self.perturbation == "gaussian":
@@ -225,7 +234,7 @@ def mask_marks_of(estimator):
     Returns
     -------
     {"irrelevant", "relevant"}
-        The `mask_marks` of the estimator, "irrelevant" where it has none.
+        The `mask_marks` of the estimator or else of its parts, "irrelevant" where there is none.
 
     Raises
     ------
@@ -233,8 +242,12 @@ def mask_marks_of(estimator):
         If there are several parts that do not agree.
     """
     estimator = getattr(estimator, "best_estimator_", estimator)
-    parts = estimator.get_params().values() if hasattr(estimator, "get_params") else ()
-    marks = {part.mask_marks for part in (estimator, *parts) if hasattr(part, "mask_marks")}
+    if hasattr(estimator, "mask_marks"):
+        return estimator.mask_marks
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    # A propagator is told those of the estimator that it serves.
+    parts = [part for name, part in params.items() if name.rpartition("__")[2] != "propagator"]
+    marks = {part.mask_marks for part in parts if hasattr(part, "mask_marks")}
     if len(marks) > 1:
         raise ValueError("mask_marks must be given, since parts of the estimator do not agree.")
     return marks.pop() if marks else "irrelevant"
@@ -265,31 +278,7 @@ def _cycle(rows, n_rows, generator):
 
 def make_generator(random_state):
     """Make numpy's generator from an int, a RandomState or None (fresh entropy)."""
+    check_seed(random_state)
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
-    if random_state is not None and not isinstance(random_state, Integral):
-        raise ValueError(
-            f"random_state must be an int, a numpy.random.RandomState or None; got "
-            f"{random_state!r}."
-        )
     return np.random.default_rng(random_state)
-
-
-def check_option(name, value, options):
-    """Refuse a value that is none of the options."""
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")
-
-
-def check_number(name, value, least=-np.inf):
-    """Refuse what is no finite number, or one below the least."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if not is_number or not np.isfinite(value) or value < least:
-        bound = "" if least == -np.inf else f" of at least {least}"
-        raise ValueError(f"{name} must be a finite number{bound}; got {value!r}.")
-
-
-def check_count(name, value):
-    """Refuse what is no integer of one or more."""
-    if not isinstance(value, Integral) or isinstance(value, bool | np.bool_) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1; got {value!r}.")

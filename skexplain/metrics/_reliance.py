@@ -4,8 +4,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score
 
+from .._checks import check_count, check_number
 from ._groups import check_weights, row_labels
-from ._perturb import Perturber, check_count, check_number, make_generator
+from ._perturb import Perturber, make_generator
 
 
 def accuracy_under_noise(
@@ -93,7 +94,7 @@ def accuracy_under_noise(
     >>> accuracy_under_noise(clf, X, y, mask, scale=2.0, where="core", random_state=0) < 0.9
     True
     """
-    check_number("scale", scale, least=0)
+    check_number("scale", scale)
     check_classifier(estimator)
     perturber = Perturber(estimator, X, mask, mask_marks, "gaussian", scale, input_unit, where)
     return _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state)
@@ -321,7 +322,7 @@ def relative_core_sensitivity(core_accuracy, spurious_accuracy):
         ("core_accuracy", core_accuracy),
         ("spurious_accuracy", spurious_accuracy),
     ):
-        check_number(name, accuracy, least=0)
+        check_number(name, accuracy)
         if accuracy > 1:
             raise ValueError(f"{name} must be in [0, 1]; got {accuracy!r}.")
     mean = (core_accuracy + spurious_accuracy) / 2
@@ -351,5 +352,7 @@ def _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state):
 
 
 def check_classifier(estimator):
-    if not is_classifier(estimator):
+    """Refuse what cannot predict, and what tells scikit-learn that it is no classifier."""
+    is_other = hasattr(estimator, "__sklearn_tags__") and not is_classifier(estimator)
+    if is_other or not hasattr(estimator, "predict"):
         raise TypeError(f"estimator must be a fitted classifier, got {type(estimator).__name__}.")

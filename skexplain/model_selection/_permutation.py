@@ -1,7 +1,6 @@
 """Do the right masks help more than masks of other rows."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -10,9 +9,11 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, _safe_indexing, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._checks import check_count
 from ..estimators._parameters import root_seed
 from ..exceptions import MissingExplanationWarning
 from ..masks import interpret_mask
+from ..masks._meaning import mask_shape
 
 
 def mask_permutation_test(
@@ -113,10 +114,7 @@ def mask_permutation_test(
     >>> result.permutation_scores.shape
     (4, 2)
     """
-    if not isinstance(n_permutations, Integral) or n_permutations < 1:
-        raise ValueError(
-            f"n_permutations must be an integer of at least 1, got {n_permutations!r}."
-        )
+    check_count("n_permutations", n_permutations)
     X, y = indexable(X, y)
     annotated = _check_masks(mask, len(y))
     scorer = check_scoring(estimator, scoring)
@@ -140,11 +138,9 @@ def _check_masks(mask, n_rows):
     """Tell which rows are annotated, after checking that their masks are not all the same."""
     if mask is None:
         raise ValueError("mask must hold a mask per row, got None.")
-    is_sequence = isinstance(mask, list | tuple)
-    first = next((row for row in mask if row is not None), ()) if is_sequence else None
-    shape = np.shape(first) if is_sequence else np.shape(mask)[1:]
-    masks = interpret_mask(mask, (n_rows, *shape))
-    if masks is None or masks.for_all_rows or _all_alike(masks.values[masks.annotated]):
+    _, *row_shape = mask_shape(mask) or (n_rows,)
+    masks = interpret_mask(mask, (n_rows, *row_shape))
+    if masks.for_all_rows or _all_alike(masks.values[masks.annotated]):
         raise ValueError(
             "mask must differ between annotated rows: to shuffle equal masks changes nothing."
         )

@@ -1,6 +1,6 @@
 """Scorers that are handed masks, or groups, beside X and y."""
 
-from inspect import signature
+from inspect import Parameter, signature
 
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -291,13 +291,25 @@ class MetadataScorer:
         Parameters
         ----------
         **requests : bool, None or str
-            By argument of the metric: True to ask for it, False to ignore it, None to refuse it,
-            and a name to ask for it under that name.
+            By named argument of the metric: True to ask for it, False to ignore it, None to refuse
+            it, and a name to ask for it under that name.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError
+            If the metric has no argument of a name.
         """
+        legal = _named_arguments(self.metric) - {"estimator", "X", "y"}
+        unknown = sorted(set(requests) - legal)
+        if unknown:
+            raise TypeError(
+                f"set_score_request must be given arguments of the metric, {sorted(legal)}; got "
+                f"{unknown}."
+            )
         self._requests = {**self._requests, **requests}
         return self
 
@@ -319,6 +331,12 @@ def mean_group(estimator, X, y, group_labels, *, sample_weight=None):
     """Return the mean of the groups' accuracies from a fitted estimator."""
     y_pred = estimator.predict(X)
     return mean_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
+
+
+def _named_arguments(function):
+    parameters = signature(function).parameters.values()
+    unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return {parameter.name for parameter in parameters if parameter.kind not in unnamed}
 
 
 def _name(function):

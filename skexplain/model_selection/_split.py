@@ -7,6 +7,7 @@ from sklearn.model_selection import BaseShuffleSplit
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from .._checks import check_count
 from ..estimators._parameters import root_seed
 
 
@@ -50,9 +51,11 @@ class SubsampleSplit(BaseShuffleSplit):
     Notes
     -----
     For a seed and split, rows of a class stand in one random order, from whose front the training
-    rows are taken and from whose end the test rows.  So, at equal class ratios, a larger training
-    set contains the smaller ones, and with `test_size` given all sizes are tested on the same rows:
-    differences between sizes are paired.
+    rows are taken and from whose end the test rows.  So, of two classes at an equal class ratio, a
+    larger training set contains the smaller ones, and with `test_size` given all sizes are tested
+    on the same rows: differences between sizes are paired.  Of three classes or more, rounding may
+    take a row from a class as the size grows by one; sizes at which the shares are whole numbers of
+    rows are free of that.
 
     With metadata routing on, or without it through ``params``, masks are sliced with the rows::
 
@@ -118,7 +121,8 @@ class SubsampleSplit(BaseShuffleSplit):
         available = np.array([len(rows) for rows in members])
         n_train, n_test = self._counts(classes, available)
         rng = np.random.RandomState(root_seed(self.random_state))
-        for _ in range(_check_n_splits(self.n_splits)):
+        check_count("n_splits", self.n_splits)
+        for _ in range(self.n_splits):
             shuffled = [rng.permutation(rows) for rows in members]
             train = [rows[:k] for rows, k in zip(shuffled, n_train, strict=True)]
             test = [rows[len(rows) - k :] for rows, k in zip(shuffled, n_test, strict=True)]
@@ -160,12 +164,6 @@ def _members(y):
         raise ValueError(f"y must hold class labels, got a target of type {kind!r}.")
     classes, codes = np.unique(y, return_inverse=True)
     return classes.tolist(), [np.flatnonzero(codes == code) for code in range(len(classes))]
-
-
-def _check_n_splits(n_splits):
-    if not isinstance(n_splits, Integral) or n_splits < 1:
-        raise ValueError(f"n_splits must be an integer of at least 1, got {n_splits!r}.")
-    return n_splits
 
 
 def _check_size(name, size, n_rows):

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from ..propagation import propagate_interval, worst_case_logits
+from ..propagation import Interval, check_outputs, propagate_interval, worst_case_logits
 from ._base import Penalty
 from ._box import irrelevant_box
 from ._checks import check_box, check_number, check_option
@@ -64,8 +64,7 @@ class CertifiedPenalty(Penalty):
 
     def check_module(self, module, x):
         """Refuse a network with operations through which intervals cannot be propagated."""
-        with torch.no_grad():
-            propagate_interval(module, x, torch.zeros_like(x))
+        check_outputs(module, x, Interval(x, torch.zeros_like(x)))
 
     def at_progress(self, progress):
         """Return the penalty for a box that has grown to a share of its size."""

@@ -1,50 +1,19 @@
 """Checks of the parameters of penalties, which name the parameter and what is legal."""
 
 import math
-from numbers import Integral, Real
 
 import numpy as np
 
+from .._checks import check_count, check_number, check_option
 
-def check_number(name, value, positive=False, infinite=False):
-    """Refuse what is no non-negative number.
-
-    Parameters
-    ----------
-    name : str
-        Name of the parameter.
-    value : object
-        What it was set to.
-    positive : bool, default=False
-        Whether zero is refused, too.
-    infinite : bool, default=False
-        Whether infinity is legal.
-
-    Raises
-    ------
-    ValueError
-        With the name.
-    """
-    legal = (
-        isinstance(value, Real)
-        and (value > 0 if positive else value >= 0)
-        and (infinite or value < math.inf)
-    )
-    if not legal:
-        kind = "positive" if positive else "non-negative"
-        raise ValueError(f"{name} must be a {kind} number, got {value!r}.")
-
-
-def check_count(name, value):
-    """Refuse what is no positive integer."""
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-
-
-def check_option(name, value, options):
-    """Refuse what is none of the strings that are legal."""
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")
+__all__ = [
+    "check_box",
+    "check_count",
+    "check_flag",
+    "check_layer",
+    "check_number",
+    "check_option",
+]
 
 
 def check_flag(name, value):

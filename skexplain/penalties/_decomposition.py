@@ -1,6 +1,6 @@
 """Contextual decomposition explanation penalty: CDEP."""
 
-from ..propagation import decompose
+from ..propagation import Decomposition, check_outputs, decompose
 from ._base import Penalty
 from ._checks import check_option
 
@@ -61,7 +61,7 @@ class DecompositionPenalty(Penalty):
 
     def check_module(self, module, x):
         """Refuse a network that cannot be decomposed, by the operation that has no rule."""
-        decompose(module, x, 0 * x)
+        check_outputs(module, x, Decomposition(x, 0 * x))
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the penalty, shape (rows,)."""

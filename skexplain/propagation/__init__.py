@@ -2,13 +2,14 @@
 
 from ._bounds import margins, propagate_interval, worst_case_logits
 from ._decomposition import Decomposition, decompose, register_decomposition_rule
-from ._dispatch import Propagated
+from ._dispatch import Propagated, check_outputs
 from ._interval import Interval, register_interval_rule
 
 __all__ = [
     "Decomposition",
     "Interval",
     "Propagated",
+    "check_outputs",
     "decompose",
     "margins",
     "propagate_interval",

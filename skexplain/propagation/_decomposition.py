@@ -46,6 +46,11 @@ class Decomposition(Propagated):
         return self.parts[1]
 
     @property
+    def middle(self):
+        """The tensor that it stands for."""
+        return self.total
+
+    @property
     def total(self):
         """Sum of both: the value that the network computes."""
         return self.part + self.rest

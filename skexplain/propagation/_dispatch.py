@@ -114,6 +114,11 @@ class Propagated:
         """Turn a plain tensor into a value of this kind; `like` is one that it meets."""
         raise TypeError(f"{cls.__name__} does not say what a constant is.")
 
+    @property
+    def middle(self):
+        """The tensor that it stands for: what the operations would give without the parts."""
+        return self.parts[0]
+
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
         """Answer torch, which found a value of this kind among the arguments."""
@@ -247,7 +252,8 @@ def canonical_name(function):
 def _split_in_place(function, args, kwargs):
     """Return the argument that the operation overwrites (or None), and the arguments without it.
 
-    A write through a view is not followed: the value that was viewed keeps what it was.
+    A write through a view is not followed: the value that was viewed keeps what it was, which
+    `check_outputs` finds.
     """
     name = getattr(function, "__name__", "")
     name = _OPERATORS.get(name, name)
@@ -359,3 +365,49 @@ def run(module, value):
             f"have a rule for; got {type(output).__name__}."
         )
     return output
+
+
+def check_outputs(module, x, value):
+    """Refuse a network that gives another result for a value than for the tensor it stands for.
+
+    It would if it wrote through a view, ``h[:, 1].mul_(2)``, or a rule that was added were wrong.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, in evaluation mode.
+    x : Tensor of shape (rows, ...)
+        A few inputs.
+    value : Propagated
+        The same inputs.
+
+    Raises
+    ------
+    UnsupportedOperationError
+        As `propagate_interval` and `decompose`, or if the results differ by more than rounding.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skexplain.propagation import Interval, check_outputs
+    >>> x = torch.ones(2, 3)
+    >>> check_outputs(torch.nn.Linear(3, 1), x, Interval(x, 0 * x))
+    """
+    with torch.no_grad():
+        got, expected = run(module, value).middle, module(x)
+    if got.shape != expected.shape:
+        found = f"outputs of shape {tuple(got.shape)} and {tuple(expected.shape)}"
+    else:
+        difference = (got - expected).abs().max().item()
+        if difference <= _TOLERANCE * (1 + expected.abs().max().item()):
+            return
+        found = f"outputs that differ by {difference:.2g}"
+    raise UnsupportedOperationError(
+        f"module must compute the same by {value.kind} as on tensors; got {found}. Does it write "
+        f"into a part of a tensor, as in h[:, 1].mul_(2), or is a rule of "
+        f"skexplain.propagation.{value.register} wrong? See docs/limits.md#networks."
+    )
+
+
+# Of float32 sums in another order, with room: a missed write changes far more.
+_TOLERANCE = 1e-3

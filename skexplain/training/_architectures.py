@@ -180,6 +180,9 @@ _SAME_IN_BOTH_MODES = (
 def mode_matters(module):
     """Whether training mode may change what the module computes, or couple its rows.
 
-    Only layers known not to care are trusted; a forward of a user's own may do anything.
+    Only layers known not to care are trusted; a forward or a hook of a user's own may do anything.
     """
-    return any(type(layer) not in _SAME_IN_BOTH_MODES for layer in module.modules())
+    return any(
+        type(layer) not in _SAME_IN_BOTH_MODES or layer._forward_pre_hooks or layer._forward_hooks
+        for layer in module.modules()
+    )

@@ -27,7 +27,7 @@ class RowStore:
         self.array = array
         self.tensor = None
         # Read-only maps (joblib's) stay numpy: torch cannot promise to leave them unwritten.
-        if _is_torch_dtype(array.dtype) and array.flags.writeable and min(array.strides) >= 0:
+        if _is_torch_dtype(array.dtype) and array.flags.writeable and _has_torch_strides(array):
             self.tensor = torch.from_numpy(array)
             if self._fits_on_device():
                 self.tensor = self.tensor.to(self.device)
@@ -63,6 +63,11 @@ class RowStore:
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)
+
+
+def _has_torch_strides(array):
+    """Forwards and in whole elements, which those of a field of records may not be."""
+    return all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
 
 
 def _is_torch_dtype(dtype):

@@ -14,12 +14,14 @@ class WeightKeeper:
     def __init__(self, net):
         self.net = net
         self.kept = self._tensors(clone=True)
+        # A buffer may be infinite by design, such as a mask of attention.
+        self.watched = [i for i, kept in enumerate(self.kept) if kept.sum().isfinite()]
 
     def _tensors(self, clone=False):
         tensors = [
             tensor.detach()
             for tensor in self.net.module_.state_dict(keep_vars=False).values()
-            if tensor.is_floating_point()
+            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
         ] + self.net.reduction.tensors()
         return [tensor.clone() for tensor in tensors] if clone else tensors
 
@@ -27,7 +29,8 @@ class WeightKeeper:
         """Keep the present weights, or raise with the last good ones restored."""
         loss = self.net.history[-1, "train_loss"]
         current = self._tensors()
-        finite = torch.stack([tensor.sum() for tensor in current]).sum().isfinite().item()
+        sums = torch.stack([current[i].sum() for i in self.watched])
+        finite = sums.sum().isfinite().item()
         if finite and math.isfinite(loss):
             torch._foreach_copy_(self.kept, current)
             return
@@ -36,7 +39,8 @@ class WeightKeeper:
         # The optimizer's running means are spoilt too.
         self.net._initialize_optimizer(reason="The loss is not finite.")
         raise DivergenceError(
-            f"The loss is not finite in epoch {self.net.epoch_} (train_loss = {loss}). The "
+            f"{'A weight' if math.isfinite(loss) else 'The loss'} is not finite in epoch "
+            f"{self.net.epoch_} (train_loss = {loss}). The "
             f"weights of the last good epoch are kept. Lower lr or alpha, or look at the scale "
             f"of X and of the module's outputs. See docs/estimators.md#what-happens-when."
         )

@@ -10,7 +10,7 @@ from torch import nn
 
 from ._batches import RowStore, ahead, batch_sizes, penalised_sizes, shuffled_passes
 from ._callbacks import BatchWatchers, WeightKeeper, check_callbacks, has_stopped
-from ._objective import Objective, RunningMeans
+from ._objective import Objective, RunningMeans, with_sizes
 from ._random import seed_layers
 from ._reductions import MeanReduction
 
@@ -128,18 +128,26 @@ class ExplanationNet(NeuralNet):
 
     def initialize(self):
         """Initialise all parts; nothing has been trained yet."""
-        self.alphas_ = {
-            term.name: 0.0 if term.alpha == "auto" else float(term.alpha) for term in self.terms
-        }
+        self.alphas_, self.unsettled_ = {}, set()
+        self._take_alphas(self.terms)
         return super().initialize()
+
+    def _take_alphas(self, terms, before=()):
+        """Take over weights; an automatic one stays as it is settled, or is still to be."""
+        was_automatic = {term.name for term in before if term.alpha == "auto"}
+        for term in terms:
+            if term.alpha != "auto":
+                self.alphas_[term.name] = float(term.alpha)
+                self.unsettled_.discard(term.name)
+            elif term.name not in was_automatic:
+                self.alphas_[term.name] = 0.0
+                self.unsettled_.add(term.name)
 
     def update(self, *, terms, callbacks, optimizer_parameters, **params):
         """Take over parameters before going on; weights and optimizer state stay."""
         vars(self).update(params)
+        self._take_alphas(terms, before=self.terms)
         self.terms = terms
-        for term in terms:
-            if term.alpha != "auto":
-                self.alphas_[term.name] = float(term.alpha)
         self.callbacks = callbacks
         self._initialize_callbacks()
         # Only what has changed: a schedule may have moved the rest.
@@ -247,7 +255,7 @@ class ExplanationNet(NeuralNet):
             loss, parts, logits = objective.losses_and_gradients(
                 batch, penalised, donors, generators, self.penalty_chunk_size
             )
-            values = _with_sizes(loss, parts, batch, penalised)
+            values = with_sizes(loss, parts, batch, penalised)
             watchers.gradients(batch)
             if not first:
                 first.extend([values, logits.detach()])
@@ -369,17 +377,17 @@ class ExplanationNet(NeuralNet):
         return shuffled_passes(rows, size, self.streams.generator("order"))
 
     def _fix_automatic_alphas(self, data, objective):
-        """At the end of the first epoch, weigh each automatic term as the label loss."""
-        automatic = [term for term in self.terms if term.alpha == "auto"]
-        if not automatic or self.epoch_ > 1 or not len(data.penalised):
+        """At the end of the first epoch with masks, weigh each automatic term as the label loss."""
+        if not self.unsettled_ or not len(data.penalised):
             return False
-        objective = objective.with_terms(self.terms, dict.fromkeys(self.alphas_, 1.0))
+        switched_on = {**self.alphas_, **dict.fromkeys(self.unsettled_, 1.0)}
+        objective = objective.with_terms(self.terms, switched_on)
         # A few thousand rows tell the ratio well enough.
         means = self.evaluate_losses(data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
-        for term in automatic:
-            value = means[term.name]
-            self.alphas_[term.name] = label_loss / value if value > 0 else 0.0
+        for name in self.unsettled_:
+            self.alphas_[name] = label_loss / means[name] if means[name] > 0 else 0.0
+        self.unsettled_ = set()
         # Early stopping compares this epoch with later ones, which have the penalty.
         total = objective.with_terms(self.terms, self.alphas_).total(label_loss, means)
         self.history.record("train_loss", total)
@@ -392,7 +400,7 @@ class ExplanationNet(NeuralNet):
         rows = RowStore(X, self.device)
         size = max(256, self.effective_batch_size(X))
         self.module_.eval()
-        with torch.inference_mode():
+        with torch.no_grad():  # a module may keep what it made here, and train on with it
             batches = [
                 self.module_(rows.take(index).to(torch.float32)).cpu()
                 for index in torch.arange(len(X)).split(size)
@@ -407,12 +415,3 @@ class ExplanationNet(NeuralNet):
         """Predict encoded classes, or values (for skorch's scoring callbacks)."""
         outputs = self.predict_proba(X)
         return outputs.argmax(1) if self.classifies else outputs[:, 0]
-
-
-def _with_sizes(loss, parts, batch, penalised):
-    """Losses of a step with the numbers of rows that they are means of, by name."""
-    size = len(batch.rows.y)
-    values = {"loss": (loss, size), "label_loss": (parts.pop("label_loss"), size)}
-    for name, value in parts.items():
-        values[name] = (value, len(penalised.rows.y))
-    return values

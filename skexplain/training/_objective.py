@@ -214,6 +214,15 @@ def _share(term, chunk, whole):
     return _weight(term, chunk).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
+def with_sizes(loss, parts, batch, penalised):
+    """Losses of a step with the numbers of rows that they are means of, by name."""
+    size = len(batch.rows.y)
+    values = {"loss": (loss, size), "label_loss": (parts.pop("label_loss"), size)}
+    for name, value in parts.items():
+        values[name] = (value, len(penalised.rows.y))
+    return values
+
+
 class RunningMeans:
     """Means of an epoch's losses, left on the device so that no step waits for them."""
 

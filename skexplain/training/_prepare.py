@@ -66,7 +66,7 @@ class PrepareModule:
             with torch.no_grad():
                 outputs = module(x)
         except (RuntimeError, ValueError) as error:
-            channel = " A convolution expects a channel: X[:, None]." if x.ndim == 3 else ""
+            channel = _hint_at_channels(x.shape)
             kind = ValueError if isinstance(error, ValueError) else RuntimeError
             raise kind(
                 f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: "
@@ -81,6 +81,14 @@ class PrepareModule:
             )
         module.train()
         return outputs
+
+
+def _hint_at_channels(shape):
+    if len(shape) == 3:
+        return " A convolution expects a channel: X[:, None]."
+    if len(shape) == 4 and shape[3] in (1, 3, 4):
+        return " Channels go on axis 1: X.transpose(0, 3, 1, 2)."
+    return ""
 
 
 def _warn_of_probabilities(outputs):
@@ -117,8 +125,9 @@ def arrange_channels_last(module, x):
     """
     if x.device.type != "cpu" or not any(isinstance(m, nn.Conv2d) for m in module.modules()):
         return module
-    module.eval().to(memory_format=torch.channels_last)
+    module.eval()
     try:
+        module.to(memory_format=torch.channels_last)  # refused where a weight has five axes
         with torch.no_grad():
             module(x)
     except RuntimeError:

@@ -272,11 +272,11 @@ def test_missing_and_truncated_pictures_are_named(home):
 @pytest.mark.parametrize(
     ("argument", "value", "error", "expected"),
     [
-        ("size", 7, ValueError, "size must be an int of at least 8; got 7"),
+        ("size", 7, ValueError, "size must be an integer of at least 8, got 7"),
         ("beak_size", 0, ValueError, "beak_size == 0"),
         ("beak_size", 0.6, ValueError, "beak_size == 0.6"),
         ("beak_size", "small", TypeError, "beak_size must be an instance"),
-        ("train_size", 13, ValueError, "train_size must be an int from 1 to 12; got 13"),
+        ("train_size", 13, ValueError, "train_size must be an integer, 1 to 12, got 13"),
         ("spurious", "yes", TypeError, "spurious must be a bool; got 'yes'"),
         ("random_state", "x", ValueError, "random_state must be"),
     ],

@@ -281,8 +281,8 @@ def test_arguments_are_checked_before_files_are_looked_for(tmp_path):
     for arguments, message in [
         ({"decoy": "halves"}, "decoy must be one of"),
         ({"random_state": "zero"}, "random_state must be an int"),
-        ({"n_train": 0}, "n_train must be an int of at least 1 or None; got 0"),
-        ({"n_test": 2.0}, r"n_test must be an int of at least 1 or None; got 2\.0"),
+        ({"n_train": 0}, "n_train must be a positive integer, got 0"),
+        ({"n_test": 2.0}, r"n_test must be a positive integer, got 2\.0"),
     ]:
         with pytest.raises(ValueError, match=message):
             fetch_decoy_mnist(data_home=tmp_path, download_if_missing=False, **arguments)

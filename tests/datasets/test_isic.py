@@ -137,9 +137,9 @@ def test_truncated_picture_is_named(home, name):
 @pytest.mark.parametrize(
     ("argument", "value", "expected"),
     [
-        ("size", 0, "size must be an int of at least 1; got 0"),
-        ("size", 2.5, "size must be an int"),
-        ("max_rows", 0, "max_rows must be an int of at least 1; got 0"),
+        ("size", 0, "size must be a positive integer, got 0"),
+        ("size", 2.5, "size must be a positive integer"),
+        ("max_rows", 0, "max_rows must be a positive integer, got 0"),
         ("random_state", "x", "random_state must be"),
     ],
 )

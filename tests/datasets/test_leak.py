@@ -57,6 +57,18 @@ def test_the_column_stands_last_and_only_it_is_masked(n_columns, dtype):
     assert_array_equal(injected.mask, [[False] * n_columns + [True]])
 
 
+@pytest.mark.parametrize("kind", ["object", "Int64"])
+def test_numbers_of_any_kind_are_used_as_numbers(kind):
+    y = [0, 100, 1, 2, 0, 100]
+    injected = inject_leak(X, pd.Series(y, dtype=kind), correlation=1)
+    assert_allclose(injected.data, inject_leak(X, y, correlation=1).data)
+    texts = np.array(["0", "100", "1", "2", "0", "100"])
+    as_labels = inject_leak(X, texts, correlation=1).data
+    assert_allclose(inject_leak(X, texts.astype(object), correlation=1).data, as_labels)
+    with pytest.raises(ValueError, match="y must be finite"):
+        inject_leak(X, np.array([0, None, 1, 2, 3, 4]))
+
+
 def test_a_frame_gives_frames():
     frame = pd.DataFrame({"age": [1, 2, 3, 4, 5, 6], "sex": list("mffmmf")}, index=range(10, 16))
     before = frame.copy()

@@ -199,8 +199,8 @@ def test_missing_and_truncated_pictures_are_named(home):
 @pytest.mark.parametrize(
     ("argument", "value", "expected"),
     [
-        ("size", 0, "size must be an int of at least 1; got 0"),
-        ("fold", 5, "fold must be an int from 0 to 4; got 5"),
+        ("size", 0, "size must be a positive integer, got 0"),
+        ("fold", 5, "fold must be an integer, 0 to 4, got 5"),
         ("random_state", "x", "random_state must be"),
     ],
 )

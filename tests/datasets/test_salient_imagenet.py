@@ -194,7 +194,7 @@ def test_map_of_another_size_is_named(home):
 @pytest.mark.parametrize(
     ("argument", "value", "expected"),
     [
-        ("size", 0, "size must be an int of at least 1; got 0"),
+        ("size", 0, "size must be a positive integer, got 0"),
         ("random_state", "x", "random_state must be"),
     ],
 )

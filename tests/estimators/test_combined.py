@@ -521,7 +521,6 @@ def test_penalties_may_change_between_warm_starts(problem):
         ({"reduction": "group_dro"}, "reduction must not be set to 'group_dro' when training"),
         ({"schedule": "joint"}, "schedule must not be set to 'joint' when training goes on"),
         ({"schedule": "joint", "penalties": [("grad", GRAD)]}, "must not be set to"),
-        ({"penalties": [("n", MaskedFeaturePenalty())], "alpha": "auto"}, "alpha must be a number"),
     ],
 )
 def test_what_the_first_fit_has_settled(change, told, problem):

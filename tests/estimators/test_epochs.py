@@ -17,6 +17,8 @@ from skorch.callbacks import (
     LRScheduler,
 )
 
+from skexplain import GradRegClassifier
+
 
 @pytest.fixture(params=ESTIMATORS, ids=lambda cls: cls.__name__)
 def cls(request):
@@ -112,6 +114,28 @@ def test_early_stopping_on_few_rows_warns(cls):
         estimator.fit(X, y, mask=mask)
     assert "valid_loss" not in estimator.history_[-1]
     assert estimator.n_iter_ <= 5  # nothing changes, up to rounding: it stops
+
+
+@pytest.mark.parametrize("n_masks", [1, 2, 6, 9])
+def test_early_stopping_keeps_few_masks_for_training(n_masks):
+    """Held-out rows without one would tell of the label loss alone, which rewards a shortcut."""
+    X, y, mask = make_problem(n_rows=120)
+    mask[n_masks:] = np.nan
+    estimator = quick(GradRegClassifier, early_stopping=True, random_state=0)
+    with pytest.warns(UserWarning, match=rf"watches the training.*of {n_masks} rows with a mask"):
+        estimator.fit(X, y, mask=mask)
+    assert "train_input_gradient" in estimator.history_[-1]
+    assert "valid_loss" not in estimator.history_[-1]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("n_masks", "share"), [(10, 0.1), (13, 0.1), (2, 0.5), (10, 0.9)])
+def test_early_stopping_holds_out_some_masks(n_masks, share, seed):
+    X, y, mask = make_problem(n_rows=120)
+    mask[n_masks:] = np.nan
+    estimator = quick(GradRegClassifier, early_stopping=True, random_state=seed)
+    estimator.set_params(validation_fraction=share).fit(X, y, mask=mask)
+    assert {"train_input_gradient", "valid_input_gradient"} <= set(estimator.history_[-1])
 
 
 def test_early_stopping_holds_out_nothing_in_a_partial_fit(cls, problem):

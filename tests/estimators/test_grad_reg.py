@@ -188,14 +188,3 @@ def test_early_stopping_watches_the_units_of_rows_held_out():
     for total, label_loss, penalty in rows:
         assert total == pytest.approx(label_loss + 0.5 * penalty)
         assert penalty > 0
-
-
-def test_early_stopping_where_no_row_held_out_is_penalised():
-    X, y, _ = make_problem(120)
-    mask = [[1] * 5] + [None] * 119
-    estimator = GradRegClassifier(
-        Bottleneck, layer="body", early_stopping=True, max_epochs=2, random_state=0
-    ).fit(X, y, mask=mask)
-    for total, label_loss in estimator.history_[:, ("valid_loss", "valid_label_loss")]:
-        assert total == label_loss
-    assert estimator.history_[-1, "train_input_gradient"] > 0

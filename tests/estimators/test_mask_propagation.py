@@ -330,6 +330,15 @@ def test_iou_is_cross_validated():
     assert 0.5 < propagator.iou_ < 0.9
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, ">f8", np.longdouble])
+def test_masks_of_any_dtype_and_layout(dtype):
+    X, mask = np.arange(24.0).reshape(6, 4) % 5, np.eye(6, 4)
+    backwards = mask[:, ::-1].astype(dtype)[:, ::-1]
+    for rows in (slice(None), slice(1)):  # one per row, and one for all
+        ours, expected = (quick().fit(X, each[rows]).model_.shares for each in (backwards, mask))
+        np.testing.assert_array_equal(ours, expected)
+
+
 def test_one_annotated_row():
     X = np.ones((3, 2))
     with pytest.warns(UnreliableMaskWarning, match="learnt from 1 annotated row"):

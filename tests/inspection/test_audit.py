@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from _estimators import quick
+from _linear import fixed_linear
 from matplotlib import pyplot
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
@@ -181,6 +182,15 @@ def test_relevant_marks_are_those_of_the_estimator():
     assert one.numbers() == two.numbers()
 
 
+def test_the_certificate_has_the_marks_of_the_audit():
+    X, y, mask = leak()
+    # Reads the first column alone, which the mask leaves as it is, and its opposite moves.
+    clf = fixed_linear([[-1.0, 0, 0], [1.0, 0, 0]], X - 0.5, y, mask_marks="relevant")
+    told = {"mask_marks": "irrelevant", "epsilon": 2.0, "random_state": 0}
+    assert audit(clf, X - 0.5, y, mask, **told).certified_accuracy == 1
+    assert audit(clf, X - 0.5, y, 1 - mask, **told).certified_accuracy == 0
+
+
 def test_equal_seeds_give_equal_reports(tmp_path):
     X, y, mask = leak()
     for name in "ab":
@@ -229,6 +239,32 @@ def test_sparse_words_with_their_documents(tmp_path):
     figure = report.figures()["Rows before and after the swap"]
     drawn = {text.get_text() for ax in figure.axes for text in ax.texts}
     assert {"church", "lord"} <= drawn
+    pd = pytest.importorskip("pandas")
+    series = pd.Series(documents, index=np.arange(len(y))[::-1])
+    again = audit(clf, dense, y, mask, feature_names=words, documents=series, random_state=0)
+    assert again.examples.shown.documents == report.examples.shown.documents
+    with pytest.raises(ValueError, match="documents must have one entry for each of the"):
+        audit(clf, dense, y, mask, feature_names=words, documents=documents[1:], random_state=0)
+
+
+class BrightVoxel(BrightCorner):
+    """Tells whether the first entry of a row of any shape is bright."""
+
+    def predict(self, X):
+        return (X.reshape(len(X), -1)[:, 0] > 0.5).astype(int)
+
+
+def test_rows_of_more_axes_than_a_picture_are_audited_without_examples(tmp_path):
+    y = np.arange(40) % 2
+    X = np.random.default_rng(0).uniform(size=(40, 1, 2, 3, 4))
+    X[:, 0, 0, 0, 0] = y
+    mask = np.zeros((1, 1, 2, 3, 4))
+    mask[0, 0, 0, 0, 0] = 1
+    report = audit(BrightVoxel().fit(X, y), X, y, mask, random_state=0)
+    assert report.verdict == "leans"
+    assert report.examples is None
+    assert "Rows before and after the swap" not in report.figures()
+    report.to_html(tmp_path / "report.html")
 
 
 def test_a_pipeline_of_ours_is_audited_without_gradients():
@@ -237,6 +273,16 @@ def test_a_pipeline_of_ours_is_audited_without_gradients():
     report = audit(model, X, y, mask, random_state=0)
     assert "irrelevant_saliency_mass" not in report
     assert report.flips_by_swap >= 0
+
+
+def test_a_model_of_any_library_is_audited():
+    class Other:
+        def predict(self, X):
+            return np.asarray(X)[:, 1].astype(int)
+
+    X, y, mask = leak()
+    expected = audit(ColumnReader(1), X, y, mask, random_state=0)
+    assert audit(Other(), X, y, mask, random_state=0).numbers() == expected.numbers()
 
 
 # -- pages ---------------------------------------------------------------------------------------
@@ -356,6 +402,8 @@ def test_bad_arguments():
         audit(StandardScaler(), X, y, mask)
     with pytest.raises(ValueError, match="y has 3 rows, but X has 400"):
         audit(model, X, y[:3], mask)
+    with pytest.raises(ValueError, match="kind of y, str, but .* number: no prediction could be"):
+        audit(model, X, y.astype(str), mask)
     with pytest.raises(ValueError, match="mask must say which features must not matter, got None"):
         audit(model, X, y, None)
     with pytest.raises(ValueError, match="n_repeats must be"):

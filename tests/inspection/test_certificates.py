@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skexplain import ERMClassifier, ERMRegressor, GradRegClassifier, IBPExClassifier
+from skexplain import ERMClassifier, ERMRegressor, IBPExClassifier
 from skexplain.exceptions import UnsupportedOperationError
 from skexplain.inspection import certified_accuracy, predict_bounds
 
@@ -51,6 +51,19 @@ def test_certified_accuracy_of_a_linear_model():
     assert certified_accuracy(clf, X, y, some, 1.0) == pytest.approx(expected)
     clf.set_params(mask_marks="relevant")
     assert certified_accuracy(clf, X, y, [[1, 0]], 1.0) == pytest.approx(np.mean(margin > 0.5))
+
+
+def test_marks_are_the_estimator_s_unless_told():
+    X, y = two_columns()
+    clf = fixed([[-1.0, -0.25], [1.0, 0.25]], X, y, mask_marks="relevant")
+    told = {"mask_marks": "irrelevant"}
+    given, inverse = ([[0, 1]], 0.4), ([[1, 0]], 0.4)
+    assert certified_accuracy(clf, X, y, *given) != certified_accuracy(clf, X, y, *inverse)
+    assert certified_accuracy(clf, X, y, *given, **told) == certified_accuracy(clf, X, y, *inverse)
+    bounds = predict_bounds(clf, X, *given, **told), predict_bounds(clf, X, *inverse)
+    np.testing.assert_array_equal(*bounds)
+    with pytest.raises(ValueError, match="mask_marks must be one of .* got 'both'"):
+        predict_bounds(clf, X, *given, mask_marks="both")
 
 
 def test_epsilon_is_in_input_units_and_the_clip_limits_it():
@@ -122,6 +135,8 @@ def test_rows_labelled_with_an_unknown_class_are_wrong():
     X, y = two_columns()
     clf = fixed([[-1.0, 0.0], [1.0, 0.0]], X, y)
     assert certified_accuracy(clf, X, ["c"] * len(X), [[0, 1]], 1.0) == 0
+    with pytest.raises(ValueError, match="kind of y, number, but .* str: no prediction could be"):
+        certified_accuracy(clf, X, [1] * len(X), [[0, 1]], 1.0)
 
 
 def test_what_is_refused():
@@ -135,6 +150,9 @@ def test_what_is_refused():
         certified_accuracy(pipeline, X, y, mask, 1.0)
     with pytest.raises(TypeError, match="estimator must be a classifier .* got ERMRegressor"):
         certified_accuracy(ERMRegressor(max_epochs=1).fit(X, X[:, 0]), X, y, mask, 1.0)
+    for function, arguments in ((predict_bounds, [X]), (certified_accuracy, [X, y])):
+        with pytest.raises(TypeError, match="estimator must be .* got dict"):
+            function({}, *arguments, mask, 1.0)
     with pytest.raises(ValueError, match="mask must say which features may change, got None"):
         predict_bounds(clf, X, None, 1.0)
     with pytest.raises(ValueError, match=r"mask must have shape .* got \(1, 3\)"):
@@ -165,6 +183,6 @@ def test_a_network_that_intervals_do_not_know():
             return self.head(torch.special.bessel_j0(x))
 
     X, y = two_columns()
-    clf = GradRegClassifier(Bessel, max_epochs=1).fit(X, y, mask=[[0, 1]])
+    clf = ERMClassifier(Bessel, max_epochs=1).fit(X, y)
     with pytest.raises(UnsupportedOperationError, match="'special_bessel_j0'"):
         certified_accuracy(clf, X, y, [[0, 1]], 1.0)

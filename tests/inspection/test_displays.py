@@ -131,6 +131,28 @@ def test_masks_of_a_table(table):
     assert [label.get_text() for label in ax.get_xticklabels()] == list("abcde")
 
 
+def test_masks_of_which_no_row_is_annotated(images, table):
+    X, _ = table
+    (ax,) = MaskDisplay.from_mask(X, [None] * 40, rows=[0, 3]).axes_
+    assert ax.images[0].get_array().shape == (2, 5, 4)
+    assert np.allclose(ax.images[0].get_array(), to_rgba("0.75"))
+    display = MaskDisplay.from_mask(images[0], [None] * 6, rows=[1])
+    assert display.axes_[0].get_title() == "row 1, not annotated"
+    clf = quick(ERMClassifier).fit(*table)
+    display = SaliencyDisplay.from_estimator(clf, X, mask=[None] * 40, rows=[0, 3])
+    assert not any(bar.get_hatch() for bar in display.axes_[0, 0].patches)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, ">f8", np.longdouble])
+def test_masks_of_any_dtype_and_layout(images, dtype):
+    X, mask = images[0], np.nan_to_num(images[1])
+    expected = MaskDisplay.from_mask(X, mask).axes_[0].images[1].get_array()
+    backwards = mask[:, :, ::-1].astype(dtype)[:, :, ::-1]
+    for each in (backwards, backwards[:1]):
+        drawn = MaskDisplay.from_mask(X, each).axes_[0].images[1].get_array()
+        assert np.array_equal(drawn, expected)
+
+
 def test_masks_of_words():
     X = np.ones((2, 3))
     display = MaskDisplay.from_mask(
@@ -145,6 +167,15 @@ def test_masks_of_words():
     }
     assert boxes["From"].get_facecolor() == to_rgba(ORANGE)
     assert boxes["church"] is None
+
+
+def test_documents_in_a_series_are_those_of_their_rows():
+    pd = pytest.importorskip("pandas")
+    documents = pd.Series(["an apple", "a pear"], index=[1, 0])
+    display = MaskDisplay.from_mask(
+        np.ones((2, 2)), None, rows=[1], feature_names=["apple", "pear"], documents=documents
+    )
+    assert display.shown.documents == ["a pear"]
 
 
 def test_words_are_found_as_they_stand_or_in_lower_case():
@@ -303,6 +334,17 @@ def test_accuracy_against_an_offset(steps):
     assert display.ax_.get_xlabel() == "offset of the irrelevant features (units of X)"
 
 
+def test_labels_of_another_kind_than_the_predictions_are_refused(steps):
+    X, y, mask = steps
+    impossible = "must be labels of the kind of .* no prediction could be right"
+    with pytest.raises(ValueError, match=impossible):
+        PerturbationCurveDisplay.from_estimator(Threshold(), X, y.astype(str), mask)
+    for dtype in (str, object):
+        predictions = np.array([["0", "1"], ["1", "1"]], dtype=dtype)
+        with pytest.raises(ValueError, match=impossible):
+            PerturbationCurveDisplay.from_predictions([0, 1], predictions, [0, 1])
+
+
 def test_accuracy_against_noise_has_a_band(steps):
     display = PerturbationCurveDisplay.from_estimator(
         Threshold(), *steps, epsilons=[0, 2], n_repeats=4, random_state=0
@@ -334,7 +376,7 @@ def test_bad_arguments_of_curves(steps):
         PerturbationCurveDisplay.from_estimator(Threshold(), *steps, epsilons=[-1])
     with pytest.raises(ValueError, match=r"epsilons must be .*; got \[\]"):
         PerturbationCurveDisplay.from_estimator(Threshold(), *steps, epsilons=[])
-    with pytest.raises(ValueError, match=r"perturbation must be one of .*; got 'swap'"):
+    with pytest.raises(ValueError, match=r"perturbation must be one of .* got 'swap'"):
         PerturbationCurveDisplay.from_estimator(Threshold(), *steps, perturbation="swap")
     with pytest.raises(TypeError, match="estimator must be a fitted classifier"):
         PerturbationCurveDisplay.from_estimator(quick(ERMRegressor), *steps)
@@ -349,6 +391,7 @@ def test_bad_arguments_of_curves(steps):
         ({"rows": [9]}, r"rows must lie in 0 to 5; got \[9\]"),
         ({"rows": []}, r"rows must be row numbers of X, at least one; got \[\]"),
         ({"rows": [0.5]}, r"rows must be row numbers"),
+        ({"mask_marks": "relevent"}, "mask_marks must be one of .* got 'relevent'"),
         ({"mask": np.full((6, 8, 8), 2)}, r"mask must hold bool, numbers in \[0, 1\]"),
         ({"documents": ["a"] * 6}, "feature_names must tell the word of each column"),
         ({"documents": ["a"] * 5}, "documents must have one entry for each of the 6 rows of X"),

@@ -241,7 +241,7 @@ NUMBERS = r"bool,? (or )?numbers in \[0, 1\]"
         ([1, *[None] * (N_ROWS - 1)], "int"),
         (["1000", *[None] * (N_ROWS - 1)], "str"),
         ([{}, *[None] * (N_ROWS - 1)], "dict"),
-        (pd.Series([True, None, False, True], dtype="boolean"), "dtype object"),
+        (pd.Series([True, *[None] * (N_ROWS - 1)]), "bool"),
         (pd.DataFrame(marks("datetime64[s]")), "datetime64"),
     ],
 )

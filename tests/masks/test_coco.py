@@ -5,6 +5,7 @@ import io
 import json
 
 import numpy as np
+import pandas as pd
 import pycocotools.mask as coco_masks
 import pytest
 from hypothesis import given
@@ -186,6 +187,22 @@ def test_not_annotated_or_nothing_marked():
         mask_from_coco(content(), images, missing="error")
     with pytest.raises(ValueError, match=r"image id 4 has no region to mark"):
         mask_from_coco(content(), images[:2], missing="error")
+
+
+def test_images_in_a_series_are_taken_in_their_order():
+    images = [1, 4, "absent.png"]
+    series = pd.Series(images, index=[2, 0, 5])
+    np.testing.assert_array_equal(
+        mask_from_coco(content(), series), mask_from_coco(content(), images)
+    )
+    with pytest.raises(ValueError, match=r"has no image 'absent.png'"):
+        mask_from_coco(content(), series, missing="error")
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    path = tmp_path / "masks.json"
+    path.write_text(json.dumps(content()), encoding="utf-8-sig")
+    np.testing.assert_array_equal(mask_from_coco(path, [1]), mask_from_coco(content(), [1]))
 
 
 def test_resized_to_X():

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -61,8 +62,9 @@ def test_not_annotated_or_nothing_marked(folder):
     empty = mask_from_folder(folder, names, missing="empty")
     assert empty.dtype == bool
     assert not empty[1:].any()
-    with pytest.raises(FileNotFoundError, match=r"has no mask zebra\.png for 'zebra'"):
-        mask_from_folder(folder, names, missing="error")
+    for each in (names, pd.Series(names, index=[2, 0, 1])):
+        with pytest.raises(FileNotFoundError, match=r"has no mask zebra\.png for 'zebra'"):
+            mask_from_folder(folder, each, missing="error")
 
 
 # -- kinds of images -----------------------------------------------------------------------------

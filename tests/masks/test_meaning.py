@@ -170,12 +170,16 @@ def test_bool_rows_beside_none_stay_bool(marks):
 
 
 @pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("shape", [(3, 2), (3, 2, 4, 4)])
-def test_nothing_but_none_annotates_nothing(shape, marks):
+@pytest.mark.parametrize(
+    ("shape", "stored"),
+    [((3, 2), (1, 2)), ((3, 4, 5), (1, 4, 5)), ((3, 2, 4, 4), (1, 1, 4, 4))],
+)
+def test_nothing_but_none_annotates_nothing(shape, stored, marks):
     masks = interpret_mask([None] * 3, shape, marks=marks)
     assert not masks.annotated.any()
     assert not masks.has_irrelevant.any()
     assert not degrees(masks, shape)[0].any()
+    assert masks.stored.shape == stored
 
 
 def test_no_mask_is_none():
@@ -347,6 +351,74 @@ def test_frame_columns_are_found_by_name():
     frame = pd.DataFrame({"c": [0.5, 1.0], "a": [0.0, 0.0], "b": [1.0, np.nan]})
     masks = interpret_mask(frame, (2, 3), feature_names=NAMES)
     assert_array_equal(masks.values, [[0, 1, 0.5], [0, np.nan, 1]])
+
+
+def test_series_of_masks_is_read_row_by_row_whatever_its_index():
+    rows = [np.array([1, 0]), None, np.array([0, 1])]
+    for index in ([2, 0, 1], ["c", "a", "b"], [10, 20, 30]):
+        masks = interpret_mask(pd.Series(rows, index=index), (3, 2), feature_names=["a", "b"])
+        assert_array_equal(masks.annotated, [True, False, True])
+        assert_array_equal(masks.values[[0, 2]], [[1, 0], [0, 1]])
+        complete = interpret_mask(pd.Series([rows[0], rows[0], rows[2]], index=index), (3, 2))
+        assert_array_equal(complete.values, [[1, 0], [1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("dtype", [float, bool, "Int64", object])
+def test_series_of_marks_has_its_columns_found_by_name(dtype):
+    names = np.array(["a", "b", "c"])
+    mask = pd.Series({"c": 0, "b": 1, "a": 1}).astype(dtype)
+    assert_array_equal(interpret_mask(mask, (5, 3), feature_names=names).values, [[1, 1, 0]])
+    assert_array_equal(interpret_mask(mask, (5, 3)).values, [[0, 1, 1]])
+    with pytest.raises(ValueError, match=r"columns of X.*Not columns of X: \[c\]; missing: \[d\]"):
+        interpret_mask(mask, (5, 3), feature_names=np.array(["a", "b", "d"]))
+    numbered = pd.Series([0, 1, 1], index=[2, 1, 0]).astype(dtype)
+    assert_array_equal(interpret_mask(numbered, (5, 3), feature_names=names).values, [[0, 1, 1]])
+    numbers = np.array(["0", "1", "2"])
+    assert_array_equal(interpret_mask(numbered, (5, 3), feature_names=numbers).values, [[1, 1, 0]])
+
+
+def test_missing_marks_of_a_series_are_unknown():
+    mask = pd.Series([True, None, False], dtype="boolean")
+    assert_array_equal(interpret_mask(mask, (5, 3)).values, [[1, np.nan, 0]])
+
+
+def test_series_of_another_length_is_told_how_long():
+    with pytest.raises(ValueError, match="A 1-D mask must have 3 values, one per column"):
+        interpret_mask(pd.Series([1.0, 0.0]), (5, 3))
+
+
+@pytest.mark.parametrize("marks", ["relevent", None, True])
+def test_other_marks_are_refused(marks):
+    with pytest.raises(ValueError, match="marks must be one of .* got"):
+        interpret_mask([[1, 0]], (2, 2), marks=marks)
+
+
+LAYOUTS = {
+    "backwards": lambda values: values[:, ::-1].copy()[:, ::-1],
+    "big-endian": lambda values: values.astype(">f8"),
+    "longdouble": lambda values: values.astype(np.longdouble),
+    "float16": lambda values: values.astype(np.float16),
+    "broadcast": lambda values: np.broadcast_to(values[:1], values.shape),
+    "uint16": lambda values: np.nan_to_num(values).astype(np.uint16),
+    "bool": lambda values: np.nan_to_num(values).astype(bool)[:, ::-1],
+}
+
+
+@pytest.mark.parametrize("marks", MARKS)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_degrees_of_rows_of_any_dtype_and_layout(layout, marks, n_rows):
+    values = layout(np.array([[0.0, 1.0], [1.0, 0.0], [np.nan, 0.0]])[-n_rows:])
+    values.flags.writeable = False
+    masks = interpret_mask(values, (3, 2), marks=marks)
+    rows = np.array([2, 0])
+    a, known = masks.degrees_of(rows)
+    expected, expected_known = read_plainly(values, (3, 2), marks)
+    assert a.dtype == torch.float64
+    assert_array_equal(np.broadcast_to(a, (2, 2)), expected[rows])
+    if known is not None:
+        assert_array_equal(np.broadcast_to(known, (2, 2)), expected_known[rows])
+    assert (known is None) == expected_known.all()
 
 
 def test_frame_beside_x_without_names_is_read_in_order():

@@ -176,6 +176,11 @@ def test_make_scorer_routes_the_groups(score):
         ({"y_pred": 1}, "y_pred must be one-dimensional; it has the shape ()"),
         ({"group_labels": [["a", "b"]] * 3}, "group_labels must be one-dimensional"),
         ({"group_labels": [["a"], ["a", "b"], ["b"]]}, "group_labels must be one-dimensional"),
+        (
+            {"group_labels": pd.Series([["a"], ["b"], "a"])},
+            "group_labels must hold labels, as text",
+        ),
+        ({"group_labels": pd.Series([np.ones(2), "b", "a"])}, "group_labels must hold labels"),
         ({"group_labels": [0.0, np.nan, np.nan]}, "group_labels has 2 missing value(s)"),
         ({"group_labels": ["a", np.nan, "b"]}, "the first in row 1"),
         ({"group_labels": ["a", "b", None]}, "group_labels has 1 missing value(s)"),
@@ -183,7 +188,7 @@ def test_make_scorer_routes_the_groups(score):
         ({"group_labels": np.array(["2026-01-01", "NaT", "NaT"], "M8[D]")}, "2 missing value(s)"),
         ({"y_true": [0, 1, np.nan]}, "y_true has 1 missing value(s)"),
         ({"y_pred": [0.1, 0.9, 1.0]}, "pass what predict returns"),
-        ({"y_pred": ["0", "1", "0"]}, "y_pred holds labels of the kind str, but y_true"),
+        ({"y_pred": ["0", "1", "0"]}, "y_pred must be labels of the kind of y_true, number"),
         ({"sample_weight": [1, 1]}, "sample_weight has 2 rows"),
         ({"sample_weight": [1, -1, 1]}, "sample_weight must be finite and zero or more"),
         ({"sample_weight": [1, np.nan, 1]}, "sample_weight must be finite"),
@@ -205,6 +210,7 @@ def test_bad_input_names_the_argument(function, changed, message):
         ([], "labels is empty"),
         ("a", "labels must be one-dimensional"),
         ([0, 1], "labels must hold at least one label of group_labels"),
+        (pd.Series([["a"], "b"]), "labels must hold labels, as text or numbers"),
     ],
 )
 def test_bad_labels(labels, message):

@@ -9,10 +9,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skexplain import ERMClassifier
+from skexplain import ERMClassifier, MaskPropagator, WithPropagatedMasks
 from skexplain.metrics._perturb import Perturber, mask_marks_of
 
 RELEVANT = ERMClassifier(mask_marks="relevant")
+PROPAGATED = WithPropagatedMasks(RELEVANT, MaskPropagator())
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,9 @@ RELEVANT = ERMClassifier(mask_marks="relevant")
         (BaggingClassifier(RELEVANT), "relevant"),
         (make_pipeline(StandardScaler(), FrozenEstimator(RELEVANT)), "relevant"),
         (VotingClassifier([("a", RELEVANT), ("b", LogisticRegression())]), "relevant"),
+        (PROPAGATED, "relevant"),
+        (make_pipeline(StandardScaler(), PROPAGATED), "relevant"),
+        (WithPropagatedMasks(make_pipeline(RELEVANT), MaskPropagator()), "relevant"),
     ],
     ids=lambda value: type(value).__name__,
 )

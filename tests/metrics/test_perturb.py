@@ -187,6 +187,14 @@ def test_core_features_are_those_known_to_be_relevant():
     assert_array_equal(changed, [[0, 1, 0, 0]] * 2)
 
 
+@pytest.mark.parametrize("nothing", [None, [np.nan] * 4])
+def test_rows_without_annotation_have_no_core(nothing):
+    X = np.zeros((3, 4))
+    mask = [[1, 0, 1, 0.25], nothing, [0, 0, 0, 0]]
+    changed = perturb(X, mask, "offset", where="core", input_unit="input")
+    assert_array_equal(changed, [[0, 1, 0, 0.75], [0] * 4, [1] * 4])
+
+
 def test_a_column_that_never_changes_has_the_unit_of_the_others():
     X = np.array([[7.0, -3.0], [7.0, 3.0]])
     assert_array_equal(perturb(X, [[1, 1]], "offset") - X, [[3, 3], [3, 3]])

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skexplain import ERMClassifier
@@ -229,26 +229,26 @@ def test_what_is_no_classifier_is_refused(metric):
         (
             accuracy_under_noise,
             {"scale": -1},
-            "scale must be a finite number of at least 0; got -1",
+            "scale must be a non-negative number, got -1",
         ),
-        (accuracy_under_noise, {"scale": "big"}, "scale must be a finite number"),
+        (accuracy_under_noise, {"scale": "big"}, "scale must be a non-negative number"),
         (accuracy_under_noise, {"scale": 1, "where": "all"}, "where must be one of"),
         (
             accuracy_after_swap,
             {"n_repeats": 0},
-            "n_repeats must be an integer of at least 1; got 0",
+            "n_repeats must be a positive integer, got 0",
         ),
-        (accuracy_after_swap, {"n_repeats": True}, "n_repeats must be an integer"),
+        (accuracy_after_swap, {"n_repeats": True}, "n_repeats must be a positive integer"),
         (accuracy_after_swap, {"y": [0, 1]}, "y has 2 rows, but X has 400"),
         (accuracy_after_swap, {"sample_weight": [1.0]}, "sample_weight has 1 rows"),
         (accuracy_after_swap, {"mask": None}, "mask must say"),
-        (nuisance_flip_rate, {"epsilon": np.nan}, "epsilon must be a finite number of at least 0"),
+        (nuisance_flip_rate, {"epsilon": np.nan}, "epsilon must be a non-negative number"),
         (
             nuisance_flip_rate,
             {"epsilon": -1, "perturbation": "uniform"},
-            "epsilon must be a finite",
+            "epsilon must be a non-negative number",
         ),
-        (nuisance_flip_rate, {"n_repeats": 1.5}, "n_repeats must be an integer"),
+        (nuisance_flip_rate, {"n_repeats": 1.5}, "n_repeats must be a positive integer"),
         (nuisance_flip_rate, {"perturbation": "shake"}, "perturbation must be one of"),
     ],
 )
@@ -316,6 +316,28 @@ def test_agreement_of_fitted_models():
     swapped = np.column_stack([X[:, 0], np.roll(X[:, 1], 1)])
     assert prediction_agreement([model.predict(X) for model in leaning]) == 1
     assert prediction_agreement([model.predict(swapped) for model in leaning]) == 0
+
+
+class SecondAbove:
+    """A model of a library that knows nothing of scikit-learn."""
+
+    def predict(self, X):
+        return (np.asarray(X)[:, 1] > 0.5).astype(int)
+
+
+def test_models_of_any_library_with_predict():
+    X, y, mask = both_tell()
+    ours, told = FirstAbove(1), {"n_repeats": 2, "random_state": 0}
+    for metric, *labels in ((accuracy_after_swap, y), (nuisance_flip_rate,)):
+        assert metric(SecondAbove(), X, *labels, mask, **told) == metric(
+            ours, X, *labels, mask, **told
+        )
+    for other in ({}, LinearRegression(), StandardScaler(), None):
+        with pytest.raises(TypeError, match="estimator must be a fitted classifier, got "):
+            accuracy_after_swap(other, X, y, mask)
+    tables = type("Tables", (), {"predict": lambda self, X: np.asarray(X)[:, :1]})()
+    with pytest.raises(ValueError, match=r"must predict one label per row, got .* \(400, 1\)"):
+        nuisance_flip_rate(tables, X, mask)
 
 
 @given(st.integers(2, 6), st.integers(1, 20), st.integers(0, 1000))

@@ -1,6 +1,7 @@
 """The permutation test of masks: its bookkeeping by a recording estimator, its level and power."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -56,11 +57,14 @@ def test_bookkeeping():
     assert result.p_value == 1 / 20
 
 
-@pytest.mark.parametrize("kind", ["list", "nan"])
+@pytest.mark.parametrize("kind", ["list", "nan", "array", "series"])
 def test_unannotated_rows_stay_unannotated(kind):
     masks = [row if i % 3 else None for i, row in enumerate(X / 100)]
     if kind == "nan":
         masks = np.array([[np.nan] if row is None else row for row in masks])
+    if kind in ("array", "series"):
+        masks = pd.Series(masks, index=np.arange(60)[::-1])
+        masks = masks.to_numpy() if kind == "array" else masks
     seen = []
 
     class Spy(MaskMatcher):
@@ -174,6 +178,7 @@ def test_right_masks_matter_on_the_half_decoy():
         (np.ones((60, 1)), "mask must differ between annotated rows"),
         ([None] * 60, "mask must differ between annotated rows"),
         ([[1.0]] + [None] * 59, "mask must differ between annotated rows"),
+        (np.array([None] * 60), "mask must differ between annotated rows"),
         (np.full((60, 1), 2.0), r"mask must hold bool, numbers in \[0, 1\]"),
         (np.ones((59, 1)), "mask must have shape"),
     ],
@@ -184,5 +189,5 @@ def test_bad_masks(mask, message):
 
 
 def test_bad_number_of_permutations():
-    with pytest.raises(ValueError, match="n_permutations must be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_permutations must be a positive integer, got 0"):
         run(X / 100, n_permutations=0)

@@ -153,6 +153,14 @@ def test_requests_can_be_changed():
 
 
 @pytest.mark.usefixtures("routing")
+def test_requests_of_no_argument_of_the_metric_are_refused():
+    for scorer in (swap_accuracy_scorer(), worst_group_scorer()):
+        with pytest.raises(TypeError, match=r"arguments of the metric, \[.*; got \['maks'\]"):
+            scorer.set_score_request(maks=True)
+    with pytest.raises(TypeError, match=r"got \['X'\]"):
+        swap_accuracy_scorer().set_score_request(X=True)
+
+
 def test_a_scorer_for_groups_ignores_masks_unless_it_is_told():
     assert worst_group_scorer().get_metadata_routing().consumes("score", ["mask"]) == set()
     assert swap_accuracy_scorer().get_metadata_routing().consumes("score", ["mask"]) == {"mask"}

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import cross_validate
 
 from skexplain.model_selection import SubsampleSplit
+from skexplain.model_selection._split import _round, _shares
 
 Y = np.repeat(["cat", "fox"], [120, 80])
 X = np.zeros((200, 1))
@@ -71,6 +72,26 @@ def test_larger_training_sets_contain_the_smaller_ones_and_share_their_test():
         list(SubsampleSplit(size, test_size=40, random_state=0).split(X, Y))[1] for size in (10, 50)
     ]
     assert set(second[0][0]) <= set(second[1][0])
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.none() | st.floats(0.01, 0.99))
+def test_training_sets_of_two_classes_are_nested_at_every_size(n_first, n_second, ratio):
+    available = np.array([n_first, n_second])
+    shares = _shares("class_ratio", ratio, [0, 1], available)
+    sizes = range(2, 121)
+    by_size = np.array([_round(size, shares, "train_size", [0, 1]) for size in sizes])
+    assert (np.diff(by_size, axis=0) >= 0).all()
+
+
+def test_training_sets_of_more_classes_are_nested_at_whole_shares():
+    y = np.repeat([0, 1, 2], [600, 600, 200])
+    sets = [set(first(y, size)[0]) for size in (7, 14, 70, 700)]
+    assert all(small <= large for small, large in zip(sets[:-1], sets[1:], strict=True))
+    # Largest remainders: at other sizes a class may lose a row.
+    assert [list(counts(y, first(y, size)[0]).values()) for size in (10, 11)] == [
+        [4, 4, 2],
+        [5, 5, 1],
+    ]
 
 
 @given(st.data())
@@ -160,7 +181,7 @@ def test_repr_and_number_of_splits():
             {"test_size": 190},
             "test_size and its class ratio need 95 rows of class 'fox', but there are 76 beside",
         ),
-        ({"n_splits": 0}, "n_splits must be an integer of at least 1, got 0"),
+        ({"n_splits": 0}, "n_splits must be a positive integer, got 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -6,8 +6,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skexplain import CDEPClassifier, ERMClassifier, IBPExClassifier
 from skexplain.exceptions import UnsupportedOperationError
-from skexplain.propagation import Interval, Propagated, propagate_interval
+from skexplain.inspection import certified_accuracy
+from skexplain.propagation import (
+    Decomposition,
+    Interval,
+    Propagated,
+    check_outputs,
+    propagate_interval,
+    register_interval_rule,
+)
 from skexplain.propagation._dispatch import _OPERATORS, canonical_name
 
 CENTER = torch.tensor([[-2.0, 1.0, 0.5], [3.0, -0.5, 1.5]])
@@ -239,3 +248,52 @@ def test_a_kind_must_say_what_a_constant_is():
 
     with pytest.raises(TypeError, match="Kind does not say what a constant is"):
         Kind.lift(CENTER, None)
+
+
+# -- what flows through gives what the network gives ----------------------------------------------
+
+
+class WritesThroughView(nn.Module):
+    """Which no value can follow: the tensor that was viewed does not hear of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x):
+        hidden = x.clone()
+        hidden[:, 1].mul_(100.0)
+        return self.linear(hidden)
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(40, 4)).astype(np.float32), np.arange(40) % 2, [[0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("cls", [IBPExClassifier, CDEPClassifier])
+def test_a_network_that_writes_through_a_view_is_refused(cls, table):
+    X, y, mask = table
+    with pytest.raises(UnsupportedOperationError, match="must compute the same.*differ by"):
+        cls(WritesThroughView).fit(X, y, mask=mask)
+
+
+def test_what_cannot_be_followed_is_not_certified(table):
+    X, y, mask = table
+    clf = ERMClassifier(WritesThroughView, max_epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(UnsupportedOperationError, match="must compute the same"):
+        certified_accuracy(clf, X, y, mask, epsilon=1.0)
+
+
+def test_outputs_are_held_against_those_of_tensors(monkeypatch):
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3, 2))
+    interval = Interval(x, torch.zeros_like(x))
+    check_outputs(net, x, interval)
+    check_outputs(net, x, Decomposition(x / 3, 2 * x / 3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Interval, "rules", Interval.rules.new_child())
+        register_interval_rule("relu", lambda x, inplace=False: x + 1)
+        with pytest.raises(UnsupportedOperationError, match="register_interval_rule wrong"):
+            check_outputs(net, x, interval)

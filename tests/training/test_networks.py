@@ -17,6 +17,7 @@ from skexplain import (
     SwapExClassifier,
     TwoStageExplanationClassifier,
 )
+from skexplain.exceptions import DivergenceError
 from skexplain.training import build_network, measure_inputs
 from skexplain.training._architectures import mode_matters
 from skexplain.training._mapping import MappedModule, build_mapping, find_feature_layer
@@ -274,3 +275,98 @@ def test_a_penalty_on_the_input_gradient_refuses_a_network_without_one(estimator
     with pytest.raises(ValueError, match="module must pass a gradient to X.*SwapExClassifier"):
         estimator.fit(X, y, mask=mask)
     SwapExClassifier(_Embedded, max_epochs=1).fit(X, y, mask=mask)
+
+
+# -- networks that are a little different ---------------------------------------------------------
+
+
+class CausalMask(nn.Module):
+    """A buffer that is infinite by design, and state that is no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(16, 2)
+        self.register_buffer("causal", torch.full((3, 3), -torch.inf).triu(1))
+
+    def forward(self, x):
+        return self.linear(x.flatten(1))
+
+    def get_extra_state(self):
+        return {"version": 1}
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_an_infinite_buffer_is_no_divergence():
+    X, y, _ = images()
+    clf = ERMClassifier(CausalMask, max_epochs=2, random_state=0).fit(X, y)
+    assert clf.n_iter_ == 2
+    with pytest.raises(DivergenceError, match="A weight is not finite|The loss is not finite"):
+        clf.set_params(optimizer=torch.optim.SGD, lr=1e38, max_epochs=5).fit(X, y)
+
+
+def test_a_network_of_two_and_three_dimensions_trains():
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.volume, self.image = nn.Conv3d(1, 2, 1), nn.Conv2d(2, 2, 3)
+            self.head = nn.LazyLinear(2)
+
+        def forward(self, x):
+            return self.head(self.image(self.volume(x).mean(2)).flatten(1))
+
+    X, y = np.zeros((20, 1, 3, 8, 8), dtype=np.float32), np.arange(20) % 2
+    assert ERMClassifier(Mixed, max_epochs=1).fit(X, y).n_iter_ == 1
+
+
+def test_a_hook_makes_the_mode_matter():
+    layer = nn.Linear(3, 2)
+    assert not mode_matters(layer)
+    assert mode_matters(nn.utils.spectral_norm(layer))
+
+
+def test_a_network_may_keep_what_it_made_while_it_predicted():
+    class Keeps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.ones = nn.Linear(16, 2), torch.ones(0, 1)
+
+        def forward(self, x):
+            if len(x) > len(self.ones):
+                self.ones = torch.ones(len(x), 1)
+            return self.linear(x.flatten(1)) * self.ones[: len(x)]
+
+    X, y, _ = images()
+    clf = ERMClassifier(Keeps, batch_size=4).partial_fit(X, y, classes=np.unique(y))
+    clf.predict(X)
+    assert clf.partial_fit(X, y).n_iter_ == 2
+
+
+def test_the_channel_axis_of_a_network_of_ones_own_is_its_own_affair():
+    X, y = np.zeros((20, 6, 50, 1), dtype=np.float32), np.arange(20) % 2
+    with pytest.raises(ValueError, match="looks like channels last"):
+        ERMClassifier().fit(X, y)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(300, 2))
+    assert ERMClassifier(flat, max_epochs=1).fit(X, y).n_iter_ == 1
+    with pytest.raises(RuntimeError, match=r"Channels go on axis 1: X.transpose\(0, 3, 1, 2\)"):
+        ERMClassifier(nn.Conv2d(1, 2, 3)).fit(X, y)
+
+
+def test_a_field_of_records_trains():
+    records = np.zeros(20, dtype=[("id", "u1"), ("x", "f4", 16)])
+    records["x"] = np.random.default_rng(0).normal(size=(20, 16))
+    module = nn.Linear(16, 2)
+    fits = [
+        ERMClassifier(module, max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
+        for X in (records["x"], records["x"].copy())
+    ]
+    assert torch.equal(fits[0].module_.weight, fits[1].module_.weight)
+
+
+def test_columns_that_float32_is_too_coarse_for_are_warned_of():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    ERMClassifier(max_epochs=1).fit(1e3 + X, np.arange(20) % 2)
+    X[:, 1] = 1.7e9 + 10 * X[:, 1]
+    with pytest.warns(UserWarning, match=r"1 column\(s\).*StandardScaler"):
+        ERMClassifier(max_epochs=1).fit(X, np.arange(20) % 2)

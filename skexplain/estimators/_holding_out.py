@@ -1,0 +1,62 @@
+"""Which rows early stopping holds out, and when it had better hold out none."""
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+# With fewer rows held out, their loss says too little to stop on.
+_MIN_ROWS = 10
+
+
+def reason_to_hold_out_none(n_rows, n_penalised, fraction):
+    """Say why a share of the rows tells too little about the objective.
+
+    Parameters
+    ----------
+    n_rows, n_penalised : int
+        Rows that take part, and those of them that some penalty looks at.
+    fraction : float
+        Share to be held out.
+
+    Returns
+    -------
+    str or None
+        None: there are enough.
+    """
+    if round(n_rows * fraction) < _MIN_ROWS:
+        return f"{n_rows} rows is fewer than {_MIN_ROWS}"
+    # The label loss alone rewards a shortcut; and masks that are held out teach nothing.
+    if n_penalised and round(min(fraction, 1 - fraction) * n_penalised, 9) < 1:
+        return f"{n_penalised} rows with a mask leaves none in one of the two parts"
+    return None
+
+
+def stratified_split(index, strata, fraction, seed):
+    """Split rows into a part to train on and a part held out.
+
+    Parameters
+    ----------
+    index : ndarray of int of shape (n,)
+        The rows.
+    strata : list of ndarray of shape (n,)
+        Keys to stratify by, the finest first; the last is 1 for rows that some penalty looks at.
+        Used is the first of which every value is frequent enough, and with which such rows go to
+        both parts, if there are any.
+    fraction : float
+        Share held out.
+    seed : int
+
+    Returns
+    -------
+    train, valid : ndarray of int
+    """
+    penalised = strata[-1]
+    for key in strata:
+        _, counts = np.unique(key, return_counts=True)
+        if counts.min() < 2 or len(counts) > round(len(index) * fraction):
+            continue
+        *parts, of_train, of_valid = train_test_split(
+            index, penalised, test_size=fraction, stratify=key, random_state=seed
+        )
+        if of_train.any() == of_valid.any() == penalised.any():
+            return parts
+    return train_test_split(index, test_size=fraction, random_state=seed)
