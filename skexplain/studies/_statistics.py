@@ -183,3 +183,32 @@ def paired_difference(rows, reference, measure):
     """
     ours, theirs = by_seed(rows, measure), by_seed(reference, measure)
     return estimate(ours[seed] - theirs[seed] for seed in ours if seed in theirs)
+
+
+def crossing(places, values, level, from_start=None, never=math.nan):
+    """Return the first place at which values reach a level, interpolated along the logarithm.
+
+    Parameters
+    ----------
+    places : sequence of float
+        Ascending, above 0.
+    values : sequence of float
+    level : float
+    from_start : float or None, default=None
+        What is returned if they do at the first place already, so that it is not known where they
+        begin to; None: that place.
+    never : float, default=nan
+        What is returned if they never do.
+
+    Returns
+    -------
+    float
+    """
+    reached = np.flatnonzero(np.asarray(values) >= level)
+    if not len(reached):
+        return never
+    i = reached[0]
+    if i == 0:
+        return float(places[0]) if from_start is None else from_start
+    between = (level - values[i - 1]) / (values[i] - values[i - 1])
+    return float(places[i - 1] * (places[i] / places[i - 1]) ** between)

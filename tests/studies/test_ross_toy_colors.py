@@ -19,11 +19,11 @@ from skexplain.studies._ross._toy_color_rules import ToyRules
 from skexplain.studies._ross._toy_color_sizes import ToySizes
 from skexplain.studies._ross._toy_color_strength import ToyStrength
 from skexplain.studies._ross._toy_color_tables import (
-    crossing,
     crossings,
     describe_spread,
     transition_table,
 )
+from skexplain.studies._statistics import crossing
 from skexplain.studies._trial import make_estimator
 
 STUDIES = [ToyRules(), ToyStrength(), ToyAnnotations(), ToySizes()]
@@ -200,6 +200,8 @@ def test_crossing_by_hand():
     assert crossing([1, 10, 100], [0.2, 0.4, 0.8], 0.6) == pytest.approx(10 * math.sqrt(10))
     assert crossing([3, 10], [0.9, 1], 0.5) == 3
     assert math.isnan(crossing([1, 10], [0, 0.4], 0.5))
+    assert crossing([3, 10], [0.9, 1], 0.5, from_start=0.0) == 0
+    assert crossing([1, 10], [0, 0.4], 0.5, never=math.inf) == math.inf
     assert describe_spread([3.0, math.nan, 1.0, 2.0]) == "2 (1 to 3), 3 of 4"
     assert describe_spread([math.nan]) == "none of 1"
 

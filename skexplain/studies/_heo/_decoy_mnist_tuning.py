@@ -21,23 +21,32 @@ from ._decoy_mnist_methods import (
 
 _SEED = 100  # of no fit that is reported
 
-#: What was tried.  The swap, constants and counterexamples have nothing to tune.
+#: What was tried: beyond the best value there is a worse one, or no further one.  The swap,
+#: constants and counterexamples have nothing to tune.
 _GRIDS = {
     "erm": [{"lr": lr} for lr in (5e-4, 1e-3, 2e-3, 4e-3)],
     "group-dro": [{"group_step_size": eta} for eta in (0.01, 0.1, 1.0)],
     "swap-ex": [{}],
     "pgd-ex+grad-reg": [{"grad_alpha": alpha} for alpha in (0.03, 0.1, 0.3)],
     "ibp-ex+grad-reg": [
-        {"epsilon": epsilon, "grad_alpha": alpha}
-        for epsilon in (0.1, 0.3, 1.0)
-        for alpha in (3.0, 10.0)
+        *(
+            {"epsilon": epsilon, "grad_alpha": alpha}
+            for epsilon in (0.1, 0.3, 1.0)
+            for alpha in (3.0, 10.0)
+        ),
+        *({"epsilon": 0.03, "grad_alpha": alpha} for alpha in (10.0, 30.0)),
+        {"epsilon": 0.1, "grad_alpha": 30.0},
     ],
     "grad-reg": [
         *({"alpha": alpha} for alpha in (1.0, 3.0, 10.0, 30.0, 100.0)),
         *({"lr": lr, "alpha": alpha} for lr in (5e-4, 1e-3) for alpha in (3.0, 10.0, 30.0)),
     ],
-    "pgd-ex": [{"epsilon": epsilon} for epsilon in (1.0, 2.0, 4.0)],
-    "ibp-ex": [{"epsilon": e, "alpha": a} for e in (1.0, 2.0) for a in (0.25, 1.0)],
+    "pgd-ex": [
+        *({"epsilon": epsilon} for epsilon in (1.0, 2.0, 4.0, 8.0)),
+        {"epsilon": math.inf, "n_steps": 3},
+        {"epsilon": math.inf, "n_steps": 5},
+    ],
+    "ibp-ex": [{"epsilon": e, "alpha": a} for e in (1.0, 2.0, 4.0) for a in (0.25, 1.0)],
     "avg-ex": [{"epsilon": epsilon} for epsilon in (1.0, 2.0, 4.0, 8.0)],
     "avg-ex-constant": [{}],
     "counterexample": [{}],

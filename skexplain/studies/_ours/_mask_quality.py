@@ -29,8 +29,9 @@ class MaskQuality(TrialStudy):
 
     The mistakes are the controls: at the end of their scales masks mark other rows' decoys, random
     pixels, the wrong place or everything, and what a method gains there is not due to the masks.
-    Label-only is the control "off": a weight of 0 gives the same bits.  No method is tuned here;
-    the weights of HINT and of CDEP are the best on held-out rows of another seed with right masks.
+    Label-only is the control "off": a weight of 0 gives the same bits.  Weights are those of
+    `compare`; those of HINT and CDEP, which it has at their defaults, are the best on held-out rows
+    of another seed with right masks.
 
     Friedrich et al. corrupt the masks of the corner decoy on 28x28 pixels and convolutions; here
     the digits have 8x8 pixels and the network is a perceptron, so HINT is on input gradients, and
@@ -48,7 +49,7 @@ class MaskQuality(TrialStudy):
         "pgd + grad-reg": {"estimator": "PGDExClassifier", "params": {"grad_alpha": 0.03}},
         "ibp + grad-reg": {
             "estimator": "IBPExClassifier",
-            "params": {"epsilon": 0.5, "grad_alpha": 0.03},
+            "params": {"epsilon": 1.0, "alpha": 0.25, "grad_alpha": 0.3},
         },
         "cdep": {"estimator": "CDEPClassifier", "params": {"alpha": 100.0}},
         "cdep, l1": {"estimator": "CDEPClassifier", "params": {"measure": "l1"}},

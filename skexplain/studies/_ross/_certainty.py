@@ -15,13 +15,13 @@ from ._decoy_mnist import require_mnist
 
 #: What is turned up, and the values that are tried: as many for each method.
 _METHODS = {
-    "certainty": ("GradRegClassifier", "alpha", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
+    "certainty": ("GradRegClassifier", "alpha", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)),
     "weight decay": (
         "ERMClassifier",
         "optimizer__weight_decay",
-        (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+        (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
     ),
-    "noise": ("AvgExClassifier", "epsilon", (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)),
+    "noise": ("AvgExClassifier", "epsilon", (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)),
 }
 _BASELINE = "label-only"
 
@@ -83,6 +83,7 @@ class Certainty(Study):
         settings = {
             "module": {"name": "mlp", "n_features": 64, "n_classes": 10, "hidden": [50, 30]},
             "params": {"max_epochs": 20 if quick else 40, "input_unit": "input"},
+            "sizes": list(_SIZES),
         }
         if not quick:
             settings["module"]["n_features"] = 784
@@ -125,7 +126,7 @@ class Certainty(Study):
             }
             for part, rows in parts.items()
             for attack in ("fgsm", "jsma")
-            for size in _SIZES
+            for size in settings["sizes"]
         ]
 
     def tables(self, rows):

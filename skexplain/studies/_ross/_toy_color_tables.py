@@ -3,11 +3,9 @@
 import math
 from statistics import median
 
-import numpy as np
-
 from .._pictures import COLORS
 from .._published import find_published, published_figures
-from .._statistics import group, mean_of, paired_difference
+from .._statistics import crossing, group, mean_of, paired_difference
 from .._table import Table
 from ._toy_color_data import RULES
 
@@ -52,32 +50,7 @@ def looks_table(study, rows, factors, note):
     return Table(f"{study.title}: where models look", tuple(columns), body, note)
 
 
-def crossing(places, values, level):
-    """Return the first place at which values reach a level, interpolated along the logarithm.
-
-    Parameters
-    ----------
-    places : sequence of float
-        Ascending, above 0.
-    values : sequence of float
-    level : float
-
-    Returns
-    -------
-    float
-        nan if they never do; the first place if they do from the start.
-    """
-    reached = np.flatnonzero(np.asarray(values) >= level)
-    if not len(reached):
-        return math.nan
-    i = reached[0]
-    if i == 0:
-        return float(places[0])
-    between = (level - values[i - 1]) / (values[i] - values[i - 1])
-    return float(places[i - 1] * (places[i] / places[i - 1]) ** between)
-
-
-def crossings(rows, x, measure, level):
+def crossings(rows, x, measure, level, from_start=None):
     """Return by seed where a measure first reaches a level.
 
     Parameters
@@ -86,14 +59,17 @@ def crossings(rows, x, measure, level):
     x, measure : str
         Columns; rows at x = 0 or without the measure are left out.
     level : float
+    from_start : float or None, default=None
+        See `crossing`.
 
     Returns
     -------
     dict of int to float
+        nan: in no place.
     """
     rows = sorted((row for row in rows if row[x] > 0 and row[measure] is not None), key=_at(x))
     return {
-        seed: crossing([row[x] for row in own], [row[measure] for row in own], level)
+        seed: crossing([row[x] for row in own], [row[measure] for row in own], level, from_start)
         for (seed,), own in group(rows, ["seed"]).items()
     }
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from .._published import find_published
-from .._statistics import by_seed, group
+from .._statistics import by_seed, crossing, group
 from .._table import Table
 
 _FEW, _MANY = ("two-stage", "given"), ("label-only", "-")
@@ -165,13 +165,8 @@ def rows_needed(means, target):
         largest is not.
     """
     sizes = sorted(means)
-    if means[sizes[0]] >= target:
-        return 0.0
-    for small, large in zip(sizes, sizes[1:], strict=False):
-        if means[large] >= target:
-            share = (target - means[small]) / (means[large] - means[small])
-            return small * (large / small) ** share
-    return math.inf
+    accuracies = [means[size] for size in sizes]
+    return crossing(sizes, accuracies, target, from_start=0.0, never=math.inf)
 
 
 def factor_of_rows(few, many, size):

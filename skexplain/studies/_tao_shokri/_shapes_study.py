@@ -56,7 +56,7 @@ class ShapesStudy(TrialStudy):
     x = "size"
     keep_predictions = True
     sizes = {"triangle": (10, 50, 100), "fox-vs-cat": (50, 100, 500, 1000)}
-    repetitions = {50: 10, 100: 6, 1500: 3}
+    repetitions = {100: 6, 1500: 3}
     ratio = "1:1"
     spurious = None
     tuned = ()
