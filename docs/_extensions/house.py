@@ -118,7 +118,8 @@ class _Recorder:
     def _note(self, frame, room, function):
         _, caller, depth, known, in_step = self._open[-1]
         starts = function == "ExplanationNet._step"
-        private = any(part.startswith(("_", "<")) for part in function.split("."))
+        # Checks of arguments are no part of the way of a batch.
+        private = any(part.startswith(("_", "<")) for part in (room, *function.split(".")))
         shown = starts or ((in_step or room != caller) and not private and function not in known)
         if shown:
             known.add(function)

@@ -12,7 +12,8 @@ from ..penalties import (
     PerturbationPenalty,
     Term,
 )
-from ..training import GroupDROReduction, MappedModule, TwoStageNet
+from ..training import GroupDROReduction, TwoStageNet
+from ..training._mapping import MappedModule
 from ..training._random import _PURPOSES
 from ._classifier import BaseExplanationClassifier
 from ._group_dro import GROUP_TEXT, GroupLabels

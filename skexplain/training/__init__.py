@@ -5,7 +5,6 @@ from ._architectures import build_network
 from ._batches import TrainingData
 from ._callbacks import TrainingProgress, stop_early
 from ._label_losses import CrossEntropyLoss, FocalLoss, SquaredError
-from ._mapping import MappedModule
 from ._net import ExplanationNet
 from ._prepare import PrepareMappedModule, PrepareModule, module_factory
 from ._random import Streams, deterministic_algorithms, isolated_random_state
@@ -18,7 +17,6 @@ __all__ = [
     "FocalLoss",
     "GroupDROReduction",
     "InputStatistics",
-    "MappedModule",
     "PrepareMappedModule",
     "PrepareModule",
     "SquaredError",
