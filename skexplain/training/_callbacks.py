@@ -15,7 +15,7 @@ class WeightKeeper:
         self.net = net
         self.kept = self._tensors(clone=True)
         # A buffer may be infinite by design, such as a mask of attention.
-        self.watched = [i for i, kept in enumerate(self.kept) if kept.sum().isfinite()]
+        self.watched = _sums(self.kept).isfinite()
 
     def _tensors(self, clone=False):
         tensors = [
@@ -29,8 +29,7 @@ class WeightKeeper:
         """Keep the present weights, or raise with the last good ones restored."""
         loss = self.net.history[-1, "train_loss"]
         current = self._tensors()
-        sums = torch.stack([current[i].sum() for i in self.watched])
-        finite = sums.sum().isfinite().item()
+        finite = _sums(current)[self.watched].sum().isfinite().item()
         if finite and math.isfinite(loss):
             torch._foreach_copy_(self.kept, current)
             return
@@ -44,6 +43,10 @@ class WeightKeeper:
             f"weights of the last good epoch are kept. Lower lr or alpha, or look at the scale "
             f"of X and of the module's outputs. See docs/estimators.md#what-happens-when."
         )
+
+
+def _sums(tensors):
+    return torch.stack([tensor.sum() for tensor in tensors])
 
 
 class BatchWatchers:

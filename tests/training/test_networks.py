@@ -306,6 +306,15 @@ def test_an_infinite_buffer_is_no_divergence():
         clf.set_params(optimizer=torch.optim.SGD, lr=1e38, max_epochs=5).fit(X, y)
 
 
+def test_a_network_that_starts_spoilt_diverges():
+    X, y, _ = images()
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    for weight in module.parameters():
+        nn.init.constant_(weight, torch.nan)
+    with pytest.raises(DivergenceError, match="The loss is not finite in epoch 1"):
+        ERMClassifier(module).fit(X, y)
+
+
 def test_a_network_of_two_and_three_dimensions_trains():
     class Mixed(nn.Module):
         def __init__(self):
