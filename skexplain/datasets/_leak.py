@@ -99,20 +99,15 @@ def _check_table(X):
     return table
 
 
-def _as_floats(values):
-    if any(isinstance(value, str | bytes) for value in values):
-        raise TypeError("text is a label, also where it reads as a number.")
-    return values.astype(np.float64)
-
-
 def _check_numbers(y, n_rows):
     """Return y as numbers: labels of another kind become their place in sorted order."""
     numbers = column_or_1d(y)
     if len(numbers) != n_rows:
         raise ValueError(f"y must have one value per row of X, {n_rows}; got {len(numbers)}.")
-    if numbers.dtype == object:  # of numbers, or of labels
+    # Text is a label, also where it reads as a number.
+    if numbers.dtype == object and not any(isinstance(value, str | bytes) for value in numbers):
         with suppress(TypeError, ValueError):
-            numbers = _as_floats(numbers)
+            numbers = numbers.astype(np.float64)
     if numbers.dtype.kind not in "biuf":
         try:
             return np.unique(numbers, return_inverse=True)[1].astype(np.float64)

@@ -17,7 +17,6 @@ from ..training import (
     Streams,
     TrainingData,
     TrainingProgress,
-    build_network,
     deterministic_algorithms,
     isolated_random_state,
     measure_inputs,
@@ -25,6 +24,7 @@ from ..training import (
     stop_early,
 )
 from ._atomic import unchanged_on_error
+from ._auto_module import AutoModule
 from ._holding_out import reason_to_hold_out_none, stratified_split
 from ._parameters import (
     COMMON_CONSTRAINTS,
@@ -166,13 +166,15 @@ class BaseExplanationEstimator(PrefixedParameters):
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._take_groups(data, group_labels, go_on)
             self._warn_about_missing_masks(data)
-            callbacks = self._callbacks(data, stopping=not partial)
+            monitor = self._monitor(data, partial)
+            callbacks = self._callbacks(monitor)
             with isolated_random_state(device):
                 if go_on:
                     net = self._update_net(callbacks)
                 else:
                     net = self._build_net(data, device, callbacks)
-                train, valid = self._split(net, self._training_data(net, data, device), partial)
+                rows = self._training_data(net, data, device)
+                train, valid = self._split(net, rows, hold_out=monitor == "valid_loss")
             check_donors(self, self._active_terms(), len(train.penalised))
         # These leave good weights; and a network that goes on has no others to go back to.
         kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)
@@ -206,7 +208,8 @@ class BaseExplanationEstimator(PrefixedParameters):
             every = len(rows) == len(X)
             self.input_statistics_ = measure_inputs(X, None if every else rows, sample_weight)
             warn_of_coarse_columns(self.input_statistics_)
-        return FitData(X, y, masks, sample_weight, rows)
+        penalised = penalised_rows(self._active_terms(), masks, rows, len(X))
+        return FitData(X, y, masks, sample_weight, rows, penalised)
 
     def _interpret_mask(self, mask, X):
         names = getattr(self, "feature_names_in_", None)
@@ -222,15 +225,14 @@ class BaseExplanationEstimator(PrefixedParameters):
         return tuple(term for term in terms if term.alpha != 0 or term.name in hosts)
 
     def _warn_about_missing_masks(self, data):
-        terms = self._active_terms()
-        if not terms:
+        if not self._active_terms():
             return
         problem = None
         if data.masks is None:
             problem = "fitted without a mask"
         elif not data.masks.annotated[data.rows].any():
             problem = "fitted with masks that annotate no row"
-        elif not penalised_rows(terms, data).any():
+        elif not data.penalised.any():
             problem = "fitted with masks that mark no feature as irrelevant"
         if problem:
             warnings.warn(
@@ -300,21 +302,31 @@ class BaseExplanationEstimator(PrefixedParameters):
         )
         return net
 
-    def _callbacks(self, data, stopping):
+    def _monitor(self, data, partial):
+        """Name the loss that early stopping watches; None: training does not stop early."""
+        if not self.early_stopping or partial:
+            return None
+        fraction = self.validation_fraction
+        reason = reason_to_hold_out_none(len(data.rows), data.penalised.sum(), fraction)
+        if reason is None:
+            return "valid_loss"
+        warnings.warn(
+            f"early_stopping watches the training objective: validation_fraction={fraction} of "
+            f"{reason}.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return "train_loss"
+
+    def _callbacks(self, monitor):
         callbacks = list(self.callbacks or [])
         if self.verbose == 2:
             callbacks.append(("progress", TrainingProgress()))
-        if self.early_stopping and stopping:
-            n_penalised = penalised_rows(self._active_terms(), data).sum()
-            watches_training = self._reason_to_hold_out_none(len(data.rows), n_penalised)
-            monitor = "train_loss" if watches_training else "valid_loss"
+        if monitor is not None:
             ramp = max((term.ramp_epochs for term in self._terms()), default=0)
             stopping = stop_early(monitor, self.n_iter_no_change, first_epoch=math.ceil(ramp))
             callbacks.append(("early_stopping", stopping))
         return callbacks
-
-    def _reason_to_hold_out_none(self, n_rows, n_penalised):
-        return reason_to_hold_out_none(n_rows, n_penalised, self.validation_fraction)
 
     def _frame(self, device):
         """What penalties know besides the rows themselves."""
@@ -345,23 +357,14 @@ class BaseExplanationEstimator(PrefixedParameters):
             label_weight=self._label_weight(data),
             frame=self._frame(device),
             index=data.rows,
-            penalised=penalised_rows(self._active_terms(), data),
+            penalised=data.penalised,
             device=device,
             groups=data.groups,
         )
 
-    def _split(self, net, data, partial):
+    def _split(self, net, data, hold_out):
         """Hold out rows for early stopping, as many of each class and kind as can be."""
-        if not self.early_stopping or partial:
-            return data, None
-        reason = self._reason_to_hold_out_none(len(data), len(data.penalised))
-        if reason:
-            warnings.warn(
-                f"early_stopping watches the training objective: validation_fraction="
-                f"{self.validation_fraction} of {reason}.",
-                UserWarning,
-                stacklevel=4,
-            )
+        if not hold_out:
             return data, None
         index = data.index.numpy()
         train, valid = stratified_split(
@@ -404,16 +407,3 @@ class BaseExplanationEstimator(PrefixedParameters):
 
 # The base is no subclass of its own.
 inherit_parameters(BaseExplanationEstimator)
-
-
-class AutoModule:
-    """Makes the built-in network; a class so that a fitted net can be pickled."""
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def __repr__(self):
-        return 'module="auto"'
-
-    def __call__(self):
-        return build_network(*self.arguments)

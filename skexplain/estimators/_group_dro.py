@@ -96,8 +96,8 @@ class GroupLabels:
             net.reduction.adjustment = self.group_adjustment
         return net
 
-    def _callbacks(self, *args, **kwargs):
-        callbacks = super()._callbacks(*args, **kwargs)
+    def _callbacks(self, monitor):
+        callbacks = super()._callbacks(monitor)
         if self._weighs_groups():
             # First, since one that stops the training ends the epoch for those after it.
             callbacks.insert(0, ("group_weights", GroupWeightLog()))

@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from ..training import SquaredError, check_float32
-from ._base import AutoModule, BaseExplanationEstimator
+from ._auto_module import AutoModule
+from ._base import BaseExplanationEstimator
 
 
 class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):

@@ -27,6 +27,8 @@ class FitData:
         Weights; None: all equal.
     rows : ndarray of int
         Rows of positive weight.
+    penalised : ndarray of bool of shape (n,)
+        Those of them that some penalty looks at.
     groups : ndarray of int of shape (n,) or None
         Encoded group of each row.
     """
@@ -36,6 +38,7 @@ class FitData:
     masks: Masks | None
     sample_weight: np.ndarray | None
     rows: np.ndarray
+    penalised: np.ndarray
     groups: np.ndarray | None = None
 
 
@@ -145,15 +148,13 @@ def resolve_device(device):
     return resolved
 
 
-def penalised_rows(terms, data):
-    """Tell which rows some term looks at; ndarray of bool of shape (n,)."""
-    rows = np.zeros(len(data.X), dtype=bool)
-    if data.masks is not None:
+def penalised_rows(terms, masks, rows, n_rows):
+    """Tell which of the rows that take part some term looks at; ndarray of bool of shape (n,)."""
+    penalised = np.zeros(n_rows, dtype=bool)
+    if masks is not None:
         for term in terms:
-            rows |= term.penalty.applies_to(data.masks)
-    taking_part = np.zeros(len(data.X), dtype=bool)
-    taking_part[data.rows] = True
-    return rows & taking_part
+            penalised[rows] |= term.penalty.applies_to(masks)[rows]
+    return penalised
 
 
 def check_donors(estimator, terms, n_penalised):

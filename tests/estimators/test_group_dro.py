@@ -313,8 +313,8 @@ def test_held_out_rows_hold_every_group():
     seen = []
 
     class Seeing(GroupDROClassifier):
-        def _split(self, *args):
-            seen.append(super()._split(*args))
+        def _split(self, *args, **kwargs):
+            seen.append(super()._split(*args, **kwargs))
             return seen[-1]
 
     clf = Seeing(**QUICK, early_stopping=True).fit(X, y, group_labels=rare)
