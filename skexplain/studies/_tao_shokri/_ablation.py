@@ -43,11 +43,11 @@ class Ablation(TrialStudy):
             yield _factors("triangle", 10), self.methods, range(1), _settings([2, 10, 20])
             return
         for dataset, size, n_seeds, epochs in (
-            ("fox-vs-cat", 50, 6, _EPOCHS),
-            ("triangle", 50, 6, _EPOCHS),
-            ("triangle", 10, 6, _EPOCHS),
-            ("fox-vs-cat", 100, 6, _EPOCHS),
-            ("triangle", 100, 6, _EPOCHS),
+            ("fox-vs-cat", 50, 4, _EPOCHS),
+            ("triangle", 50, 4, _EPOCHS),
+            ("triangle", 10, 4, _EPOCHS),
+            ("fox-vs-cat", 100, 4, _EPOCHS),
+            ("triangle", 100, 4, _EPOCHS),
             ("fox-vs-cat", 500, 3, [epoch for epoch in _EPOCHS if epoch <= 40]),
         ):
             yield _factors(dataset, size), self.methods, range(n_seeds), _settings(epochs)

@@ -45,6 +45,8 @@ class ShapesStudy(TrialStudy):
         Whether a square tells the label in training.
     tuned : tuple of str
         Methods that have a grid, which makes a fit costly: at `MEDIUM` rows alone.
+    tuned_on : tuple of str
+        Data sets on which they are tuned.
     early : tuple of str
         Methods that stop early: from `MEDIUM` rows on, up to `LARGE`.
     left_out : tuple of str
@@ -56,10 +58,11 @@ class ShapesStudy(TrialStudy):
     x = "size"
     keep_predictions = True
     sizes = {"triangle": (10, 50, 100), "fox-vs-cat": (50, 100, 500, 1000)}
-    repetitions = {100: 6, 1500: 3}
+    repetitions = {100: 4, 1500: 3}
     ratio = "1:1"
     spurious = None
     tuned = ()
+    tuned_on = ("triangle", "fox-vs-cat")
     early = ()
     left_out = ()
 
@@ -72,7 +75,7 @@ class ShapesStudy(TrialStudy):
         for dataset, sizes in self.sizes.items():
             for size in sizes:
                 yield self.trial(dataset, size, self.names(size))
-            if self.tuned:
+            if self.tuned and dataset in self.tuned_on:
                 yield self.factors(dataset, MEDIUM), self.tuned, range(_TUNED_SEEDS), {}
 
     def names(self, size):

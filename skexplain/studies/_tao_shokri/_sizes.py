@@ -24,6 +24,7 @@ class Sizes(ShapesStudy):
         "swap-tuned": tuned("swap", "accuracy", controls=()),
     }
     tuned = ("label-only-tuned", "grad-reg-tuned", "two-stage-tuned", "swap-tuned")
+    tuned_on = ("triangle",)
     early = ("label-only-early", "two-stage-early")
 
     def trials(self, scale):

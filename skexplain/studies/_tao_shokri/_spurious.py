@@ -39,6 +39,7 @@ class Spurious(ShapesStudy):
         "swap-tuned": tuned("swap", _SCORING),
     }
     spurious = "row"
+    repetitions = {100: 6, 1500: 3}
     tuned = ("label-only-tuned", "two-stage-tuned", "swap-tuned")
     early = ("two-stage-early", "label-only-early")
 
