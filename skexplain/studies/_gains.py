@@ -127,6 +127,9 @@ def verdict_table(rows, factors, measure):
         With the method of the highest mean, and the control over which it gains least.
     """
     body = []
+    used = {
+        method: {row["masks"] for row in own} for (method,), own in group(rows, ["method"]).items()
+    }
     for panel, of_panel in group(rows, factors).items():
         cells = group(of_panel, ["method", "masks"])
         given = [key for key in cells if key[1] == "given"]
@@ -145,6 +148,7 @@ def verdict_table(rows, factors, measure):
                 _text_of(theirs, measure),
                 gain.as_difference(),
                 "yes" if gain.is_beyond_chance else "no",
+                ", ".join(c for c in CONTROLS if c in used[best[0]] and (best[0], c) not in cells),
             )
         )
     columns = (
@@ -155,13 +159,16 @@ def verdict_table(rows, factors, measure):
         f"its {measure}",
         "gain",
         "> 2 se",
+        "control missing",
     )
     note = (
         "The method of the highest mean, and the control over which it gains least, by the same "
         "figures: a narrow lead of one among many may be luck. Figures are of the seeds that both "
-        "have; se: standard error of their differences."
+        "have; se: standard error of their differences. Control missing: what the method is held "
+        "against elsewhere, and not here."
     )
-    return Table("Does knowing where pay?", columns, body, note)
+    table = Table("Does knowing where pay?", columns, body, note)
+    return _without_empty(table, "control missing")
 
 
 def _text(value):

@@ -159,6 +159,14 @@ def test_a_control_of_fewer_seeds_is_compared_on_these():
     assert found[0][1:] == ("m", "0.900", "shift", "0.800", "+0.100", "no")
 
 
+def test_a_verdict_names_the_controls_that_are_missing():
+    """Those that the method has elsewhere; none is named, nor a column made, where all are."""
+    large = [*rows("label-only", "-", 0.5, test="large"), *rows("m", "given", 0.9, test="large")]
+    table = verdict_table([*ROWS, *large], ("test",), "accuracy")
+    assert [row["control missing"] for row in as_dicts(table)] == ["", "off, shuffled"]
+    assert "control missing" not in verdict_table(ROWS, ("test",), "accuracy").columns
+
+
 def test_there_is_no_verdict_without_a_method_with_masks_or_a_control():
     assert verdict(rows("label-only", "-", 0.5, 0.6)) == []
     assert verdict(rows("m", "given", 0.5, 0.6)) == []
