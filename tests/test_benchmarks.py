@@ -24,6 +24,7 @@ _page = importlib.import_module("_page")
 count_flops = importlib.import_module("_flops").count_flops
 METHODS = importlib.import_module("_methods").METHODS
 run = importlib.import_module("run")
+take_turns = importlib.import_module("_timing").take_turns
 
 PAIRS = [(method, net) for method in _loops.LOOPS for net in METHODS[method].networks]
 
@@ -50,6 +51,14 @@ def test_a_benchmark_runs(name, tmp_path):
         assert set(row) - {"goal"} <= keys
         assert "note" in row or math.isfinite(row[benchmark.judged])
     assert f"## {benchmark.title}" in page.read_text()
+
+
+def test_each_turn_begins_with_another():
+    order = []
+    contestants = {name: (lambda name=name: order.append(name)) for name in "abc"}
+    times = take_turns(contestants, _benchmark.Options(repeats=3, warm_up=True))
+    assert "".join(order) == "abc bca cab abc".replace(" ", "")
+    assert [len(taken) for taken in times.values()] == [3, 3, 3]
 
 
 def test_quick_figures_are_not_written_unless_asked_for(monkeypatch):
