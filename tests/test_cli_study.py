@@ -70,6 +70,22 @@ def test_run_stores_every_cell_and_ends_with_the_tables(tmp_path, toys, capsys):
     assert "6 of 6 cells, scale paper; 4 cells of another" in capsys.readouterr().out
 
 
+def test_seeds_are_those_that_are_asked_for(folder, tmp_path, capsys):
+    """Where cells are computed, and where they are read; and a page says how to get them."""
+    stored = ["toy", "--seeds", 3, "--folder", folder]
+    assert run("show", *stored) == 0
+    assert "4 of 6 cells" in capsys.readouterr().out
+    assert run("run", *stored, "--n-jobs", 1) == 0
+    assert "6 of 6 cells" in capsys.readouterr().out
+    assert run("page", *stored, "--output", tmp_path) == 0
+    assert "skexplain study run toy --scale quick --seeds 3" in (tmp_path / "toy.md").read_text()
+    assert run("list", "--seeds", 1, "--folder", folder) == 0
+    assert "2 of 2" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("show", "toy", "--seeds", 0)
+    assert "--seeds: must be at least 1, got 0" in capsys.readouterr().err
+
+
 def test_run_hands_its_options_on(tmp_path, toys, monkeypatch):
     given = []
 
@@ -80,8 +96,8 @@ def test_run_hands_its_options_on(tmp_path, toys, monkeypatch):
     monkeypatch.setattr(_study_run, "run_study", record)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     arguments = ["--folder", tmp_path, "--n-jobs", 3, "--scheduler", "tcp://a:1"]
-    assert run("run", "toy", "--scale", "paper", *arguments) == 0
-    options = {"n_jobs": 3, "scheduler": "tcp://a:1", "progress": True}
+    assert run("run", "toy", "--scale", "paper", "--seeds", 7, *arguments) == 0
+    options = {"n_seeds": 7, "n_jobs": 3, "scheduler": "tcp://a:1", "progress": True}
     assert given == [(toys["toy"], "paper", {"folder": str(tmp_path), **options})]
 
 

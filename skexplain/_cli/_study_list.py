@@ -1,8 +1,8 @@
 """``skexplain study list``."""
 
-from ..studies import list_studies, load_results
+from ..studies import list_studies
 from ..studies._table import align
-from ._study_options import add_store
+from ._study_options import add_store, load
 
 SUMMARY = "list the studies, and how much of each is stored"
 
@@ -27,7 +27,7 @@ def study_list(arguments):
     """Run the command and return its exit status."""
     rows = [("name", "stored", "source", "title")]
     for study in list_studies():
-        results = load_results(study, arguments.scale, folder=arguments.folder)
+        results = load(study, arguments)
         stored = f"{results.n_done} of {results.n_cells}"
         rows.append((study.name, stored, study.source or "-", study.title))
     print("\n".join(align(rows, n_left=len(rows[0]))))

@@ -3,6 +3,7 @@
 from ..studies import load_results
 from ..studies._study import SCALES
 from ..studies._study_report import describe_state, try_tables
+from ._options import positive
 
 
 def add_names(command, what="studies, by name; all: all of them"):
@@ -16,7 +17,7 @@ def add_name(command):
 
 
 def add_store(command):
-    """Add ``--scale`` and ``--folder``: which cells, and where they are kept."""
+    """Add ``--scale``, ``--seeds`` and ``--folder``: which cells, and where they are kept."""
     command.add_argument(
         "--scale",
         choices=SCALES,
@@ -24,11 +25,23 @@ def add_store(command):
         help="quick: a minute, to see that it runs; paper: what a claim rests on (default: quick)",
     )
     command.add_argument(
+        "--seeds",
+        type=positive,
+        metavar="N",
+        help="repetitions of each cell, with seeds 0 to N - 1 (default: as the study declares)",
+    )
+    command.add_argument(
         "--folder",
         default="study-results",
         metavar="DIR",
         help="where finished cells are kept (default: study-results)",
     )
+
+
+def load(study, arguments):
+    """Read what is stored of a study, which may be nothing."""
+    folder, n_seeds = arguments.folder, arguments.seeds
+    return load_results(study, arguments.scale, n_seeds=n_seeds, folder=folder)
 
 
 def load_stored(study, arguments):
@@ -39,7 +52,7 @@ def load_stored(study, arguments):
     ValueError
         If that is nothing.
     """
-    results = load_results(study, arguments.scale, folder=arguments.folder)
+    results = load(study, arguments)
     if not results.n_done:
         name = results.study.name
         others = f" ({results.n_others} cells of other kinds are)" if results.n_others else ""

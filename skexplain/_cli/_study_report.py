@@ -1,7 +1,7 @@
 """``skexplain study report``."""
 
-from ..studies import list_studies, load_results, write_report
-from ._study_options import add_store, load_stored
+from ..studies import list_studies, write_report
+from ._study_options import add_store, load, load_stored
 
 SUMMARY = "one HTML page with tables and pictures of all studies"
 
@@ -40,9 +40,7 @@ def study_report(arguments):
 
 
 def _all_stored(arguments):
-    loaded = [
-        load_results(study, arguments.scale, folder=arguments.folder) for study in list_studies()
-    ]
+    loaded = [load(study, arguments) for study in list_studies()]
     results = [result for result in loaded if result.n_done]
     if not results:
         raise ValueError(

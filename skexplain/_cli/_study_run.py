@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from ..studies import StudyError, get_study, list_studies, load_results, run_study
+from ..studies import StudyError, get_study, list_studies, run_study
 from ._options import add_n_jobs
-from ._study_options import add_names, add_store, format_results
+from ._study_options import add_names, add_store, format_results, load
 
 SUMMARY = "compute studies, or go on where they were stopped"
 
@@ -19,6 +19,7 @@ EXAMPLES = """\
 examples:
   skexplain study run annotation-budget
   skexplain study run annotation-budget --scale paper --n-jobs 8
+  skexplain study run tao-sizes --scale paper --seeds 30    (as many as in the paper)
   skexplain study run all --scale paper --scheduler tcp://10.0.0.1:8786    (a Dask cluster)
 """
 
@@ -70,6 +71,7 @@ def _run(study, arguments):
         return run_study(
             study,
             arguments.scale,
+            n_seeds=arguments.seeds,
             folder=arguments.folder,
             n_jobs=arguments.n_jobs,
             scheduler=arguments.scheduler,
@@ -82,6 +84,6 @@ def _run(study, arguments):
 
 
 def _tell_state(study, arguments):
-    results = load_results(study, arguments.scale, folder=arguments.folder)
+    results = load(study, arguments)
     state = f"{results.n_done} of {results.n_cells} cells are stored in {arguments.folder}"
     print(f"{study.name}: {state}", file=sys.stderr, flush=True)

@@ -21,6 +21,8 @@ class StudyResults:
         Cells that are stored, and all.
     n_others : int
         Stored cells of another scale, declaration or package version: left out.
+    n_seeds : int or None
+        Seeds of every cell, where that is not what the study declares.
     """
 
     study: object
@@ -29,6 +31,7 @@ class StudyResults:
     n_done: int
     n_cells: int
     n_others: int = 0
+    n_seeds: int | None = None
 
     @property
     def is_complete(self):

@@ -5,6 +5,7 @@ import traceback
 from contextlib import closing
 from functools import partial
 
+from .._checks import check_count
 from ._all_studies import get_study
 from ._parallel import run_unordered
 from ._progress import progress_bar
@@ -18,7 +19,14 @@ class StudyError(RuntimeError):
 
 
 def run_study(
-    study, scale="quick", *, folder="study-results", n_jobs=1, scheduler=None, progress=False
+    study,
+    scale="quick",
+    *,
+    n_seeds=None,
+    folder="study-results",
+    n_jobs=1,
+    scheduler=None,
+    progress=False,
 ):
     """Compute the cells of a study that are not stored yet.
 
@@ -31,6 +39,8 @@ def run_study(
         Name from `list_studies`, or a declaration.
     scale : {"quick", "paper"}, default="quick"
         A minute, or what a claim rests on.
+    n_seeds : int or None, default=None
+        Seeds of every cell, 0 to n_seeds - 1; None: as many as the study declares.
     folder : str or path-like, default="study-results"
         Where finished cells are kept, a file per study.
     n_jobs : int, default=1
@@ -52,7 +62,7 @@ def run_study(
     OSError
         If data are missing, or another process computes the same study into the same folder.
     ValueError
-        If there is no such study or scale.
+        If there is no such study or scale, or `n_seeds` is no positive integer.
 
     Examples
     --------
@@ -63,7 +73,7 @@ def run_study(
     >>> results.is_complete
     True
     """
-    study, cells = find_cells(study, scale)
+    study, cells = find_cells(study, scale, n_seeds)
     store = Store(folder, study.name)
     study.prepare(scale)
     with store.lock():
@@ -90,10 +100,10 @@ def run_study(
                     failures.append((cell, failure))
     if failures:
         raise StudyError(_tell(study, failures))
-    return load_results(study, scale, folder=folder)
+    return load_results(study, scale, n_seeds=n_seeds, folder=folder)
 
 
-def load_results(study, scale="quick", *, folder="study-results"):
+def load_results(study, scale="quick", *, n_seeds=None, folder="study-results"):
     """Read what is stored of a study.
 
     Parameters
@@ -102,6 +112,8 @@ def load_results(study, scale="quick", *, folder="study-results"):
         Name from `list_studies`, or a declaration.
     scale : {"quick", "paper"}, default="quick"
         Which of its cells.
+    n_seeds : int or None, default=None
+        Seeds of every cell, 0 to n_seeds - 1; None: as many as the study declares.
     folder : str or path-like, default="study-results"
         Where finished cells are kept.
 
@@ -113,7 +125,7 @@ def load_results(study, scale="quick", *, folder="study-results"):
     Raises
     ------
     ValueError
-        If there is no such study or scale.
+        If there is no such study or scale, or `n_seeds` is no positive integer.
 
     Examples
     --------
@@ -121,21 +133,25 @@ def load_results(study, scale="quick", *, folder="study-results"):
     >>> load_results("annotation-budget", folder="nothing-there").is_complete
     False
     """
-    study, cells = find_cells(study, scale)
+    study, cells = find_cells(study, scale, n_seeds)
     stored = Store(folder, study.name).read()
     own = [(cell, stored.get(cell.key(study.name))) for cell in cells]
     done = [(cell, rows) for cell, rows in own if rows is not None]
     rows = [{**cell.factors, **row} for cell, found in done for row in found]
-    return StudyResults(study, scale, rows, len(done), len(cells), len(stored) - len(done))
+    n_others = len(stored) - len(done)
+    return StudyResults(study, scale, rows, len(done), len(cells), n_others, n_seeds)
 
 
-def find_cells(study, scale):
+def find_cells(study, scale, n_seeds=None):
     """Return the declaration of a study and its cells, each once."""
     study = get_study(study)
     if scale not in SCALES:
         raise ValueError(f"scale must be one of {SCALES}, got {scale!r}.")
-    cells = {cell.key(study.name): cell for cell in study.cells(scale)}
-    return study, list(cells.values())
+    cells = study.cells(scale)
+    if n_seeds is not None:
+        check_count("n_seeds", n_seeds)
+        cells = [cell.with_seed(seed) for seed in range(n_seeds) for cell in cells]
+    return study, list({cell.key(study.name): cell for cell in cells}.values())
 
 
 def _run_cell(study, cell):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .. import __version__
 
@@ -41,6 +41,12 @@ class Cell:
         declaration = [study, __version__, self.factors, self.settings]
         text = json.dumps(declaration, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def with_seed(self, seed):
+        """Return the cell of another repetition; one that has no seed is the same for all."""
+        if "seed" not in self.factors:
+            return self
+        return replace(self, factors={**self.factors, "seed": seed})
 
 
 class Study:

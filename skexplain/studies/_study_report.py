@@ -192,10 +192,12 @@ def _facts(results):
 
 
 def _command(results):
-    study = results.study
+    study, scale, n_seeds = results.study, results.scale, results.n_seeds
     if study in list_studies():
-        return f"skexplain study run {study.name} --scale {results.scale}"
-    return f'run_study({type(study).__name__}(), "{results.scale}")'
+        seeds = "" if n_seeds is None else f" --seeds {n_seeds}"
+        return f"skexplain study run {study.name} --scale {scale}{seeds}"
+    seeds = "" if n_seeds is None else f", n_seeds={n_seeds}"
+    return f'run_study({type(study).__name__}(), "{scale}"{seeds})'
 
 
 def _by_cell(results, without=()):

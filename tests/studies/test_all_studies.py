@@ -20,6 +20,7 @@ from skexplain.studies import (
     run_study,
 )
 from skexplain.studies._published import published_figures
+from skexplain.studies._runner import find_cells
 
 STUDIES = list_studies()
 _each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
@@ -63,6 +64,18 @@ def test_cells_are_well_declared(study, scale):
         assert len(cells) <= 80
         assert len(cells) <= len(study.cells("paper"))
     assert keys == {cell.key(study.name) for cell in study.cells(scale)}
+
+
+@_each_study
+def test_other_numbers_of_seeds_keep_the_cells_that_are_declared(study):
+    """All else of a cell is the same in every repetition, so that its seed can be replaced."""
+    cells = study.cells("paper")
+    n_seeds = 1 + max(cell.factors["seed"] for cell in cells)
+    of_first = {cell.with_seed(0).key(study.name) for cell in cells}
+    more = find_cells(study, "paper", n_seeds)[1]
+    assert {cell.key(study.name) for cell in cells} <= {cell.key(study.name) for cell in more}
+    assert len(more) == n_seeds * len(of_first)
+    assert {cell.key(study.name) for cell in find_cells(study, "paper", 1)[1]} == of_first
 
 
 def test_keys_are_the_same_in_every_process():

@@ -134,6 +134,19 @@ def test_more_seeds_and_another_scale_keep_what_is_there(folder, log):
     assert load_results(Sleepy(log, 5), folder=folder).n_others == 5
 
 
+def test_a_number_of_seeds_can_be_asked_for(folder, log):
+    """More go beside those that are declared, fewer are the first of them."""
+    declared = run_study(Sleepy(log, 3), folder=folder)
+    more = run_study(Sleepy(log, 3, run="more"), n_seeds=5, folder=folder)
+    assert Sleepy(log).executions("more")[0] == [3, 4]
+    assert (more.n_done, more.n_others, more.n_seeds) == (5, 0, 5)
+    assert more.rows[:6] == declared.rows
+    fewer = load_results(Sleepy(log, 3), n_seeds=1, folder=folder)
+    assert fewer.rows == declared.rows[:2]
+    assert (fewer.n_done, fewer.n_cells, fewer.n_others) == (1, 1, 4)
+    assert load_results(Sleepy(log, 3), folder=folder).rows == declared.rows
+
+
 def test_a_failure_costs_no_other_cell_and_is_tried_again(folder, log):
     failing = {2: ValueError("no such thing"), 4: ArithmeticError("nan")}
     with pytest.raises(StudyError) as error:
@@ -210,6 +223,8 @@ def test_unknown_names_are_refused(function, folder, log):
         function("nothing", folder=folder)
     with pytest.raises(ValueError, match=r"scale must be one of \('quick', 'paper'\), got 'huge'"):
         function(Sleepy(log), "huge", folder=folder)
+    with pytest.raises(ValueError, match="n_seeds must be a positive integer, got 0"):
+        function(Sleepy(log), n_seeds=0, folder=folder)
 
 
 def test_the_bar_starts_at_what_is_there(folder, log, capsys):
