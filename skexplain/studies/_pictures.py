@@ -1,5 +1,7 @@
 """Pictures of measures with error bars."""
 
+from numbers import Real
+
 from ..inspection._drawing import require_pyplot
 from ._controls import CONTROLS
 from ._statistics import group, mean_of
@@ -152,6 +154,15 @@ def _words(name):
     return name.replace("_", " ")
 
 
+def panel_title(factors):
+    """Return the values that tell a panel from the others; a number with its name."""
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, Real) else str(value)
+        for name, value in factors.items()
+        if value is not None
+    )
+
+
 def draw_measure(rows, factors, measure, x=None, max_columns=4):
     """Draw a panel per combination of factors.
 
@@ -178,7 +189,7 @@ def draw_measure(rows, factors, measure, x=None, max_columns=4):
     size = (3.8, 3.0) if x else (4.4, 1.0 + 0.45 * n_methods)
     figure, axes = new_figure(n_rows, n_columns, size)
     for ax, (panel, own) in zip(axes.flat, panels.items(), strict=False):
-        ax.set_title(", ".join(str(value) for value in panel if value is not None), fontsize=9)
+        ax.set_title(panel_title(dict(zip(factors, panel, strict=True))), fontsize=9)
         if x is None:
             draw_points(ax, own, measure)
         else:

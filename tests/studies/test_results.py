@@ -1,4 +1,4 @@
-"""Rows come back from CSV, Parquet and a DataFrame as they were."""
+"""Rows come back from CSV, Parquet and a DataFrame as they were; pictures name what they show."""
 
 import csv
 import sys
@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from skexplain.studies import StudyResults
+from skexplain.studies._pictures import panel_title
 
 ROWS = [
     {"size": 50, "method": "a, b", "accuracy": 0.1 + 0.2, "chosen": "", "_predicted": "01"},
@@ -91,3 +92,8 @@ def test_other_endings_are_refused(results, tmp_path, name):
     with pytest.raises(ValueError, match=r"path must end with \.csv or \.parquet, got '.*'"):
         results.save(tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_the_title_of_a_panel_names_its_numbers():
+    title = panel_title({"dataset": "digits", "alpha": 1e3, "rows": 50, "masks": None})
+    assert title == "digits, alpha 1000, rows 50"

@@ -5,7 +5,7 @@ import numpy as np
 from ... import FindAnotherExplanationClassifier
 from ...metrics import irrelevant_saliency_mass
 from .._controls import control_masks, control_parameters
-from .._pictures import add_legend, draw_curves, new_figure
+from .._pictures import add_legend, draw_curves, new_figure, panel_title
 from .._published import find_published
 from .._statistics import group, mean_of, where
 from .._study import Study
@@ -168,8 +168,9 @@ class SequenceStudy(Study):
         figure, axes = new_figure(len(sequences), len(tests), (3.8, 3.0))
         for line, (panel, own) in zip(axes, sequences.items(), strict=True):
             for ax, test in zip(line, tests, strict=True):
-                self._draw(ax, where(own, test=test), dict(zip(self.panels, panel, strict=True)))
-                ax.set_title(", ".join(map(str, (*panel, test))), fontsize=9)
+                factors = dict(zip(self.panels, panel, strict=True))
+                self._draw(ax, where(own, test=test), factors)
+                ax.set_title(panel_title({**factors, "test": test}), fontsize=9)
         add_legend(figure, axes)
         return {self.name: figure}
 
