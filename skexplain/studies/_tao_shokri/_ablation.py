@@ -42,15 +42,15 @@ class Ablation(TrialStudy):
         if scale == "quick":
             yield _factors("triangle", 10), self.methods, range(1), _settings([2, 10, 20])
             return
-        for dataset, size, n_seeds, epochs in (
-            ("fox-vs-cat", 50, 4, _EPOCHS),
-            ("triangle", 50, 4, _EPOCHS),
-            ("triangle", 10, 4, _EPOCHS),
-            ("fox-vs-cat", 100, 4, _EPOCHS),
-            ("triangle", 100, 4, _EPOCHS),
-            ("fox-vs-cat", 500, 3, [epoch for epoch in _EPOCHS if epoch <= 40]),
+        for dataset, size, epochs in (
+            ("fox-vs-cat", 50, _EPOCHS),
+            ("triangle", 50, _EPOCHS),
+            ("triangle", 10, _EPOCHS),
+            ("fox-vs-cat", 100, _EPOCHS),
+            ("triangle", 100, _EPOCHS),
+            ("fox-vs-cat", 500, [epoch for epoch in _EPOCHS if epoch <= 40]),
         ):
-            yield _factors(dataset, size), self.methods, range(n_seeds), _settings(epochs)
+            yield _factors(dataset, size), self.methods, range(3), _settings(epochs)
 
     def task(self, factors, settings):
         """Draw the training set of a seed."""

@@ -58,7 +58,7 @@ class ShapesStudy(TrialStudy):
     x = "size"
     keep_predictions = True
     sizes = {"triangle": (10, 50, 100), "fox-vs-cat": (50, 100, 500, 1000)}
-    repetitions = {100: 4, 1500: 3}
+    repetitions = {1500: 3}
     ratio = "1:1"
     spurious = None
     tuned = ()
