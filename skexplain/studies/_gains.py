@@ -164,9 +164,10 @@ def verdict_table(rows, factors, measure):
     note = (
         "The method of the highest mean, and the control over which it gains least, by the same "
         "figures: a narrow lead of one among many may be luck. Figures are of the seeds that both "
-        "have; se: standard error of their differences. Control missing: what the method is held "
-        "against elsewhere, and not here."
+        "have; se: standard error of their differences."
     )
+    if any(line[-1] for line in body):
+        note += " Control missing: what the method is held against elsewhere, and not here."
     table = Table("Does knowing where pay?", columns, body, note)
     return _without_empty(table, "control missing")
 
