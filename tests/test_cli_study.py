@@ -81,6 +81,8 @@ def test_seeds_are_those_that_are_asked_for(folder, tmp_path, capsys):
     assert "skexplain study run toy --scale quick --seeds 3" in (tmp_path / "toy.md").read_text()
     assert run("list", "--seeds", 1, "--folder", folder) == 0
     assert "2 of 2" in capsys.readouterr().out
+    text = fails(capsys, "show", "failing", "--seeds", 3, "--folder", folder)
+    assert text.endswith("To compute it: skexplain study run failing --scale quick --seeds 3\n")
     with pytest.raises(SystemExit):
         run("show", "toy", "--seeds", 0)
     assert "--seeds: must be at least 1, got 0" in capsys.readouterr().err

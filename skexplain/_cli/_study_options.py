@@ -2,7 +2,7 @@
 
 from ..studies import load_results
 from ..studies._study import SCALES
-from ..studies._study_report import describe_state, try_tables
+from ..studies._study_report import describe_command, describe_state, try_tables
 from ._options import positive
 
 
@@ -58,7 +58,7 @@ def load_stored(study, arguments):
         others = f" ({results.n_others} cells of other kinds are)" if results.n_others else ""
         raise ValueError(
             f"nothing of {name!r} is stored in {arguments.folder} at scale {arguments.scale}"
-            f"{others}. To compute it: skexplain study run {name} --scale {arguments.scale}"
+            f"{others}. To compute it: {describe_command(results)}"
         )
     return results
 

@@ -179,7 +179,7 @@ def _check_rows(results):
 def _facts(results):
     """Return what a reader needs to judge and to repeat the results, by label."""
     facts = {
-        "Command": _command(results),
+        "Command": describe_command(results),
         "Cells": describe_state(results),
         "Seeds": _seeds(results),
         "Computing time": f"{_duration(_seconds(results))}, one thread per cell",
@@ -191,7 +191,8 @@ def _facts(results):
     return facts
 
 
-def _command(results):
+def describe_command(results):
+    """Return what computes these results: a command, or Python for a study of one's own."""
     study, scale, n_seeds = results.study, results.scale, results.n_seeds
     if study in list_studies():
         seeds = "" if n_seeds is None else f" --seeds {n_seeds}"

@@ -154,7 +154,8 @@ def test_the_command_is_that_of_the_shell_or_of_python():
     assert facts(rows, "paper")["Command"] == 'run_study(Toy(), "paper")'
     budget = get_study("annotation-budget")
     results = StudyResults(budget, "paper", [], 0, 1)
-    assert _study_report._command(results) == "skexplain study run annotation-budget --scale paper"
+    command = "skexplain study run annotation-budget --scale paper"
+    assert _study_report.describe_command(results) == command
 
 
 @pytest.mark.parametrize(
