@@ -21,6 +21,8 @@ from ._checks import check_model, class_codes
 
 _OF_A_CLASS = ("log_odds", "log_prob", "prob", "logit")
 _OF_ALL_CLASSES = ("log_prob_sum", "logit_sum")
+# Methods that ask for the score of the rows themselves: its logits tell the predicted class.
+_AT_THE_ROWS = ("input_gradient", "grad_cam")
 
 
 def saliency(
@@ -138,11 +140,7 @@ def saliency(
     output = _check_output(estimator, output, target)
     seed = root_seed(random_state)
     X = check_inputs(estimator, X, reset=False)
-    classes = np.zeros(len(X), dtype=np.int64)
-    if target is not None:
-        classes = class_codes("target", target, estimator, len(X))
-    elif output in _OF_A_CLASS:
-        classes = estimator.net_.outputs(X).argmax(1).numpy()
+    classes = _explained_classes(estimator, X, method, output, target)
     score = partial(_class_score, output)
     module, device = estimator.module_, estimator.net_.device
     maps = []
@@ -198,10 +196,23 @@ def _check_output(estimator, output, target):
     return output
 
 
+def _explained_classes(estimator, X, method, output, target):
+    """Code of each row's class; None: the predicted one, which the pass of the method tells."""
+    if target is not None:
+        return class_codes("target", target, estimator, len(X))
+    if method in _AT_THE_ROWS:
+        return None
+    if output in _OF_A_CLASS:
+        return estimator.net_.outputs(X).argmax(1).numpy()
+    return np.zeros(len(X), dtype=np.int64)
+
+
 def _class_score(output, logits, classes):
-    """Reduce logits of shape (rows, classes) to one scalar per row."""
+    """Reduce logits of shape (rows, classes) to one scalar per row; None: the predicted classes."""
     if output in _OF_ALL_CLASSES:
         return _score(output, logits, None)
+    if classes is None:
+        classes = logits.argmax(1)
     if output == "log_odds":
         return log_odds(logits, classes)
     if output == "logit":

@@ -318,6 +318,10 @@ def test_grad_cam_by_hand():
     np.testing.assert_allclose(saliency(clf, X, method="grad_cam", target=0), maps, atol=1e-6)
     against = np.maximum(1 - 2.5 * X, 0)
     np.testing.assert_allclose(saliency(clf, X, method="grad_cam", target=1), against, atol=1e-6)
+    predicted = clf.predict(X)
+    assert 0 < np.mean(predicted) < 1
+    expected = np.where(predicted[:, None, None], against, maps)
+    np.testing.assert_allclose(saliency(clf, X, method="grad_cam"), expected, atol=1e-6)
 
 
 @functools.cache
