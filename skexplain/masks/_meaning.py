@@ -331,14 +331,20 @@ def _scan(values, marks, numbers=None):
             illegal[rows] = (~((chunk >= 0) & (chunk <= 1)) & ~unknown).any(axis=1)
             known[rows] = ~unknown.all(axis=1)
             has_unknown |= bool(unknown.any())
-        # Comparisons with NaN are false: an unknown feature is never irrelevant.
-        irrelevant = chunk > 0 if marks == "irrelevant" else chunk < 1
-        has_irrelevant[rows] = irrelevant.any(axis=1)
+        has_irrelevant[rows] = _any_irrelevant(chunk, marks)
     if illegal.any():
         rows = np.flatnonzero(illegal)
         numbers = np.arange(n_rows) if numbers is None else numbers
         _raise_illegal(values[rows[0]], numbers[rows], n_rows)
     return known, has_irrelevant, has_unknown
+
+
+def _any_irrelevant(chunk, marks):
+    """Tell which rows of shape (rows, features) have a feature that is marked as irrelevant."""
+    if chunk.dtype == bool:  # looks no further than the first one of a row
+        return chunk.any(axis=1) if marks == "irrelevant" else ~chunk.all(axis=1)
+    # Comparisons with NaN are false: an unknown feature is never irrelevant.
+    return ((chunk > 0) if marks == "irrelevant" else (chunk < 1)).any(axis=1)
 
 
 def _raise_illegal(row, rows, total):

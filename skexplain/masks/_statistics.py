@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Chunks that fit into the cache are several times faster than large ones.
-_CHUNK_VALUES = 1 << 17
+_CHUNK_VALUES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,26 +43,32 @@ def measure_inputs(X, rows=None, sample_weight=None):
     -------
     InputStatistics
     """
+    every = list(range(X.ndim))
     axes = _pooled_axes(X.ndim)
-    count, mean, spread, lower, upper = 0, 0.0, 0.0, np.inf, -np.inf
+    kept = [axis for axis in every if axis not in axes]
+    count, mean, spread, lower, upper = 0, None, 0.0, np.inf, -np.inf
     for part in _chunks(X, len(X) if rows is None else len(rows)):
         part = part if rows is None else rows[part]
-        chunk = np.asarray(X[part], dtype=np.float64)
-        weight = None
+        chunk = np.asarray(X[part])
+        if mean is None:
+            mean = chunk.mean(axes, np.float64, keepdims=True)
+            room = np.empty(chunk.shape)  # of the largest chunk, used again by all others
+        centred = np.subtract(chunk, mean, out=room[: len(chunk)])
+        weighted, size = centred, chunk.size / mean.size
         if sample_weight is not None:
-            weight = sample_weight[part].reshape(-1, *(1,) * (X.ndim - 1))
-            weight = np.broadcast_to(weight, chunk.shape)
-        chunk_mean, size = np.average(chunk, axes, weight, returned=True, keepdims=True)
-        squares = np.square(chunk - chunk_mean)
-        chunk_spread = np.average(squares, axes, weight, keepdims=True) * size
-        # Chan's pairwise update: stable, and independent of where the chunks are cut.
-        shift = chunk_mean - mean
-        spread = spread + chunk_spread + shift**2 * (count * size / (count + size))
+            weight = sample_weight[part]
+            weighted = centred * weight.reshape(-1, *(1,) * (X.ndim - 1))
+            size *= weight.mean(dtype=np.float64)
+        # Chan's pairwise update, for squares about the mean so far: stable, and independent of
+        # where the chunks are cut.
+        shift = weighted.sum(axes, keepdims=True) / size
+        squares = np.einsum(centred, every, weighted, every, kept).reshape(mean.shape)
+        spread = spread + squares - shift**2 * (size**2 / (count + size))
         mean = mean + shift * (size / (count + size))
         count += size
-        lower = np.minimum(lower, chunk.min(axis=axes, keepdims=True))
-        upper = np.maximum(upper, chunk.max(axis=axes, keepdims=True))
-    sd = np.sqrt(spread / count)
+        lower = np.minimum(lower, chunk.min(axes, keepdims=True))
+        upper = np.maximum(upper, chunk.max(axes, keepdims=True))
+    sd = np.sqrt(np.maximum(spread, 0) / count)
     varies = upper > lower
     sd = np.where(varies, sd, sd[varies].mean() if varies.any() else 1.0)
     return InputStatistics(mean, sd, lower, upper)

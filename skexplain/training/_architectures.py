@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from ._mapping import LinearMapping, MappedLayer, MappedModule
+
 
 class Standardize(nn.Module):
     """Subtract the training mean and divide by the training sd of each column or channel.
@@ -174,6 +176,9 @@ _SAME_IN_BOTH_MODES = (
     Rescale,
     Network,
     _AddChannel,
+    LinearMapping,
+    MappedLayer,
+    MappedModule,
 )
 
 

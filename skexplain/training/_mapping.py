@@ -59,7 +59,7 @@ class MappedModule(nn.Module):
         parent_name, _, name = layer_name.rpartition(".")
         parent = module.get_submodule(parent_name)
         layer = getattr(parent, name)
-        setattr(parent, name, _MappedLayer(layer, mapping, before))
+        setattr(parent, name, MappedLayer(layer, mapping, before))
 
     @property
     def mapping(self):
@@ -90,7 +90,9 @@ def _raise_features(mapping, inputs):
     raise _FeaturesReached(inputs[0])
 
 
-class _MappedLayer(nn.Module):
+class MappedLayer(nn.Module):
+    """A layer with the mapping behind it (or before it)."""
+
     def __init__(self, layer, mapping, before):
         super().__init__()
         self.layer = layer
@@ -98,6 +100,7 @@ class _MappedLayer(nn.Module):
         self.before = before
 
     def forward(self, x):
+        """Run both."""
         return self.layer(self.mapping(x)) if self.before else self.mapping(self.layer(x))
 
 

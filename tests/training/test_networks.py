@@ -20,7 +20,12 @@ from skexplain import (
 from skexplain.exceptions import DivergenceError
 from skexplain.training import build_network, measure_inputs
 from skexplain.training._architectures import mode_matters
-from skexplain.training._mapping import MappedModule, build_mapping, find_feature_layer
+from skexplain.training._mapping import (
+    LinearMapping,
+    MappedModule,
+    build_mapping,
+    find_feature_layer,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,12 @@ def test_volumes_need_a_module_of_their_own():
         ERMClassifier().fit(X, np.arange(10) % 2)
 
 
+def mapped(layer):
+    return MappedModule(
+        nn.Sequential(layer, nn.Linear(2, 2)), "1", LinearMapping((2,)), before=True
+    )
+
+
 @pytest.mark.parametrize(
     ("layer", "matters"),
     [
@@ -59,6 +70,8 @@ def test_volumes_need_a_module_of_their_own():
         (nn.Sequential(nn.Linear(2, 2), nn.Dropout()), True),
         (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), True),
         (type("Own", (nn.Module,), {})(), True),
+        (mapped(nn.Linear(2, 2)), False),
+        (mapped(nn.Dropout()), True),
     ],
 )
 def test_only_known_layers_are_trusted_to_ignore_the_mode(layer, matters):
