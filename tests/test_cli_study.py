@@ -299,6 +299,8 @@ def test_nothing_is_stored(tmp_path, capsys):
     text = fails(capsys, "report", "--folder", tmp_path, "--scale", "paper")
     assert f"nothing is stored in {tmp_path} at scale paper" in text
     assert "skexplain study run all --scale paper" in text
+    text = fails(capsys, "report", "--folder", tmp_path, "--seeds", 3)
+    assert text.endswith("To compute it: skexplain study run all --scale quick --seeds 3\n")
 
 
 def test_folders_that_cannot_be_written(folder, capsys):

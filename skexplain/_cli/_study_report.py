@@ -1,6 +1,7 @@
 """``skexplain study report``."""
 
 from ..studies import list_studies, write_report
+from ..studies._study_report import shell_command
 from ._study_options import add_store, load, load_stored
 
 SUMMARY = "one HTML page with tables and pictures of all studies"
@@ -45,6 +46,6 @@ def _all_stored(arguments):
     if not results:
         raise ValueError(
             f"nothing is stored in {arguments.folder} at scale {arguments.scale}. To compute it: "
-            f"skexplain study run all --scale {arguments.scale}"
+            + shell_command("all", arguments.scale, arguments.seeds)
         )
     return results

@@ -195,10 +195,15 @@ def describe_command(results):
     """Return what computes these results: a command, or Python for a study of one's own."""
     study, scale, n_seeds = results.study, results.scale, results.n_seeds
     if study in list_studies():
-        seeds = "" if n_seeds is None else f" --seeds {n_seeds}"
-        return f"skexplain study run {study.name} --scale {scale}{seeds}"
+        return shell_command(study.name, scale, n_seeds)
     seeds = "" if n_seeds is None else f", n_seeds={n_seeds}"
     return f'run_study({type(study).__name__}(), "{scale}"{seeds})'
+
+
+def shell_command(name, scale, n_seeds):
+    """Return the command that computes a study, or "all" of them."""
+    seeds = "" if n_seeds is None else f" --seeds {n_seeds}"
+    return f"skexplain study run {name} --scale {scale}{seeds}"
 
 
 def _by_cell(results, without=()):
