@@ -140,6 +140,25 @@ def test_statistics_of_some_rows():
     np.testing.assert_allclose(measure_inputs(X, rows).sd[0], X[rows].std(0))
 
 
+@pytest.mark.parametrize("row_shape", [(3,), (2, 4), (3, 2, 4)])
+@pytest.mark.parametrize("chunk_rows", [1, 7, 100])
+def test_weights_are_repetitions_in_statistics(row_shape, chunk_rows, monkeypatch):
+    """In chunks that drift, far from zero: squares about a wrong mean would lose all digits."""
+    monkeypatch.setattr(statistics, "_CHUNK_VALUES", chunk_rows * int(np.prod(row_shape)))
+    rng = np.random.default_rng(0)
+    X = (
+        1e6
+        + rng.normal(size=(40, *row_shape))
+        + np.linspace(0, 9, 40).reshape(-1, *(1,) * len(row_shape))
+    )
+    weight = rng.integers(0, 4, size=40)
+    measured = measure_inputs(X, np.flatnonzero(weight), weight.astype(float))
+    repeated = np.repeat(X, weight, axis=0)
+    axes = {1: (0,), 2: (0, 1, 2), 3: (0, 2, 3)}[len(row_shape)]
+    np.testing.assert_allclose(measured.mean, repeated.mean(axes, keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(measured.sd, repeated.std(axes, keepdims=True), rtol=1e-8)
+
+
 def test_values_beyond_float32_are_refused():
     X = np.zeros((3, 2))
     check_float32(X)
