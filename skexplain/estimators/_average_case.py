@@ -5,7 +5,7 @@ from ..penalties._average_case import PERTURBATIONS
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import (
-    ALPHA,
+    PERTURBATION_ALPHA,
     COUNT,
     FINITE,
     NON_NEGATIVE,
@@ -55,12 +55,12 @@ class _AverageCase:
 
     _texts = {"%(own_parameters)s": "\n    ".join([_ALPHA_TEXT, _DRAWS_TEXT, _GRAD_TEXT])}
     _parameter_constraints = {
-        "alpha": ALPHA,
+        "alpha": PERTURBATION_ALPHA,
         "n_draws": [COUNT],
         "grad_alpha": [NON_NEGATIVE],
     }
 
-    def __init__(self, module="auto", *, alpha=1.0, n_draws=1, grad_alpha=0.0, **common):
+    def __init__(self, module="auto", *, alpha="replace", n_draws=1, grad_alpha=0.0, **common):
         super().__init__(module, **common)
         self.alpha = alpha
         self.n_draws = n_draws

@@ -23,6 +23,8 @@ COUNT = Interval(Integral, 1, None, closed="left")
 SHARE = Interval(Real, 0, 1, closed="both")
 RADIUS = Interval(Real, 0, None, closed="both")
 ALPHA = [NON_NEGATIVE, StrOptions({"auto"})]
+# Of perturbations, whose label loss can also be taken instead of that of the clean sample.
+PERTURBATION_ALPHA = [NON_NEGATIVE, StrOptions({"auto", "replace"})]
 
 COMMON_CONSTRAINTS = {
     "module": [StrOptions({"auto"}), nn.Module, callable],

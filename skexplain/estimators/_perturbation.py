@@ -5,7 +5,7 @@ from ..penalties._checks import check_box
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import (
-    ALPHA,
+    PERTURBATION_ALPHA,
     COUNT,
     NON_NEGATIVE,
     POSITIVE,
@@ -42,7 +42,7 @@ class _PGDEx:
 
     _texts = {"%(own_parameters)s": _PARAMETERS}
     _parameter_constraints = {
-        "alpha": ALPHA,
+        "alpha": PERTURBATION_ALPHA,
         "epsilon": [RADIUS],
         "n_steps": [COUNT],
         "step_size": [POSITIVE, None],

@@ -1,5 +1,52 @@
 """What a row may give to other rows: its irrelevant features, and nothing of its reasons."""
 
+import torch
+
+# Two samples exchange parts where their marks leave at least this share of the features.
+_LEAST_ROOM = 0.5
+
+
+def exchange_parts(x, irrelevance, donor_x, donor_irrelevance, otherwise):
+    """Replace the parts that either of two samples marks by the features of the donor.
+
+    So the marked part of the donor comes to its place in a sample that has none there, the sample's
+    own marked part goes, and whether, where and what the part is tells nothing about the label.
+    Where both marks together leave less than half of the features, the part of the donor would
+    cover the reasons of the sample, and `otherwise` is taken.
+
+    Parameters
+    ----------
+    x, donor_x : Tensor of shape (rows, ...)
+        The samples, and the donor of each.
+    irrelevance, donor_irrelevance : Tensor, broadcastable to `x`
+        Degree in [0, 1] to which a feature must not matter, of the dtype of `x`.
+    otherwise : Tensor of the shape of `x`
+        What is taken for pairs whose marks cover too much.
+
+    Returns
+    -------
+    Tensor of the shape of `x`
+    """
+    union = torch.maximum(irrelevance, donor_irrelevance)
+    covered = union.flatten(1).mean(1).view(-1, *(1,) * (x.ndim - 1))
+    exchanged = x.lerp(donor_x, union.expand_as(x))
+    return torch.where(covered <= 1 - _LEAST_ROOM, exchanged, otherwise)
+
+
+def leave_room(first, second):
+    """Tell whether the marks of two samples leave room for each other, on average over pairs.
+
+    Parameters
+    ----------
+    first, second : Tensor of shape (rows, ...)
+        Irrelevance of the samples of each pair.
+
+    Returns
+    -------
+    bool
+    """
+    return float(torch.maximum(first, second).mean()) <= 1 - _LEAST_ROOM
+
 
 def without_reasons(x, irrelevance, mean, unit, lower, upper):
     """Return rows with their reasons replaced, so that they can be given to other rows.

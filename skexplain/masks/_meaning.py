@@ -6,6 +6,7 @@ map): its values are looked at once, in chunks, and turned to degrees batch by b
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -13,10 +14,13 @@ import scipy.sparse
 import torch
 
 from .._checks import check_option
+from ._fill import leave_room
 from ._shapes import legal_shapes, to_broadcastable
 
 # Rows are scanned in chunks of about this many values, so that a memory-mapped mask stays on disk.
 _CHUNK_VALUES = 1 << 22
+# Pairs of rows that tell whether marks are parts of a row.
+_N_PAIRS = 256
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,19 @@ class Masks:
     def values(self):
         """The marks of all rows, shape (n or 1, ...); a copy where only some rows have one."""
         return self.stored if self.place is None else self.stored[self.place]
+
+    @cached_property
+    def marks_parts(self):
+        """Whether rows mark parts of their own, such as a patch or some words.
+
+        What either of two rows marks then leaves at least half of the features on average.  Where
+        marks say what the reason is, everything else is irrelevant: there are no parts.
+        """
+        rows = np.flatnonzero(self.has_irrelevant)
+        if self.marks_relevant or self.for_all_rows or not len(rows):
+            return False
+        pairs = np.random.default_rng(0).choice(rows, (2, _N_PAIRS))
+        return leave_room(*(self.degrees_of(part)[0] for part in pairs))
 
     def take(self, rows):
         """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""

@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional
 
+from ..masks._fill import exchange_parts
 from ._base import PerturbationPenalty
 from ._checks import check_count, check_number, check_option
 from ._fill import fill_value, irrelevant_values, pooled_axes
@@ -36,7 +37,8 @@ class AverageCasePenalty(PerturbationPenalty):
         - "refill": each to a random value of its own range, as the counterexamples of Schramowski
           et al. 2020 [2]_;
         - "swap": to the irrelevant features of another row; where that row's are relevant, to the
-          mean of its irrelevant ones, so that no reason is ever passed on;
+          mean of its irrelevant ones, so that no reason is passed on.  Where samples mark parts of
+          their own (``Masks.marks_parts``), what either of the two marks comes from the other row;
         - "blank": to `fill`, which leaves the row with its reasons alone;
         - "shift": the reasons alone, moved by up to `max_shift` pixels, on `background`; what
           leaves the image is lost;
@@ -95,6 +97,21 @@ class AverageCasePenalty(PerturbationPenalty):
         return self.perturbation == "swap" or (
             self.perturbation == "shift" and self.background == "donor"
         )
+
+    def applies_to(self, masks):
+        """Tell which rows it looks at: a part of another may come to one with nothing marked.
+
+        Parameters
+        ----------
+        masks : Masks
+            Masks of the data set.
+
+        Returns
+        -------
+        ndarray of bool of shape (n,)
+        """
+        exchanges = self.perturbation == "swap" and masks.marks_parts
+        return masks.annotated if exchanges else masks.has_irrelevant
 
     def check_parameters(self):
         """Refuse parameters that are not legal."""
@@ -156,7 +173,10 @@ class AverageCasePenalty(PerturbationPenalty):
         return self._replace(rows, _in_range(rows, rows.x.shape, generator))
 
     def _swap(self, rows, donors, generator):
-        return self._replace(rows, irrelevant_values(donors))
+        swapped = self._replace(rows, irrelevant_values(donors))
+        if not rows.marks_parts:
+            return swapped
+        return exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, swapped)
 
     def _blank(self, rows, donors, generator):
         return self._replace(rows, fill_value(self.fill, rows))

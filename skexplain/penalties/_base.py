@@ -29,6 +29,8 @@ class Rows:
         Mean and range of each column or channel in the training data.
     label_loss : callable
         ``label_loss(logits, y)`` gives one value per row.
+    marks_parts : bool, default=False
+        Whether samples mark parts of their own, which a swap exchanges (``Masks.marks_parts``).
     """
 
     x: Tensor
@@ -40,6 +42,7 @@ class Rows:
     lower: Tensor
     upper: Tensor
     label_loss: Any
+    marks_parts: bool = False
 
     def take(self, index):
         """Return the rows at `index`, a LongTensor; masks for all rows stay as they are."""
@@ -219,8 +222,9 @@ class Term:
         Name in the history.
     penalty : Penalty
         What it computes.
-    alpha : float or "auto"
-        Its weight.
+    alpha : float, "auto" or "replace"
+        Its weight; "replace", for perturbations: the label loss of an annotated sample is taken at
+        the perturbed sample instead of the clean one.
     at : str, default="clean"
         Where an input-gradient term is taken: at the clean rows, or at the point to which the
         perturbation term of that name has moved them.

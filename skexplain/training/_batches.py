@@ -93,6 +93,26 @@ class Batch:
         )
 
 
+def concatenate(first, second):
+    """Put two batches one behind the other; their masks are left out.
+
+    Parameters
+    ----------
+    first, second : Batch
+
+    Returns
+    -------
+    Batch
+    """
+    x, y = (torch.cat([getattr(part.rows, name) for part in (first, second)]) for name in "xy")
+    others = (
+        None if values is None else torch.cat([values, getattr(second, name)])
+        for name, values in vars(first).items()
+        if name != "rows"
+    )
+    return Batch(replace(first.rows, x=x, y=y, irrelevance=None, known=None), *others)
+
+
 class TrainingData(Dataset):
     """Inputs, targets, weights and masks of the rows of one fit.
 
@@ -160,6 +180,11 @@ class TrainingData(Dataset):
         """Whether rows come batch by batch from a file or over the bus."""
         return self.X.streams or (self.marks is not None and self.marks.streams)
 
+    def split_penalised(self, index):
+        """Split positions in X into those of the samples without and with a penalty."""
+        penalised = torch.from_numpy(self._penalised_rows)[index]
+        return index[~penalised], index[penalised]
+
     @property
     def all_penalised(self):
         """Whether every row that takes part is penalised."""
@@ -180,7 +205,12 @@ class TrainingData(Dataset):
         rows = replace(self.frame, x=x, y=self.y.index_select(0, positions))
         if with_masks:
             irrelevance, known = self._degrees(index)
-            rows = replace(rows, irrelevance=irrelevance, known=known)
+            rows = replace(
+                rows,
+                irrelevance=irrelevance,
+                known=known,
+                marks_parts=self.masks.marks_parts,
+            )
         return Batch(
             rows,
             _pick(self.label_weight, positions),

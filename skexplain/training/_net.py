@@ -8,7 +8,14 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
-from ._batches import RowStore, ahead, batch_sizes, penalised_sizes, shuffled_passes
+from ._batches import (
+    RowStore,
+    ahead,
+    batch_sizes,
+    concatenate,
+    penalised_sizes,
+    shuffled_passes,
+)
 from ._callbacks import BatchWatchers, WeightKeeper, check_callbacks, has_stopped
 from ._objective import Objective, RunningMeans, with_sizes
 from ._random import seed_layers
@@ -136,7 +143,10 @@ class ExplanationNet(NeuralNet):
         """Take over weights; an automatic one stays as it is settled, or is still to be."""
         was_automatic = {term.name for term in before if term.alpha == "auto"}
         for term in terms:
-            if term.alpha != "auto":
+            if term.alpha == "replace":  # the limit in which the clean sample has no weight
+                self.alphas_[term.name] = math.inf
+                self.unsettled_.discard(term.name)
+            elif term.alpha != "auto":
                 self.alphas_[term.name] = float(term.alpha)
                 self.unsettled_.discard(term.name)
             elif term.name not in was_automatic:
@@ -234,7 +244,7 @@ class ExplanationNet(NeuralNet):
         watchers = BatchWatchers(self)
         self.module_.train()
         steps = self._epoch_indices(data, objective, epoch)
-        fetch = partial(self._fetch, data)
+        fetch = partial(self._fetch, data, bool(objective.replacing))
         for batch, penalised, donors in ahead(fetch, steps) if data.streams else map(fetch, steps):
             watchers.begin(batch)
             values, logits = self._step(objective, batch, penalised, donors, generators, watchers)
@@ -288,10 +298,19 @@ class ExplanationNet(NeuralNet):
         }
 
     @staticmethod
-    def _fetch(data, indices):
-        """Rows of a step: the batch, the penalised rows, which may be the same, and the donors."""
+    def _fetch(data, replaces, indices):
+        """Rows of a step: the batch, the penalised rows, which may be the same, and the donors.
+
+        Where penalised samples are replaced, the first index is of the others of the batch.
+        """
         index, penalised_index, donor_index = indices
         everywhere = penalised_index is index
+        if replaces and penalised_index is not None:
+            batch = penalised = data.batch(penalised_index, with_masks=True)
+            if len(index):
+                batch = concatenate(data.batch(index), penalised)
+            donors = None if donor_index is None else data.batch(donor_index, with_masks=True).rows
+            return batch, penalised, donors
         batch = penalised = data.batch(index, with_masks=everywhere)
         if not everywhere:
             penalised = None
@@ -304,7 +323,11 @@ class ExplanationNet(NeuralNet):
         """Rows of each step: the batch, the penalised rows and the donors (or None)."""
         order = shuffled_passes(data.index, len(data), self.streams.generator("order", epoch))
         batches = order.split(batch_sizes(len(data), self.effective_batch_size(data)))
-        n_penalised = len(data.penalised) if objective.terms else 0
+        n_penalised = len(data.penalised) if objective.terms or objective.replacing else 0
+        if n_penalised and objective.replacing:
+            return self._replaced_indices(
+                data, objective, batches, epoch, self.annotated_per_batch
+            )
         sizes = penalised_sizes(
             [len(batch) for batch in batches], len(data), n_penalised, self.annotated_per_batch
         )
@@ -320,6 +343,24 @@ class ExplanationNet(NeuralNet):
             generator = self.streams.generator("donors", epoch)
             donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
         return list(zip(batches, penalised, donors, strict=True))
+
+    def _replaced_indices(self, data, objective, batches, epoch, per_batch=None):
+        """Rows of each step where perturbed samples take the place of the penalised ones."""
+        parts = [data.split_penalised(batch) for batch in batches]
+        sizes = [len(penalised) for _, penalised in parts]
+        if per_batch is not None:
+            sizes = [per_batch] * len(parts)
+            generator = self.streams.generator("penalised", epoch)
+            drawn = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
+            parts = [(clean, penalised) for (clean, _), penalised in zip(parts, drawn, strict=True)]
+        donors = [None] * len(parts)
+        if objective.needs_donors:
+            generator = self.streams.generator("donors", epoch)
+            donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
+        return [
+            (clean, penalised, of_step) if len(penalised) else (clean, None, None)
+            for (clean, penalised), of_step in zip(parts, donors, strict=True)
+        ]
 
     def effective_batch_size(self, data):
         """Return the batch size; -1 stands for all rows at once, as in skorch."""
@@ -345,15 +386,18 @@ class ExplanationNet(NeuralNet):
         generators = self._generators(0)
         size = self.effective_batch_size(data)
         self.module_.eval()
-        for index in self._sample(data.index, max_rows).split(size):
+        for step in self._evaluation_steps(data, objective, self._sample(data.index, max_rows), size):
+            batch, penalised, donors = self._fetch(data, bool(objective.replacing), step)
+            n_rows, trained_on = len(batch.rows.y), batch
+            if watchers:
+                watchers.begin(batch, training=False)
+            if penalised is not None:
+                trained_on = objective.replace_clean(batch, penalised, donors, generators)
             with torch.no_grad():
-                batch = data.batch(index)
-                if watchers:
-                    watchers.begin(batch, training=False)
-                loss, logits, _ = objective.label_term(batch)
-                means.add("label_loss", loss, len(index))
-                if watchers:
-                    watchers.end(batch, loss, logits, training=False)
+                loss, logits, _ = objective.label_term(trained_on)
+            means.add("label_loss", loss, n_rows)
+            if watchers:
+                watchers.end(batch, loss, logits[:n_rows], training=False)
         rows = self._sample(data.penalised, max_rows if objective.terms else 0)
         if not len(rows):  # none of the rows held out is penalised
             return means.result()
@@ -368,6 +412,13 @@ class ExplanationNet(NeuralNet):
             for name, value in values.items():
                 means.add(name, value, len(index))
         return means.result()
+
+    def _evaluation_steps(self, data, objective, index, size):
+        """Rows of each step of an evaluation, with the same donors at every call."""
+        batches = index.split(size)
+        if not objective.replacing or not len(data.penalised):
+            return [(batch, None, None) for batch in batches]
+        return self._replaced_indices(data, objective, batches, epoch=0)
 
     def _sample(self, rows, max_rows):
         """At most so many rows, drawn at random: they may be sorted by class; None: all."""

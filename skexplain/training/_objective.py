@@ -1,9 +1,14 @@
 r"""What is minimised: the label loss of a batch plus alpha times each penalty.
 
 .. math:: L = \sum_B w \ell / \sum_B w + \sum_k \alpha_k \sum_S w p_k / \sum_S w
+
+A perturbation whose alpha is "replace" is no summand: the label loss of the samples that it
+perturbs is taken at the perturbed samples instead of the clean ones.
 """
 
+import math
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from operator import mul
 
 import torch
@@ -24,7 +29,8 @@ class Objective:
     terms : sequence of Term
         Penalties; none: the label loss alone.
     alphas : dict of str to float
-        Weight of each term; a weight of zero switches the term off.
+        Weight of each term; a weight of zero switches the term off, an infinite one replaces clean
+        samples by perturbed ones.
     forward : callable or None, default=None
         What runs the network (a compiled form of the module); None: the module.
     reduction : callable or None, default=None
@@ -41,24 +47,28 @@ class Objective:
         self.forward = module if forward is None else forward
         self.alphas = dict(alphas or {})
         self.reduction = MeanReduction() if reduction is None else reduction
-        active = [term for term in terms if self.alphas[term.name] > 0]
-        # A perturbation of weight zero is still needed where another term is taken at its point.
+        self.replacing = [term for term in terms if math.isinf(self.alphas[term.name])]
+        active = [term for term in terms if 0 < self.alphas[term.name] < math.inf]
+        # A perturbation that is no summand is still needed where another term is taken at its point.
         hosts = {term.at for term in active}
         self.terms = [term for term in terms if term in active or term.name in hosts]
-        self.needs_donors = any(term.penalty.needs_donors for term in self.terms)
+        self.needs_donors = any(
+            term.penalty.needs_donors for term in (*self.terms, *self.replacing)
+        )
         self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
         # clean rows.
         readers = [] if self.mode_matters else _readers(self.terms)
-        self.shares_forward = bool(readers)
+        self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
 
     def split(self, names):
         """Return two objectives: without and with the terms of these names."""
+        every = {term.name: term for term in (*self.replacing, *self.terms)}.values()
         parts = (
-            [term for term in self.terms if term.name not in names],
-            [term for term in self.terms if term.name in names],
+            [term for term in every if term.name not in names],
+            [term for term in every if term.name in names],
         )
         return tuple(self.with_terms(terms, self.alphas) for terms in parts)
 
@@ -75,6 +85,7 @@ class Objective:
         ----------
         batch, penalised : Batch
             All rows of the step, and those of the penalties: the same object, others, or None.
+            Where penalised samples are replaced, they are the last of `batch`.
         donors : Rows or None
             For the penalties.
         generators : dict of str to torch.Generator
@@ -91,10 +102,13 @@ class Objective:
         logits : Tensor
             Of the batch.
         """
+        size = len(batch.rows.y)
+        if penalised is not None and self.replacing:
+            batch = self.replace_clean(batch, penalised, donors, generators)
         if penalised is None or not self.terms:
             loss, logits, _ = self.label_term(batch)
             self.backward(loss)
-            return loss, {"label_loss": loss}, logits
+            return loss, {"label_loss": loss}, logits[:size]
         if chunk_size is None:
             loss, logits, clean = self.label_term(batch, self.shares_forward and penalised is batch)
             penalties = self.penalty_terms(penalised, donors, generators, clean)
@@ -105,7 +119,29 @@ class Objective:
             self.backward(loss)
             penalties = self.penalty_gradients(penalised, donors, generators, chunk_size)
             total = self.total(loss.detach(), penalties)
-        return total, {"label_loss": loss, **penalties}, logits
+        return total, {"label_loss": loss, **penalties}, logits[:size]
+
+    def replace_clean(self, batch, penalised, donors, generators):
+        """Put perturbed samples in the place of the penalised ones, which are the last of a batch.
+
+        Where there are several perturbed copies of a sample, each has its share of the weight.
+
+        Returns
+        -------
+        Batch
+        """
+        rows = penalised.rows
+        with self.evaluation_mode(), self._precision(rows.x):
+            moved = [
+                term.penalty.move(self.forward, rows, donors, generators[term.name])
+                for term in self.replacing
+            ]
+        n_clean = len(batch.rows.x) - len(rows.x)
+        n_copies = sum(len(copies) for copies in moved) // len(rows.x)
+        if n_copies > 1:
+            batch = _repeat_last(batch, len(rows.x), moved)
+        x = torch.cat([batch.rows.x[:n_clean], *moved])
+        return replace(batch, rows=replace(batch.rows, x=x))
 
     def label_term(self, batch, shared=False):
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
@@ -142,15 +178,20 @@ class Objective:
             if chunk is not penalised:
                 for term in self.terms:
                     values[term.name] = _share(term, chunk, penalised) * values[term.name]
-            self.backward(sum(self.alphas[name] * value for name, value in values.items()))
+            self.backward(sum(self._factor(name) * value for name, value in values.items()))
             sums = {name: sums[name] + value.detach() for name, value in values.items()}
         return sums
 
     def total(self, label_loss, penalties):
         """Sum of the label loss and each penalty times its alpha."""
         for name, value in penalties.items():
-            label_loss = label_loss + self.alphas[name] * value
+            label_loss = label_loss + self._factor(name) * value
         return label_loss
+
+    def _factor(self, name):
+        """Weight of a penalty in the sum; none where it replaces the label loss of its samples."""
+        alpha = self.alphas[name]
+        return 0.0 if math.isinf(alpha) else alpha
 
     def backward(self, loss):
         """Compute the gradients of all weights.
@@ -189,6 +230,21 @@ def _readers(terms):
         for term in terms
         if term.at == "clean" and (term.penalty.reads_logits or term.penalty.reads_layer)
     ]
+
+
+def _repeat_last(batch, n_last, moved):
+    """Repeat the last samples of a batch as often as they were perturbed, sharing their weight."""
+    n_first, device = len(batch.rows.y) - n_last, batch.rows.y.device
+    share = torch.ones(len(batch.rows.y), device=device)
+    last = torch.arange(n_first, n_first + n_last, device=device)
+    index, shares = [torch.arange(n_first, device=device)], [share[:n_first]]
+    for copies in moved:
+        n_copies = len(copies) // n_last
+        index.append(last.repeat(n_copies))
+        shares.append(torch.full((len(copies),), 1 / (n_copies * len(moved)), device=device))
+    repeated, share = batch.take(torch.cat(index)), torch.cat(shares)
+    weight = repeated.label_weight
+    return replace(repeated, label_weight=share if weight is None else share * weight)
 
 
 def _weight(term, batch):
