@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import sklearn
 import torch
-from sklearn.base import clone
-from sklearn.metrics import accuracy_score
+from sklearn.base import clone, is_regressor
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from .. import estimators
@@ -180,14 +180,32 @@ def _folds(y, n_splits, seed):
     return StratifiedKFold(min(n_splits, smallest), shuffle=True, random_state=seed)
 
 
-def _scores(estimator, test, keep_predictions):
-    predicted = estimator.predict(test.X)
+def classification_scores(test, predicted):
+    """Score predicted classes.
+
+    Parameters
+    ----------
+    test : TestRows
+    predicted : ndarray of shape (n,)
+
+    Returns
+    -------
+    dict of str to float
+        accuracy, mean_group and worst_group.
+    """
     groups = test.y if test.groups is None else test.groups
-    scores = {
+    return {
         "accuracy": accuracy_score(test.y, predicted),
         "mean_group": mean_group_accuracy(test.y, predicted, groups),
         "worst_group": worst_group_accuracy(test.y, predicted, groups),
     }
+
+
+def _scores(estimator, test, keep_predictions):
+    predicted = estimator.predict(test.X)
+    if is_regressor(estimator):
+        return {"r2": r2_score(test.y, predicted)}
+    scores = classification_scores(test, predicted)
     if keep_predictions:
         codes = np.searchsorted(estimator.classes_, predicted)
         scores["_predicted"] = "".join(_CHARACTERS[code] for code in codes)
