@@ -158,7 +158,7 @@ def _run_cell(study, cell):
     """Compute a cell; returns it with its rows, or with what went wrong."""
     start = time.perf_counter()
     try:
-        rows = to_plain(study.run(cell.factors, cell.settings))
+        rows = to_plain(study.run(cell.factors, study.settings_of(cell)))
     except Exception:  # one cell must not cost the others; the runner tells at the end
         return cell, None, traceback.format_exc()
     seconds = round(time.perf_counter() - start, 3)

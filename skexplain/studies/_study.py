@@ -63,11 +63,15 @@ class Study:
         One line.
     source : str
         Paper, table or figure that is repeated, or "" for a study of our own.
+    defaults : {"package", "stored"}
+        What holds for parameters of estimators that its cells do not state: the defaults of the
+        package, or those with which the results in ``docs/results/rows`` were computed.
     """
 
     name: str
     title: str
     source: str = ""
+    defaults: str = "package"
 
     def prepare(self, scale):
         """Check before the first cell that data and optional packages are there.
@@ -95,13 +99,29 @@ class Study:
         """
         raise NotImplementedError
 
+    def settings_of(self, cell):
+        """Complete the settings of a cell by what its key does not tell.
+
+        Parameters
+        ----------
+        cell : Cell
+
+        Returns
+        -------
+        dict
+            With an entry ``defaults`` where the results are stored under older defaults.
+        """
+        if self.defaults == "package":
+            return cell.settings
+        return {"defaults": self.defaults, **cell.settings}
+
     def run(self, factors, settings):
         """Compute a cell.
 
         Parameters
         ----------
         factors, settings : dict
-            Those of the cell; all randomness follows from ``factors["seed"]``.
+            Those of the cell, see `settings_of`; all randomness follows from ``factors["seed"]``.
 
         Returns
         -------

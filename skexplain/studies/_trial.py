@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import sklearn
 import torch
-from sklearn.base import clone
-from sklearn.metrics import accuracy_score
+from sklearn.base import clone, is_regressor
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from .. import estimators
@@ -19,6 +19,7 @@ from ..model_selection import swap_accuracy_scorer, worst_of_clean_and_swapped_s
 from ._augmentations import with_augmentation
 from ._controls import control_masks, control_parameters
 from ._modules import look_up, make_module
+from ._stored_defaults import default_parameters
 
 #: How candidates of a grid are compared, on held-out training rows.  Those that swap know the right
 #: masks, for controls and label-only, too: what is tested is training, with selection as good for
@@ -94,7 +95,9 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
         Plain values that say all: ``estimator``, name of a class of the package; ``params``, its
         parameters; ``module``, see `make_module`; ``grid``, parameters to search, tuned on the
         training rows by ``scoring`` (a name in `SCORERS`; "accuracy" is balanced over classes) in
-        ``cv`` folds; ``off``, parameters that switch its mask term off.
+        ``cv`` folds; ``off``, parameters that switch its mask term off; ``defaults``, what holds
+        for all other parameters: "package", the defaults of the estimator (the default), or
+        "stored", those with which the stored results were computed.
     masks : str
         "given", "-" for a method that takes none, "no shortcut", or a control (see `CONTROLS`).
     seed : int
@@ -148,10 +151,11 @@ def make_estimator(method, seed):
     Raises
     ------
     ValueError
-        If there is no such estimator, module or optimizer.
+        If there is no such estimator, module or optimizer, or no such ``defaults``.
     """
     method = with_augmentation(method)
-    params = {"device": "cpu", "random_state": seed, **method.get("params", {})}
+    stated = {"device": "cpu", "random_state": seed, **method.get("params", {})}
+    params = {**default_parameters(method), **stated}
     if isinstance(params.get("optimizer"), str):
         params["optimizer"] = look_up("optimizer", params["optimizer"], _OPTIMIZERS)
     module = make_module(method.get("module", "auto"))
@@ -180,14 +184,32 @@ def _folds(y, n_splits, seed):
     return StratifiedKFold(min(n_splits, smallest), shuffle=True, random_state=seed)
 
 
-def _scores(estimator, test, keep_predictions):
-    predicted = estimator.predict(test.X)
+def classification_scores(test, predicted):
+    """Score predicted classes.
+
+    Parameters
+    ----------
+    test : TestRows
+    predicted : ndarray of shape (n,)
+
+    Returns
+    -------
+    dict of str to float
+        accuracy, mean_group and worst_group.
+    """
     groups = test.y if test.groups is None else test.groups
-    scores = {
+    return {
         "accuracy": accuracy_score(test.y, predicted),
         "mean_group": mean_group_accuracy(test.y, predicted, groups),
         "worst_group": worst_group_accuracy(test.y, predicted, groups),
     }
+
+
+def _scores(estimator, test, keep_predictions):
+    predicted = estimator.predict(test.X)
+    if is_regressor(estimator):
+        return {"r2": r2_score(test.y, predicted)}
+    scores = classification_scores(test, predicted)
     if keep_predictions:
         codes = np.searchsorted(estimator.classes_, predicted)
         scores["_predicted"] = "".join(_CHARACTERS[code] for code in codes)

@@ -32,6 +32,7 @@ class HeoCopies(TrialStudy):
     name = "heo-copies"
     title = "Linear regression with D irrelevant copies of the target"
     source = "Heo et al. 2023, Proposition 1"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMRegressor", "without_masks": True},
         "label-only, tuned": {

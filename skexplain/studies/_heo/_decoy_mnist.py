@@ -26,6 +26,7 @@ class HeoDecoyMNIST(TrialStudy):
     name = "heo-decoy-mnist"
     title = "Who is fooled by a decoy on MNIST"
     source = "Heo et al. 2023, table of nine methods"
+    defaults = "stored"
     methods = METHODS
     panels = ("dataset", "decoy", "rows")
     measure = "worst_group"

@@ -71,6 +71,7 @@ class HeoDecoyTuning(Study):
 
     name = "heo-decoy-tuning"
     title = "How settings were chosen on Decoy MNIST"
+    defaults = "stored"
 
     def prepare(self, scale):
         """See that MNIST is there."""
@@ -176,6 +177,7 @@ def _error(row):
 
 def _is_used(row):
     """Whether the candidate is what `METHODS` has."""
-    params = make_estimator(METHODS[row["method"]], row["seed"]).get_params(deep=False)
+    method = {"defaults": HeoDecoyTuning.defaults, **METHODS[row["method"]]}
+    params = make_estimator(method, row["seed"]).get_params(deep=False)
     pairs = [pair.split("=") for pair in row["candidate"].split() if "=" in pair]
     return all(params[name] == float(value) for name, value in pairs)

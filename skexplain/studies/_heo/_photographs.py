@@ -74,6 +74,7 @@ class _Photographs(TrialStudy):
     """
 
     source = "Heo et al. 2023, table of nine methods"
+    defaults = "stored"
     methods = _METHODS
     panels = ("dataset",)
     measure = "worst_group"

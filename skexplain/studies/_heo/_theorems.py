@@ -35,6 +35,7 @@ class HeoTheorems(Study):
     name = "heo-theorems"
     title = "How far a prediction moves with an irrelevant column"
     source = "Heo et al. 2023, Theorems 1 and 2"
+    defaults = "stored"
 
     def cells(self, scale):
         """List draws of rows and length scales; each is computed under both theorems."""

@@ -74,6 +74,7 @@ class HeoTwoBands(TrialStudy):
     name = "heo-two-bands"
     title = "Two bands: who is flat between the points"
     source = "Heo et al. 2023, the 2-D example"
+    defaults = "stored"
     methods = _METHODS
     panels = ("test",)
     measure = "worst_group"

@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 
 from ...datasets import make_decoy_digits
-from ...estimators import ERMClassifier, MaskPropagator
+from ...estimators import MaskPropagator
 from ...exceptions import UnreliableMaskWarning
 from ...inspection import query_explanations
-from .._trial import Task, TestRows, flat
+from .._trial import Task, TestRows, flat, make_estimator
 from .._trial_study import TrialStudy
 from ._repeat import repeat_rows
 
@@ -29,6 +29,7 @@ class AnnotationBudget(TrialStudy):
 
     name = "annotation-budget"
     title = "How many masks buy how much, on digits beside a decoy"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},
         "swap": {"estimator": "SwapExClassifier", "controls": ("shuffled", "reweighted")},
@@ -115,7 +116,7 @@ def _lacks_a_donor(cell):
 def _typical_rows(digits, n_masks, settings, seed):
     """Pick rows to annotate by what a label-only fit looks at."""
     X = flat(digits.data)
-    plain = ERMClassifier(device="cpu", random_state=seed, **settings["params"])
+    plain = make_estimator({**settings, "estimator": "ERMClassifier", "grid": {}}, seed)
     return query_explanations(plain.fit(X, digits.target), X, n_masks, random_state=seed)
 
 

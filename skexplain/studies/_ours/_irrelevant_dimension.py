@@ -25,6 +25,7 @@ class IrrelevantDimension(TrialStudy):
 
     name = "irrelevant-dimension"
     title = "Digits beside an irrelevant image of growing size"
+    defaults = "stored"
     methods = {
         "label-only": {
             "estimator": "ERMClassifier",

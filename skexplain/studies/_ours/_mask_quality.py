@@ -41,6 +41,7 @@ class MaskQuality(TrialStudy):
     name = "mask-quality"
     title = "Which method survives which mistakes in masks, on digits beside a decoy"
     source = "Friedrich et al. 2023, wrong and incomplete feedback"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},
         "swap": {"estimator": "SwapExClassifier"},

@@ -72,6 +72,7 @@ class Certainty(Study):
     name = "ross-certainty"
     title = "Certainty regularisation against small attacks"
     source = "Ross et al. 2017, a claim without figures"
+    defaults = "stored"
 
     def prepare(self, scale):
         """Look for MNIST."""

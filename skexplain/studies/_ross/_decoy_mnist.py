@@ -101,6 +101,7 @@ class DecoyMnist(TrialStudy):
     name = "ross-decoy-mnist"
     title = "Digits beside a decoy in a corner"
     source = "Ross et al. 2017, Decoy MNIST"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},
         "grad-reg": {
@@ -139,6 +140,7 @@ class Variants(TrialStudy):
     name = "ross-variants"
     title = "Gradients of what, on digits beside a decoy"
     source = "Ross et al. 2017, variants of the penalty on Decoy MNIST"
+    defaults = "stored"
     methods = {
         # Probabilities sum to one, so that there is nothing to penalise, with whatever masks.
         "linear-sum": {
@@ -190,6 +192,7 @@ class FindAnotherDigits(SequenceStudy):
     name = "ross-find-another"
     title = "Find another explanation, on digits beside a decoy"
     source = "Ross et al. 2017, find-another-explanation on Decoy MNIST"
+    defaults = "stored"
     panels = ("dataset", "alpha")
 
     def prepare(self, scale):

@@ -77,6 +77,7 @@ class IrisCancer(TrialStudy):
     name = "ross-iris-cancer"
     title = "Tumours beside flowers"
     source = "Ross et al. 2017, iris-cancer"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True},
         "grad-reg": {
@@ -138,6 +139,7 @@ class IrisCancerAnother(SequenceStudy):
     name = "ross-iris-cancer-another"
     title = "Find another explanation, on tumours beside flowers"
     source = "Ross et al. 2017, find-another-explanation on iris-cancer"
+    defaults = "stored"
     panels = ("inputs",)
 
     def cells(self, scale):

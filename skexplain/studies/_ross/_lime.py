@@ -39,6 +39,7 @@ class Lime(Study):
     name = "ross-lime"
     title = "LIME beside input gradients"
     source = "Ross et al. 2017: LIME and gradients mostly agree, at very different cost"
+    defaults = "stored"
 
     def prepare(self, scale):
         """Look for captum."""

@@ -117,6 +117,7 @@ class Newsgroups(_OnNewsgroups, TrialStudy):
     name = "ross-newsgroups"
     title = "Two newsgroups, and what their headers give away"
     source = "Ross et al. 2017, 20 newsgroups; shuffled headers are ours"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True, "ceiling": True},
         **{
@@ -159,6 +160,7 @@ class NewsgroupsAnother(_OnNewsgroups, SequenceStudy):
     name = "ross-newsgroups-another"
     title = "Find another explanation, in two newsgroups"
     source = "Ross et al. 2017, find-another-explanation on 20 newsgroups"
+    defaults = "stored"
     panels = ("dataset",)
 
     def cells(self, scale):

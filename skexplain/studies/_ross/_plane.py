@@ -75,6 +75,7 @@ class Plane(Study):
     name = "ross-plane"
     title = "Input gradients and decision boundaries in the plane"
     source = "Ross et al. 2017, the pictures of the intuition"
+    defaults = "stored"
 
     def cells(self, scale):
         """Right labels, and shuffled ones as control."""

@@ -22,6 +22,7 @@ class Strength(TrialStudy):
     name = "ross-strength"
     title = "Strength of the penalty, on digits beside a decoy"
     source = "Ross et al. 2017, cross-validation of lambda on Decoy MNIST"
+    defaults = "stored"
     methods = {
         "label-only": {"estimator": "ERMClassifier", "without_masks": True},
         "grad-reg": {"estimator": "GradRegClassifier", "controls": ("shuffled",)},

@@ -51,6 +51,7 @@ class ToyAnnotations(Study):
     name = "ross-toy-annotations"
     title = "Toy colours, how many rows must be annotated"
     source = "Ross et al. 2017, toy colours: a transition with tens of annotations"
+    defaults = "stored"
 
     def cells(self, scale):
         """List the plain network, then numbers of masks by weighting."""

@@ -33,6 +33,7 @@ class ToyRules(Study):
     name = "ross-toy-rules"
     title = "Toy colours, two rules of which the mask chooses one"
     source = "Ross et al. 2017, toy colours: one rule or the other, and find-another-explanation"
+    defaults = "stored"
 
     def cells(self, scale):
         """List the models, then the searches."""

@@ -48,6 +48,7 @@ class ToySizes(TrialStudy):
     name = "ross-toy-sizes"
     title = "Toy colours, less data"
     source = "Ross et al. 2017, toy colours: learning with less data"
+    defaults = "stored"
     methods = {
         _BASELINE: {"estimator": "ERMClassifier", "without_masks": True},
         **{

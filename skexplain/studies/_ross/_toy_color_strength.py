@@ -16,6 +16,7 @@ class ToyStrength(Study):
     name = "ross-toy-strength"
     title = "Toy colours, how strong the penalty must be"
     source = "Ross et al. 2017, toy colours: sweep over lambda"
+    defaults = "stored"
 
     def cells(self, scale):
         """List the plain network, then masks and controls, with lambda rising."""

@@ -34,6 +34,7 @@ class Ablation(TrialStudy):
     name = "tao-ablation"
     title = "What each part of two-stage optimisation adds"
     source = "Tao & Shokri, Table 3"
+    defaults = "stored"
     methods = _METHODS
     panels = ("dataset", "size")
 

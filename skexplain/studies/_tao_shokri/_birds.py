@@ -26,6 +26,7 @@ class Birds(TrialStudy):
     name = "tao-birds"
     title = "Two species of birds, told apart by the beak"
     source = "Tao & Shokri, Tables 1 and 3 and training with a spurious pattern"
+    defaults = "stored"
     methods = {
         "label-only": _bird("label-only"),
         "shift": _bird("shift"),

@@ -27,6 +27,7 @@ class Cost(TrialStudy):
     name = "tao-cost"
     title = "Accuracy that a budget buys, by its split between labels and masks"
     source = "Tao & Shokri, costs of annotation"
+    defaults = "stored"
     methods = {
         "label-only": variant("label-only"),
         "shift": variant("shift"),  # labels alone, and an augmentation that costs nothing

@@ -21,6 +21,7 @@ class Imbalance(ShapesStudy):
     name = "tao-imbalance"
     title = "Shapes, where one training row in ten is of class 1"
     source = "Tao & Shokri, training at 1:9"
+    defaults = "stored"
     methods = {
         "label-only": variant("label-only"),
         "class-weights": variant("label-only", class_weight="balanced"),

@@ -33,6 +33,7 @@ class Settings(TrialStudy):
     name = "tao-settings"
     title = "Settings that the paper leaves open, and what two-stage gains in each"
     source = "Tao & Shokri, Tables 1 and 5"
+    defaults = "stored"
     methods = {name: METHODS[name] for name in ("label-only", "two-stage")}
     panels = ("dataset", "test")
 

@@ -14,6 +14,7 @@ class Sizes(ShapesStudy):
     name = "tao-sizes"
     title = "How many rows shapes need, with and without masks"
     source = "Tao & Shokri, Tables 1, 2, 4 and 5"
+    defaults = "stored"
     methods = {
         **METHODS,
         "label-only-early": variant("label-only", **EARLY),

@@ -16,6 +16,7 @@ class Spurious(ShapesStudy):
     name = "tao-spurious"
     title = "Shapes after training beside a square that tells the label"
     source = "Tao & Shokri, training with a spurious pattern"
+    defaults = "stored"
     methods = {
         "label-only": variant("label-only"),
         "shift": variant("shift"),
