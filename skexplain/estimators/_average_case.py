@@ -5,10 +5,11 @@ from ..penalties._average_case import PERTURBATIONS
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import (
-    PERTURBATION_ALPHA,
     COUNT,
+    EXCHANGE_TEXT,
     FINITE,
     NON_NEGATIVE,
+    PERTURBATION_ALPHA,
     StrOptions,
     refuse_compile,
 )
@@ -16,9 +17,20 @@ from ._regressor import BaseExplanationRegressor
 from ._validation import check_fill
 
 _ALPHA_TEXT = """\
-alpha : float or "auto", default=1.0
-        Weight of the label loss at the perturbed rows; 0 is the label loss alone.  "auto" trains
-        the first epoch without and then takes the ratio of label loss to penalty."""
+alpha : "replace", float or "auto", default="replace"
+        "replace": the label loss of an annotated sample is taken at its perturbed copy instead of
+        the clean one, in one pass.  A float adds the label loss at the perturbed copy with this
+        weight to that of the clean sample, which then still rewards the shortcut; 0 is the label
+        loss alone.  "auto" trains the first epoch without and then takes the ratio of the two."""
+
+_AVG_ALPHA_TEXT = """\
+alpha : "replace", float, "auto" or None, default=None
+        "replace": the label loss of an annotated sample is taken at its perturbed copy instead of
+        the clean one, in one pass.  A float adds the label loss at the perturbed copy with this
+        weight to that of the clean sample; 0 is the label loss alone.  "auto" trains the first
+        epoch without and then takes the ratio of the two.  None: "replace" where the perturbation
+        puts other values in the place of the irrelevant ones ("constant", "refill", "swap",
+        "blank"), 1.0 for all others."""
 
 _PERTURBATION_TEXT = """\
 perturbation : str or callable, default="gaussian"
@@ -53,17 +65,30 @@ grad_alpha : float, default=0.0
 class _AverageCase:
     """What all share: a perturbation drawn at random, and the gradient penalty there."""
 
-    _texts = {"%(own_parameters)s": "\n    ".join([_ALPHA_TEXT, _DRAWS_TEXT, _GRAD_TEXT])}
+    _texts = {
+        "%(own_parameters)s": "\n    ".join([_ALPHA_TEXT, _DRAWS_TEXT, EXCHANGE_TEXT, _GRAD_TEXT])
+    }
     _parameter_constraints = {
         "alpha": PERTURBATION_ALPHA,
         "n_draws": [COUNT],
+        "exchange": ["boolean"],
         "grad_alpha": [NON_NEGATIVE],
     }
 
-    def __init__(self, module="auto", *, alpha="replace", n_draws=1, grad_alpha=0.0, **common):
+    def __init__(
+        self,
+        module="auto",
+        *,
+        alpha="replace",
+        n_draws=1,
+        exchange=True,
+        grad_alpha=0.0,
+        **common,
+    ):
         super().__init__(module, **common)
         self.alpha = alpha
         self.n_draws = n_draws
+        self.exchange = exchange
         self.grad_alpha = grad_alpha
 
     def _check_parameters(self):
@@ -71,13 +96,14 @@ class _AverageCase:
             refuse_compile(self)
 
     def _penalty(self):
-        return AverageCasePenalty(self._perturbation, n_draws=self.n_draws)
+        return AverageCasePenalty(self._perturbation, n_draws=self.n_draws, exchange=self.exchange)
 
     def _terms(self):
         penalty = self._penalty()
         # The mask does not move along with the reasons.
         at = "clean" if penalty.perturbation == "shift" else "average_case"
-        term = Term("average_case", penalty, self.alpha)
+        alpha = penalty.default_alpha if self.alpha is None else self.alpha
+        term = Term("average_case", penalty, alpha)
         return (term, *gradient_terms(self, at))
 
 
@@ -86,10 +112,18 @@ class _AvgEx(_AverageCase):
 
     _texts = {
         "%(own_parameters)s": "\n    ".join(
-            [_ALPHA_TEXT, _PERTURBATION_TEXT, _DRAWS_TEXT, _PLACES_TEXT, _GRAD_TEXT]
+            [
+                _AVG_ALPHA_TEXT,
+                _PERTURBATION_TEXT,
+                _DRAWS_TEXT,
+                _PLACES_TEXT,
+                EXCHANGE_TEXT,
+                _GRAD_TEXT,
+            ]
         )
     }
     _parameter_constraints = {
+        "alpha": [*PERTURBATION_ALPHA, None],
         "perturbation": [StrOptions(set(PERTURBATIONS)), callable],
         "epsilon": [NON_NEGATIVE],
         "fill": [FINITE, StrOptions({"mean"}), "array-like"],
@@ -101,6 +135,7 @@ class _AvgEx(_AverageCase):
         self,
         module="auto",
         *,
+        alpha=None,
         perturbation="gaussian",
         epsilon=1.0,
         fill=0.0,
@@ -108,7 +143,7 @@ class _AvgEx(_AverageCase):
         background="blank",
         **common,
     ):
-        super().__init__(module, **common)
+        super().__init__(module, alpha=alpha, **common)
         self.perturbation = perturbation
         self.epsilon = epsilon
         self.fill = fill
@@ -128,6 +163,7 @@ class _AvgEx(_AverageCase):
             self.fill,
             self.max_shift,
             self.background,
+            self.exchange,
         )
 
 

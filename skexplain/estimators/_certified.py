@@ -4,22 +4,30 @@ from ..penalties import CertifiedPenalty, Term
 from ..penalties._checks import check_box
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
-from ._parameters import NON_NEGATIVE, RADIUS, SHARE, StrOptions, refuse_compile
+from ._parameters import (
+    EXCHANGE_TEXT,
+    NON_NEGATIVE,
+    RADIUS,
+    SHARE,
+    StrOptions,
+    refuse_compile,
+)
 from ._regressor import BaseExplanationRegressor
 
-_PARAMETERS = """\
+_PARAMETERS = f"""\
 alpha : float, default=1.0
         Weight of the label loss at the worst-case outputs; 0 is the label loss alone.  Heo et al.
         weigh label loss and bound with a and 1 - a: alpha is (1 - a) / a, their last a = 0.5 is 1.
     epsilon : float, default=2.0
         Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
         range.
-    bound : {"margin", "logits"}, default="margin"
+    bound : {{"margin", "logits"}}, default="margin"
         Which worst case: bounds on the differences between logits, through the weights of a last
         linear layer, or on each logit (looser, as published).  Alike for regressors.
     clip : "data", (float, float) or None, default="data"
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
+    {EXCHANGE_TEXT}
     epsilon_ramp : float, default=1.0
         Share of `max_epochs` over which epsilon rises, linearly; 0: at once.  Early stopping waits
         for the end of both rises: with 1 it never stops.
@@ -39,6 +47,7 @@ class _IBPEx:
         "epsilon": [RADIUS],
         "bound": [StrOptions({"margin", "logits"})],
         "clip": [StrOptions({"data"}), tuple, list, None],
+        "exchange": ["boolean"],
         "epsilon_ramp": [SHARE],
         "alpha_ramp": [SHARE],
         "grad_alpha": [NON_NEGATIVE],
@@ -52,6 +61,7 @@ class _IBPEx:
         epsilon=2.0,
         bound="margin",
         clip="data",
+        exchange=True,
         epsilon_ramp=1.0,
         alpha_ramp=1.0,
         grad_alpha=0.0,
@@ -62,6 +72,7 @@ class _IBPEx:
         self.epsilon = epsilon
         self.bound = bound
         self.clip = clip
+        self.exchange = exchange
         self.epsilon_ramp = epsilon_ramp
         self.alpha_ramp = alpha_ramp
         self.grad_alpha = grad_alpha
@@ -74,7 +85,7 @@ class _IBPEx:
     def _terms(self):
         term = Term(
             "certified",
-            CertifiedPenalty(self.epsilon, self.bound, self.clip),
+            CertifiedPenalty(self.epsilon, self.bound, self.clip, self.exchange),
             self.alpha,
             alpha_epochs=self.alpha_ramp * self.max_epochs,
             penalty_epochs=self.epsilon_ramp * self.max_epochs,

@@ -55,6 +55,14 @@ LABEL_CONSTRAINTS = {
     "class_weight": [dict, StrOptions({"balanced"}), None],
 }
 
+# A perturbation of the family may start from samples that have exchanged their parts.
+EXCHANGE_TEXT = """\
+exchange : bool, default=True
+        Whether samples exchange parts, where masks mark parts of a sample (a ruler, some words) and
+        not the same places in all: what either of two samples marks then comes from the other one,
+        so that whether a part is there tells nothing about the label, also where one class alone
+        has it.  No part is put where the two masks would cover more than half of a sample."""
+
 COMMON_TEXT = """\
 optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Optimizer; further arguments as ``optimizer__weight_decay=...``.
@@ -141,7 +149,7 @@ ATTRIBUTES_TEXT = """\
     history_ : skorch.history.History
         Per epoch: ``train_loss``, ``train_label_loss``, each penalty, and those of held-out rows.
     alpha_ : float
-        Weight of the explanation term in force.
+        Weight of the explanation term in force; infinite with ``alpha="replace"``.
     n_iter_ : int
         Number of epochs trained."""
 

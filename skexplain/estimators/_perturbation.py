@@ -5,9 +5,10 @@ from ..penalties._checks import check_box
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import (
-    PERTURBATION_ALPHA,
     COUNT,
+    EXCHANGE_TEXT,
     NON_NEGATIVE,
+    PERTURBATION_ALPHA,
     POSITIVE,
     RADIUS,
     StrOptions,
@@ -15,10 +16,12 @@ from ._parameters import (
 )
 from ._regressor import BaseExplanationRegressor
 
-_PARAMETERS = """\
-alpha : float or "auto", default=1.0
-        Weight of the label loss at the perturbed rows; 0 is the label loss alone.  "auto" trains
-        the first epoch without and then takes the ratio of label loss to penalty.
+_PARAMETERS = f"""\
+alpha : "replace", float or "auto", default="replace"
+        "replace": the label loss of an annotated sample is taken at the perturbed sample instead of
+        the clean one.  A float adds it with this weight to that of the clean sample (the published
+        form, with 1.0), which then still rewards the shortcut; 0 is the label loss alone.  "auto"
+        trains the first epoch without and then takes the ratio of the two.
     epsilon : float, default=2.0
         Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
         range.
@@ -31,9 +34,10 @@ alpha : float or "auto", default=1.0
     clip : "data", (float, float) or None, default="data"
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
+    {EXCHANGE_TEXT}
     grad_alpha : float, default=0.0
         Weight of an added input-gradient penalty (see `GradRegClassifier`).
-    grad_at : {"perturbed", "clean"}, default="perturbed"
+    grad_at : {{"perturbed", "clean"}}, default="perturbed"
         Where that penalty is taken."""
 
 
@@ -48,6 +52,7 @@ class _PGDEx:
         "step_size": [POSITIVE, None],
         "random_start": ["boolean"],
         "clip": [StrOptions({"data"}), tuple, list, None],
+        "exchange": ["boolean"],
         "grad_alpha": [NON_NEGATIVE],
         "grad_at": [StrOptions({"perturbed", "clean"})],
     }
@@ -56,12 +61,13 @@ class _PGDEx:
         self,
         module="auto",
         *,
-        alpha=1.0,
+        alpha="replace",
         epsilon=2.0,
         n_steps=5,
         step_size=None,
         random_start=True,
         clip="data",
+        exchange=True,
         grad_alpha=0.0,
         grad_at="perturbed",
         **common,
@@ -73,6 +79,7 @@ class _PGDEx:
         self.step_size = step_size
         self.random_start = random_start
         self.clip = clip
+        self.exchange = exchange
         self.grad_alpha = grad_alpha
         self.grad_at = grad_at
 
@@ -83,7 +90,12 @@ class _PGDEx:
 
     def _terms(self):
         penalty = WorstCasePenalty(
-            self.epsilon, self.n_steps, self.step_size, self.random_start, self.clip
+            self.epsilon,
+            self.n_steps,
+            self.step_size,
+            self.random_start,
+            self.clip,
+            self.exchange,
         )
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
         return (Term("worst_case", penalty, self.alpha), *gradient_terms(self, at))

@@ -28,13 +28,30 @@ def exchange_parts(x, irrelevance, donor_x, donor_irrelevance, otherwise):
     Tensor of the shape of `x`
     """
     union = torch.maximum(irrelevance, donor_irrelevance)
-    covered = union.flatten(1).mean(1).view(-1, *(1,) * (x.ndim - 1))
     exchanged = x.lerp(donor_x, union.expand_as(x))
-    return torch.where(covered <= 1 - _LEAST_ROOM, exchanged, otherwise)
+    return torch.where(leave_room(union, x.ndim), exchanged, otherwise)
 
 
-def leave_room(first, second):
-    """Tell whether the marks of two samples leave room for each other, on average over pairs.
+def leave_room(union, ndim):
+    """Tell which pairs of samples can exchange parts: at least half of the features stay.
+
+    Parameters
+    ----------
+    union : Tensor of shape (rows, ...)
+        Degree to which either of two samples marks a feature.
+    ndim : int
+        Number of axes of the answer.
+
+    Returns
+    -------
+    bool Tensor of shape (rows, 1, ...)
+    """
+    share = union.flatten(1).mean(1)
+    return (share <= 1 - _LEAST_ROOM).view(-1, *(1,) * (ndim - 1))
+
+
+def leave_room_on_average(first, second):
+    """Tell whether samples can exchange parts, on average over pairs.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 
 from .._checks import check_option
-from ._fill import leave_room
+from ._fill import leave_room_on_average
 from ._shapes import legal_shapes, to_broadcastable
 
 # Rows are scanned in chunks of about this many values, so that a memory-mapped mask stays on disk.
@@ -72,7 +72,7 @@ class Masks:
         if self.marks_relevant or self.for_all_rows or not len(rows):
             return False
         pairs = np.random.default_rng(0).choice(rows, (2, _N_PAIRS))
-        return leave_room(*(self.degrees_of(part)[0] for part in pairs))
+        return leave_room_on_average(*(self.degrees_of(part)[0] for part in pairs))
 
     def take(self, rows):
         """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""

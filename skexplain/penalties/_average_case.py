@@ -5,8 +5,8 @@ from torch.nn import functional
 
 from ..masks._fill import exchange_parts
 from ._base import PerturbationPenalty
-from ._checks import check_count, check_number, check_option
-from ._fill import fill_value, irrelevant_values, pooled_axes
+from ._checks import check_count, check_flag, check_number, check_option
+from ._fill import exchange, fill_value, irrelevant_values, pooled_axes
 
 PERTURBATIONS = (
     "gaussian",
@@ -18,6 +18,8 @@ PERTURBATIONS = (
     "shift",
     "none",
 )
+# These move the marked features of a sample; the others are of no use to it, or the user's own.
+_EXCHANGING = {"gaussian", "uniform", "constant", "refill", "swap", "blank"}
 
 
 class AverageCasePenalty(PerturbationPenalty):
@@ -37,8 +39,7 @@ class AverageCasePenalty(PerturbationPenalty):
         - "refill": each to a random value of its own range, as the counterexamples of Schramowski
           et al. 2020 [2]_;
         - "swap": to the irrelevant features of another row; where that row's are relevant, to the
-          mean of its irrelevant ones, so that no reason is passed on.  Where samples mark parts of
-          their own (``Masks.marks_parts``), what either of the two marks comes from the other row;
+          mean of its irrelevant ones, so that no reason is passed on (but see `exchange`);
         - "blank": to `fill`, which leaves the row with its reasons alone;
         - "shift": the reasons alone, moved by up to `max_shift` pixels, on `background`; what
           leaves the image is lost;
@@ -58,6 +59,10 @@ class AverageCasePenalty(PerturbationPenalty):
         How far "shift" moves, in pixels, along each axis of an image.
     background : {"blank", "donor"}, default="blank"
         What "shift" puts the reasons on: the `fill`, or another row's irrelevant features.
+    exchange : bool, default=True
+        Whether samples exchange parts before they are perturbed, where they mark parts of their own
+        (``Masks.marks_parts``): what either of two samples marks comes from the other.  For noise,
+        constants, blanks and the swap.
 
     References
     ----------
@@ -81,6 +86,7 @@ class AverageCasePenalty(PerturbationPenalty):
         fill=0.0,
         max_shift=4,
         background="blank",
+        exchange=True,
     ):
         self.perturbation = perturbation
         self.epsilon = epsilon
@@ -88,6 +94,18 @@ class AverageCasePenalty(PerturbationPenalty):
         self.fill = fill
         self.max_shift = max_shift
         self.background = background
+        self.exchange = exchange
+
+    @property
+    def exchange_parts(self):
+        """Whether it begins with an exchange of parts."""
+        return self.exchange and self.perturbation in _EXCHANGING
+
+    @property
+    def default_alpha(self):
+        """Weight where none is given: other values take the place of the clean ones, noise adds."""
+        replaces = self.perturbation in {"constant", "refill", "swap", "blank"}
+        return "replace" if replaces else 1.0
 
     @property
     def needs_donors(self):
@@ -97,21 +115,6 @@ class AverageCasePenalty(PerturbationPenalty):
         return self.perturbation == "swap" or (
             self.perturbation == "shift" and self.background == "donor"
         )
-
-    def applies_to(self, masks):
-        """Tell which rows it looks at: a part of another may come to one with nothing marked.
-
-        Parameters
-        ----------
-        masks : Masks
-            Masks of the data set.
-
-        Returns
-        -------
-        ndarray of bool of shape (n,)
-        """
-        exchanges = self.perturbation == "swap" and masks.marks_parts
-        return masks.annotated if exchanges else masks.has_irrelevant
 
     def check_parameters(self):
         """Refuse parameters that are not legal."""
@@ -123,6 +126,7 @@ class AverageCasePenalty(PerturbationPenalty):
             check_option("fill", self.fill, ("mean",))
         check_count("max_shift", self.max_shift)
         check_option("background", self.background, ("blank", "donor"))
+        check_flag("exchange", self.exchange)
 
     def check_module(self, module, x):
         """Refuse to shift what is no image."""
@@ -135,10 +139,13 @@ class AverageCasePenalty(PerturbationPenalty):
     def move(self, module, rows, donors=None, generator=None):
         """Perturb each row `n_draws` times; shape (n_draws * rows, ...)."""
         copies = rows.repeat(self.n_draws)
-        if not self.needs_donors:
+        exchanges = self.exchange_parts and rows.marks_parts
+        if not (self.needs_donors or exchanges):
             donors = None  # they are there where another term needs them
         elif self.n_draws > 1:
             donors = _redistribute(donors, self.n_draws, generator)
+        if exchanges and self.perturbation != "swap":
+            copies = exchange(copies, donors)
         if callable(self.perturbation):
             return self._call(copies, donors, generator)
         return getattr(self, f"_{self.perturbation}")(copies, donors, generator)
@@ -174,7 +181,7 @@ class AverageCasePenalty(PerturbationPenalty):
 
     def _swap(self, rows, donors, generator):
         swapped = self._replace(rows, irrelevant_values(donors))
-        if not rows.marks_parts:
+        if not (self.exchange and rows.marks_parts):
             return swapped
         return exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, swapped)
 

@@ -82,6 +82,9 @@ class Penalty(BaseEstimator):
     needs_double_backward = False
     #: Whether it mixes in other rows.
     needs_donors = False
+    #: Whether it begins with an exchange of parts between samples, where they mark parts of their
+    #: own: without one, a part that one class alone has would go on telling the label.
+    exchange_parts = False
     #: Whether the network may run in bfloat16 under it.
     allows_mixed_precision = True
     #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
@@ -115,9 +118,15 @@ class Penalty(BaseEstimator):
         Returns
         -------
         ndarray of bool of shape (n,)
-            Here: the rows with something irrelevant.
+            The rows with something irrelevant; where parts are exchanged, all that are annotated: a
+            part may come to them.
         """
-        return masks.has_irrelevant
+        exchanges = self.exchange_parts and masks.marks_parts
+        return masks.annotated if exchanges else masks.has_irrelevant
+
+    def takes_donors(self, masks):
+        """Tell whether it is called with donors, given masks of the data set."""
+        return self.needs_donors or (self.exchange_parts and masks.marks_parts)
 
     def check_parameters(self):
         """Refuse parameters that are not legal; here all are.

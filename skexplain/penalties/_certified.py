@@ -7,7 +7,8 @@ import torch
 from ..propagation import Interval, check_outputs, propagate_interval, worst_case_logits
 from ._base import Penalty
 from ._box import irrelevant_box
-from ._checks import check_box, check_number, check_option
+from ._checks import check_box, check_flag, check_number, check_option
+from ._fill import exchange
 
 
 class CertifiedPenalty(Penalty):
@@ -30,6 +31,10 @@ class CertifiedPenalty(Penalty):
     clip : "data", (float, float) or None, default="data"
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
+    exchange : bool, default=True
+        Whether samples exchange parts before, where they mark parts of their own
+        (``Masks.marks_parts``): what either of two samples marks comes from the other, and may
+        change.
 
     References
     ----------
@@ -51,16 +56,23 @@ class CertifiedPenalty(Penalty):
 
     allows_mixed_precision = False
 
-    def __init__(self, epsilon=2.0, bound="margin", clip="data"):
+    def __init__(self, epsilon=2.0, bound="margin", clip="data", exchange=True):
         self.epsilon = epsilon
         self.bound = bound
         self.clip = clip
+        self.exchange = exchange
+
+    @property
+    def exchange_parts(self):
+        """Whether it begins with an exchange of parts."""
+        return self.exchange
 
     def check_parameters(self):
         """Refuse parameters that are not legal."""
         check_number("epsilon", self.epsilon, infinite=True)
         check_option("bound", self.bound, ("margin", "logits"))
         check_box(self.epsilon, self.clip)
+        check_flag("exchange", self.exchange)
 
     def check_module(self, module, x):
         """Refuse a network with operations through which intervals cannot be propagated."""
@@ -74,6 +86,8 @@ class CertifiedPenalty(Penalty):
 
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the bound for each row, shape (rows,)."""
+        if self.exchange:
+            rows = exchange(rows, donors)
         low, high = irrelevant_box(rows, self.epsilon, self.clip)
         low, high = (rows.x.lerp(end, self._progress) for end in (low, high))
         outputs = propagate_interval(module, (low + high) / 2, (high - low) / 2)

@@ -1,10 +1,36 @@
 """What stands in for irrelevant features."""
 
+from dataclasses import replace
+
 import torch
 
-from ..masks._fill import pooled_axes, without_reasons
+from ..masks._fill import exchange_parts, leave_room, pooled_axes, without_reasons
 
-__all__ = ["fill_value", "irrelevant_values", "pooled_axes"]
+__all__ = ["exchange", "fill_value", "irrelevant_values", "pooled_axes"]
+
+
+def exchange(rows, donors):
+    """Exchange parts between samples, and mark as irrelevant what either of the two marks.
+
+    A perturbation of its own marked part alone leaves a sample that has a part different from one
+    that has none; from here it starts at samples whose parts tell nothing about the label.
+
+    Parameters
+    ----------
+    rows, donors : Rows
+        The samples, and a donor for each (or None).
+
+    Returns
+    -------
+    Rows
+        The same where samples do not mark parts of their own, or there are no donors.
+    """
+    if donors is None or not rows.marks_parts:
+        return rows
+    union = torch.maximum(rows.irrelevance, donors.irrelevance)
+    x = exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, rows.x)
+    marks = torch.where(leave_room(union, union.ndim), union, rows.irrelevance)
+    return replace(rows, x=x, irrelevance=marks)
 
 
 def fill_value(fill, rows):

@@ -5,6 +5,7 @@ import torch
 from ._base import PerturbationPenalty
 from ._box import irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
+from ._fill import exchange
 from ._layers import check_input_gradient
 
 
@@ -31,6 +32,10 @@ class WorstCasePenalty(PerturbationPenalty):
     clip : "data", (float, float) or None, default="data"
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
+    exchange : bool, default=True
+        Whether samples exchange parts before, where they mark parts of their own
+        (``Masks.marks_parts``): what either of two samples marks comes from the other, and may
+        change.
 
     References
     ----------
@@ -44,12 +49,26 @@ class WorstCasePenalty(PerturbationPenalty):
     WorstCasePenalty(epsilon=1.0, n_steps=3)
     """
 
-    def __init__(self, epsilon=2.0, n_steps=5, step_size=None, random_start=True, clip="data"):
+    def __init__(
+        self,
+        epsilon=2.0,
+        n_steps=5,
+        step_size=None,
+        random_start=True,
+        clip="data",
+        exchange=True,
+    ):
         self.epsilon = epsilon
         self.n_steps = n_steps
         self.step_size = step_size
         self.random_start = random_start
         self.clip = clip
+        self.exchange = exchange
+
+    @property
+    def exchange_parts(self):
+        """Whether it begins with an exchange of parts."""
+        return self.exchange
 
     def check_module(self, module, x):
         """Refuse a network without a gradient at the input."""
@@ -57,6 +76,8 @@ class WorstCasePenalty(PerturbationPenalty):
 
     def move(self, module, rows, donors=None, generator=None):
         """Climb the label loss inside the box; shape of ``rows.x``."""
+        if self.exchange:
+            rows = exchange(rows, donors)
         low, high = irrelevant_box(rows, self.epsilon, self.clip)
         step = self._step(rows, low, high)
         x = rows.x
@@ -89,3 +110,4 @@ class WorstCasePenalty(PerturbationPenalty):
             check_number("step_size", self.step_size, positive=True)
         check_flag("random_start", self.random_start)
         check_box(self.epsilon, self.clip)
+        check_flag("exchange", self.exchange)

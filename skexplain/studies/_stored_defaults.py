@@ -17,7 +17,7 @@ _TRAINING = {
     "annotated_per_batch": None,
     "early_stopping": False,
 }
-_MIXED = {"alpha": 1.0}
+_MIXED = {"alpha": 1.0, "exchange": False}
 _ROSS = {"alpha": 1.0, "norm": "l2"}
 _PENALTY = {
     "AvgExClassifier": _MIXED,

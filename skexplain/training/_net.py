@@ -325,9 +325,7 @@ class ExplanationNet(NeuralNet):
         batches = order.split(batch_sizes(len(data), self.effective_batch_size(data)))
         n_penalised = len(data.penalised) if objective.terms or objective.replacing else 0
         if n_penalised and objective.replacing:
-            return self._replaced_indices(
-                data, objective, batches, epoch, self.annotated_per_batch
-            )
+            return self._replaced_indices(data, objective, batches, epoch, self.annotated_per_batch)
         sizes = penalised_sizes(
             [len(batch) for batch in batches], len(data), n_penalised, self.annotated_per_batch
         )
@@ -339,7 +337,7 @@ class ExplanationNet(NeuralNet):
             generator = self.streams.generator("penalised", epoch)
             penalised = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
         donors = [None] * len(batches)
-        if objective.needs_donors:
+        if objective.takes_donors(data.masks):
             generator = self.streams.generator("donors", epoch)
             donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
         return list(zip(batches, penalised, donors, strict=True))
@@ -354,7 +352,7 @@ class ExplanationNet(NeuralNet):
             drawn = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
             parts = [(clean, penalised) for (clean, _), penalised in zip(parts, drawn, strict=True)]
         donors = [None] * len(parts)
-        if objective.needs_donors:
+        if objective.takes_donors(data.masks):
             generator = self.streams.generator("donors", epoch)
             donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
         return [
@@ -386,7 +384,8 @@ class ExplanationNet(NeuralNet):
         generators = self._generators(0)
         size = self.effective_batch_size(data)
         self.module_.eval()
-        for step in self._evaluation_steps(data, objective, self._sample(data.index, max_rows), size):
+        index = self._sample(data.index, max_rows)
+        for step in self._evaluation_steps(data, objective, index.split(size)):
             batch, penalised, donors = self._fetch(data, bool(objective.replacing), step)
             n_rows, trained_on = len(batch.rows.y), batch
             if watchers:
@@ -406,16 +405,15 @@ class ExplanationNet(NeuralNet):
         for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
             penalised = data.batch(index, with_masks=True)
             with_donors = None
-            if objective.needs_donors:
+            if objective.takes_donors(data.masks):
                 with_donors = data.batch(donor_index, with_masks=True).rows
             values = objective.penalty_terms(penalised, with_donors, generators)
             for name, value in values.items():
                 means.add(name, value, len(index))
         return means.result()
 
-    def _evaluation_steps(self, data, objective, index, size):
+    def _evaluation_steps(self, data, objective, batches):
         """Rows of each step of an evaluation, with the same donors at every call."""
-        batches = index.split(size)
         if not objective.replacing or not len(data.penalised):
             return [(batch, None, None) for batch in batches]
         return self._replaced_indices(data, objective, batches, epoch=0)

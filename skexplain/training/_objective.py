@@ -49,12 +49,9 @@ class Objective:
         self.reduction = MeanReduction() if reduction is None else reduction
         self.replacing = [term for term in terms if math.isinf(self.alphas[term.name])]
         active = [term for term in terms if 0 < self.alphas[term.name] < math.inf]
-        # A perturbation that is no summand is still needed where another term is taken at its point.
+        # A perturbation that is no summand is still needed where another term is taken there.
         hosts = {term.at for term in active}
         self.terms = [term for term in terms if term in active or term.name in hosts]
-        self.needs_donors = any(
-            term.penalty.needs_donors for term in (*self.terms, *self.replacing)
-        )
         self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
@@ -62,6 +59,11 @@ class Objective:
         readers = [] if self.mode_matters else _readers(self.terms)
         self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
+
+    def takes_donors(self, masks):
+        """Tell whether a step needs other samples as donors, given masks of the data set."""
+        every = (*self.terms, *self.replacing)
+        return any(term.penalty.takes_donors(masks) for term in every)
 
     def split(self, names):
         """Return two objectives: without and with the terms of these names."""
