@@ -2,6 +2,7 @@
 
 import time
 import traceback
+import warnings
 from contextlib import closing
 from functools import partial
 
@@ -55,6 +56,11 @@ def run_study(
     -------
     StudyResults
 
+    Warns
+    -----
+    UserWarning
+        If cells are left out whose data are missing; it names the files.
+
     Raises
     ------
     StudyError
@@ -79,6 +85,7 @@ def run_study(
     with store.lock():
         stored = store.read()
         missing = [cell for cell in cells if cell.key(study.name) not in stored]
+        missing = _without_lacking(study, missing)
         failures = []
         outcomes = run_unordered(
             partial(_run_cell, study), missing, n_jobs=n_jobs, scheduler=scheduler
@@ -163,6 +170,21 @@ def _run_cell(study, cell):
         return cell, None, traceback.format_exc()
     seconds = round(time.perf_counter() - start, 3)
     return cell, [{"cell_seconds": seconds, **row} for row in rows], None
+
+
+def _without_lacking(study, cells):
+    """Leave out the cells whose data are missing, and say so."""
+    lacking = [(cell, study.lacks(cell.factors)) for cell in cells]
+    texts = dict.fromkeys(text for _, text in lacking if text)
+    if texts:
+        n_lacking = sum(bool(text) for _, text in lacking)
+        warnings.warn(
+            f"{n_lacking} of the {len(cells)} cells of {study.name!r} that are not stored are left "
+            f"out, since data are missing: {', '.join(texts)}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return [cell for cell, text in lacking if not text]
 
 
 def _tell(study, failures):

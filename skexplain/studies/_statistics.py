@@ -185,6 +185,33 @@ def paired_difference(rows, reference, measure):
     return estimate(ours[seed] - theirs[seed] for seed in ours if seed in theirs)
 
 
+def share_of_way(rows, start, end, measure):
+    """Return how far figures are on the way from a start to an end, paired by seed.
+
+    Parameters
+    ----------
+    rows, start, end : list of dict
+        Rows with `seed` and the measure; seeds that are not in all three are left out.
+    measure : str
+
+    Returns
+    -------
+    Estimate
+        Ratio of the mean differences to the start, of rows and of end: a single seed in which these
+        are close to each other does not upset it.  The standard error is that of the linearised
+        ratio.  nan unless the end is above the start.
+    """
+    ours, first, last = (by_seed(side, measure) for side in (rows, start, end))
+    seeds = [seed for seed in ours if seed in first and seed in last]
+    gone = np.array([ours[seed] - first[seed] for seed in seeds])
+    way = np.array([last[seed] - first[seed] for seed in seeds])
+    if not len(seeds) or not way.mean() > _ROUNDING:
+        return Estimate(math.nan, math.nan, math.nan, len(seeds))
+    share = gone.mean() / way.mean()
+    around = estimate((gone - share * way) / way.mean())
+    return Estimate(float(share), around.sd, around.se, len(seeds))
+
+
 def crossing(places, values, level, from_start=None, never=math.nan):
     """Return the first place at which values reach a level, interpolated along the logarithm.
 

@@ -86,6 +86,22 @@ class Study:
             If something is missing; the text says how to get it.
         """
 
+    def lacks(self, factors):
+        """Name the data of a cell that are missing, where others can be computed without them.
+
+        Parameters
+        ----------
+        factors : dict
+            Of the cell.
+
+        Returns
+        -------
+        str
+            A file or folder; "" where nothing is missing.  The runner leaves the other cells out,
+            with a warning.
+        """
+        return ""
+
     def cells(self, scale):
         """List what there is to compute, the most telling first.
 

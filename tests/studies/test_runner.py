@@ -217,6 +217,21 @@ def test_what_is_missing_is_told_before_the_first_cell(folder, log):
     assert not folder.exists()
 
 
+def test_cells_whose_data_are_missing_are_left_out_and_the_others_computed(folder, log):
+    class Lacking(Sleepy):
+        def lacks(self, factors):
+            return "purse/coins.csv" if factors["seed"] % 2 else ""
+
+    with pytest.warns(UserWarning, match=r"2 of the 5 cells of 'sleepy' .*: purse/coins\.csv\."):
+        results = run_study(Lacking(log, 5), folder=folder)
+    assert (results.n_done, results.n_cells) == (3, 5)
+    assert not results.is_complete
+    assert Sleepy(log).executions()[0] == [0, 2, 4]
+    # When the data have come the others are computed.
+    assert run_study(Sleepy(log, 5, run="again"), folder=folder).is_complete
+    assert Sleepy(log).executions("again")[0] == [1, 3]
+
+
 @pytest.mark.parametrize("function", [run_study, load_results])
 def test_unknown_names_are_refused(function, folder, log):
     with pytest.raises(ValueError, match=r"study must be one of \['.*got 'nothing'"):

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skexplain.studies._statistics import by_seed, estimate, group, paired_difference
+from skexplain.studies._statistics import (
+    by_seed,
+    estimate,
+    group,
+    paired_difference,
+    share_of_way,
+)
 
 
 def rows(*values, measure="accuracy"):
@@ -107,3 +113,31 @@ def test_groups_are_in_the_order_of_the_rows():
     assert group(data, ["a"]) == {(2,): [data[0], data[2]], (1,): [data[1]], (None,): [data[3]]}
     assert list(group(data, ["b", "a"])) == [("x", 2), ("x", 1), ("y", 2), ("x", None)]
     assert group(data, []) == {(): data}
+
+
+def test_share_of_the_way_in_closed_form():
+    start, end = rows(0.1, 0.3, 0.5), rows(0.9, 0.9, 0.9)  # ways of .8, .6, .4
+    for share in (-0.5, 0.0, 0.7, 1.0):
+        ours = rows(*(a + share * (0.9 - a) for a in (0.1, 0.3, 0.5)))
+        found = share_of_way(ours, start, end, "accuracy")
+        assert found.mean == pytest.approx(share)
+        assert found.se == pytest.approx(0, abs=1e-12)
+        assert found.n == 3
+    # Gone .4, .6, .2 of a mean way of .6: residuals 0, .2, -.2 from two thirds of each way.
+    found = share_of_way(rows(0.5, 0.9, 0.7), start, end, "accuracy")
+    residuals = np.array([0.4, 0.6, 0.2]) - 2 / 3 * np.array([0.8, 0.6, 0.4])
+    assert found.mean == pytest.approx(2 / 3)
+    assert found.se == pytest.approx(residuals.std(ddof=1) / math.sqrt(3) / 0.6)
+
+
+def test_share_of_the_way_is_nan_where_there_is_none():
+    for end in (rows(0.5, 0.7), rows(0.4, 0.7), []):
+        assert math.isnan(share_of_way(rows(0.6, 0.8), rows(0.5, 0.7), end, "accuracy").mean)
+    one = share_of_way(rows(0.6), rows(0.5), rows(0.7), "accuracy")
+    assert one.mean == pytest.approx(0.5)
+    assert math.isnan(one.se)
+
+
+def test_share_of_the_way_stands_a_seed_without_a_way():
+    start, end = rows(0.5, 0.1, 0.1), rows(0.5, 0.9, 0.9)
+    assert share_of_way(rows(0.6, 0.9, 0.9), start, end, "accuracy").mean == pytest.approx(1.0625)

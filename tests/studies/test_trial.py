@@ -206,6 +206,7 @@ def test_rows_score_each_test_set_by_its_groups():
     assert {**grouped, "test": "clean"} == clean
     assert "_predicted" not in clean
     assert clean["seconds"] > 0
+    assert clean["cpu_seconds"] > 0
 
 
 def test_predictions_are_kept_a_character_per_row():
@@ -231,7 +232,7 @@ def test_a_seed_repeats_bit_by_bit(masks):
 
     def probabilities(seed):
         rows, fitted = run_trial(make_task(), method, masks, seed)
-        return [{**row, "seconds": 0} for row in rows], fitted.predict_proba(
+        return [{**row, "seconds": 0, "cpu_seconds": 0} for row in rows], fitted.predict_proba(
             numbered(range(100))[0]
         )
 

@@ -1,7 +1,8 @@
 """Questions that the papers leave open."""
 
 from ._annotation_budget import AnnotationBudget
+from ._defaults import Defaults
 from ._irrelevant_dimension import IrrelevantDimension
 from ._mask_quality import MaskQuality
 
-STUDIES = (AnnotationBudget(), MaskQuality(), IrrelevantDimension())
+STUDIES = (AnnotationBudget(), MaskQuality(), IrrelevantDimension(), Defaults())

@@ -30,12 +30,15 @@ class _Entry:
         Share of the samples that keep their masks; None: all.
     trap : bool
         Whether there is a shortcut.
+    regression : bool
+        Whether it takes a regressor.
     """
 
     make: Callable
     files: tuple = ()
     annotated: float | None = None
     trap: bool = True
+    regression: bool = False
 
 
 #: Tasks by name.
@@ -46,7 +49,7 @@ PANEL = {
     "table-one-hot": _Entry(tables.one_hot_leak),
     "table-continuous": _Entry(tables.continuous_leak),
     "table-missing": _Entry(tables.missing_indicator),
-    "table-regression": _Entry(tables.regression_leak),
+    "table-regression": _Entry(tables.regression_leak, regression=True),
     "iris-cancer": _Entry(tables.iris_cancer),
     "news-headers": _Entry(texts.news_headers, _NEWS),
     "tweets-one-class": _Entry(partial(texts.decoy_words, "one"), _TWEETS),

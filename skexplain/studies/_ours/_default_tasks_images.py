@@ -25,8 +25,9 @@ _APPLE = ("black_rot", "cedar_apple_rust", "healthy", "scab")
 _N_APPLE = 75  # training photographs of a class
 
 _INSTRUCTIONS = """
-The task is left out without it.  It holds index.csv with the columns name, label and split ("train" or "test"), a folder images with
-name.jpg, and, of apple leaves, a folder masks with name.png, white on the leaf."""
+The task is left out without it.  It holds index.csv with the columns name, label and split
+("train" or "test"), a folder images with name.jpg, and, of apple leaves, a folder masks with
+name.png, white on the leaf."""
 
 #: Eight bars of light or dark for each digit, none of them another one shifted.
 _BARS = np.array(
