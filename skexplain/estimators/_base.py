@@ -36,6 +36,7 @@ from ._parameters import (
 )
 from ._validation import (
     FitData,
+    balance,
     check_donors,
     check_inputs,
     check_weights,
@@ -354,13 +355,30 @@ class BaseExplanationEstimator(PrefixedParameters):
             data.y,
             data.masks,
             sample_weight=data.sample_weight,
-            label_weight=self._label_weight(data),
+            label_weight=self._balanced_weight(data),
             frame=self._frame(device),
             index=data.rows,
             penalised=data.penalised,
             device=device,
             groups=data.groups,
+            pooled=self._pooled_marks(data.masks),
         )
+
+    def _pooled_marks(self, masks):
+        """Return marks for the samples without a mask, where parts are exchanged."""
+        if masks is None or not any(t.penalty.exchange_parts for t in self._active_terms()):
+            return None
+        return masks.pooled
+
+    def _balanced_weight(self, data):
+        """Weight of the label losses: samples whose loss is taken elsewhere have half of the say.
+
+        The others go on to reward the shortcut; so where these are more, they count less.
+        """
+        weight = self._label_weight(data)
+        if any(term.alpha == "replace" for term in self._terms()):
+            return balance(weight, data.penalised, data.rows)
+        return weight
 
     def _split(self, net, data, hold_out):
         """Hold out rows for early stopping, as many of each class and kind as can be."""

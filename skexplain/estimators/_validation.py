@@ -157,6 +157,30 @@ def penalised_rows(terms, masks, rows, n_rows):
     return penalised
 
 
+def balance(weight, penalised, rows):
+    """Raise the weights of penalised samples until they have half of the sum.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n,) or None
+        Weights; None: all equal.
+    penalised : ndarray of bool of shape (n,)
+        Samples that have at least half of the say.
+    rows : ndarray of int
+        Samples that take part.
+
+    Returns
+    -------
+    ndarray of shape (n,) or None
+        The same where they have half already, or there are none.
+    """
+    given = np.ones(len(penalised)) if weight is None else weight
+    own, of_others = (given[rows][flags].sum() for flags in (penalised[rows], ~penalised[rows]))
+    if own >= of_others or own == 0:
+        return weight
+    return np.where(penalised, given * (of_others / own), given)
+
+
 def check_donors(estimator, terms, n_penalised):
     """Refuse a swap between rows where there is but one row to swap.
 

@@ -14,13 +14,11 @@ import scipy.sparse
 import torch
 
 from .._checks import check_option
-from ._fill import leave_room_on_average
+from ._parts import mark_parts, pooled_marks
 from ._shapes import legal_shapes, to_broadcastable
 
 # Rows are scanned in chunks of about this many values, so that a memory-mapped mask stays on disk.
 _CHUNK_VALUES = 1 << 22
-# Pairs of rows that tell whether marks are parts of a row.
-_N_PAIRS = 256
 
 
 @dataclass(frozen=True)
@@ -63,16 +61,14 @@ class Masks:
 
     @cached_property
     def marks_parts(self):
-        """Whether rows mark parts of their own, such as a patch or some words.
+        """Whether samples mark parts of their own, which can be exchanged between them."""
+        return mark_parts(self)
 
-        What either of two rows marks then leaves at least half of the features on average.  Where
-        marks say what the reason is, everything else is irrelevant: there are no parts.
-        """
-        rows = np.flatnonzero(self.has_irrelevant)
-        if self.marks_relevant or self.for_all_rows or not len(rows):
-            return False
-        pairs = np.random.default_rng(0).choice(rows, (2, _N_PAIRS))
-        return leave_room_on_average(*(self.degrees_of(part)[0] for part in pairs))
+    @cached_property
+    def pooled(self):
+        """Marks that samples without a mask share with all others, or None: no such places."""
+        some_lack_one = not self.annotated.all()
+        return pooled_marks(self) if some_lack_one and self.marks_parts else None
 
     def take(self, rows):
         """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""

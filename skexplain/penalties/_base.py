@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
@@ -118,11 +119,12 @@ class Penalty(BaseEstimator):
         Returns
         -------
         ndarray of bool of shape (n,)
-            The rows with something irrelevant; where parts are exchanged, all that are annotated: a
-            part may come to them.
+            The rows with something irrelevant; where parts are exchanged, all that are annotated (a
+            part may come to them), and all others, too, where the places are always the same.
         """
-        exchanges = self.exchange_parts and masks.marks_parts
-        return masks.annotated if exchanges else masks.has_irrelevant
+        if not (self.exchange_parts and masks.marks_parts):
+            return masks.has_irrelevant
+        return masks.annotated if masks.pooled is None else np.ones_like(masks.annotated)
 
     def takes_donors(self, masks):
         """Tell whether it is called with donors, given masks of the data set."""

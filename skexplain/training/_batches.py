@@ -136,6 +136,8 @@ class TrainingData(Dataset):
         Where tensors go.
     groups : ndarray of int of shape (n,) or None, default=None
         Group of each row.
+    pooled : float32 Tensor of shape (1, ...) or None, default=None
+        Irrelevance of the rows without a mask; None: zero.
     """
 
     def __init__(
@@ -151,6 +153,7 @@ class TrainingData(Dataset):
         penalised,
         device,
         groups=None,
+        pooled=None,
     ):
         self.X = RowStore(X, device)
         self.y = torch.as_tensor(y).to(device)
@@ -159,6 +162,7 @@ class TrainingData(Dataset):
         self.label_weight = _as_weight(label_weight, device)
         self.sample_weight = _as_weight(sample_weight, device)
         self.groups = None if groups is None else torch.as_tensor(groups).to(device)
+        self.pooled = None if pooled is None else pooled.to(device)
         self.frame = frame
         self.device = torch.device(device)
         self._select(index, penalised)
@@ -219,11 +223,21 @@ class TrainingData(Dataset):
         )
 
     def _degrees(self, index):
+        rows = index
         if self.masks.for_all_rows:
             index = torch.zeros(1, dtype=torch.int64)
         elif self.masks.place is not None:
             index = torch.from_numpy(self.masks.place[index.numpy()])
-        return self.masks.degrees(self.marks.take(index))
+        irrelevance, known = self.masks.degrees(self.marks.take(index))
+        return self._with_pooled(rows, irrelevance), known
+
+    def _with_pooled(self, rows, irrelevance):
+        """Give samples without a mask the marks of the places that are the same in all others."""
+        if self.pooled is None:
+            return irrelevance
+        lacks_one = torch.from_numpy(~self.masks.annotated)[rows].to(irrelevance.device)
+        shape = (-1, *(1,) * (irrelevance.ndim - 1))
+        return torch.where(lacks_one.view(shape), self.pooled, irrelevance)
 
 
 def _as_weight(weight, device):

@@ -1,0 +1,62 @@
+"""Marks of parts: a ruler in some images, a word in some texts, each sample with its own marks."""
+
+import numpy as np
+import torch
+
+from ._fill import leave_room_on_average
+
+# Pairs of samples that tell whether marks are parts of a sample.
+_N_PAIRS = 256
+# Samples that are read at once.
+_CHUNK_ROWS = 1024
+# Places are known where this share of all marks lies at features that another sample marks, too.
+_LEAST_AGREEMENT = 0.9
+
+
+def mark_parts(masks):
+    """Tell whether samples mark parts of their own, such as a patch or some words.
+
+    What either of two samples marks then leaves at least half of the features, on average over
+    pairs.  Where marks say what the reason is, everything else is irrelevant: there are no parts.
+
+    Parameters
+    ----------
+    masks : Masks
+
+    Returns
+    -------
+    bool
+    """
+    rows = np.flatnonzero(masks.has_irrelevant)
+    if masks.marks_relevant or masks.for_all_rows or not len(rows):
+        return False
+    pairs = np.random.default_rng(0).choice(rows, (2, _N_PAIRS))
+    return leave_room_on_average(*(masks.degrees_of(part)[0] for part in pairs))
+
+
+def pooled_marks(masks):
+    """Pool the marks of all samples where they show that the places are always the same ones.
+
+    Parameters
+    ----------
+    masks : Masks
+        Whose samples mark parts of their own.
+
+    Returns
+    -------
+    float32 Tensor of shape (1, ...) or None
+        Degree of each feature, the largest of all samples.  None where less than 90 % of the marks
+        are at features that another sample marks, too, or where the places leave less than half of
+        the features.
+    """
+    rows = np.flatnonzero(masks.has_irrelevant)
+    counts, largest = 0, 0
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        degrees, _ = masks.degrees_of(rows[start : start + _CHUNK_ROWS])
+        counts = counts + (degrees > 0).sum(0, keepdim=True)
+        chunk_largest = degrees.amax(0, keepdim=True)
+        largest = torch.maximum(chunk_largest, torch.as_tensor(largest).to(chunk_largest))
+    agreement = float(counts[counts > 1].sum() / counts.sum())
+    if agreement < _LEAST_AGREEMENT or not leave_room_on_average(largest, largest):
+        return None
+    return largest.float()
