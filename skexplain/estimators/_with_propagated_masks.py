@@ -54,9 +54,11 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     propagator : MaskPropagator or None, default=None
         What fills masks in; None: ``MaskPropagator()``.  It is told the estimator's `mask_marks`,
         and the estimator's `random_state` and `verbose` where it has none of its own.
-    min_iou : float, default=0.5
+    min_iou : float, default=0.25
         Smallest ``propagator_.iou_``, from 0 to 1, at which masks are filled in.  0: always.  A
         propagator that does not measure it (``cv=None``, or one annotated sample) always fills in.
+        Below 0.5 they are filled in with a warning: a decoy of which two thirds are found is
+        already worth far more than the given masks alone.
 
     Attributes
     ----------
@@ -106,7 +108,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         "min_iou": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, estimator, propagator=None, min_iou=0.5):
+    def __init__(self, estimator, propagator=None, min_iou=0.25):
         self.estimator = estimator
         self.propagator = propagator
         self.min_iou = min_iou
