@@ -45,11 +45,11 @@ for name, (clf, mask) in fits.items():
     clf.fit(digits.data, digits.target, mask=mask)
     accuracies[name] = clf.score(digits.data_test, digits.target_test)
     if clf is propagated:
-        print(f"{name}: overlap of masks in cross-validation {clf.propagator_.iou_:.2f}")
+        print(f"{name}: overlap on masks left out {clf.propagator_.iou_:.2f}")
 
 # %%
 # "Of one kind": all ten rows have their shade above. What the propagator learns of them is right,
-# and its cross-validation finds no fault. But nothing has shown it a shade below. So annotate rows
+# and the masks left out find no fault. But nothing has shown it a shade below. So annotate rows
 # of every kind, and look at some of the masks that were filled in. Other numbers of masks are
 # on the page :doc:`/results/annotation-budget`.
 figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")

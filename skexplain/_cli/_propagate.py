@@ -1,5 +1,6 @@
 """``skexplain masks propagate``."""
 
+import sys
 import time
 
 from ..estimators import MaskPropagator
@@ -53,6 +54,7 @@ def propagate(arguments):
     propagator = MaskPropagator(
         mask_marks=arguments.marks,
         max_side=arguments.max_side,
+        verbose=sys.stderr.isatty(),
         random_state=arguments.seed,
     ).fit(X, mask)
     filled = propagator.fill(X, mask)

@@ -1,6 +1,8 @@
 """Few masks are enough: learn what they look like, and fill in those of the other rows."""
 
 import warnings
+from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,11 +15,16 @@ from ..masks import interpret_mask
 from ..training import isolated_random_state, measure_inputs
 from ._atomic import unchanged_on_error
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
-from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, root_seed
+from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, root_seed
 from ._validation import check_inputs, check_weights, resolve_device
 
 # Masks that overlap less with what a person marked do more harm than good.
 _LOW_IOU = 0.5
+# Where `cv` is "auto": of fewer annotated images none can be spared; the share of the steps before
+# a third of them, held out, is predicted; and the number of folds where each is left out once.
+_MIN_HELD_OUT_FROM = 6
+_FIRST_PART = 2 / 3
+_N_FOLDS = 3
 
 
 class MaskPropagator(BaseEstimator):
@@ -28,7 +35,7 @@ class MaskPropagator(BaseEstimator):
     can find them in the rest.
 
     Images: a convolutional network with dilated 3x3 filters, trained for seconds by binary
-    cross entropy on the degrees of irrelevance.  It knows nothing of labels.
+    cross entropy and overlap with the degrees of irrelevance.  It knows nothing of labels.
 
     Tables and word counts: the mean degree of each column over the annotated rows, taken apart for
     entries that are zero and entries that are not, since a word is irrelevant where it occurs.
@@ -47,26 +54,35 @@ class MaskPropagator(BaseEstimator):
     max_side : int, default=32
         Images: those of a longer side are averaged down to it, and predictions interpolated back.
         Raise it for irrelevant parts that are thin; time goes with its square.
-    n_steps : int, default=600
+    n_steps : int, default=240
         Images: number of training steps.
-    batch_size : int, default=32
-        Images: annotated rows per step, at most.
-    lr : float, default=3e-3
+    batch_size : int, default=8
+        Images: annotated samples per step, at most.
+    lr : float, default=1e-2
         Images: largest learning rate of Adam, reached after a third of the steps.
-    cv : int or None, default=3
-        Number of folds over the annotated rows in which `iou_` is measured, so many further
-        trainings; at most one per annotated row.  None: not measured.
+    cv : "auto", int or None, default="auto"
+        How `iou_` is measured.  An integer is a number of folds over the annotated samples, at
+        most one per sample: as many further trainings.  "auto" costs nothing more for images with
+        at least six annotated samples: a third of them is held out for the first two thirds of the
+        steps, and trained on in the last third.  Otherwise it is 3.  None: not measured.
     device : str or torch.device, default="auto"
         Where to compute; "auto": a CUDA device if there is one, else the CPU.
+    verbose : bool or {0, 1, 2}, default=0
+        Whether to show a progress bar over the training steps.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, repainting and folds.
 
     Attributes
     ----------
     iou_ : float
-        How well masks of rows left out are predicted: the mean over them of the intersection over
-        union with their own masks, :math:`\sum \min(a, p) / \sum \max(a, p)` over known features
-        with degrees of irrelevance a and p; 1 where both are empty.  NaN if not measured.
+        How well masks of samples left out are predicted: the mean over them of the intersection
+        over union with their own masks, :math:`\sum \min(a, p) / \sum \max(a, p)` over known
+        features with degrees of irrelevance a and p.  Samples in which neither marks anything say
+        nothing and are left out of the mean, which is 1 if there are no others.  NaN if not
+        measured.
+    n_measured_ : int
+        Number of annotated samples that were left out in turn to measure `iou_`, including those
+        in which nothing is marked.
     n_annotated_ : int
         Number of rows learnt from.
     n_features_in_ : int
@@ -114,8 +130,9 @@ class MaskPropagator(BaseEstimator):
         "n_steps": [COUNT],
         "batch_size": [COUNT],
         "lr": [POSITIVE],
-        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "cv": [Options(str, {"auto"}), Interval(Integral, 2, None, closed="left"), None],
         "device": COMMON_CONSTRAINTS["device"],
+        "verbose": COMMON_CONSTRAINTS["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -126,11 +143,12 @@ class MaskPropagator(BaseEstimator):
         threshold=0.5,
         repaint=True,
         max_side=32,
-        n_steps=600,
-        batch_size=32,
-        lr=3e-3,
-        cv=3,
+        n_steps=240,
+        batch_size=8,
+        lr=1e-2,
+        cv="auto",
         device="auto",
+        verbose=0,
         random_state=None,
     ):
         self.mask_marks = mask_marks
@@ -142,6 +160,7 @@ class MaskPropagator(BaseEstimator):
         self.lr = lr
         self.cv = cv
         self.device = device
+        self.verbose = verbose
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -175,11 +194,14 @@ class MaskPropagator(BaseEstimator):
         ValueError
             If no row is annotated, or an argument is not legal.
         """
+        self._fit_without_warning(X, mask, sample_weight)
+        self._warn_about_quality(stacklevel=3)
+        return self
+
+    def _fit_without_warning(self, X, mask, sample_weight):
         with unchanged_on_error(self):
             self._validate_params()
             self._fit(X, mask, sample_weight)
-        self._warn_about_quality()
-        return self
 
     def _fit(self, X, mask, sample_weight):
         device = resolve_device(self.device)
@@ -193,17 +215,18 @@ class MaskPropagator(BaseEstimator):
         rows = [] if masks is None else taking_part[masks.annotated[taking_part]]
         if not len(rows):
             raise ValueError("mask must annotate at least one row, got none to learn from.")
-        seeds = np.random.SeedSequence(root_seed(self.random_state)).generate_state(2)
+        seeds = np.random.SeedSequence(root_seed(self.random_state)).generate_state(3)
         self.input_shape_ = X.shape[1:]
         self.n_annotated_ = len(rows)
         statistics = measure_inputs(X, taking_part) if X.ndim > 2 else None
-        with isolated_random_state(device):
-
-            def learn(rows):
-                return self._learn(X, masks, rows, statistics, device, int(seeds[0]))
-
-            self.model_ = learn(rows)
-            self.iou_ = self._cross_validate(learn, X, masks, rows, int(seeds[1]))
+        learner = partial(self._learn, X, masks, statistics=statistics, device=device)
+        with isolated_random_state(device), self._progress(X, len(rows)) as on_step:
+            learn = partial(learner, seed=int(seeds[0]), on_step=on_step)
+            if self._holds_out(X, len(rows)):
+                self._learn_and_measure(X, masks, rows, learn, seeds)
+            else:
+                self.model_ = learn(rows)
+                self._cross_validate(X, masks, rows, learn, int(seeds[1]))
 
     def fill(self, X, mask=None):
         """Fill in the masks of rows that have none.
@@ -244,19 +267,56 @@ class MaskPropagator(BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         return interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
 
-    def _learn(self, X, masks, rows, statistics, device, seed):
+    def _learn(self, X, masks, rows, *, statistics, device, seed, on_step, model=None, part=1.0):
+        """Train a model, a new one if there is none, for a part of the steps."""
         if X.ndim == 2:
             return ColumnShares().fit(X, masks, rows)
-        return ImageMasks(statistics, device, self.max_side).fit(
+        new = model is None
+        model = ImageMasks(statistics, device, self.max_side) if new else model
+        return (model.fit if new else model.train)(
             X,
             masks,
             rows,
-            n_steps=self.n_steps,
+            n_steps=max(1, round(part * self.n_steps)),
             batch_size=self.batch_size,
             lr=self.lr,
             repaint=self.repaint,
             seed=seed,
+            on_step=on_step,
         )
+
+    def _holds_out(self, X, n_rows):
+        """Whether `iou_` is measured within the training."""
+        enough = n_rows >= _MIN_HELD_OUT_FROM and self.n_steps > 1
+        return self.cv == "auto" and X.ndim > 2 and enough
+
+    def _n_folds(self, n_rows):
+        """How many further trainings measure `iou_`; 0: none."""
+        if self.cv is None or n_rows < 2:
+            return 0
+        return min(_N_FOLDS if self.cv == "auto" else self.cv, n_rows)
+
+    @contextmanager
+    def _progress(self, X, n_rows):
+        """Give what is to be called after each training step."""
+        if not self.verbose or X.ndim == 2:
+            yield _nothing
+            return
+        from tqdm.auto import tqdm
+
+        n_trainings = 1 if self._holds_out(X, n_rows) else 1 + self._n_folds(n_rows)
+        total = n_trainings * self.n_steps
+        with tqdm(total=total, unit="step", desc="learn masks", leave=False) as bar:
+            yield bar.update
+
+    def _learn_and_measure(self, X, masks, rows, learn, seeds):
+        """Hold a third of the rows out for two thirds of the steps, then train on all of them."""
+        test = _every_third(masks, rows, int(seeds[1]))
+        n_first = round(_FIRST_PART * self.n_steps)
+        self.model_ = learn(np.setdiff1d(rows, test), part=n_first / self.n_steps)
+        self._measure(masks, [(test, self._decide(self.model_.degrees(X[test])))])
+        rest = 1 - n_first / self.n_steps
+        self.model_ = learn(rows, model=self.model_, part=rest, seed=int(seeds[2]))
 
     def _predict(self, X):
         """Predict marks in the meaning of `mask_marks`, thresholded as asked for."""
@@ -272,17 +332,24 @@ class MaskPropagator(BaseEstimator):
         unknown = np.isnan(degrees)
         return np.where(unknown, np.float32(np.nan), decided) if unknown.any() else decided
 
-    def _cross_validate(self, learn, X, masks, rows, seed):
-        if self.cv is None or len(rows) < 2:
-            return np.nan
-        folds = KFold(min(self.cv, len(rows)), shuffle=True, random_state=seed)
-        overlaps = []
-        for train, test in folds.split(rows):
-            predicted = self._decide(learn(rows[train]).degrees(X[rows[test]]))
-            overlaps.append(_overlap(masks, rows[test], predicted))
-        return float(np.concatenate(overlaps).mean())
+    def _cross_validate(self, X, masks, rows, learn, seed):
+        n_folds, pairs = self._n_folds(len(rows)), []
+        if n_folds:
+            for train, test in KFold(n_folds, shuffle=True, random_state=seed).split(rows):
+                predicted = self._decide(learn(rows[train]).degrees(X[rows[test]]))
+                pairs.append((rows[test], predicted))
+        self._measure(masks, pairs)
 
-    def _warn_about_quality(self):
+    def _measure(self, masks, pairs):
+        """Set `iou_` from pairs of rows left out and what was predicted for them."""
+        self.n_measured_ = sum(len(rows) for rows, _ in pairs)
+        self.iou_ = np.nan
+        if pairs:
+            overlaps = np.concatenate([_overlap(masks, *pair) for pair in pairs])
+            telling = overlaps[~np.isnan(overlaps)]
+            self.iou_ = float(telling.mean()) if len(telling) else 1.0
+
+    def _warn_about_quality(self, stacklevel):
         problem = None
         if self.iou_ < _LOW_IOU:
             problem = (
@@ -296,7 +363,7 @@ class MaskPropagator(BaseEstimator):
                 f"{type(self).__name__} {problem}: look at what fill returns, or annotate more "
                 f"rows.",
                 UnreliableMaskWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
 
@@ -307,11 +374,26 @@ def known_features(masks, n_rows):
 
 
 def _overlap(masks, rows, predicted):
-    """Intersection over union of each row with its own mask, over known features."""
+    """Intersection over union of each row with its own mask, over known features.
+
+    NaN where neither marks anything.
+    """
     own, known = (part.numpy() for part in row_degrees(masks, rows))
     # A feature left unknown is as good as one that may matter.
     own, predicted = np.broadcast_arrays(own, np.nan_to_num(predicted.astype(np.float32)))
     axes = tuple(range(1, own.ndim))
     both = np.minimum(own, predicted).sum(axis=axes)  # 0 where unknown
     either = (np.maximum(own, predicted) * known).sum(axis=axes)
-    return np.where(either > 0, both / np.where(either > 0, either, 1), 1.0)
+    return np.where(either > 0, both / np.where(either > 0, either, 1), np.nan)
+
+
+def _every_third(masks, rows, seed):
+    """Choose a third of the rows, so that all amounts of marks are in it and in the rest."""
+    rows = np.random.RandomState(seed).permutation(rows)
+    marked = [float(row_degrees(masks, rows[i : i + 1])[0].mean()) for i in range(len(rows))]
+    order = rows[np.argsort(marked, kind="stable")]
+    return np.sort(order[1::3])
+
+
+def _nothing():
+    """Do nothing after a training step."""

@@ -1,5 +1,8 @@
 """An estimator that fills in the masks of rows that have none before it learns from them."""
 
+import warnings
+from numbers import Real
+
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
@@ -11,8 +14,10 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ._mask_propagation import MaskPropagator, known_features
+from ._parameters import Interval
 from ._validation import check_inputs, check_weights
 
 
@@ -37,6 +42,10 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     It knows no other places and looks than the annotated rows show: annotate rows of every kind.
     ``propagator_.iou_`` compares annotated rows with each other, and cannot tell what is missing.
 
+    Where it is below `min_iou`, no mask is filled in: wrong masks hide reasons and leave shortcuts.
+    The estimator is then trained on the given masks alone, and
+    :class:`~skexplain.exceptions.UnreliableMaskWarning` says so.
+
     Parameters
     ----------
     estimator : classifier or regressor whose `fit` takes a mask
@@ -44,7 +53,12 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         its masks are over the X that this estimator is given.
     propagator : MaskPropagator or None, default=None
         What fills masks in; None: ``MaskPropagator()``.  It is told the estimator's `mask_marks`,
-        and the estimator's `random_state` where it has none of its own.
+        and the estimator's `random_state` and `verbose` where it has none of its own.
+    min_iou : float, default=0.25
+        Smallest ``propagator_.iou_``, from 0 to 1, at which masks are filled in.  0: always.  A
+        propagator that does not measure it (``cv=None``, or one annotated sample) always fills in.
+        Below 0.5 they are filled in with a warning: a decoy of which two thirds are found is
+        already worth far more than the given masks alone.
 
     Attributes
     ----------
@@ -53,6 +67,8 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     propagator_ : MaskPropagator or None
         The fitted propagator, with `iou_`; None where there was nothing to fill in, or to learn
         from.
+    propagated_ : bool
+        Whether the estimator was trained on masks that were filled in.
     classes_ : ndarray of shape (n_classes,)
         Class labels, for a classifier.
     n_features_in_ : int
@@ -86,9 +102,16 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     # Masks are handed on by Pipeline, GridSearchCV and the like without further calls.
     __metadata_request__fit = {"mask": True}
 
-    def __init__(self, estimator, propagator=None):
+    _parameter_constraints: dict = {
+        "estimator": "no_validation",
+        "propagator": [MaskPropagator, None],
+        "min_iou": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(self, estimator, propagator=None, min_iou=0.25):
         self.estimator = estimator
         self.propagator = propagator
+        self.min_iou = min_iou
 
     def __sklearn_tags__(self):
         """Be to scikit-learn what the estimator is."""
@@ -135,7 +158,8 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         -------
         self
         """
-        estimator, propagator = clone(self.estimator), None
+        self._validate_params()
+        given_mask, estimator, propagator = mask, clone(self.estimator), None
         if mask is not None:
             mask, propagator = self._propagate(estimator, X, mask, sample_weight)
         given = {"mask": mask, "sample_weight": sample_weight, **fit_params}
@@ -145,6 +169,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         estimator.fit(X, y, **given)
         # Only now: nothing learnt earlier is lost to a bad argument.
         self.estimator_, self.propagator_ = estimator, propagator
+        self.propagated_ = mask is not given_mask
         for name in ("n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)
             if hasattr(estimator, name):
@@ -152,7 +177,10 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _propagate(self, estimator, X, mask, sample_weight):
-        """Return the mask to train on, and the fitted propagator or None."""
+        """Return the mask to train on (the given one where none is filled in), and the propagator.
+
+        The propagator is fitted, or None.
+        """
         propagator = MaskPropagator() if self.propagator is None else clone(self.propagator)
         marks = _parameter(estimator, "mask_marks")
         if marks is not None:
@@ -160,6 +188,8 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         if propagator.random_state is None:
             # A clone, so that nothing is drawn from a RandomState of the estimator's.
             propagator.set_params(random_state=_parameter(clone(estimator), "random_state"))
+        if not propagator.verbose:
+            propagator.set_params(verbose=_parameter(estimator, "verbose") or 0)
         checked = check_inputs(propagator, X)
         _, rows = check_weights(sample_weight, checked)
         names = getattr(propagator, "feature_names_in_", None)
@@ -169,8 +199,24 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         complete = known_features(masks, len(checked))[rows].all()
         if complete or not masks.annotated[rows].any():
             return mask, None
-        propagator.fit(X, mask, sample_weight=sample_weight)
+        propagator._fit_without_warning(X, mask, sample_weight)
+        if propagator.iou_ < self.min_iou:
+            self._warn_that_none_is_filled_in(propagator)
+            return mask, propagator
+        propagator._warn_about_quality(stacklevel=4)
         return propagator.fill(X, mask), propagator
+
+    def _warn_that_none_is_filled_in(self, propagator):
+        warnings.warn(
+            f"{type(self).__name__} fills in no mask, and trains on the "
+            f"{propagator.n_annotated_} that were given: masks of {propagator.n_measured_} samples "
+            f"left out are predicted with an intersection over union of {propagator.iou_:.2f}, and "
+            f"min_iou={self.min_iou:g} is asked for. Annotate more samples of every kind, or try "
+            f"propagator=MaskPropagator(n_steps={4 * propagator.n_steps}, max_side=64); min_iou=0 "
+            f"fills in all the same.",
+            UnreliableMaskWarning,
+            stacklevel=4,
+        )
 
     @property
     def mask_marks(self):

@@ -1,5 +1,6 @@
 """Masks filled in from those of a few rows, against means and images worked out by hand."""
 
+import io
 import pickle
 import warnings
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import tqdm.auto
 from _estimators import column_mask
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -14,8 +16,9 @@ from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skexplain import MaskPropagator
-from skexplain.estimators._mask_models import ImageMasks, _repaint
+from skexplain.estimators._mask_models import ImageMasks, _loss, _repaint
 from skexplain.estimators._mask_network import MaskNetwork, _places
+from skexplain.estimators._mask_propagation import _every_third
 from skexplain.exceptions import UnreliableMaskWarning
 from skexplain.masks import interpret_mask
 from skexplain.training import measure_inputs
@@ -328,6 +331,102 @@ def test_iou_is_cross_validated():
             ious.append((own & predicted).sum() / (own | predicted).sum())
     assert propagator.iou_ == pytest.approx(np.mean(ious))
     assert 0.5 < propagator.iou_ < 0.9
+
+
+def test_samples_in_which_nothing_is_marked_say_nothing():
+    """To predict nothing is no success where half of the samples have nothing to find."""
+    mask = np.zeros((8, 3))
+    mask[::2, 0] = [1, 0, 0, 0]  # one sample of the eight marks anything
+    with pytest.warns(UnreliableMaskWarning, match="0.00 only"):
+        propagator = MaskPropagator(cv=8).fit(np.ones((8, 3)), mask)
+    assert propagator.iou_ == 0
+    assert propagator.n_measured_ == 8
+
+
+def record_trainings(monkeypatch):
+    """Steps and annotated rows of each training."""
+    trainings, train = [], ImageMasks.train
+
+    def recorded(self, X, masks, rows, **params):
+        trainings.append((params["n_steps"], np.asarray(rows)))
+        return train(self, X, masks, rows, **params)
+
+    monkeypatch.setattr(ImageMasks, "train", recorded)
+    return trainings
+
+
+def test_images_are_measured_within_one_training(monkeypatch):
+    """No sample that iou_ is measured on was trained on before; afterwards all are."""
+    trainings = record_trainings(monkeypatch)
+    X, mask = squares(30)
+    with pytest.warns(UnreliableMaskWarning):
+        propagator = quick(n_steps=9, cv="auto").fit(X, few(mask))
+    (first, rows), (rest, everything) = trainings
+    assert (first, rest) == (6, 3)
+    np.testing.assert_array_equal(everything, np.arange(12))
+    held_out = np.setdiff1d(everything, rows)
+    assert len(held_out) == propagator.n_measured_ == 4
+    # The model of the first part alone, made again.
+    seeds = np.random.SeedSequence(0).generate_state(3)
+    masks = interpret_mask(few(mask), X.shape)
+    model = ImageMasks(measure_inputs(X), torch.device("cpu"), 32)
+    params = {"n_steps": 6, "batch_size": 8, "lr": 1e-2, "repaint": True, "on_step": int}
+    predicted = model.fit(X, masks, rows, seed=int(seeds[0]), **params).degrees(X[held_out]) > 0.5
+    both, either = (op(predicted, mask[held_out]) for op in (np.logical_and, np.logical_or))
+    ious = both.sum((1, 2)) / either.sum((1, 2))
+    assert propagator.iou_ == pytest.approx(ious.mean())
+
+
+def test_few_images_are_each_left_out_once(monkeypatch):
+    trainings = record_trainings(monkeypatch)
+    X, mask = squares(8)
+    with pytest.warns(UnreliableMaskWarning):
+        propagator = quick(n_steps=2, cv="auto").fit(X, few(mask, 5))
+    assert [len(rows) for _, rows in trainings] == [5, 3, 3, 4]
+    assert propagator.n_measured_ == 5
+
+
+def test_the_samples_held_out_have_every_amount_of_marks():
+    mask = np.arange(12)[:, None] < np.repeat([0, 5, 10], 10)
+    masks = interpret_mask(mask.T.astype(float), (30, 12))
+    test = _every_third(masks, np.arange(30), seed=0)
+    np.testing.assert_array_equal(np.bincount(mask.sum(axis=0)[test])[[0, 5, 10]], [3, 4, 3])
+
+
+def test_the_loss_is_cross_entropy_and_overlap_over_known_pixels():
+    logits = torch.tensor([0.0, 2.0, -1.0])
+    degree, known = torch.tensor([1.0, 0.5, 1.0]), torch.tensor([1.0, 1.0, 0.0])
+    p = 1 / (1 + np.exp(-2))
+    entropy = (np.log(2) - 0.5 * np.log(p) - 0.5 * np.log(1 - p)) / 2
+    overlap = (0.5 + 0.5 + 1) / (1 + p + 1)
+    assert _loss(logits, degree, known).item() == pytest.approx(entropy + 1 - overlap, rel=1e-5)
+
+
+@pytest.mark.parametrize(("cv", "total"), [("auto", 4), (2, 12), (None, 4)])
+def test_progress_bar_counts_the_steps_of_all_trainings(cv, total, monkeypatch):
+    bars = []
+
+    class Bar(tqdm.auto.tqdm):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, file=io.StringIO(), **kwargs)
+            bars.append(self)
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    X, mask = squares(12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreliableMaskWarning)
+        quick(n_steps=4, cv=cv).fit(X, mask)
+        assert not bars
+        quick(n_steps=4, cv=cv, verbose=2).fit(X, mask)
+    (bar,) = bars
+    assert bar.n == bar.total == total
+
+
+@pytest.mark.parametrize("n_steps", [1, 2])
+def test_a_step_or_two(n_steps):
+    X, mask = squares(12)
+    with pytest.warns(UnreliableMaskWarning):
+        assert quick(n_steps=n_steps, cv="auto").fit(X, mask).n_measured_ in (4, 12)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, ">f8", np.longdouble])

@@ -30,7 +30,7 @@ from skexplain import (
     WithPropagatedMasks,
 )
 from skexplain.datasets import make_decoy_digits
-from skexplain.exceptions import MissingExplanationWarning
+from skexplain.exceptions import MissingExplanationWarning, UnreliableMaskWarning
 from skexplain.metrics import worst_group_accuracy
 
 CV = StratifiedKFold(3)
@@ -126,6 +126,65 @@ def test_few_masks_are_enough_on_digits():
     swap = SwapExClassifier(max_epochs=30, lr=3e-3, random_state=0)
     # Measured: .93, .84, and .93 with all masks.
     assert worst(WithPropagatedMasks(swap)) > worst(swap) + 0.03
+
+
+# -- where it cannot help -------------------------------------------------------------------------
+
+
+def scattered(n_masks=30):
+    """Masks that have nothing in common: nothing is predicted, iou_ is 0."""
+    X, y, mask = make_problem()
+    return X, y, some(np.random.default_rng(0).uniform(size=mask.shape) > 0.8, n_masks)
+
+
+def test_it_trains_on_the_given_masks_where_others_cannot_be_predicted():
+    X, y, mask = scattered()
+    message = (
+        r"fills in no mask, and trains on the 30 that were given: masks of 30 samples left out "
+        r"are predicted with an intersection over union of 0\.00, and min_iou=0\.25"
+    )
+    with pytest.warns(UnreliableMaskWarning, match=message) as caught:
+        clf = WithPropagatedMasks(inner(SwapExClassifier)).fit(X, y, mask=mask)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert torch.equal(
+        weights(clf.estimator_), weights(inner(SwapExClassifier).fit(X, y, mask=mask))
+    )
+    assert clf.propagated_ is False
+    assert clf.propagator_.iou_ == 0
+
+
+def test_min_iou_of_0_fills_in_all_the_same():
+    X, y, mask = scattered()
+    with pytest.warns(UnreliableMaskWarning, match="union of 0.00 only") as caught:
+        clf = WithPropagatedMasks(inner(SwapExClassifier), min_iou=0).fit(X, y, mask=mask)
+    assert caught[0].filename == __file__
+    filled = clf.propagator_.fill(X, mask)
+    bare = inner(SwapExClassifier).fit(X, y, mask=filled)
+    assert torch.equal(weights(clf.estimator_), weights(bare))
+    assert clf.propagated_ is True
+
+
+def test_what_is_not_measured_is_filled_in():
+    X, y, mask = scattered()
+    clf = WithPropagatedMasks(inner(SwapExClassifier), MaskPropagator(cv=None))
+    assert clf.fit(X, y, mask=mask).propagated_ is True
+
+
+def test_min_iou_is_checked():
+    X, y, mask = scattered()
+    with pytest.raises(ValueError, match="'min_iou' parameter of WithPropagatedMasks must be"):
+        WithPropagatedMasks(inner(), min_iou=2).fit(X, y, mask=mask)
+
+
+def test_the_progress_bar_follows_the_estimator(capsys):
+    digits = make_decoy_digits(random_state=0)
+    mask = [own if row < 10 else None for row, own in enumerate(digits.mask[:50])]
+    for verbose in (0, 2):
+        clf = WithPropagatedMasks(inner(SwapExClassifier, verbose=verbose), min_iou=0)
+        clf.set_params(propagator=MaskPropagator(n_steps=2, cv=None))
+        clf.fit(digits.data[:50], digits.target[:50], mask=mask)
+        assert ("learn masks" in capsys.readouterr().err) == bool(verbose)
 
 
 # -- no leak --------------------------------------------------------------------------------------
