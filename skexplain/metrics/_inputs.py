@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse
 
+from ..masks._statistics import InputStatistics, measure_inputs
+
 # Rows are looked at in chunks of about this many values, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
 
@@ -149,11 +151,27 @@ class FrameInputs(ArrayInputs):
         frame = self.X.iloc[rows].copy()
         for column in np.flatnonzero(changed):
             if self.numeric[column]:
-                entries = _in_dtype(values[:, column], _numpy_dtype(self.X.dtypes.iloc[column]))
+                entries = _in_column(values[:, column], self.X.dtypes.iloc[column])
             else:
                 entries = self.X.iloc[givers[column], column].array
             frame.isetitem(column, entries)
         return frame
+
+
+def _in_column(values, dtype):
+    """Return floats as a pandas column; a nullable one keeps its dtype where it can."""
+    entries = _in_dtype(values, _numpy_dtype(dtype))
+    missing = np.isnan(values)
+    if not hasattr(dtype, "na_value") or not hasattr(dtype, "numpy_dtype") or not missing.any():
+        return entries
+    import pandas as pd
+
+    present = _in_dtype(values[~missing], dtype.numpy_dtype)
+    if present.dtype != dtype.numpy_dtype:
+        return entries
+    column = pd.array([pd.NA] * len(values), dtype=dtype)
+    column[~missing] = present
+    return column
 
 
 def _numpy_dtype(dtype):
@@ -168,3 +186,42 @@ def _in_dtype(values, dtype):
     with np.errstate(invalid="ignore"):
         narrowed = values.astype(dtype)
     return narrowed if np.array_equal(narrowed, values) else values
+
+
+def measure_finite(inputs):
+    """Measure each column or channel over its finite values; zero and one where there are none.
+
+    Parameters
+    ----------
+    inputs : ArrayInputs
+        From :func:`read_inputs`.
+
+    Returns
+    -------
+    InputStatistics
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        statistics = measure_inputs(inputs)
+    parts = (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
+    if all(np.isfinite(part).all() for part in parts):
+        return statistics
+    rows = np.arange(len(inputs))
+    axes = (0,) if inputs.ndim == 2 else (0, *range(2 if inputs.ndim > 3 else 1, inputs.ndim))
+    count, total, lower, upper, squares = 0, 0.0, np.inf, -np.inf, 0.0
+    for part in inputs.chunks(rows):
+        x = inputs[part]
+        finite = np.isfinite(x)
+        count = count + finite.sum(axes, keepdims=True)
+        total = total + np.where(finite, x, 0).sum(axes, keepdims=True)
+        lower = np.minimum(lower, np.where(finite, x, np.inf).min(axes, keepdims=True))
+        upper = np.maximum(upper, np.where(finite, x, -np.inf).max(axes, keepdims=True))
+    mean = total / np.maximum(count, 1)
+    for part in inputs.chunks(rows):
+        x = inputs[part]
+        centred = np.where(np.isfinite(x), x - mean, 0)
+        squares = squares + (centred**2).sum(axes, keepdims=True)
+    sd = np.sqrt(squares / np.maximum(count, 1))
+    varies = upper > lower
+    sd = np.where(varies, sd, sd[varies].mean() if varies.any() else 1.0)
+    lower, upper = (np.where(count > 0, limit, 0.0) for limit in (lower, upper))
+    return InputStatistics(mean, sd, lower, upper)

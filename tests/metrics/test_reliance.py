@@ -1,5 +1,7 @@
 """What a model leans on: hand-computed cases, and models of which it is known."""
 
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,6 +138,49 @@ def test_flip_rate_of_a_swap_by_hand():
     X = np.array([[0.0], [1.0], [7.0]])
     assert nuisance_flip_rate(FirstAbove(), X, [[1], [1], [0]]) == 1
     assert nuisance_flip_rate(FirstAbove(), X, [[0], [1], [1]]) == 0
+
+
+def one_class_has_it(n_rows=60):
+    """A trap that class 1 alone has and marks; class 0 is annotated with nothing marked."""
+    y = np.arange(n_rows) % 2
+    X = np.zeros((n_rows, 4))
+    X[:, 0], X[:, 1] = y, y
+    return X, y, np.column_stack([0 * y, y, 0 * y, 0 * y])
+
+
+def test_a_trap_of_one_class_comes_and_goes():
+    """Each of the annotated rows may give: half of the donors of class 1 show no trap.
+
+    Where rows without the trap are not annotated, a trap is exchanged for a trap.
+    """
+    X, y, mask = one_class_has_it()
+    told = {"n_repeats": 20, "random_state": 0}
+    # Among 59 other rows 29 have the same label; the standard error is at most .015.
+    swapped = accuracy_after_swap(FirstAbove(1), X, y, mask, **told)
+    assert abs(swapped - 29 / 59) < 0.05
+    assert accuracy_after_swap(FirstAbove(0), X, y, mask, **told) == 1
+    # All rows that exchange something have taken the class of the other.
+    assert nuisance_flip_rate(FirstAbove(1), X, mask, **told) > 0.6
+    assert nuisance_flip_rate(FirstAbove(0), X, mask, **told) == 0
+    alone = [row if row.any() else None for row in mask]
+    assert accuracy_after_swap(FirstAbove(1), X, y, alone, **told) == 1
+    # With a mask of the reasons nothing may come over what others do not mark.
+    kept = accuracy_after_swap(FirstAbove(1), X, y, 1 - mask, mask_marks="relevant", **told)
+    assert kept == 1
+
+
+def test_flips_are_counted_among_rows_that_change():
+    """Of three rows one marks something: it changes, and the row to which its trap is given."""
+    X, mask = np.eye(4)[:, :3], np.zeros((4, 3))
+    mask[0, 0] = mask[1, 0] = 1
+    # Rows 0 and 1 each lose their mark, or exchange it; who changes has a flip where it differs.
+    rate = nuisance_flip_rate(FirstAbove(0), X, mask, random_state=0, n_repeats=50)
+    draws = []
+    for order in permutations(range(4)):
+        donor = {order[k]: order[k - 1] for k in range(4)}
+        changed = [r for r in range(4) if mask[r].any() or mask[donor[r]].any()]
+        draws.append(np.mean([X[r, 0] != X[donor[r], 0] for r in changed]))
+    assert rate == pytest.approx(np.mean(draws), abs=0.05)
 
 
 @pytest.mark.parametrize("perturbation", ["gaussian", "uniform"])
