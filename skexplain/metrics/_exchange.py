@@ -79,7 +79,7 @@ def exchanged(a, donor_a):
     """
     union = torch.maximum(a, donor_a)
     axes = tuple(range(1, union.ndim))
-    covered = (union > 0).double().mean(axes, keepdim=True)
+    covered = union.double().mean(axes, keepdim=True)
     differ = (a != donor_a).any(dim=1, keepdim=True)
     for axis in axes[1:]:
         differ = differ.any(dim=axis, keepdim=True)

@@ -146,6 +146,10 @@ class FrameInputs(ArrayInputs):
         """Return rows as they are."""
         return self.X.iloc[rows]
 
+    def codes(self, column):
+        """Number the different entries of a column, in the order in which they are met."""
+        return self.X.iloc[:, column].factorize()[0]
+
     def replace(self, rows, values, changed, givers):
         """Return rows with other values; columns that do not change keep their dtype."""
         frame = self.X.iloc[rows].copy()

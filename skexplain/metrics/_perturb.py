@@ -128,7 +128,7 @@ class Perturber:
         return draw_donors(rows, self.irrelevant, self._text, len(self.inputs), generator)
 
     def sources(self, rows, draw):
-        """Return the rows from which irrelevant features come: themselves if nothing changes.
+        """Return the rows from which irrelevant features come.
 
         Parameters
         ----------
@@ -139,14 +139,23 @@ class Perturber:
 
         Returns
         -------
-        ndarray of int of shape (m,)
+        sources : ndarray of int of shape (m,)
+            The row that gives to each row: the row itself if nothing changes.
+        exchanged : ndarray of bool of shape (m,)
+            Whether what either of both marks is exchanged, so that marked parts come and go.
         """
-        sources = [draw.marked_donors[rows[:0]]]
+        exchanged = [np.zeros(0, dtype=bool)]
         for part in self.inputs.chunks(rows):
-            _, applies = self._exchanged(part, draw)
-            applies = applies.flatten().numpy()
-            sources.append(np.where(applies, draw.donors[part], draw.marked_donors[part]))
-        return np.concatenate(sources)
+            exchanged.append(self._exchanged(part, draw)[1].flatten().numpy())
+        exchanged = np.concatenate(exchanged)
+        return np.where(exchanged, draw.donors[rows], draw.marked_donors[rows]), exchanged
+
+    def in_units(self, rows):
+        """Return rows as numbers, less the mean, in standard deviations; text as numbers, too."""
+        x = (self.inputs[rows] - self._mean.numpy()) / self._sd.numpy()
+        for column in self._text:
+            x[:, column] = self.inputs.codes(column)[rows]
+        return x
 
     def predict_perturbed(self, rows, generator):
         """Predict perturbed copies of rows.

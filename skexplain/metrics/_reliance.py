@@ -284,7 +284,7 @@ def _swap_flip_rate(perturber, n_repeats, generator):
     before, rates = perturber.predict(rows), []
     for _ in range(n_repeats):
         draw = perturber.draw(generator)
-        changes = perturber.sources(rows, draw) != rows
+        changes = perturber.sources(rows, draw)[0] != rows
         after = perturber.predict_perturbed(rows[changes], draw)
         rates.append(np.mean(after != before[changes]))
     return float(np.mean(rates))
