@@ -25,8 +25,10 @@ from ._audit_measures import (
     is_training_data,
     measure_erasure,
     measure_swap,
+    reads_tokens,
     unannotated_classes,
     what_marks_tell,
+    why_no_arithmetic,
 )
 from ._audit_report import AuditReport
 from ._audit_verdict import decide
@@ -122,6 +124,9 @@ def audit(
     show a lean: the verdict is "leans" where more than 0.10 of the predictions change beyond doubt,
     and go to what is predicted for the sample that gives.
 
+    Swaps exchange values and need no arithmetic: missing values, text, categories and tokens take
+    part.  Erasure and noise are left out, with a note, where marked features are no quantities.
+
     Where a class has samples, but none with a mask, a trap of the others is exchanged for a trap.
     A second measure then counts samples without a mask as samples that mark nothing, so that traps
     come to them, and go from the others.  Where the places of the marks tell the class, and no
@@ -170,15 +175,16 @@ def audit(
         chance=told.chance,
         flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
     )
-    if swap.changes_text:
-        notes.append("Erasure and noise are left out: marked columns hold no numbers.")
+    obstacle = why_no_arithmetic(estimator, swap)
+    if obstacle is not None:
+        notes.append(f"Erasure and noise are left out: {obstacle}.")
     else:
         measures["erasure"] = measure_erasure(swap.changed("erase"), y, predicted, seed)
         report.update(_under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed))
     for name, measured in measures.items():
         report.update(_numbers_of(name, measured))
     maps = None
-    if isinstance(estimator, BaseExplanationClassifier):
+    if isinstance(estimator, BaseExplanationClassifier) and not reads_tokens(estimator, swap):
         maps = saliency(estimator, X)
         report.update(_saliency_numbers(maps, swap, marks))
         if epsilon is not None:

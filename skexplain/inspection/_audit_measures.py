@@ -4,11 +4,12 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import Bunch
 
-from ..masks._statistics import measure_inputs
+from ..metrics._inputs import measure_finite
 from ._group_display import wilson_interval
 
 Z = 1.96
@@ -135,6 +136,35 @@ def what_marks_tell(swap, y, seed, values=True):
     return Bunch(accuracy=accuracy, chance=chance, tells=bool(low > chance))
 
 
+def reads_tokens(estimator, swap):
+    """Tell whether an estimator of this package looks integers up in a table of embeddings."""
+    module = getattr(getattr(estimator, "net_", None), "module_", None)
+    if module is None or swap.inputs.ndim != 2 or getattr(swap.inputs, "X", None) is None:
+        return False
+    kind = getattr(getattr(swap.inputs.X, "dtype", None), "kind", "f")
+    return kind in "iu" and any(isinstance(each, torch.nn.Embedding) for each in module.modules())
+
+
+def why_no_arithmetic(estimator, swap):
+    """Say why marked features cannot be set to their mean or given noise.
+
+    Returns
+    -------
+    str or None
+        None where they can.
+    """
+    if swap.changes_text:
+        return "marked columns hold no numbers"
+    if reads_tokens(estimator, swap):
+        return "numbers are tokens, which have no mean"
+    for change in ("erase", "gaussian"):
+        try:
+            swap.changed(change).predict_perturbed(swap.irrelevant[:1], np.random.default_rng(0))
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            return f"the model does not predict for changed numbers ({type(error).__name__})"
+    return None
+
+
 def is_training_data(estimator, swap):
     """Tell whether X has mean, spread and range of the data that an estimator was trained on.
 
@@ -143,7 +173,7 @@ def is_training_data(estimator, swap):
     kept = getattr(estimator, "input_statistics_", None)
     if kept is None or getattr(estimator, "input_shape_", None) != swap.inputs.shape[1:]:
         return False
-    given = measure_inputs(swap.inputs)
+    given = measure_finite(swap.inputs)
     names = ("mean", "sd", "lower", "upper")
     return all(
         np.allclose(getattr(kept, name), getattr(given, name), rtol=1e-6, atol=1e-9)

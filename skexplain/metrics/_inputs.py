@@ -1,5 +1,7 @@
 """Kinds of X: their rows as numbers, and changed numbers as rows that ``predict`` takes."""
 
+from numbers import Number
+
 import numpy as np
 import scipy.sparse
 
@@ -14,12 +16,12 @@ def read_inputs(X):
 
     Parameters
     ----------
-    X : array-like of shape (n, ...), sparse matrix or pandas DataFrame of shape (n, d)
-        Nothing is copied.
+    X : array-like of shape (n, ...), sparse matrix or DataFrame of shape (n, d)
+        Of pandas or polars.  Nothing is copied.
 
     Returns
     -------
-    ArrayInputs, SparseInputs or FrameInputs
+    ArrayInputs, MixedInputs, SparseInputs, FrameInputs or PolarsInputs
 
     Raises
     ------
@@ -32,11 +34,18 @@ def read_inputs(X):
         return SparseInputs(X)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return FrameInputs(X)
+    if type(X).__module__.split(".")[0] == "polars" and hasattr(X, "with_columns"):
+        if hasattr(X, "collect"):
+            raise TypeError("X must hold its rows, got a LazyFrame: pass X.collect().")
+        return PolarsInputs(X)
     if hasattr(X, "columns"):
         raise TypeError(
-            f"X must be an array, a sparse matrix or a pandas DataFrame, got {type(X)}: pass "
-            f"X.to_pandas() or X.to_numpy(), as the estimator was fitted."
+            f"X must be an array, a sparse matrix or a DataFrame of pandas or polars, got "
+            f"{type(X)}: pass X.to_pandas() or X.to_numpy(), as the estimator was fitted."
         )
+    X = np.asarray(X)
+    if X.ndim == 2 and (X.dtype.kind in "US" or (X.dtype == object and not _reads_as_numbers(X))):
+        return MixedInputs(X)
     return ArrayInputs(X)
 
 
@@ -106,6 +115,36 @@ class ArrayInputs:
         return _in_dtype(values, self.X.dtype)
 
 
+class MixedInputs(ArrayInputs):
+    """A dense table of objects or text; as numbers, a column that holds other things is zero."""
+
+    def __init__(self, X):
+        self.X = X
+        self.shape = X.shape
+        is_object = X.dtype == object
+        self.numeric = np.array([is_object and _all_numbers(column) for column in X.T], dtype=bool)
+
+    def __getitem__(self, rows):
+        part = self.X[rows]
+        values = np.zeros(part.shape)
+        values[:, self.numeric] = part[:, self.numeric].astype(np.float64)
+        return values
+
+    def codes(self, column):
+        """Number the different entries of a column."""
+        return np.unique(self.X[:, column].astype(str), return_inverse=True)[1]
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values, entries of columns that hold no numbers as they are."""
+        table = self.X[rows].copy()
+        for column in np.flatnonzero(changed):
+            if self.numeric[column]:
+                table[:, column] = _in_dtype(values[:, column], np.int64)
+            else:
+                table[:, column] = self.X[givers[column], column]
+        return table
+
+
 class SparseInputs(ArrayInputs):
     """A sparse X, dense in chunks only."""
 
@@ -160,6 +199,69 @@ class FrameInputs(ArrayInputs):
                 entries = self.X.iloc[givers[column], column].array
             frame.isetitem(column, entries)
         return frame
+
+
+class PolarsInputs(ArrayInputs):
+    """A polars DataFrame; as numbers, a column that holds other things is zero."""
+
+    def __init__(self, X):
+        self.X = X
+        self.shape = X.shape
+        self.feature_names = [str(name) for name in X.columns]
+        self.numeric = np.array(
+            [dtype.is_numeric() or str(dtype) == "Boolean" for dtype in X.dtypes], dtype=bool
+        )
+
+    def __getitem__(self, rows):
+        part = self.X[rows]
+        values = np.zeros(part.shape)
+        for column in np.flatnonzero(self.numeric):
+            entries = [np.nan if entry is None else entry for entry in part[:, int(column)]]
+            values[:, column] = np.array(entries, dtype=np.float64)
+        return values
+
+    def codes(self, column):
+        """Number the different entries of a column."""
+        return np.unique([str(entry) for entry in self.X[:, int(column)]], return_inverse=True)[1]
+
+    def take(self, rows):
+        """Return rows as they are."""
+        return self.X[rows]
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values; columns keep their dtype where it can hold them."""
+        part, columns = self.X[rows], []
+        for column in map(int, np.flatnonzero(changed)):
+            series = part[:, column]
+            if not self.numeric[column]:
+                columns.append(self.X[givers[column]][:, column])
+                continue
+            entries = values[:, column]
+            if not series.dtype.is_float():
+                # Whole numbers as such, what is missing as null.
+                present = ~np.isnan(entries)
+                whole = bool((entries[present] % 1 == 0).all())
+                kind = int if whole else float
+                entries = [kind(e) if ok else None for e, ok in zip(entries, present, strict=True)]
+                new = type(series)(series.name, entries, strict=False)
+                columns.append(new.cast(series.dtype) if whole else new)
+            else:
+                new = type(series)(series.name, entries).cast(series.dtype)
+                nulls_alone = (
+                    self.X[:, column].null_count() and not self.X[:, column].is_nan().any()
+                )
+                columns.append(new.fill_nan(None) if nulls_alone else new)
+        return part.with_columns(columns)
+
+
+def _all_numbers(values):
+    """Whether all entries are numbers as they are: no text that reads so, and none missing."""
+    return all(isinstance(entry, Number) and not isinstance(entry, bool) for entry in values)
+
+
+def _reads_as_numbers(X):
+    """Whether an array of objects holds numbers, True and False, or what is missing alone."""
+    return all(entry is None or isinstance(entry, (Number, np.bool_)) for entry in X.flat)
 
 
 def _in_column(values, dtype):

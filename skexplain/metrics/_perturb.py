@@ -267,7 +267,8 @@ class Perturber:
             degrees = np.broadcast_to(degrees, len(self.inputs))
             if not degrees.any():
                 continue
-            name = self.inputs.feature_names[column]
+            names = self.inputs.feature_names
+            name = int(column) if names is None else names[column]
             if self.perturbation != "swap" or np.any(degrees % 1):
                 raise ValueError(
                     f"X must hold numbers where the mask says to change it, but column {name!r} "

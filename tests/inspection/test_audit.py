@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
 from _estimators import quick
 from _linear import fixed_linear
 from matplotlib import pyplot
@@ -459,6 +460,73 @@ def test_a_model_of_any_library_is_audited():
     X, y, mask = leak()
     expected = audit(ColumnReader(1), X, y, mask, random_state=0)
     assert audit(Other(), X, y, mask, random_state=0).numbers() == expected.numbers()
+
+
+def test_missing_values_are_audited(tmp_path):
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=400)
+    X = pd.DataFrame({"age": rng.normal(size=400) + y, "lab": rng.normal(size=400)})
+    X.loc[y == 1, "lab"] = np.nan  # that it is missing tells the label
+    model = HistGradientBoostingClassifier(random_state=0).fit(X[:200], y[:200])
+    report = audit(model, X[200:], y[200:], [[0, 1]], random_state=0)
+    assert report.verdict == "leans"
+    assert report.accuracy_of_marks == 1
+    assert "accuracy_noise_on_irrelevant" in report
+    report.to_html(tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("kind", ["objects", "polars"])
+def test_tables_of_any_kind_are_audited(kind, tmp_path):
+    y = np.arange(60) % 2
+    sites = np.where(y, "north", "south")
+    if kind == "polars":
+        pl = pytest.importorskip("polars")
+        X = pl.DataFrame({"age": np.arange(60.0), "site": sites})
+        read = lambda X: X["site"].to_numpy()  # noqa: E731
+    else:
+        X = np.array([[float(age), site] for age, site in enumerate(sites)], dtype=object)
+        read = lambda X: X[:, 1]  # noqa: E731
+    model = type("Site", (), {"predict": lambda self, X: (read(X) == "north").astype(int)})()
+    report = audit(model, X, y, [[0, 1]], random_state=0)
+    assert report.verdict == "leans"
+    assert report.accuracy_of_marks == 1
+    assert any("left out: marked columns hold no numbers" in note for note in report.notes)
+    report.to_html(tmp_path / "report.html")
+
+
+class FirstToken(torch.nn.Module):
+    """Sums what it looks up for each position."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(50, 2)
+
+    def forward(self, X):
+        return self.embedding(X.long()).sum(dim=1)
+
+
+def test_tokens_are_swapped_and_nothing_else():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    X = rng.integers(2, 50, size=(200, 6))
+    X[:, 0] = y
+    clf = ERMClassifier(FirstToken, max_epochs=40, lr=0.05, random_state=0).fit(X[:100], y[:100])
+    report = audit(clf, X[100:], y[100:], [[1, 0, 0, 0, 0, 0]], random_state=0)
+    assert report.verdict == "leans"
+    assert not {"flips_by_erasure", "noise", "irrelevant_saliency_mass"} & set(report)
+    assert any("numbers are tokens" in note for note in report.notes)
+
+
+def test_what_a_model_does_not_predict_for_is_left_out():
+    X, y, mask = leak()
+    table = {0.0: 0, 1.0: 1}
+    lookup = type("Lookup", (), {"predict": lambda _, X: np.array([table[x] for x in X[:, 1]])})()
+    report = audit(lookup, X, y, mask, random_state=0)
+    assert report.verdict == "leans"
+    assert any("does not predict for changed numbers (KeyError)" in note for note in report.notes)
 
 
 # -- pages ---------------------------------------------------------------------------------------
