@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -258,14 +258,33 @@ def test_seeds_decide(metric):
     assert len({measure(metric, None) for _ in range(10)}) > 1
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_what_is_no_classifier_is_refused(metric):
+def test_regressors_are_scored_by_r2():
+    """A regressor of the irrelevant column of two rows gets each other's target."""
+    X, y = np.array([[0.0], [2.0], [5.0]]), [0.0, 2.0, 5.0]
+    reader = LinearRegression().fit(X, y)
+    mask = [[1], [1], [0]]
+    expected = r2_score(y, [2, 0, 5])
+    assert accuracy_after_swap(reader, X, y, mask) == pytest.approx(expected)
+    assert accuracy_under_noise(reader, X, y, mask, 0) == pytest.approx(1)
     X, y, mask = both_tell()
-    regressor = LinearRegression().fit(X, y)
+    honest = LinearRegression().fit(X * [1, 0], y)
+    assert accuracy_after_swap(honest, X, y, mask) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_does_not_predict_is_refused(metric):
+    X, y, mask = both_tell()
     args = (X, mask) if metric is nuisance_flip_rate else (X, y, mask)
     kwargs = {"scale": 1} if metric is accuracy_under_noise else {}
-    with pytest.raises(TypeError, match="must be a fitted classifier, got LinearRegression"):
-        metric(regressor, *args, **kwargs)
+    with pytest.raises(TypeError, match="must be a fitted classifier, got StandardScaler"):
+        metric(StandardScaler().fit(X), *args, **kwargs)
+
+
+def test_flips_are_of_classes():
+    X, y, mask = both_tell()
+    regressor = LinearRegression().fit(X, y)
+    with pytest.raises(TypeError, match="of a regressor compare accuracy_after_swap, which is R2"):
+        nuisance_flip_rate(regressor, X, mask)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +396,7 @@ def test_models_of_any_library_with_predict():
         assert metric(SecondAbove(), X, *labels, mask, **told) == metric(
             ours, X, *labels, mask, **told
         )
-    for other in ({}, LinearRegression(), StandardScaler(), None):
+    for other in ({}, StandardScaler(), None):
         with pytest.raises(TypeError, match="estimator must be a fitted classifier, got "):
             accuracy_after_swap(other, X, y, mask)
     tables = type("Tables", (), {"predict": lambda self, X: np.asarray(X)[:, :1]})()
