@@ -18,8 +18,9 @@ _N_EXAMPLES = 4
 def describe_provenance(estimator, swap, n_repeats, seed):
     """Say what was audited, with what, and when."""
     shape = " x ".join(map(str, swap.inputs.shape[1:]))
+    unit = " columns" if swap.inputs.ndim == 2 else ""
     return {
-        "data": f"{len(swap.inputs)} samples of {shape}, {len(swap.annotated)} with a mask",
+        "data": f"{len(swap.inputs)} samples of {shape}{unit}, {len(swap.annotated)} with a mask",
         "model": f"{type(estimator).__module__.split('.')[0]}, {type(estimator).__name__}",
         "parameters": _describe_parameters(estimator),
         "audit": f"{n_repeats} swaps, seed {seed}",

@@ -88,6 +88,7 @@ _CHANGES = {
     "swap_among_all": "marked parts are swapped among all samples",
     "erasure": "marked parts are erased",
 }
+_BY_COLUMN = "Share of predictions that change when one column alone is swapped"
 _STYLE = """\
 .skexplain-audit { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 0 auto;
   color: #1a1a1a; background: #fff; padding: 1rem; }
@@ -107,7 +108,8 @@ _STYLE = """\
 .skexplain-audit table { border-collapse: collapse; margin: .6rem 0; font-size: .9rem; }
 .skexplain-audit td { text-align: left; padding: .2rem .9rem .2rem 0;
   border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere; }
-.skexplain-audit td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.skexplain-audit td.number { text-align: right; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
 .skexplain-audit td.meaning, .skexplain-audit td.name { color: #555; }
 .skexplain-audit td.name { white-space: nowrap; }
 .skexplain-audit details { margin: 1.4rem 0; }
@@ -222,7 +224,7 @@ class AuditReport(Bunch):
         """
         drawn = {
             self._caption(): draw_examples(self.examples),
-            "Flip rate of each irrelevant column, swapped alone": draw_features(self),
+            _BY_COLUMN: draw_features(self),
             "Accuracy under noise on the irrelevant features": draw_noise(self),
             "Accuracy by group": draw_groups(self),
         }
@@ -252,6 +254,8 @@ class AuditReport(Bunch):
         return self._body(figures)
 
     def _caption(self):
+        if self.examples is not None and self.examples.shown.kind != "image":
+            return "Samples, and where the gradient lies"
         change = "erasure" if self.decided_by == "erasure" else "the swap"
         return f"Samples before and after {change}"
 
@@ -259,7 +263,7 @@ class AuditReport(Bunch):
         answer, color = _ANSWERS[self.verdict]
         notes = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in self.notes)
         shown = dict(map(_picture, figures.items()))
-        first = shown.pop(self._caption(), "")
+        first = shown.pop(_BY_COLUMN, "") + shown.pop(self._caption(), "")
         rows = "\n".join(
             f'<tr><td>{label}</td><td class="number">{_format(self[name])}</td>'
             f'<td class="meaning">{meaning}</td></tr>'

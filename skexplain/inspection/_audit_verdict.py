@@ -49,9 +49,7 @@ def _judge_swap(done, m, tells):
     led = m[f"{pull}_interval"][0] > (0 if tells else TOLERATED_FLIPS)
     misled = m[f"{pull}_interval"][1] > 0
     leads = "the class of that sample" if tells else "what it predicts for that sample"
-    follow = (
-        f"predictions go to {leads} more often than by chance, by {_percent(m[pull])} of the cases"
-    )
+    follow = f"in {_percent(m[pull])} more cases than by chance predictions go to {leads}"
     change = f"{_percent(m.flips)} of the predictions change"
     fall = f"accuracy goes from {m.before:.2f} to {m.after:.2f}"
     if tells and low > TOLERATED_LOSS and led:

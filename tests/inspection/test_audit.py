@@ -413,7 +413,7 @@ def test_sparse_words_with_their_documents(tmp_path):
     dense = X.toarray()
     clf = quick(ERMClassifier).fit(dense, y)
     report = audit(clf, dense, y, mask, feature_names=words, documents=documents, random_state=0)
-    figure = report.figures()["Samples before and after the swap"]
+    figure = report.figures()["Samples, and where the gradient lies"]
     drawn = {text.get_text() for ax in figure.axes for text in ax.texts}
     assert {"church", "lord"} <= drawn
     pd = pytest.importorskip("pandas")
