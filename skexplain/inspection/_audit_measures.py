@@ -240,22 +240,28 @@ def _pull(name, before, after, given, changes):
 
 def _marked_features(swap, rows, values):
     """Return degrees, and values times degrees, of few enough columns, shape (rows, k)."""
+    columns = _most_marked_columns(swap, rows) if swap.inputs.ndim == 2 else slice(None)
     parts = []
     for part in swap.inputs.chunks(rows):
         a, _ = swap.masks.degrees_of(part)
-        a = a.expand(len(part), *a.shape[1:]).numpy()
+        a = a.expand(len(part), *a.shape[1:]).numpy()[:, columns]
         features = [a]
         if values:
             x = np.nan_to_num(swap.in_units(part), nan=-9.0, posinf=9.0, neginf=-9.0)
-            features.append(a * x)
+            features.append(a * x[:, columns])
         parts.append(np.concatenate([_pool(each) for each in features], axis=1))
     features = np.concatenate(parts)
     varies = features.max(axis=0) > features.min(axis=0)
-    features = features[:, varies] if varies.any() else features[:, :1]
-    if features.shape[1] > _MAX_COLUMNS:
-        most = np.argsort(-np.abs(features).sum(axis=0), kind="stable")[:_MAX_COLUMNS]
-        features = features[:, np.sort(most)]
-    return features
+    return features[:, varies] if varies.any() else features[:, :1]
+
+
+def _most_marked_columns(swap, rows):
+    """Return the columns of a table that are marked, the most marked ones if these are many."""
+    total = np.zeros(swap.inputs.shape[1])
+    for part in swap.inputs.chunks(rows):
+        total += swap.masks.degrees_of(part)[0].sum(dim=0).numpy()
+    most = np.argsort(-total, kind="stable")[:_MAX_COLUMNS]
+    return np.sort(most[total[most] > 0])
 
 
 def _pool(values):
