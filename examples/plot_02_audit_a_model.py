@@ -25,8 +25,9 @@ forest = RandomForestClassifier(random_state=0).fit(X_train, y_train)
 print(f"accuracy on held-out rows: {forest.score(X_held_out, y_held_out):.2f}")
 
 # %%
-# The audit gives each row the irrelevant features of another row, or erases them, and counts the
-# predictions that change. In a notebook the report shows itself, with pictures;
+# The audit gives each row the irrelevant features of another row, or erases them, and looks at the
+# predictions that change: do they go to the class of the other row? The report begins with the
+# answer and its reason. In a notebook it shows itself, with pictures;
 # ``report.to_html("audit.html")`` writes it to a file.
 report = audit(forest, X_held_out, y_held_out, mask, random_state=0)
 print(report)

@@ -67,10 +67,13 @@ def test_audit_prints_and_writes_the_library_s_report(table, capsys):
     with open(numbers, encoding="utf-8") as file:
         written = {row["name"]: row["value"] for row in csv.DictReader(file)}
     assert written.pop("verdict") == "leans"
+    assert written.pop("reason") == expected.reason
     assert {name: float(value) for name, value in written.items()} == expected.numbers()
     page = html.read_text(encoding="utf-8")
     assert "It leans on what it must not." in page
     assert "data:image/png;base64," in page
+    assert "data.npz: 80 samples" in page
+    assert "model.joblib: sklearn, DecisionTreeClassifier" in page
 
 
 def test_audit_reads_pickles_names_of_data_sets_and_masks_in_files(table, capsys):

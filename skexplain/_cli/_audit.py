@@ -16,9 +16,10 @@ _LEANS = 3
 SUMMARY = "report whether a model leans on what must not matter"
 
 DESCRIPTION = """\
-Report whether a fitted classifier leans on features that must not matter: each row is given the
-irrelevant features of another row, and predictions that change were owed to them. Take rows that
-the model was not trained on. Any classifier of scikit-learn can be audited.
+Report whether a fitted classifier leans on features that must not matter: each sample is given
+what another one marks, or loses its own, and predictions that change were owed to it. Take samples
+that the model was not trained on: what it knows by heart hides a lean. Any classifier of
+scikit-learn can be audited.
 
 MODEL is a fitted estimator, saved with joblib.dump or pickle. To load it runs code that is in the
 file: open your own files only.
@@ -87,10 +88,12 @@ def audit(arguments):
         feature_names=data.feature_names,
         random_state=arguments.seed,
     )
+    report.provenance["data"] = f"{Path(arguments.data).name}: {report.provenance['data']}"
+    report.provenance["model"] = f"{Path(arguments.model).name}: {report.provenance['model']}"
     # The numbers first: a file that cannot be written must not cost them.
     print(report)
     if arguments.csv:
-        numbers = {"verdict": report.verdict, **report.numbers()}
+        numbers = {"verdict": report.verdict, "reason": report.reason, **report.numbers()}
         rows = [{"name": name, "value": value} for name, value in numbers.items()]
         write_csv(rows, arguments.csv)
     if arguments.output:

@@ -1,7 +1,5 @@
 """One report that answers whether a model leans on what it must not."""
 
-from dataclasses import replace
-
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -21,20 +19,28 @@ from ..metrics import (
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
 from ..metrics._perturb import Perturber, mask_marks_of
 from ..metrics._reliance import check_classifier
+from ._audit_context import describe_provenance, pick_examples
+from ._audit_measures import (
+    among_all,
+    is_training_data,
+    measure_erasure,
+    measure_swap,
+    reads_tokens,
+    unannotated_classes,
+    what_marks_tell,
+    why_no_arithmetic,
+)
 from ._audit_report import AuditReport
+from ._audit_verdict import decide
 from ._certificates import certified_accuracy
 from ._curve_display import accuracy_curve
-from ._drawing import check_length, list_documents, shown_rows
-from ._group_display import group_counts, wilson_interval
+from ._drawing import check_length, list_documents
+from ._group_display import group_counts
 from ._saliency import saliency
 
-# What counts as leaning: a loss of accuracy, or a share of predictions that flip, that is beyond
-# doubt larger than this.
-_TOLERATED_LOSS, _TOLERATED_FLIPS = 0.05, 0.10
-_Z = 1.96
-_N_EXAMPLES = 4
 _NOISE = np.array([0, 0.5, 1, 2, 3])  # standard deviations
 _MAX_FEATURES = 20  # irrelevant columns that are swapped one by one
+_KNOWN_BY_HEART = 0.995
 
 
 def audit(
@@ -53,18 +59,18 @@ def audit(
 ):
     """Report whether a classifier leans on features that must not matter.
 
-    There are two tests.  Each row is given the irrelevant features of another row (a swap), or has
-    them set to the mean of its other features (erasure: it tells of a trap that looks alike
-    wherever it is, such as a white ruler); predictions that change were owed to them.  Unlike
-    accuracy on held-out rows this tells even where the shortcut holds in all data at hand, and it
-    needs no gradients, so that any classifier can be audited.
+    Each sample is given what another sample marks, or loses what it marks itself (a swap), or has
+    it set to the mean of its other features (erasure); predictions that change were owed to it.
+    Unlike accuracy on held-out samples this tells even where the shortcut holds in all data at
+    hand, and it needs no gradients, so that any classifier can be audited.
 
     Parameters
     ----------
     estimator : fitted classifier
         Of this package, or of any other with ``predict``; then without what needs gradients.
     X : array-like, sparse matrix or DataFrame of shape (n, ...)
-        Inputs, best rows that were not trained on.
+        Inputs that the estimator was not trained on: samples that it knows by heart do not show
+        what it leans on elsewhere.
     y : array-like of shape (n,)
         Class labels.
     mask : array-like, list of (array-like or None) or DataFrame
@@ -106,11 +112,26 @@ def audit(
 
     Notes
     -----
-    The verdict is "leans" where the accuracy lost by a swap or by erasure is more than 0.05 beyond
-    doubt (its lower 95 % bound, rows paired), or the share of flipped predictions more than 0.10;
-    "does not lean" where all upper bounds are below; and "unclear" in between: more annotated rows
-    decide.  Only rows that have a mask are put to the test: that a ruler would turn a row without
-    one is seen only if the place of the ruler is masked there, too.
+    The verdict is "leans" where a swap costs more than 0.05 of the accuracy beyond doubt (the lower
+    bound of a 95 % interval, samples paired) and predictions go to the class of the sample that
+    gives more often than by chance; "does not lean" where the upper bound of the loss is below
+    0.05; and "unclear" in between: more annotated samples decide.  A model that is merely disturbed
+    by what is marked, for instance because it has never seen it, changes predictions without a
+    direction, and is not said to lean.
+
+    Whether what is marked tells the label in these data is asked of a random forest that is shown
+    nothing else.  Where it does not, as in data in which the shortcut is random, accuracy cannot
+    show a lean: the verdict is "leans" where more than 0.10 of the predictions change beyond doubt,
+    and go to what is predicted for the sample that gives.
+
+    Swaps exchange values and need no arithmetic: missing values, text, categories and tokens take
+    part.  Erasure and noise are left out, with a note, where marked features are no quantities.
+
+    Where a class has samples, but none with a mask, a trap of the others is exchanged for a trap.
+    A second measure then counts samples without a mask as samples that mark nothing, so that traps
+    come to them, and go from the others.  Where the places of the marks tell the class, and no
+    swap can change them, because two places cover more than half of a sample or because marks say
+    what is relevant, the loss by erasure decides, too.
 
     Examples
     --------
@@ -118,10 +139,9 @@ def audit(
     >>> from skexplain.datasets import make_decoy_digits
     >>> from skexplain.inspection import audit
     >>> digits = make_decoy_digits("half", flatten=True, random_state=0)
-    >>> clf = RandomForestClassifier(20, random_state=0).fit(digits.data, digits.target)
-    >>> report = audit(
-    ...     clf, digits.data_test, digits.target_test, digits.mask_test, random_state=0
-    ... )
+    >>> X, y, mask = digits.data, digits.target, digits.mask
+    >>> clf = RandomForestClassifier(20, random_state=0).fit(X[::2], y[::2])
+    >>> report = audit(clf, X[1::2], y[1::2], mask[1::2], random_state=0)  # not trained on
     >>> report.verdict
     'leans'
     """
@@ -135,23 +155,36 @@ def audit(
     documents = None if documents is None else list_documents(documents, len(y))
     predicted = swap.predict(np.arange(len(y)))
     right = check_correct(y, predicted, BESIDE_ESTIMATOR)
-    swaps = _predict_perturbed(swap, n_repeats, seed)
+    widest, notes = swap, []
+    measures = {"swap": measure_swap(swap, y, predicted, n_repeats, seed)}
+    missing = unannotated_classes(swap, y)
+    if missing:
+        widest = among_all(swap)
+        measures["swap_among_all"] = measure_swap(widest, y, predicted, n_repeats, seed)
+        notes.append(_describe_missing(missing, measures["swap_among_all"]))
+    told = what_marks_tell(widest, y, seed)
+    crosses = list(measures.values())[-1].crossing >= 0.5
+    erasure_counts = not crosses and what_marks_tell(widest, y, seed, values=False).tells
 
     report = AuditReport(
         estimator=type(estimator).__name__,
         **_coverage(swap),
         accuracy=float(np.mean(right)),
         accuracy_annotated=float(np.mean(right[swap.annotated])),
-        **_compare("swap", swap, y, predicted, swaps),
+        accuracy_of_marks=told.accuracy,
+        chance=told.chance,
         flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
     )
-    if not swap.changes_text:
-        erase = swap.changed("erase")
-        erased = _predict_perturbed(erase, 1, seed)
-        report.update(_compare("erasure", erase, y, predicted, erased))
+    obstacle = why_no_arithmetic(estimator, swap)
+    if obstacle is not None:
+        notes.append(f"Erasure and noise are left out: {obstacle}.")
+    else:
+        measures["erasure"] = measure_erasure(swap.changed("erase"), y, predicted, seed)
         report.update(_under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed))
+    for name, measured in measures.items():
+        report.update(_numbers_of(name, measured))
     maps = None
-    if isinstance(estimator, BaseExplanationClassifier):
+    if isinstance(estimator, BaseExplanationClassifier) and not reads_tokens(estimator, swap):
         maps = saliency(estimator, X)
         report.update(_saliency_numbers(maps, swap, marks))
         if epsilon is not None:
@@ -160,16 +193,69 @@ def audit(
             )
     if group_labels is not None:
         report.update(_by_group(y, predicted, group_labels))
-    report.examples = _examples(swap, y, predicted, swaps, maps, names, documents, seed)
-    report.verdict = _verdict(report)
+
+    verdict, decided_by, reason = decide(measures, told.tells, erasure_counts=erasure_counts)
+    report.trained_on = is_training_data(estimator, swap)
+    if report.trained_on and verdict == "does not lean":
+        verdict = "unclear"
+        reason = (
+            "These are the samples that the model was trained on: it may know their labels by "
+            "heart, whatever is marked. Audit samples that it has not seen. " + reason
+        )
+    elif report.trained_on:
+        notes.append(
+            "These are the samples that the model was trained on; on others it may lean more."
+        )
+    elif report.accuracy_annotated >= _KNOWN_BY_HEART:
+        notes.append(
+            f"The accuracy on these samples is {report.accuracy_annotated:.3f}. If the model was "
+            f"trained on them, it may know them by heart and lean more on others: audit samples "
+            f"that it has not seen."
+        )
+    report.update(verdict=verdict, decided_by=decided_by, reason=reason, notes=notes)
+    report.deciding = _key_figures(measures[decided_by])
+    report.provenance = describe_provenance(estimator, swap, n_repeats, seed)
+    report.examples = pick_examples(measures[decided_by], y, predicted, maps, names, documents)
     return report
 
 
-def _predict_perturbed(perturber, n_repeats, seed):
-    """Predict the annotated rows after each of some changes, shape (n_repeats, n_annotated)."""
-    generators = np.random.default_rng(seed).spawn(n_repeats)
-    rows = perturber.annotated
-    return np.stack([perturber.predict_perturbed(rows, each) for each in generators])
+def _describe_missing(classes, measured):
+    """Say of which classes hardly any sample has a mask, and what was done about it."""
+    listed = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
+    text = f"Of class {listed} few samples or none have a mask. "
+    if measured.crossing < 0.5:
+        return (
+            f"{text}What others mark cannot be given to it, since it would cover most of a sample "
+            f"or since marks say what is relevant, so that erasure decides. Annotate such samples."
+        )
+    return (
+        f"{text}Samples without a mask were taken for samples in which nothing is to be marked: "
+        f"they were given the marked parts of others, and others lost theirs."
+    )
+
+
+def _numbers_of(name, measured):
+    """Name the numbers of one measure as the report does."""
+    return {
+        f"accuracy_after_{name}": measured.accuracy,
+        f"lost_by_{name}": measured.lost,
+        f"lost_by_{name}_se": measured.lost_se,
+        f"lost_by_{name}_interval": measured.lost_interval,
+        f"flips_by_{name}": measured.flips,
+        f"flips_by_{name}_interval": measured.flips_interval,
+    } | (
+        {
+            f"toward_donor_by_{name}": measured.toward,
+            f"toward_donor_by_{name}_interval": measured.toward_interval,
+        }
+        if "toward" in measured
+        else {}
+    )
+
+
+def _key_figures(measured):
+    keys = ("n_rows", "before", "after", "lost", "lost_interval", "flips", "flips_interval")
+    return Bunch(**{key: measured[key] for key in keys})
 
 
 def _coverage(swap):
@@ -182,23 +268,6 @@ def _coverage(swap):
         "n_annotated": len(swap.annotated),
         "n_irrelevant": len(rows),
         "irrelevant_share": float(share),
-    }
-
-
-def _compare(change, perturber, y, predicted, changed):
-    """Hold predictions after a change against those before."""
-    rows = perturber.annotated
-    before, after = predicted[rows] == y[rows], changed == y[rows]
-    lost = before - after.mean(axis=0)
-    changeable = np.isin(rows, perturber.irrelevant)
-    flips = (changed != predicted[rows])[:, changeable].mean()
-    low, high = wilson_interval(flips, changeable.sum())
-    return {
-        f"accuracy_after_{change}": float(after.mean()),
-        f"lost_by_{change}": float(lost.mean()),
-        f"lost_by_{change}_se": float(lost.std(ddof=1) / np.sqrt(len(lost))),
-        f"flips_by_{change}": float(flips),
-        f"flips_by_{change}_interval": (float(low), float(high)),
     }
 
 
@@ -272,60 +341,3 @@ def _by_group(y, predicted, group_labels):
         "group_accuracies": group_accuracies(y, predicted, group_labels),
         "group_counts": group_counts(group_labels),
     }
-
-
-def _examples(swap, y, predicted, swaps, maps, names, documents, seed):
-    """Pick rows to show, those that flip first, with what the pictures need of them.
-
-    None where rows have more axes than a picture.
-    """
-    if swap.inputs.ndim > 4:
-        return None
-    rows = swap.irrelevant
-    after = swaps[0][np.isin(swap.annotated, rows)]
-    flips, stays = rows[after != predicted[rows]], rows[after == predicted[rows]]
-    chosen = _spread(flips, _N_EXAMPLES)
-    chosen = np.concatenate([chosen, _spread(stays, _N_EXAMPLES - len(chosen))])
-    degrees, known = swap.masks.degrees_of(chosen)
-    degrees = degrees.numpy() if known is None else np.where(known, degrees, np.nan)
-    shown = shown_rows(
-        swap.inputs[chosen],
-        degrees,
-        rows=range(len(chosen)),
-        feature_names=names,
-        documents=None if documents is None else [documents[row] for row in chosen],
-    )
-    # The first of the swaps, drawn again.
-    (generator,) = np.random.default_rng(seed).spawn(1)
-    is_image = shown.kind == "image"
-    return Bunch(
-        shown=replace(shown, index=chosen, limits=swap.limits),
-        swapped=np.concatenate(list(swap.perturbed(chosen, generator))) if is_image else None,
-        saliency=None if maps is None else maps[chosen],
-        y=y[chosen],
-        predicted=predicted[chosen],
-        predicted_swapped=swaps[0][np.searchsorted(swap.annotated, chosen)],
-    )
-
-
-def _spread(rows, number):
-    """Take a number of rows at even distances, so that they are not all of one class."""
-    places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
-    return rows[np.round(places).astype(int)]
-
-
-def _verdict(report):
-    verdicts = {_verdict_on(report, change) for change in ("swap", "erasure")}
-    return next(each for each in ("leans", "unclear", "does not lean") if each in verdicts)
-
-
-def _verdict_on(report, change):
-    if f"lost_by_{change}" not in report:
-        return "does not lean"
-    lost, margin = report[f"lost_by_{change}"], _Z * report[f"lost_by_{change}_se"]
-    low, high = report[f"flips_by_{change}_interval"]
-    if lost - margin > _TOLERATED_LOSS or low > _TOLERATED_FLIPS:
-        return "leans"
-    if lost + margin < _TOLERATED_LOSS and high < _TOLERATED_FLIPS:
-        return "does not lean"
-    return "unclear"

@@ -18,13 +18,13 @@ from ._saliency_display import SaliencyDisplay
 
 
 def draw_examples(examples):
-    """Draw images before and after the swap, or the saliency of rows of a table or of texts.
+    """Draw images before and after the change, or the saliency of samples of a table or of texts.
 
     Parameters
     ----------
     examples : Bunch or None
-        With `shown` (ShownRows), `swapped`, `saliency` (or None), `y`, `predicted`,
-        `predicted_swapped`.
+        With `shown` (ShownRows), `change` ("swapped" or "erased"), `original`, `changed`,
+        `saliency` (or None), `y`, `predicted`, `predicted_changed`.
     """
     if examples is None:
         return None
@@ -41,12 +41,12 @@ def _draw_images(examples):
     figure, axes = panel_axes(None, len(shown.index), n_columns, (2.3, 2.4))
     for row, panels in enumerate(axes):
         draw_image(panels[0], shown.values[row], shown.limits)
-        draw_image(panels[1], examples.swapped[row], shown.limits)
-        panels[0].set_ylabel(f"row {shown.index[row]}", fontsize=9)
-        before, after = examples.predicted[row], examples.predicted_swapped[row]
+        draw_image(panels[1], examples.changed[row], shown.limits)
+        panels[0].set_ylabel(f"sample {shown.index[row]}", fontsize=9)
+        before, after = examples.predicted[row], examples.predicted_changed[row]
         panels[0].set_title(f"is {examples.y[row]}, predicted {before}", fontsize=9)
-        mark = " (flips)" if before != after else ""
-        panels[1].set_title(f"swapped: {after}{mark}", fontsize=9)
+        color = VERMILION if before != after else "black"
+        panels[1].set_title(f"{examples.change}: {after}", fontsize=9, color=color)
         if maps is not None:
             values = maps[row].sum(axis=0) if maps[row].ndim == 3 else maps[row]
             low, high = signed_limits(values)
@@ -56,6 +56,10 @@ def _draw_images(examples):
         degrees = shown.flat_irrelevance(row)
         for panel in panels:
             draw_outline(panel, np.nan_to_num(degrees) > 0)
+        # What came from another sample, at a place that this one does not mark.
+        moved = np.asarray(examples.changed[row]) != np.asarray(examples.original[row])
+        moved = moved.any(axis=0) if moved.ndim == 3 else moved
+        draw_outline(panels[1], moved & ~(np.nan_to_num(degrees) > 0))
     return figure
 
 

@@ -1,6 +1,7 @@
 """What an audit found: numbers, and pages and pictures made of them."""
 
 import html
+import textwrap
 from pathlib import Path
 
 from sklearn.utils import Bunch
@@ -10,24 +11,51 @@ from ._html import data_url, html_page
 
 # Name, label and meaning of each number, in the order in which they are shown.
 _NUMBERS = {
-    "n_rows": ("rows", "rows of X"),
-    "n_annotated": ("annotated rows", "rows with a mask; what follows the accuracy is of these"),
-    "irrelevant_share": ("irrelevant share", "share of the features of a row that is irrelevant"),
-    "accuracy": ("accuracy", "of all rows as they are"),
-    "accuracy_annotated": ("accuracy, annotated", "of the annotated rows as they are"),
+    "n_rows": ("samples", "in X"),
+    "n_annotated": (
+        "annotated samples",
+        "samples with a mask; what follows the accuracy is of these",
+    ),
+    "irrelevant_share": (
+        "irrelevant share",
+        "share of the features of a sample that is irrelevant",
+    ),
+    "accuracy": ("accuracy", "of all samples as they are"),
+    "accuracy_annotated": ("accuracy, annotated", "of the annotated samples as they are"),
+    "accuracy_of_marks": (
+        "accuracy of the marked part",
+        "of a random forest that sees nothing but what is marked",
+    ),
+    "chance": ("chance", "share of the most frequent class"),
     "accuracy_after_swap": (
         "accuracy after a swap",
-        "each row with the irrelevant features of another row",
+        "each annotated sample with the marked part of another, or without its own",
     ),
-    "lost_by_swap": ("lost by the swap", "the difference; 0 is right"),
-    "lost_by_swap_se": ("… its standard error", "rows paired"),
+    "lost_by_swap": ("lost by the swap", "of the samples that change; 0 is right"),
+    "lost_by_swap_se": ("… its standard error", "samples paired"),
     "flips_by_swap": ("flips by the swap", "share of predictions that change; 0 is right"),
+    "toward_donor_by_swap": (
+        "toward the other's class",
+        "how much more often than by chance a prediction goes to the class of the sample that "
+        "gives; 0 is right",
+    ),
+    "accuracy_after_swap_among_all": (
+        "accuracy after a swap among all",
+        "samples without a mask count as samples that mark nothing",
+    ),
+    "lost_by_swap_among_all": ("lost by it", "of the samples that change; 0 is right"),
+    "lost_by_swap_among_all_se": ("… its standard error", "samples paired"),
+    "flips_by_swap_among_all": ("flips by it", "share of predictions that change; 0 is right"),
+    "toward_donor_by_swap_among_all": (
+        "toward the other's class",
+        "as above",
+    ),
     "accuracy_after_erasure": (
         "accuracy after erasure",
         "irrelevant features set to the mean of the others (a table: of the column)",
     ),
-    "lost_by_erasure": ("lost by erasure", "the difference; 0 is right"),
-    "lost_by_erasure_se": ("… its standard error", "rows paired"),
+    "lost_by_erasure": ("lost by erasure", "of the samples that change; 0 is right"),
+    "lost_by_erasure_se": ("… its standard error", "samples paired"),
     "flips_by_erasure": ("flips by erasure", "share of predictions that change; 0 is right"),
     "accuracy_noise_on_irrelevant": (
         "accuracy, noise on irrelevant features",
@@ -53,19 +81,39 @@ _NUMBERS = {
 _ANSWERS = {
     "leans": ("It leans on what it must not.", "#D55E00"),
     "does not lean": ("No sign that it leans on what it must not.", "#0072B2"),
-    "unclear": ("Unclear: too few annotated rows to tell.", "#767676"),
+    "unclear": ("Unclear: these samples do not tell.", "#767676"),
 }
+_CHANGES = {
+    "swap": "marked parts are swapped",
+    "swap_among_all": "marked parts are swapped among all samples",
+    "erasure": "marked parts are erased",
+}
+_BY_COLUMN = "Share of predictions that change when one column alone is swapped"
 _STYLE = """\
-.skexplain-audit { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; color: #1a1a1a;
-  background: #fff; padding: 1rem; }
-.skexplain-audit h1 { font-size: 1.3rem; margin: 0 0 .4rem; }
-.skexplain-audit h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
-.skexplain-audit .verdict { border-left: .4rem solid; padding: .3rem .8rem; font-weight: 600; }
-.skexplain-audit table { border-collapse: collapse; margin: 1rem 0; }
-.skexplain-audit td, .skexplain-audit th { text-align: left; padding: .2rem .9rem .2rem 0;
-  border-bottom: 1px solid #ddd; vertical-align: top; }
-.skexplain-audit td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.skexplain-audit td.meaning { color: #555; }
+.skexplain-audit { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 0 auto;
+  color: #1a1a1a; background: #fff; padding: 1rem; }
+.skexplain-audit h1 { font-size: 1rem; font-weight: 600; color: #555; margin: 0 0 .6rem; }
+.skexplain-audit h2 { font-size: 1.1rem; margin: 1.8rem 0 .5rem; }
+.skexplain-audit .verdict { border-left: .5rem solid; padding: .4rem 1rem; margin: 0;
+  font-size: 1.5rem; font-weight: 700; }
+.skexplain-audit .reason { font-size: 1.1rem; margin: 1rem 0; }
+.skexplain-audit .note { background: #f4f4f4; border-left: .25rem solid #999;
+  padding: .5rem .8rem; margin: .6rem 0; }
+.skexplain-audit .figures { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.4rem 0; }
+.skexplain-audit .figure { flex: 1 1 12rem; border: 1px solid #ddd; border-radius: .4rem;
+  padding: .7rem 1rem; }
+.skexplain-audit .figure b { display: block; font-size: 1.7rem;
+  font-variant-numeric: tabular-nums; }
+.skexplain-audit .figure span { color: #555; font-size: .9rem; display: block; line-height: 1.35; }
+.skexplain-audit table { border-collapse: collapse; margin: .6rem 0; font-size: .9rem; }
+.skexplain-audit td { text-align: left; padding: .2rem .9rem .2rem 0;
+  border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere; }
+.skexplain-audit td.number { text-align: right; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
+.skexplain-audit td.meaning, .skexplain-audit td.name { color: #555; }
+.skexplain-audit td.name { white-space: nowrap; }
+.skexplain-audit details { margin: 1.4rem 0; }
+.skexplain-audit summary { cursor: pointer; font-weight: 600; }
 .skexplain-audit img { max-width: 100%; height: auto; }
 """
 
@@ -77,6 +125,19 @@ class AuditReport(Bunch):
     ----------
     verdict : {"leans", "does not lean", "unclear"}
         The answer.
+    reason : str
+        Why, in a sentence.
+    notes : list of str
+        What else a reader must know: classes without masks, samples that the model may have been
+        trained on, tests that were left out.
+    decided_by : {"swap", "swap_among_all", "erasure"}
+        The change that decided; `deciding` holds its numbers, of the samples that it changes:
+        `n_rows`, the accuracies `before` and `after`, `lost` and `flips` with their intervals.
+    trained_on : bool
+        Whether X has the mean, spread and range of what an estimator of this package was trained
+        on.
+    provenance : dict of str to str
+        Data, model, parameters, number of swaps and seed, versions and date.
     estimator : str
         Class of the model.
     n_rows, n_annotated, n_irrelevant : int
@@ -85,15 +146,25 @@ class AuditReport(Bunch):
         Share of the features of the latter that is irrelevant.
     accuracy, accuracy_annotated : float
         As is, of all rows and of the annotated ones.
-    accuracy_after_swap, lost_by_swap, lost_by_swap_se : float
-        Of the annotated rows with the irrelevant features of another row; the difference, and its
-        standard error.
-    flips_by_swap : float
-        Share of predictions that the swap changes, among rows with something irrelevant.
-    flips_by_swap_interval : (float, float)
+    accuracy_of_marks, chance : float
+        Of a random forest that sees nothing but the marked parts, in a cross-validation; and the
+        share of the most frequent class.
+    accuracy_after_swap : float
+        Of the annotated samples.
+    lost_by_swap, lost_by_swap_se, flips_by_swap : float
+        Of the samples that change: accuracy lost, its standard error, share of predictions that
+        change.
+    lost_by_swap_interval, flips_by_swap_interval : (float, float)
+        95 % intervals.
+    toward_donor_by_swap : float
+        By how much more often than by chance predictions go to the class of the sample that gives.
+    toward_donor_by_swap_interval : (float, float)
         Its 95 % interval.
+    accuracy_after_swap_among_all, ... : float
+        The same where samples without a mask count as samples that mark nothing; only where a class
+        has no mask.
     accuracy_after_erasure, lost_by_erasure, lost_by_erasure_se, flips_by_erasure : float
-    flips_by_erasure_interval : (float, float)
+    lost_by_erasure_interval, flips_by_erasure_interval : (float, float)
         The same with the irrelevant features erased; only where they are numbers.
     flip_rate_by_feature : dict
         For tables of at most 20 irrelevant columns: flip rate when one column alone is swapped.
@@ -152,8 +223,8 @@ class AuditReport(Bunch):
             If matplotlib is not installed (extra "plot").
         """
         drawn = {
-            "Rows before and after the swap": draw_examples(self.examples),
-            "Flip rate of each irrelevant column, swapped alone": draw_features(self),
+            self._caption(): draw_examples(self.examples),
+            _BY_COLUMN: draw_features(self),
             "Accuracy under noise on the irrelevant features": draw_noise(self),
             "Accuracy by group": draw_groups(self),
         }
@@ -182,28 +253,64 @@ class AuditReport(Bunch):
             figures = {}
         return self._body(figures)
 
+    def _caption(self):
+        if self.examples is not None and self.examples.shown.kind != "image":
+            return "Samples, and where the gradient lies"
+        change = "erasure" if self.decided_by == "erasure" else "the swap"
+        return f"Samples before and after {change}"
+
     def _body(self, figures):
         answer, color = _ANSWERS[self.verdict]
+        notes = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in self.notes)
+        shown = dict(map(_picture, figures.items()))
+        first = shown.pop(_BY_COLUMN, "") + shown.pop(self._caption(), "")
         rows = "\n".join(
             f'<tr><td>{label}</td><td class="number">{_format(self[name])}</td>'
             f'<td class="meaning">{meaning}</td></tr>'
             for name, (label, meaning) in _NUMBERS.items()
             if name in self
         )
-        pictures = "\n".join(
-            f'<h2>{caption}</h2>\n<img alt="{caption}" src="{data_url(figure)}">'
-            for caption, figure in figures.items()
+        provenance = "\n".join(
+            f'<tr><td class="name">{html.escape(name)}</td><td>{html.escape(text)}</td></tr>'
+            for name, text in self.provenance.items()
         )
         return (
             f'<div class="skexplain-audit">\n<style>\n{_STYLE}</style>\n'
-            f"<h1>Audit of {html.escape(self.estimator)}</h1>\n"
+            f"<h1>Audit of {html.escape(self.estimator)}, {self.provenance['date']}</h1>\n"
             f'<p class="verdict" style="border-color: {color}">{answer}</p>\n'
-            f"<table>\n{rows}\n</table>\n{pictures}\n</div>"
+            f'<p class="reason">{html.escape(self.reason)}</p>\n{notes}'
+            f"{self._key_figures()}{first}\n"
+            f"<h2>What was audited</h2>\n<table>\n{provenance}\n</table>\n"
+            f"<details><summary>All numbers and pictures</summary>\n"
+            f"<table>\n{rows}\n</table>\n{''.join(shown.values())}</details>\n</div>"
         )
+
+    def _key_figures(self):
+        """Return the three figures that a reader sees first."""
+        m, change = self.deciding, _CHANGES[self.decided_by]
+        cards = [
+            (f"{m.before:.2f} → {m.after:.2f}", f"accuracy before and after {change}"),
+            (
+                f"{100 * m.flips:.0f} %",
+                f"of the predictions change (95 % interval {_interval(m.flips_interval)}; "
+                f"{m.n_rows} samples)",
+            ),
+            (
+                f"{self.accuracy_of_marks:.2f}",
+                f"accuracy from the marked part alone (most frequent class: {self.chance:.2f})",
+            ),
+        ]
+        inside = "".join(
+            f'<div class="figure"><b>{number}</b><span>{text}</span></div>\n'
+            for number, text in cards
+        )
+        return f'<div class="figures">\n{inside}</div>\n'
 
     def __repr__(self):
         """Return the answer and the numbers as text."""
         lines = [f"Audit of {self.estimator}: {_ANSWERS[self.verdict][0]}"]
+        for text in (self.reason, *self.notes):
+            lines += textwrap.wrap(text, 98, initial_indent="  ", subsequent_indent="  ")
         width = max(len(_NUMBERS[name][0]) for name in self.numbers())
         lines += [
             f"  {_NUMBERS[name][0]:<{width}}  {_format(value)}"
@@ -214,6 +321,17 @@ class AuditReport(Bunch):
     def __str__(self):
         """Return the answer and the numbers as text."""
         return repr(self)
+
+
+def _picture(captioned):
+    caption, figure = captioned
+    picture = f'<h2>{caption}</h2>\n<img alt="{caption}" src="{data_url(figure)}">\n'
+    return caption, picture
+
+
+def _interval(limits):
+    low, high = (round(100 * max(limit, 0)) for limit in limits)
+    return f"{low} to {high} %"
 
 
 def _format(number):

@@ -1,7 +1,11 @@
 """Kinds of X: their rows as numbers, and changed numbers as rows that ``predict`` takes."""
 
+from numbers import Number
+
 import numpy as np
 import scipy.sparse
+
+from ..masks._statistics import InputStatistics, measure_inputs
 
 # Rows are looked at in chunks of about this many values, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
@@ -12,12 +16,12 @@ def read_inputs(X):
 
     Parameters
     ----------
-    X : array-like of shape (n, ...), sparse matrix or pandas DataFrame of shape (n, d)
-        Nothing is copied.
+    X : array-like of shape (n, ...), sparse matrix or DataFrame of shape (n, d)
+        Of pandas or polars.  Nothing is copied.
 
     Returns
     -------
-    ArrayInputs, SparseInputs or FrameInputs
+    ArrayInputs, MixedInputs, SparseInputs, FrameInputs or PolarsInputs
 
     Raises
     ------
@@ -30,11 +34,18 @@ def read_inputs(X):
         return SparseInputs(X)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return FrameInputs(X)
+    if type(X).__module__.split(".")[0] == "polars" and hasattr(X, "with_columns"):
+        if hasattr(X, "collect"):
+            raise TypeError("X must hold its rows, got a LazyFrame: pass X.collect().")
+        return PolarsInputs(X)
     if hasattr(X, "columns"):
         raise TypeError(
-            f"X must be an array, a sparse matrix or a pandas DataFrame, got {type(X)}: pass "
-            f"X.to_pandas() or X.to_numpy(), as the estimator was fitted."
+            f"X must be an array, a sparse matrix or a DataFrame of pandas or polars, got "
+            f"{type(X)}: pass X.to_pandas() or X.to_numpy(), as the estimator was fitted."
         )
+    X = np.asarray(X)
+    if X.ndim == 2 and (X.dtype.kind in "US" or (X.dtype == object and not _reads_as_numbers(X))):
+        return MixedInputs(X)
     return ArrayInputs(X)
 
 
@@ -104,6 +115,36 @@ class ArrayInputs:
         return _in_dtype(values, self.X.dtype)
 
 
+class MixedInputs(ArrayInputs):
+    """A dense table of objects or text; as numbers, a column that holds other things is zero."""
+
+    def __init__(self, X):
+        self.X = X
+        self.shape = X.shape
+        is_object = X.dtype == object
+        self.numeric = np.array([is_object and _all_numbers(column) for column in X.T], dtype=bool)
+
+    def __getitem__(self, rows):
+        part = self.X[rows]
+        values = np.zeros(part.shape)
+        values[:, self.numeric] = part[:, self.numeric].astype(np.float64)
+        return values
+
+    def codes(self, column):
+        """Number the different entries of a column."""
+        return np.unique(self.X[:, column].astype(str), return_inverse=True)[1]
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values, entries of columns that hold no numbers as they are."""
+        table = self.X[rows].copy()
+        for column in np.flatnonzero(changed):
+            if self.numeric[column]:
+                table[:, column] = _in_dtype(values[:, column], np.int64)
+            else:
+                table[:, column] = self.X[givers[column], column]
+        return table
+
+
 class SparseInputs(ArrayInputs):
     """A sparse X, dense in chunks only."""
 
@@ -144,16 +185,99 @@ class FrameInputs(ArrayInputs):
         """Return rows as they are."""
         return self.X.iloc[rows]
 
+    def codes(self, column):
+        """Number the different entries of a column, in the order in which they are met."""
+        return self.X.iloc[:, column].factorize()[0]
+
     def replace(self, rows, values, changed, givers):
         """Return rows with other values; columns that do not change keep their dtype."""
         frame = self.X.iloc[rows].copy()
         for column in np.flatnonzero(changed):
             if self.numeric[column]:
-                entries = _in_dtype(values[:, column], _numpy_dtype(self.X.dtypes.iloc[column]))
+                entries = _in_column(values[:, column], self.X.dtypes.iloc[column])
             else:
                 entries = self.X.iloc[givers[column], column].array
             frame.isetitem(column, entries)
         return frame
+
+
+class PolarsInputs(ArrayInputs):
+    """A polars DataFrame; as numbers, a column that holds other things is zero."""
+
+    def __init__(self, X):
+        self.X = X
+        self.shape = X.shape
+        self.feature_names = [str(name) for name in X.columns]
+        self.numeric = np.array(
+            [dtype.is_numeric() or str(dtype) == "Boolean" for dtype in X.dtypes], dtype=bool
+        )
+
+    def __getitem__(self, rows):
+        part = self.X[rows]
+        values = np.zeros(part.shape)
+        for column in np.flatnonzero(self.numeric):
+            entries = [np.nan if entry is None else entry for entry in part[:, int(column)]]
+            values[:, column] = np.array(entries, dtype=np.float64)
+        return values
+
+    def codes(self, column):
+        """Number the different entries of a column."""
+        return np.unique([str(entry) for entry in self.X[:, int(column)]], return_inverse=True)[1]
+
+    def take(self, rows):
+        """Return rows as they are."""
+        return self.X[rows]
+
+    def replace(self, rows, values, changed, givers):
+        """Return rows with other values; columns keep their dtype where it can hold them."""
+        part, columns = self.X[rows], []
+        for column in map(int, np.flatnonzero(changed)):
+            series = part[:, column]
+            if not self.numeric[column]:
+                columns.append(self.X[givers[column]][:, column])
+                continue
+            entries = values[:, column]
+            if not series.dtype.is_float():
+                # Whole numbers as such, what is missing as null.
+                present = ~np.isnan(entries)
+                whole = bool((entries[present] % 1 == 0).all())
+                kind = int if whole else float
+                entries = [kind(e) if ok else None for e, ok in zip(entries, present, strict=True)]
+                new = type(series)(series.name, entries, strict=False)
+                columns.append(new.cast(series.dtype) if whole else new)
+            else:
+                new = type(series)(series.name, entries).cast(series.dtype)
+                nulls_alone = (
+                    self.X[:, column].null_count() and not self.X[:, column].is_nan().any()
+                )
+                columns.append(new.fill_nan(None) if nulls_alone else new)
+        return part.with_columns(columns)
+
+
+def _all_numbers(values):
+    """Whether all entries are numbers as they are: no text that reads so, and none missing."""
+    return all(isinstance(entry, Number) and not isinstance(entry, bool) for entry in values)
+
+
+def _reads_as_numbers(X):
+    """Whether an array of objects holds numbers, True and False, or what is missing alone."""
+    return all(entry is None or isinstance(entry, (Number, np.bool_)) for entry in X.flat)
+
+
+def _in_column(values, dtype):
+    """Return floats as a pandas column; a nullable one keeps its dtype where it can."""
+    entries = _in_dtype(values, _numpy_dtype(dtype))
+    missing = np.isnan(values)
+    if not hasattr(dtype, "na_value") or not hasattr(dtype, "numpy_dtype") or not missing.any():
+        return entries
+    import pandas as pd
+
+    present = _in_dtype(values[~missing], dtype.numpy_dtype)
+    if present.dtype != dtype.numpy_dtype:
+        return entries
+    column = pd.array([pd.NA] * len(values), dtype=dtype)
+    column[~missing] = present
+    return column
 
 
 def _numpy_dtype(dtype):
@@ -168,3 +292,42 @@ def _in_dtype(values, dtype):
     with np.errstate(invalid="ignore"):
         narrowed = values.astype(dtype)
     return narrowed if np.array_equal(narrowed, values) else values
+
+
+def measure_finite(inputs):
+    """Measure each column or channel over its finite values; zero and one where there are none.
+
+    Parameters
+    ----------
+    inputs : ArrayInputs
+        From :func:`read_inputs`.
+
+    Returns
+    -------
+    InputStatistics
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        statistics = measure_inputs(inputs)
+    parts = (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
+    if all(np.isfinite(part).all() for part in parts):
+        return statistics
+    rows = np.arange(len(inputs))
+    axes = (0,) if inputs.ndim == 2 else (0, *range(2 if inputs.ndim > 3 else 1, inputs.ndim))
+    count, total, lower, upper, squares = 0, 0.0, np.inf, -np.inf, 0.0
+    for part in inputs.chunks(rows):
+        x = inputs[part]
+        finite = np.isfinite(x)
+        count = count + finite.sum(axes, keepdims=True)
+        total = total + np.where(finite, x, 0).sum(axes, keepdims=True)
+        lower = np.minimum(lower, np.where(finite, x, np.inf).min(axes, keepdims=True))
+        upper = np.maximum(upper, np.where(finite, x, -np.inf).max(axes, keepdims=True))
+    mean = total / np.maximum(count, 1)
+    for part in inputs.chunks(rows):
+        x = inputs[part]
+        centred = np.where(np.isfinite(x), x - mean, 0)
+        squares = squares + (centred**2).sum(axes, keepdims=True)
+    sd = np.sqrt(squares / np.maximum(count, 1))
+    varies = upper > lower
+    sd = np.where(varies, sd, sd[varies].mean() if varies.any() else 1.0)
+    lower, upper = (np.where(count > 0, limit, 0.0) for limit in (lower, upper))
+    return InputStatistics(mean, sd, lower, upper)

@@ -7,9 +7,9 @@ import torch
 
 from .._checks import check_option, check_seed
 from ..masks import interpret_mask
-from ..masks._fill import pooled_axes, without_reasons
-from ..masks._statistics import measure_inputs
-from ._inputs import read_inputs
+from ..masks._fill import pooled_axes
+from ._exchange import draw_donors, exchanged, mix, stand_ins
+from ._inputs import measure_finite, read_inputs
 
 PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
 
@@ -62,13 +62,7 @@ class Perturber:
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks)
         if where == "irrelevant":
             self._check_enough_rows()
-        with np.errstate(invalid="ignore"):
-            statistics = measure_inputs(self.inputs)
-        if not np.isfinite([statistics.lower, statistics.upper]).all():
-            raise ValueError(
-                "X must be finite, got NaN or infinity: of a pipeline that imputes, pass the steps "
-                "after the imputer, with X as they are given it."
-            )
+        statistics = measure_finite(self.inputs)
         self._mean, self._sd, self._lower, self._upper = (
             torch.from_numpy(values)
             for values in (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
@@ -117,6 +111,52 @@ class Perturber:
         """Predict rows as they are."""
         return self._predict(self.inputs.take(part) for part in self.inputs.chunks(rows))
 
+    def draw(self, generator):
+        """Draw the rows that give to each row in a swap.
+
+        Parameters
+        ----------
+        generator : numpy Generator
+
+        Returns
+        -------
+        Draw
+        """
+        # With marks of reasons, what a row does not mark must not matter either: nothing of it may
+        # be put over the reasons of another.
+        rows = self.irrelevant if self.masks.marks_relevant else self.annotated
+        return draw_donors(rows, self.irrelevant, self._text, len(self.inputs), generator)
+
+    def sources(self, rows, draw):
+        """Return the rows from which irrelevant features come.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+            Numbers of the rows.
+        draw : Draw
+            From :meth:`draw`.
+
+        Returns
+        -------
+        sources : ndarray of int of shape (m,)
+            The row that gives to each row: the row itself if nothing changes.
+        exchanged : ndarray of bool of shape (m,)
+            Whether what either of both marks is exchanged, so that marked parts come and go.
+        """
+        exchanged = [np.zeros(0, dtype=bool)]
+        for part in self.inputs.chunks(rows):
+            exchanged.append(self._exchanged(part, draw)[1].flatten().numpy())
+        exchanged = np.concatenate(exchanged)
+        return np.where(exchanged, draw.donors[rows], draw.marked_donors[rows]), exchanged
+
+    def in_units(self, rows):
+        """Return rows as numbers, less the mean, in standard deviations; text as numbers, too."""
+        x = (self.inputs[rows] - self._mean.numpy()) / self._sd.numpy()
+        for column in self._text:
+            x[:, column] = self.inputs.codes(column)[rows]
+        return x
+
     def predict_perturbed(self, rows, generator):
         """Predict perturbed copies of rows.
 
@@ -124,8 +164,8 @@ class Perturber:
         ----------
         rows : ndarray of int of shape (m,)
             Numbers of the rows.
-        generator : numpy Generator
-            Draws the perturbation.
+        generator : numpy Generator or Draw
+            Draws the perturbation; or a swap that is drawn already.
 
         Returns
         -------
@@ -144,19 +184,47 @@ class Perturber:
 
     def perturbed(self, rows, generator):
         """Yield perturbed copies of rows, of the kind of X, chunk by chunk."""
-        donors, givers = self._draw_donors(generator)
+        if self.perturbation == "swap":
+            draw = self.draw(generator) if isinstance(generator, np.random.Generator) else generator
+            for part in self.inputs.chunks(rows):
+                yield self._swapped(part, draw)
+            return
         for part in self.inputs.chunks(rows):
             a = self._degrees(part)
             x = torch.from_numpy(self.inputs[part])
-            if self.perturbation == "swap":
-                values = x.lerp(self._given(donors[part]), a.expand_as(x))
-            elif self.perturbation == "erase":
-                values = x.lerp(self._surroundings(x, a), a.expand_as(x))
+            if self.perturbation == "erase":
+                values = mix(x, self._surroundings(x, a), a.expand_as(x))
             else:
                 values = x + self.epsilon * a * self._unit * self._noise(x.shape, generator)
-            changed = (a > 0).any(0).numpy() if x.ndim == 2 else None
-            of_part = {column: rows_of_X[part] for column, rows_of_X in givers.items()}
-            yield self.inputs.replace(part, values.numpy(), changed, of_part)
+            yield self.inputs.replace(part, values.numpy(), _changed_columns(a), {})
+
+    def _swapped(self, rows, draw):
+        a, x = self._degrees(rows), torch.from_numpy(self.inputs[rows])
+        a = a.expand(len(x), *a.shape[1:])
+        given = self._given(draw.marked_donors[rows])
+        values = mix(x, given, a.expand_as(x))
+        givers = {column: of_rows[rows] for column, of_rows in draw.givers.items()}
+        union, applies = self._exchanged(rows, draw)
+        if applies.any():
+            donors = torch.from_numpy(self.inputs[draw.donors[rows]])
+            values = torch.where(applies, mix(x, donors, union.expand_as(x)), values)
+            for column, of_rows in givers.items():
+                taken = np.where(union[:, column] > 0, draw.donors[rows], rows)
+                givers[column] = np.where(applies[:, 0], taken, of_rows)
+            a = torch.where(applies, union, a)
+        return self.inputs.replace(rows, values.numpy(), _changed_columns(a), givers)
+
+    def _exchanged(self, rows, draw):
+        """Apply the rule of :func:`exchanged` to rows and the donors that are drawn for them."""
+        if self.masks.for_all_rows:
+            a = self._degrees(rows)
+            return a, torch.zeros((len(rows), *(1,) * (a.ndim - 1)), dtype=torch.bool)
+        a, donor_a = (self._degrees(each) for each in (rows, draw.donors[rows]))
+        a, donor_a = (each.expand(len(rows), *each.shape[1:]) for each in (a, donor_a))
+        union, applies = exchanged(a, donor_a)
+        if self.masks.marks_relevant:
+            applies = torch.zeros_like(applies)
+        return union, applies
 
     def _degrees(self, rows):
         """Degrees to which features change; none for text, which only whole entries replace."""
@@ -179,30 +247,17 @@ class Perturber:
         """Mean of what an image has besides, per channel; of a table the mean of each column."""
         if x.ndim == 2:
             return self._mean.expand_as(x)
-        axes, rest = pooled_axes(x), (1 - a).expand_as(x)
+        present = torch.isfinite(x)
+        axes, rest = pooled_axes(x), (1 - a) * present
         share = rest.sum(axes, keepdim=True)
-        own_mean = (rest * x).sum(axes, keepdim=True) / share.clamp(min=1)
+        own_mean = torch.where(present, rest * x, 0).sum(axes, keepdim=True) / share.clamp(min=1)
         # With less than one whole pixel left, the mean of X.
         return torch.where(share >= 1, own_mean, self._mean).expand_as(x)
 
     def _given(self, donors):
         a = self._degrees(donors) * torch.as_tensor(self.inputs.numeric)
         x = torch.from_numpy(self.inputs[donors])
-        return without_reasons(x, a, self._mean, self._sd, self._lower, self._upper)
-
-    def _draw_donors(self, generator):
-        """Draw the row that gives to each row, and, by column, the rows that give text."""
-        if self.perturbation != "swap":
-            return None, {}
-        n_rows = len(self.inputs)
-        donors = _cycle(self.irrelevant, n_rows, generator)
-        givers = {}
-        for column, marked in self._text.items():
-            # Where the entry is a reason of the donor, another row gives its own.
-            others = _cycle(np.flatnonzero(marked), n_rows, generator)
-            givers[column] = np.where(marked & ~marked[donors], others, donors)
-            givers[column] = np.where(marked, givers[column], np.arange(n_rows))
-        return donors, givers
+        return stand_ins(x, a, (self._mean, self._sd, self._lower, self._upper))
 
     def _marked_text(self):
         """Return, for each column of text with something to change, the rows that mark it."""
@@ -212,7 +267,8 @@ class Perturber:
             degrees = np.broadcast_to(degrees, len(self.inputs))
             if not degrees.any():
                 continue
-            name = self.inputs.feature_names[column]
+            names = self.inputs.feature_names
+            name = int(column) if names is None else names[column]
             if self.perturbation != "swap" or np.any(degrees % 1):
                 raise ValueError(
                     f"X must hold numbers where the mask says to change it, but column {name!r} "
@@ -268,12 +324,9 @@ def _read_masks(estimator, inputs, mask, mask_marks):
     return masks
 
 
-def _cycle(rows, n_rows, generator):
-    """Hand each of some rows to another of them, in one cycle; all others keep their own."""
-    order = generator.permutation(rows)
-    donors = np.arange(n_rows)
-    donors[order] = np.roll(order, 1)
-    return donors
+def _changed_columns(a):
+    """Tell in which columns anything changes; None for what has no columns."""
+    return (a > 0).any(0).numpy() if a.ndim == 2 else None
 
 
 def make_generator(random_state):

@@ -1,8 +1,8 @@
 """What a model leans on: how its predictions fare when features change that must not matter."""
 
 import numpy as np
-from sklearn.base import is_classifier
-from sklearn.metrics import accuracy_score
+from sklearn.base import is_classifier, is_regressor
+from sklearn.metrics import accuracy_score, r2_score
 
 from .._checks import check_count, check_number
 from ._groups import check_weights, row_labels
@@ -31,12 +31,12 @@ def accuracy_under_noise(
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier or regressor
         A fitted one, of any library, with ``predict``.
     X : array-like, sparse matrix or DataFrame of shape (n, ...)
         Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.
     y : array-like of shape (n,)
-        True labels.
+        True labels, or targets of a regressor.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
         noise.  Rows without annotation do not count.
@@ -60,15 +60,15 @@ def accuracy_under_noise(
     Returns
     -------
     float
-        In [0, 1].
+        In [0, 1]; of a regressor the coefficient of determination, at most 1.
 
     Raises
     ------
     TypeError
-        If the estimator is no classifier, or X does not hold numbers where it is to change.
+        If the estimator is neither classifier nor regressor, or X does not hold numbers where it is
+        to change.
     ValueError
-        If mask or y do not fit X, the mask marks nothing, X is not finite, or a parameter is out of
-        range.
+        If mask or y do not fit X, the mask marks nothing, or a parameter is out of range.
 
     See Also
     --------
@@ -95,7 +95,7 @@ def accuracy_under_noise(
     True
     """
     check_number("scale", scale)
-    check_classifier(estimator)
+    check_predictor(estimator)
     perturber = Perturber(estimator, X, mask, mask_marks, "gaussian", scale, input_unit, where)
     return _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state)
 
@@ -113,25 +113,29 @@ def accuracy_after_swap(
 ):
     """Accuracy when each row has the irrelevant features of another row.
 
-    The rows with something irrelevant are put in a random order, and each is given the irrelevant
-    features of the one before it.  A row never gives its own reasons away: where its entry is
-    relevant, the mean of its irrelevant ones stands in, as in
-    :class:`~skexplain.SwapExClassifier`.  So what a model can read from the irrelevant features
-    belongs to another row, while the values stay on the data.
+    The annotated rows are put in a random order, and each is given the features that it or the row
+    before it marks, with the values of that row.  So a row that shows the trap may lose it, and a
+    row without one may be given one: what a model can read from the trap belongs to another row.
+    Where both together mark more than half of the features, where their marks are equal, or where
+    marks say what is relevant, a row is given the features that it marks itself, by another row
+    with something irrelevant; of that row's own reasons nothing is given away: the mean of its
+    irrelevant features stands in, as in :class:`~skexplain.SwapExClassifier`.
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier or regressor
         A fitted one, of any library, with ``predict``.
     X : array-like, sparse matrix or DataFrame of shape (n, ...)
         Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.  Columns
-        of a DataFrame that hold no numbers may be marked with 0 and 1.
+        of a DataFrame that hold no numbers may be marked with 0 and 1.  Missing values are
+        exchanged like others.
     y : array-like of shape (n,)
-        True labels.
+        True labels, or targets of a regressor.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide.  A degree mixes the
-        two rows.  Rows without annotation do not count; annotated rows without anything irrelevant
-        count as they are.
+        two rows.  Rows without annotation neither give nor count.  Annotate rows that have no trap,
+        too, with a mask of zeros: where only rows with a trap have a mask, a trap is exchanged for
+        a trap.
     mask_marks : {"irrelevant", "relevant"}, default=None
         What a mark of 1 says.  None: what the estimator's parameter `mask_marks` says, looked up
         within pipelines and searches, and "irrelevant" where there is none.
@@ -145,15 +149,16 @@ def accuracy_after_swap(
     Returns
     -------
     float
-        In [0, 1].
+        In [0, 1]; of a regressor the coefficient of determination, at most 1.
 
     Raises
     ------
     TypeError
-        If the estimator is no classifier, or X does not hold numbers where it is to change.
+        If the estimator is neither classifier nor regressor, or X does not hold numbers where it is
+        to change.
     ValueError
-        If mask or y do not fit X, fewer than two rows have something irrelevant, X is not finite,
-        or a parameter is out of range.
+        If mask or y do not fit X, fewer than two rows have something irrelevant, or a parameter is
+        out of range.
 
     See Also
     --------
@@ -180,7 +185,7 @@ def accuracy_after_swap(
     >>> accuracy_after_swap(leans_on_second, X, y, mask, random_state=0) < 0.6
     True
     """
-    check_classifier(estimator)
+    check_predictor(estimator)
     perturber = Perturber(estimator, X, mask, mask_marks, "swap")
     return _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state)
 
@@ -209,7 +214,8 @@ def nuisance_flip_rate(
         Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
         change.  Rows with nothing irrelevant do not count.
     perturbation : {"swap", "erase", "gaussian", "uniform", "offset"}, default="swap"
-        - "swap": the irrelevant features of another row, see :func:`accuracy_after_swap`;
+        - "swap": the irrelevant features of another row, see :func:`accuracy_after_swap`; the
+          share is of the annotated rows in which anything changes;
         - "erase": in an image the mean of its other pixels, per channel, in a table the mean of the
           column over this X; it tells what a swap cannot, a trap that looks alike wherever it is;
         - "gaussian": Gaussian noise of standard deviation `epsilon`;
@@ -239,8 +245,8 @@ def nuisance_flip_rate(
     TypeError
         If the estimator is no classifier, or X does not hold numbers where it is to change.
     ValueError
-        If the mask does not fit X, too few rows have something irrelevant, X is not finite, or a
-        parameter is out of range.
+        If the mask does not fit X, too few rows have something irrelevant, or a parameter is out of
+        range.
 
     See Also
     --------
@@ -265,16 +271,25 @@ def nuisance_flip_rate(
     check_count("n_repeats", n_repeats)
     check_classifier(estimator)
     perturber = Perturber(estimator, X, mask, mask_marks, perturbation, epsilon, input_unit)
-    rows, generator = perturber.irrelevant, make_generator(random_state)
+    generator = make_generator(random_state)
+    if perturbation == "swap":
+        return _swap_flip_rate(perturber, n_repeats, generator)
+    rows = perturber.irrelevant
     before = perturber.predict(rows)
-    return float(
-        np.mean(
-            [
-                np.mean(perturber.predict_perturbed(rows, generator) != before)
-                for _ in range(n_repeats)
-            ]
-        )
-    )
+    changed = [perturber.predict_perturbed(rows, generator) != before for _ in range(n_repeats)]
+    return float(np.mean(changed))
+
+
+def _swap_flip_rate(perturber, n_repeats, generator):
+    """Share of flips among the rows to which something came or from which something went."""
+    rows = perturber.annotated
+    before, rates = perturber.predict(rows), []
+    for _ in range(n_repeats):
+        draw = perturber.draw(generator)
+        changes = perturber.sources(rows, draw)[0] != rows
+        after = perturber.predict_perturbed(rows[changes], draw)
+        rates.append(np.mean(after != before[changes]))
+    return float(np.mean(rates))
 
 
 def relative_core_sensitivity(core_accuracy, spurious_accuracy):
@@ -332,7 +347,8 @@ def relative_core_sensitivity(core_accuracy, spurious_accuracy):
 
 
 def _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state):
-    """Mean accuracy over draws, in the rows that are annotated."""
+    """Mean accuracy, or R2 of a regressor, over draws, in the rows that are annotated."""
+    score = score_of(perturber.estimator)
     check_count("n_repeats", n_repeats)
     rows, n_rows = perturber.annotated, len(perturber.inputs)
     y = row_labels(y, "y", n_rows, "X")[rows]
@@ -342,17 +358,36 @@ def _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state):
     return float(
         np.mean(
             [
-                accuracy_score(
-                    y, perturber.predict_perturbed(rows, generator), sample_weight=sample_weight
-                )
+                score(y, perturber.predict_perturbed(rows, generator), sample_weight=sample_weight)
                 for _ in range(n_repeats)
             ]
         )
     )
 
 
+def score_of(estimator):
+    """Return the metric of scikit-learn's ``score``: accuracy, of a regressor R2."""
+    return r2_score if is_tagged_regressor(estimator) else accuracy_score
+
+
+def is_tagged_regressor(estimator):
+    """Whether an estimator tells scikit-learn that it is a regressor."""
+    return hasattr(estimator, "__sklearn_tags__") and is_regressor(estimator)
+
+
+def check_predictor(estimator):
+    """Refuse what cannot predict, and what tells scikit-learn that it does neither."""
+    if not is_tagged_regressor(estimator):
+        check_classifier(estimator)
+
+
 def check_classifier(estimator):
     """Refuse what cannot predict, and what tells scikit-learn that it is no classifier."""
     is_other = hasattr(estimator, "__sklearn_tags__") and not is_classifier(estimator)
     if is_other or not hasattr(estimator, "predict"):
-        raise TypeError(f"estimator must be a fitted classifier, got {type(estimator).__name__}.")
+        hint = ""
+        if is_tagged_regressor(estimator):
+            hint = ": of a regressor compare accuracy_after_swap, which is R2 then, with its score"
+        raise TypeError(
+            f"estimator must be a fitted classifier, got {type(estimator).__name__}{hint}."
+        )

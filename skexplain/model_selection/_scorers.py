@@ -2,10 +2,10 @@
 
 from inspect import Parameter, signature
 
-from sklearn.metrics import accuracy_score
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from ..metrics import accuracy_after_swap, mean_group_accuracy, worst_group_accuracy
+from ..metrics._reliance import score_of
 
 
 def make_mask_scorer(metric, *, greater_is_better=True, mask=None, **kwargs):
@@ -78,7 +78,8 @@ def swap_accuracy_scorer(*, mask=None, n_repeats=5, random_state=0):
     """Make a scorer of the accuracy when each row has the irrelevant features of another.
 
     It selects models without group labels: a model that follows a shortcut in the irrelevant
-    features scores low, since they belong to another row then.
+    features scores low, since they belong to another row then.  The trap comes to rows that have
+    none, and goes from those that do, where both are annotated.  Of a regressor the score is R2.
 
     Parameters
     ----------
@@ -316,7 +317,7 @@ class MetadataScorer:
 
 def lower_of_clean_and_swapped(estimator, X, y, mask, *, sample_weight=None, **kwargs):
     """Return the lower of the accuracies of rows as they are, and after the swap."""
-    clean = accuracy_score(y, estimator.predict(X), sample_weight=sample_weight)
+    clean = score_of(estimator)(y, estimator.predict(X), sample_weight=sample_weight)
     swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
     return min(clean, swapped)
 

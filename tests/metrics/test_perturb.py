@@ -28,10 +28,10 @@ class Recorder(BaseEstimator):
         return np.zeros(X.shape[0])
 
 
-def perturb(X, mask, perturbation="swap", seed=0, rows=None, **kwargs):
+def perturb(X, mask, perturbation="swap", seed=0, rows=None, mask_marks=None, **kwargs):
     """Return a perturbed copy of X, as `predict` is given it."""
     recorder = Recorder()
-    perturber = Perturber(recorder, X, mask, None, perturbation, **kwargs)
+    perturber = Perturber(recorder, X, mask, mask_marks, perturbation, **kwargs)
     rows = np.arange(X.shape[0]) if rows is None else rows
     assert len(perturber.predict_perturbed(rows, make_generator(seed))) == len(rows)
     if isinstance(X, pd.DataFrame):
@@ -55,14 +55,118 @@ def random_mask(shape, seed=0, degrees=False):
 
 
 def test_a_swap_by_hand():
-    """Rows 0 and 2 swap; of row 2, the first entry is a reason, for which its mean stands in."""
+    """Rows 0 and 2 swap; of row 2, the first entry is a reason, for which its mean stands in.
+
+    Together they mark two features of three, more than half: nothing else may come or go.
+    """
     X = np.array([[1.0, 10.0, 5.0], [2.0, 20.0, 6.0], [6.0, 30.0, 7.0], [3.0, 40.0, 8.0]])
-    mask = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    mask = [[1, 1, 0], None, [0, 1, 0], None]
     mean, sd = X.mean(axis=0), X.std(axis=0)
     # Row 2's irrelevant entry is this many units above the mean, and so is what stands in.
     stand_in = mean[0] + sd[0] * (30 - mean[1]) / sd[1]
     expected = [[stand_in, 30, 5], [2, 20, 6], [6, 10, 7], [3, 40, 8]]
     assert_allclose(perturb(X, mask), expected)
+
+
+def test_marked_parts_come_and_go_by_hand():
+    """Of two rows with marks in different places, each takes over both places of the other.
+
+    A third row marks nothing; whoever is given it loses the own mark, and it is given one.
+    """
+    X = np.arange(12.0).reshape(2, 6)
+    mask = [[1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]]
+    assert_array_equal(perturb(X, mask), [[6, 1, 8, 3, 4, 5], [0, 7, 2, 9, 10, 11]])
+    X, mask = np.arange(18.0).reshape(3, 6), [*mask, [0] * 6]
+    marked = [{0}, {2}, set()]
+    for seed in range(6):
+        swapped = perturb(X, mask, seed=seed)
+        donors = (1, 2, 0) if swapped[2, 0] == X[0, 0] else (2, 0, 1)
+        for row, donor in enumerate(donors):
+            taken = sorted(marked[row] | marked[donor])
+            expected = X[row].copy()
+            expected[taken] = X[donor, taken]
+            assert_array_equal(swapped[row], expected)
+
+
+def test_parts_that_cover_most_of_a_row_do_not_come():
+    """Half may be covered, and more may not: then only the row's own marks are exchanged."""
+    X = np.arange(8.0).reshape(2, 4)
+    assert_array_equal(perturb(X, [[1, 0, 0, 0], [0, 1, 0, 0]])[0], [4, 5, 2, 3])
+    swapped = perturb(X, [[1, 0, 0, 0], [0, 1, 1, 0]])[0]
+    assert_array_equal(swapped[1:], X[0, 1:])
+    # With marks on opposite halves, as in decoys, nothing but the shade is handed on.
+    swapped = perturb(X, [[1, 1, 0, 0], [0, 0, 1, 1]])
+    assert_array_equal(swapped[0, 2:], X[0, 2:])
+    assert_array_equal(swapped[1, :2], X[1, :2])
+
+
+def test_nothing_comes_over_reasons():
+    """What is not marked as a reason is irrelevant in each row for itself."""
+    X = np.arange(12.0).reshape(2, 6)
+    reasons = 1 - np.array([[1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]])
+    swapped = perturb(X, reasons, mask_marks="relevant")
+    kept = reasons == 1
+    assert_array_equal(swapped[kept], X[kept])
+
+
+def test_degrees_of_both_rows_are_mixed_by_the_larger():
+    X = np.array([[0.0, 0, 0, 0], [8.0, 8, 8, 8]])
+    swapped = perturb(X, [[0.25, 0, 0, 0], [0.5, 0, 0, 0]])
+    assert_array_equal(swapped, [[4, 0, 0, 0], [4, 8, 8, 8]])
+
+
+def test_the_patches_of_images_move_in_all_channels():
+    X = np.random.default_rng(0).normal(size=(2, 3, 4, 4))
+    mask = np.zeros((2, 4, 4))
+    mask[0, 0, 0] = mask[1, 3, 3] = 1
+    swapped = perturb(X, mask)
+    expected = X.copy()
+    for place in ((0, 0), (3, 3)):
+        expected[(slice(None), slice(None), *place)] = X[
+            (slice(None, None, -1), slice(None), *place)
+        ]
+    assert_array_equal(swapped, expected)
+
+
+def test_text_comes_and_goes_as_a_whole():
+    """A row without marks is given another's site and keeps its age."""
+    frame = make_frame()
+    mask = np.zeros((6, 5))
+    mask[:3, 3] = 1
+    swapped = perturb(frame, mask)
+    others = ["age", "dose", "visits", "smoker"]
+    pd.testing.assert_frame_equal(swapped[others], frame[others])
+    perturber = Perturber(Recorder(), frame, mask, None, "swap")
+    rows, draw = np.arange(6), perturber.draw(make_generator(0))
+    assert list(swapped["site"]) == list(frame["site"].iloc[perturber.sources(rows, draw)[0]])
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20)
+def test_sources_are_the_rows_that_give(seed):
+    """They are told before anything is predicted, and chunk by chunk alike."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(12, 10))
+    mask = rng.random((12, 10)) < 0.15
+    mask[:2, 0] = True
+    perturber = Perturber(Recorder(), X, mask, None, "swap")
+    rows = rng.permutation(12)
+    draw = perturber.draw(make_generator(seed))
+    sources, exchanged = perturber.sources(rows, draw)
+    (swapped,) = perturber.perturbed(rows, draw)
+    for row, source, is_exchanged, new in zip(rows, sources, exchanged, swapped, strict=True):
+        donor = draw.donors[row]
+        union = mask[row] | mask[donor]
+        expected = union.mean() <= 0.5 and (mask[row] != mask[donor]).any()
+        assert is_exchanged == expected
+        if expected:
+            assert source == donor
+            assert_array_equal(new, np.where(union, X[donor], X[row]))
+        else:
+            own, given = mask[row], mask[source]
+            assert source == draw.marked_donors[row]
+            assert_array_equal(new[~own], X[row, ~own])
+            assert_array_equal(new[own & given], X[source, own & given])
 
 
 def test_stand_ins_stay_in_the_range_of_their_column():
@@ -111,7 +215,7 @@ def test_a_swap_hands_on_irrelevant_features_and_leaves_the_others(shape):
 
 @given(st.integers(0, 1000), st.integers(2, 30))
 @settings(max_examples=30)
-def test_rows_with_nothing_irrelevant_neither_give_nor_take(seed, n_marked):
+def test_rows_without_marks_neither_give_nor_take_whole_rows(seed, n_marked):
     X = np.arange(40.0)[:, None]
     mask = np.zeros((40, 1))
     marked = np.random.default_rng(seed).choice(40, n_marked, replace=False)
@@ -322,11 +426,136 @@ def test_frames_with_sparse_columns():
 
 def test_marks_of_reasons_are_inverted():
     X = np.random.default_rng(0).normal(size=(9, 4))
-    marks = random_mask((9, 4))
+    marks = random_mask((1, 4))  # one for all, so that nothing comes or goes
     recorder = Recorder()
     perturber = Perturber(recorder, X, ~marks, "relevant", "swap")
     perturber.predict_perturbed(np.arange(9), make_generator(0))
     assert_array_equal(np.concatenate(recorder.seen), perturb(X, marks))
+
+
+# -- tables of other kinds ------------------------------------------------------------------------
+
+
+def test_tables_of_objects_exchange_entries_as_they_are():
+    X = np.array([[1, "a", 2.5, None], [2, "b", np.nan, True], [3, "c", 1.5, "?"]], dtype=object)
+    swapped = perturb(X, [[1, 1, 1, 1]])
+    donors = ["abc".index(entry) for entry in swapped[:, 1]]
+    assert sorted(donors) == [0, 1, 2]
+    assert all(donor != row for row, donor in enumerate(donors))
+    for row, donor in enumerate(donors):
+        assert swapped[row].tolist()[:2] == X[donor].tolist()[:2]
+        assert_array_equal(float(swapped[row, 2]), float(X[donor, 2]))
+        assert swapped[row, 3] is X[donor, 3]
+    assert_array_equal(perturb(X, [[0, 1, 0, 0]])[:, 0], X[:, 0])
+    # Numbers change in numbers, and text does not.
+    noisy = perturb(X, [[1, 0, 0, 0]], "offset", input_unit="input")
+    assert noisy[:, 0].tolist() == [2, 3, 4]
+    with pytest.raises(ValueError, match="column 1 does not: it can be swapped as a whole"):
+        perturb(X, [[0, 1, 0, 0]], "erase")
+
+
+def test_tables_of_text_exchange_text():
+    X = np.array([["1", "a"], ["2", "b"], ["3", "c"]])
+    swapped = perturb(X, [[0, 1]])
+    assert_array_equal(swapped[:, 0], X[:, 0])
+    assert sorted(swapped[:, 1]) == list("abc")
+    assert (swapped[:, 1] != X[:, 1]).all()
+
+
+def test_objects_that_are_numbers_are_read_as_such():
+    X = np.array([[1, 2.0], [3, 4.0]], dtype=object)
+    assert perturb(X, [[1, 0]]).dtype == np.float64
+
+
+def test_polars_frames_come_back_as_such(small_chunks):
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(
+        {
+            "age": [30, 40, None, 60],
+            "dose": [0.5, 1.5, None, 2.5],
+            "visits": np.array([1, 2, 3, 4], dtype=np.uint8),
+            "site": ["a", "b", None, "d"],
+            "smoker": [True, False, None, True],
+            "kept": [1.0, 2.0, float("nan"), 4.0],
+        }
+    )
+    recorder = Recorder()
+    mask = pl.DataFrame({name: [name != "kept"] for name in reversed(frame.columns)})
+    perturber = Perturber(recorder, frame, mask, None, "swap")
+    rows, draw = np.arange(4), perturber.draw(make_generator(0))
+    perturber.predict_perturbed(rows, draw)
+    swapped, donors = pl.concat(recorder.seen), perturber.sources(rows, draw)[0]
+    assert swapped.schema == frame.schema
+    assert (donors != rows).all()
+    for name in frame.columns[:-1]:
+        assert swapped[name].to_list() == frame[name][donors].to_list()
+    assert_array_equal(swapped["kept"].to_numpy(), frame["kept"].to_numpy())
+    noisy = Recorder()
+    Perturber(noisy, frame, [[1, 0, 1, 0, 0, 0]], None, "gaussian").predict_perturbed(
+        rows, make_generator(0)
+    )
+    changed = pl.concat(noisy.seen)
+    assert changed["age"].null_count() == 1
+    assert changed["age"].dtype == pl.Float64
+    with pytest.raises(TypeError, match=r"got a LazyFrame: pass X.collect\(\)"):
+        perturb(frame.lazy(), [[1] * 6])
+
+
+def test_integers_stay_integers_where_tokens_are_swapped():
+    X = np.random.default_rng(0).integers(1000, size=(12, 5))
+    swapped = perturb(X, [[1, 1, 0, 0, 0]])
+    assert swapped.dtype == X.dtype
+    assert sorted(swapped[:, 0]) == sorted(X[:, 0])
+
+
+# -- missing values -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
+def test_missing_values_are_exchanged_and_do_not_spread(missing):
+    X = np.array([[missing, 1.0, 2.0], [3.0, missing, 4.0], [5.0, 6.0, 7.0]])
+    swapped = perturb(X, [[1, 0, 0]])
+    assert_array_equal(swapped[:, 1:], X[:, 1:])
+    assert_array_equal(np.sort(swapped[:, 0]), np.sort(X[:, 0]))
+    erased = perturb(X, [[1, 0, 0]], "erase")
+    assert_allclose(erased[:, 0], 4.0)  # the mean of what is there
+    assert_array_equal(erased[:, 1:], X[:, 1:])
+    noisy = perturb(X, [[1, 0, 0]], "gaussian")
+    assert_array_equal(np.isfinite(noisy), np.isfinite(X))
+    assert (noisy[1:, 0] != X[1:, 0]).all()
+
+
+def test_missing_values_of_a_donor_stand_in_for_nothing():
+    """The mean that stands in for a reason is over what is there."""
+    X = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, np.nan, 7.0, 8.0]])
+    swapped = perturb(X, [[1, 1, 1, 0], [0, 1, 1, 0]])[0]
+    z = 1.0  # of its third entry: of two values, one unit above their mean
+    assert_allclose(swapped, [3 + 2 * z / 1, np.nan, 7, 4])
+
+
+def test_images_with_missing_pixels_are_erased_to_the_mean_of_the_others():
+    X = np.array([[[1.0, np.nan], [5.0, 9.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    erased = perturb(X, [[[0, 0], [0, 1]]] * 2, "erase")
+    assert_array_equal(erased[0], [[1, np.nan], [5, 3]])
+
+
+def test_statistics_over_the_values_that_are_there(small_chunks):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[::3, 0] = np.nan
+    X[:, 2] = np.inf
+    statistics = _inputs.measure_finite(_inputs.read_inputs(X))
+    assert_allclose(statistics.mean[0], [np.nanmean(X[:, 0]), X[:, 1].mean(), 0])
+    sd = [np.nanstd(X[:, 0]), X[:, 1].std()]
+    assert_allclose(statistics.sd[0], [*sd, np.mean(sd)])
+    assert_array_equal(statistics.lower[0], [np.nanmin(X[:, 0]), X[:, 1].min(), 0])
+    assert_array_equal(statistics.upper[0], [np.nanmax(X[:, 0]), X[:, 1].max(), 0])
+
+
+def test_nullable_columns_keep_what_is_missing():
+    frame = pd.DataFrame({"visits": pd.array([1, None, 3, 4], dtype="Int64"), "b": [1.0, 2, 3, 4]})
+    swapped = perturb(frame, [[1, 0]])
+    assert swapped["visits"].dtype == "Int64"
+    assert sorted(swapped["visits"].dropna()) == [1, 3, 4]
 
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -346,10 +575,6 @@ def test_marks_of_reasons_are_inverted():
         (np.eye(3), np.eye(3), {"where": "x"}, ValueError, "where must be one of"),
         (np.ones(3), np.ones(3), {}, ValueError, "X must have two axes or more"),
         (["a text", "another"], [[1]], {}, TypeError, "X must hold numbers, got dtype"),
-        (np.array([["a", 1.0]], dtype=object), [[1, 1]], {}, TypeError, "X must hold numbers"),
-        ([[np.nan, 1], [2, 3]], [[1, 1]], {}, ValueError, "X must be finite"),
-        ([[np.inf, 1], [2, 3]], [[1, 1]], {}, ValueError, "X must be finite"),
-        (pd.DataFrame({"a": [1, None]}), [[1]], {}, ValueError, "X must be finite"),
     ],
 )
 def test_bad_input_is_named(X, mask, kwargs, error, text):
@@ -375,7 +600,7 @@ def test_frames_of_other_libraries_are_refused():
     class Frame:
         columns = ("a",)
 
-    with pytest.raises(TypeError, match="pandas DataFrame, got .*Frame"):
+    with pytest.raises(TypeError, match="DataFrame of pandas or polars, got .*Frame"):
         Perturber(Recorder(), Frame(), [[1]], None, "swap")
 
 

@@ -1,5 +1,7 @@
 """What a model leans on: hand-computed cases, and models of which it is known."""
 
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -138,6 +140,49 @@ def test_flip_rate_of_a_swap_by_hand():
     assert nuisance_flip_rate(FirstAbove(), X, [[0], [1], [1]]) == 0
 
 
+def one_class_has_it(n_rows=60):
+    """A trap that class 1 alone has and marks; class 0 is annotated with nothing marked."""
+    y = np.arange(n_rows) % 2
+    X = np.zeros((n_rows, 4))
+    X[:, 0], X[:, 1] = y, y
+    return X, y, np.column_stack([0 * y, y, 0 * y, 0 * y])
+
+
+def test_a_trap_of_one_class_comes_and_goes():
+    """Each of the annotated rows may give: half of the donors of class 1 show no trap.
+
+    Where rows without the trap are not annotated, a trap is exchanged for a trap.
+    """
+    X, y, mask = one_class_has_it()
+    told = {"n_repeats": 20, "random_state": 0}
+    # Among 59 other rows 29 have the same label; the standard error is at most .015.
+    swapped = accuracy_after_swap(FirstAbove(1), X, y, mask, **told)
+    assert abs(swapped - 29 / 59) < 0.05
+    assert accuracy_after_swap(FirstAbove(0), X, y, mask, **told) == 1
+    # All rows that exchange something have taken the class of the other.
+    assert nuisance_flip_rate(FirstAbove(1), X, mask, **told) > 0.6
+    assert nuisance_flip_rate(FirstAbove(0), X, mask, **told) == 0
+    alone = [row if row.any() else None for row in mask]
+    assert accuracy_after_swap(FirstAbove(1), X, y, alone, **told) == 1
+    # With a mask of the reasons nothing may come over what others do not mark.
+    kept = accuracy_after_swap(FirstAbove(1), X, y, 1 - mask, mask_marks="relevant", **told)
+    assert kept == 1
+
+
+def test_flips_are_counted_among_rows_that_change():
+    """Of three rows one marks something: it changes, and the row to which its trap is given."""
+    X, mask = np.eye(4)[:, :3], np.zeros((4, 3))
+    mask[0, 0] = mask[1, 0] = 1
+    # Rows 0 and 1 each lose their mark, or exchange it; who changes has a flip where it differs.
+    rate = nuisance_flip_rate(FirstAbove(0), X, mask, random_state=0, n_repeats=50)
+    draws = []
+    for order in permutations(range(4)):
+        donor = {order[k]: order[k - 1] for k in range(4)}
+        changed = [r for r in range(4) if mask[r].any() or mask[donor[r]].any()]
+        draws.append(np.mean([X[r, 0] != X[donor[r], 0] for r in changed]))
+    assert rate == pytest.approx(np.mean(draws), abs=0.05)
+
+
 @pytest.mark.parametrize("perturbation", ["gaussian", "uniform"])
 def test_flip_rate_under_noise_in_closed_form(perturbation):
     X, _, mask = both_tell(4000)
@@ -213,14 +258,33 @@ def test_seeds_decide(metric):
     assert len({measure(metric, None) for _ in range(10)}) > 1
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_what_is_no_classifier_is_refused(metric):
+def test_regressors_are_scored_by_r2():
+    """A regressor of the irrelevant column of two rows gets each other's target."""
+    X, y = np.array([[0.0], [2.0], [5.0]]), [0.0, 2.0, 5.0]
+    reader = LinearRegression().fit(X, y)
+    mask = [[1], [1], [0]]
+    expected = r2_score(y, [2, 0, 5])
+    assert accuracy_after_swap(reader, X, y, mask) == pytest.approx(expected)
+    assert accuracy_under_noise(reader, X, y, mask, 0) == pytest.approx(1)
     X, y, mask = both_tell()
-    regressor = LinearRegression().fit(X, y)
+    honest = LinearRegression().fit(X * [1, 0], y)
+    assert accuracy_after_swap(honest, X, y, mask) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_does_not_predict_is_refused(metric):
+    X, y, mask = both_tell()
     args = (X, mask) if metric is nuisance_flip_rate else (X, y, mask)
     kwargs = {"scale": 1} if metric is accuracy_under_noise else {}
-    with pytest.raises(TypeError, match="must be a fitted classifier, got LinearRegression"):
-        metric(regressor, *args, **kwargs)
+    with pytest.raises(TypeError, match="must be a fitted classifier, got StandardScaler"):
+        metric(StandardScaler().fit(X), *args, **kwargs)
+
+
+def test_flips_are_of_classes():
+    X, y, mask = both_tell()
+    regressor = LinearRegression().fit(X, y)
+    with pytest.raises(TypeError, match="of a regressor compare accuracy_after_swap, which is R2"):
+        nuisance_flip_rate(regressor, X, mask)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +396,7 @@ def test_models_of_any_library_with_predict():
         assert metric(SecondAbove(), X, *labels, mask, **told) == metric(
             ours, X, *labels, mask, **told
         )
-    for other in ({}, LinearRegression(), StandardScaler(), None):
+    for other in ({}, StandardScaler(), None):
         with pytest.raises(TypeError, match="estimator must be a fitted classifier, got "):
             accuracy_after_swap(other, X, y, mask)
     tables = type("Tables", (), {"predict": lambda self, X: np.asarray(X)[:, :1]})()

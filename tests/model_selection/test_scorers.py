@@ -9,6 +9,7 @@ from _estimators import make_problem
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -328,3 +329,24 @@ def test_a_mask_scorer_picks_by_biased_data_alone_what_the_test_set_would():
     }
     assert chosen["swap"] > max(worst) - 0.02
     assert chosen["accuracy"] < max(worst) - 0.2
+
+
+@pytest.mark.parametrize("make", [swap_accuracy_scorer, worst_of_clean_and_swapped_scorer])
+def test_a_search_over_regressors_avoids_the_shortcut(make):
+    """Without a score for regressors all would be nan, and the first candidate chosen."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=200)
+    X = np.column_stack([y, y + rng.normal(size=200)])  # the first must not matter
+    search = GridSearchCV(
+        make_pipeline(FunctionTransformer(), LinearRegression()),
+        {"functiontransformer__func": [None, _drop_first]},
+        scoring=make(mask=[[1, 0]]),
+        error_score="raise",
+        cv=3,
+    ).fit(X, y)
+    assert search.best_params_ == {"functiontransformer__func": _drop_first}
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def _drop_first(X):
+    return X[:, 1:]
