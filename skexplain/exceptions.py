@@ -5,6 +5,10 @@ class MissingExplanationWarning(UserWarning):
     """An estimator that learns from masks was fitted without anything to learn from in them."""
 
 
+class RemainingShortcutWarning(UserWarning):
+    """The masks of a fit leave what they mark to tell the label, so that a shortcut may survive."""
+
+
 class UnreliableMaskWarning(UserWarning):
     """Masks are predicted from too few annotated rows, or differ from what a person marked."""
 
@@ -20,6 +24,7 @@ class UnsupportedOperationError(TypeError):
 __all__ = [
     "DivergenceError",
     "MissingExplanationWarning",
+    "RemainingShortcutWarning",
     "UnreliableMaskWarning",
     "UnsupportedOperationError",
 ]

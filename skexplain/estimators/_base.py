@@ -8,7 +8,7 @@ import torch
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from ..exceptions import DivergenceError, MissingExplanationWarning
+from ..exceptions import DivergenceError
 from ..masks import interpret_mask
 from ..penalties import Rows
 from ..training import (
@@ -26,6 +26,7 @@ from ..training import (
 from ._atomic import unchanged_on_error
 from ._auto_module import AutoModule
 from ._holding_out import reason_to_hold_out_none, stratified_split
+from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
@@ -166,7 +167,8 @@ class BaseExplanationEstimator(PrefixedParameters):
             device = self.net_.device if go_on else resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._take_groups(data, group_labels, go_on)
-            self._warn_about_missing_masks(data)
+            labels = getattr(self, "classes_", None)
+            warn_about_masks(self, self._active_terms(), data, labels, stacklevel=5)
             monitor = self._monitor(data, partial)
             callbacks = self._callbacks(monitor)
             with isolated_random_state(device):
@@ -224,24 +226,6 @@ class BaseExplanationEstimator(PrefixedParameters):
         # A perturbation of weight zero is still needed where another term is taken at its point.
         hosts = {term.at for term in terms if term.alpha != 0}
         return tuple(term for term in terms if term.alpha != 0 or term.name in hosts)
-
-    def _warn_about_missing_masks(self, data):
-        if not self._active_terms():
-            return
-        problem = None
-        if data.masks is None:
-            problem = "fitted without a mask"
-        elif not data.masks.annotated[data.rows].any():
-            problem = "fitted with masks that annotate no row"
-        elif not data.penalised.any():
-            problem = "fitted with masks that mark no feature as irrelevant"
-        if problem:
-            warnings.warn(
-                f"{type(self).__name__} is {problem}: it learns from labels alone. See "
-                f"docs/masks.md#rows-without-a-mask.",
-                MissingExplanationWarning,
-                stacklevel=4,
-            )
 
     def _build_net(self, data, device, callbacks):
         streams = Streams(root_seed(self.random_state))

@@ -1,0 +1,135 @@
+"""Warnings about masks that leave a shortcut in place, in numbers and with the call that helps."""
+
+import warnings
+
+import numpy as np
+
+from ..exceptions import MissingExplanationWarning, RemainingShortcutWarning
+
+# So few masks of so many samples leave the label loss to the samples without.
+_FEW_MASKS, _MANY_SAMPLES = 0.05, 200
+# A class that should have so many masks by its size, and has none, was not looked at.
+_EXPECTED_MASKS = 5
+# Classes whose samples have marks at rates that differ by so much are told apart by the marks.
+_LARGE_DIFFERENCE = 0.5
+
+
+def warn_about_masks(estimator, terms, data, labels, stacklevel):
+    """Warn where masks teach nothing, or leave what they mark to tell the label.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its name stands in the text.
+    terms : sequence of Term
+        Penalties of weight above zero; without any there is nothing to warn of.
+    data : FitData
+        What is learnt from.
+    labels : ndarray of shape (n_classes,) or None
+        Names of the encoded targets; None for a regressor.
+    stacklevel : int
+        Of the caller of `fit`.
+    """
+    if not terms:
+        return
+    name = type(estimator).__name__
+    problem = _nothing_to_learn(data)
+    if problem:
+        warnings.warn(
+            f"{name} is {problem}: it learns from labels alone. See "
+            f"docs/masks.md#rows-without-a-mask.",
+            MissingExplanationWarning,
+            stacklevel=stacklevel,
+        )
+        return
+    if data.masks.for_all_rows or data.masks.marks_relevant:
+        return
+    exchanges = data.masks.marks_parts and any(term.penalty.exchange_parts for term in terms)
+    if exchanges and data.masks.pooled is not None:
+        return  # the same places are swapped in all samples
+    for problem in (
+        None if labels is None else _class_without_masks(data, labels),
+        None if labels is None or exchanges else _marks_tell_the_class(name, data, labels),
+        _few_masks(name, data),
+    ):
+        if problem:
+            warnings.warn(
+                f"{problem} See docs/masks.md#what-a-shortcut-survives.",
+                RemainingShortcutWarning,
+                stacklevel=stacklevel,
+            )
+            return
+
+
+def _nothing_to_learn(data):
+    if data.masks is None:
+        return "fitted without a mask"
+    if not data.masks.annotated[data.rows].any():
+        return "fitted with masks that annotate no row"
+    if not data.penalised.any():
+        return "fitted with masks that mark no feature as irrelevant"
+    return None
+
+
+def _class_without_masks(data, labels):
+    """Say which classes have no mask, where chance would have given them some."""
+    codes, annotated = data.y[data.rows], data.masks.annotated[data.rows]
+    sizes = np.bincount(codes, minlength=len(labels))
+    with_mask = np.bincount(codes[annotated], minlength=len(labels))
+    expected = annotated.mean() * sizes
+    missing = np.flatnonzero((with_mask == 0) & (expected >= _EXPECTED_MASKS))
+    if not len(missing):
+        return None
+    n_samples = sizes[missing].sum()
+    return (
+        f"None of the {n_samples} samples of class {_listed(labels[missing])} has a mask, while "
+        f"{annotated.sum()} of the {len(codes) - n_samples} other samples have one: what these "
+        f"mark may tell the classes apart, and nothing can take its place. Give samples that were "
+        f"looked at and show nothing a mask of zeros, and annotate some of every class."
+    )
+
+
+def _marks_tell_the_class(name, data, labels):
+    """Say how often samples of each class have something marked, where that tells the class."""
+    annotated = data.rows[data.masks.annotated[data.rows]]
+    codes, marked = data.y[annotated], data.masks.has_irrelevant[annotated]
+    sizes = np.bincount(codes, minlength=len(labels))
+    rates = np.bincount(codes, marked, len(labels)) / np.maximum(sizes, 1)
+    known = np.flatnonzero(sizes >= _EXPECTED_MASKS)
+    if len(known) < 2 or np.ptp(rates[known]) < _LARGE_DIFFERENCE:
+        return None
+    most, least = known[rates[known].argmax()], known[rates[known].argmin()]
+    return (
+        f"Something is marked in {rates[most]:.0%} of the annotated samples of class "
+        f"{labels[most]!r} and in {rates[least]:.0%} of class {labels[least]!r}: whether a part is "
+        f"there tells the class, and {name} changes no more than the marked features. "
+        f"{_remedy(data.masks)}"
+    )
+
+
+def _remedy(masks):
+    if masks.marks_parts:
+        return (
+            "Use SwapExClassifier, which exchanges the parts, or mark their places in all samples: "
+            "mask=skexplain.masks.pool_masks(mask)."
+        )
+    return (
+        "The marks cover too much of a sample to be exchanged: mark their places in all samples, "
+        "mask=skexplain.masks.pool_masks(mask), if no reasons stand there."
+    )
+
+
+def _few_masks(name, data):
+    """Say how few samples have a mask."""
+    n_samples, n_masks = len(data.rows), int(data.masks.annotated[data.rows].sum())
+    if n_samples < _MANY_SAMPLES or n_masks >= _FEW_MASKS * n_samples:
+        return None
+    return (
+        f"Only {n_masks} of {n_samples} samples have a mask ({n_masks / n_samples:.1%}), and the "
+        f"others go on to reward the shortcut. Annotate more, or fill in the missing masks: "
+        f"WithPropagatedMasks({name}())."
+    )
+
+
+def _listed(labels):
+    return ", ".join(repr(label) for label in labels.tolist())
