@@ -314,7 +314,7 @@ def test_convert_a_folder(pictures, capsys):
     assert_array_equal(load(output)["mask"], [1 - FIRST, NOTHING])
     arguments[-1:] = ["alpha"]
     capsys.readouterr()
-    assert "expected one of ['RGBA', 'LA']" in fails(
+    assert "expected one of ['RGBA', 'LA', 'PA']" in fails(
         capsys, "masks", "convert", pictures, output, *arguments
     )
 

@@ -65,8 +65,8 @@ def add_mask_input(command):
         "--marked",
         nargs="+",
         metavar="WHAT",
-        help='folder: which pixels are marked, "nonzero", "degree", "alpha" or grey values '
-        "(default: nonzero)",
+        help='folder: which pixels are marked, "auto", "nonzero", "degree", "alpha" or grey values '
+        "(default: auto, what is drawn in one colour on black or transparent)",
     )
 
 
