@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from ._build import check_labels
+from ._label_images import check_labels
 from ._pixels import PixelReader
 from ._rows import (
     as_list,

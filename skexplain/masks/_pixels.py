@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._build import mark_labels
+from ._label_images import mark_labels
 
 # Greatest value by the mode of a grey image.  "1" and "I;16" are 1-bit and 16-bit grey; "I" is what
 # older pillow makes of 16 bits.
