@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -46,7 +46,6 @@ OTHER_ORDER = MASK[["dose", "age", "site"]]
 CLASSIFIER = GradRegClassifier(max_epochs=1, random_state=0)
 FITTED = GradRegClassifier(max_epochs=1, random_state=0).fit(FRAME, Y, mask=MASK)
 ON_ARRAYS = GradRegClassifier(max_epochs=1, random_state=0).fit(X, Y, mask=marks())
-FOREIGN = LogisticRegression()
 
 
 def _weights(estimator, X, mask):
@@ -252,3 +251,15 @@ def test_a_swap_estimator_is_no_exception():
         _weights(SwapExClassifier(max_epochs=1, random_state=0), FRAME, OTHER_ORDER),
         _weights(SwapExClassifier(max_epochs=1, random_state=0), FRAME, marks()),
     )
+
+
+def test_a_search_slices_tables_by_row_and_aligns_them_by_name():
+    scores = [
+        cross_val_score(CLASSIFIER, inputs, Y, params={"mask": mask}, cv=3, scoring="neg_log_loss")
+        for inputs, mask in ((FRAME, OTHER_ORDER), (FRAME, MASK), (X, marks()))
+    ]
+    assert_array_equal(scores[0], scores[2])
+    assert_array_equal(scores[1], scores[2])
+    shuffled = FRAME.iloc[np.random.default_rng(0).permutation(24)]
+    with pytest.raises(ValueError, match="must have its rows in the order of X"):
+        cross_val_score(CLASSIFIER, shuffled, Y, params={"mask": MASK}, cv=3)
