@@ -125,8 +125,8 @@ def mask_from_coco(
         content, source, entries, _category_ids(categories, content, source), include_crowd
     )
     if unit is None:
-        shown = [(entries[i][1], records.get(i, [])) for i in wanted if i is not None]
-        _check_pixels(shown, regions, source)
+        shown = ((entries[i][1], r) for i in wanted for _, r in records.get(i, ()))
+        _check_pixels(shown, content, regions, source)
 
     def masks():
         for image in wanted:
@@ -279,26 +279,38 @@ def _is_crowd(record, name):
     return bool(value)
 
 
-def _check_pixels(images, regions, source):
+def _check_pixels(shown, content, regions, source):
     """Refuse a file of which all coordinates lie within one pixel.
 
     Parameters
     ----------
-    images : list of ((height, width), records)
+    shown : iterable of ((height, width), record)
+        The annotations to mark.
+    content : dict
+        The file, whose other annotations tell what coordinates are, too.
     regions : {"segmentation", "bbox"}
     source : str
         What errors call the file.
     """
-    any_points = False
-    for size, records in images:
-        for name, record in records:
-            # The first one that reaches farther ends the search.
-            for points in _blame(name, _outlines, record, regions) or ():
-                if max(size) <= 1 or not are_shares(points):
-                    return
-                any_points = True
-    if any_points:
+    any_within = False
+    for size, record in shown:
+        within = _within_pixel(record, regions) if max(size) > 1 else None
+        if within is False:  # as a rule the first one
+            return
+        any_within |= within is True
+    if any_within and all(
+        _within_pixel(record, regions) is not False for record in content["annotations"]
+    ):
         raise shares_error(f"{source}: coordinates of all regions")
+
+
+def _within_pixel(record, regions):
+    """Whether an annotation lies within one pixel; None where it has no coordinates."""
+    try:
+        outlines = _outlines(record, regions)
+    except ValueError:  # told where it is drawn
+        return None
+    return all(are_shares(points) for points in outlines) if outlines else None
 
 
 def _draw(mask, record, regions, unit):

@@ -433,6 +433,13 @@ def test_small_regions_beside_larger_ones_are_pixels():
     mask = read({"segmentation": SHARES}, {"segmentation": QUARTER})
     assert mask.sum() == 1 + 40 * 50
     assert mask[0, 0]
+    # Also where the larger ones are of another category, or of another image.
+    small, large = {"bbox": [0, 0, 1, 1]}, {"bbox": [10, 10, 5, 5]}
+    records = [annotation(1, 1, 1, **small), annotation(2, 1, 2, **large)]
+    data = {"images": [image(1), image(2)], "categories": CATEGORIES, "annotations": records}
+    assert mask_from_coco(data, [1], categories="ruler").sum() == 1
+    records[1] = annotation(2, 2, 1, **large)
+    assert mask_from_coco(data, [1]).sum() == 1
 
 
 @pytest.mark.parametrize(
