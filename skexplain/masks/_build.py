@@ -1,5 +1,6 @@
 """Masks from what was drawn on the images: boxes and polygons."""
 
+from contextlib import contextmanager
 from numbers import Real
 
 import numpy as np
@@ -249,21 +250,12 @@ def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized
     sizes = _image_sizes(shape, image_sizes, None if sized else unit, len(rows))
     figures = [None if row is None else _figures_of(row, i, nouns) for i, row in enumerate(rows)]
 
-    def every(function):
-        """Do something with each figure; an error says which it was."""
-        for i, row in enumerate(figures):
-            for j, figure in enumerate(row or ()):
-                try:
-                    row[j] = function(figure, i)
-                except ValueError as error:
-                    raise ValueError(f"{name}[{i}], {noun} {j}: {error}") from error
-
-    def read_points(figure, i):
-        points = read(figure, pixels_per_unit(unit, sizes[i]))
-        check_reach_in_unit(points, unit)
-        return points
-
-    every(read_points)
+    for i, row in enumerate(figures):
+        for j, figure in enumerate(row or ()):
+            with _errors_of(f"{name}[{i}], {noun} {j}"):
+                row[j] = read(figure, pixels_per_unit(unit, sizes[i]))
+                check_reach_in_unit(row[j], unit)
+    # All are read before any is drawn: together they tell whether the unit fits.
     points = [figure for row in figures for figure in row or ()]
     points = np.concatenate(points) if points else np.zeros((0, 2))
     check_set(points, unit, sizes, name)
@@ -272,12 +264,8 @@ def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized
     def mask_of(i, row):
         mask = np.zeros(shape, dtype=bool)
         for j, figure in enumerate(row):
-            try:
-                with np.errstate(over="ignore"):
-                    fill(mask, figure * scales[i])
-            except ValueError as error:
-                hint = hint_at_unit(points, unit) if "outside" in str(error) else ""
-                raise ValueError(f"{name}[{i}], {noun} {j}: {error}{hint}") from error
+            with _errors_of(f"{name}[{i}], {noun} {j}", points, unit), np.errstate(over="ignore"):
+                fill(mask, figure * scales[i])
         return mask
 
     def masks():
@@ -290,6 +278,17 @@ def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized
                 yield mask_of(i, row)
 
     return stack_rows(masks(), len(rows), shape)
+
+
+@contextmanager
+def _errors_of(figure, points=None, unit=None):
+    """Let an error begin with the figure, and hint at a unit in which it would not be outside."""
+    try:
+        yield
+    except ValueError as error:
+        is_outside = points is not None and "outside" in str(error)
+        hint = hint_at_unit(points, unit) if is_outside else ""
+        raise ValueError(f"{figure}: {error}{hint}") from error
 
 
 def _figures_of(row, number, nouns):
