@@ -110,6 +110,31 @@ def column_order(labels, names):
     )
 
 
+def by_position(mask, names):
+    """Return a mask whose columns are in the order of names, and no longer have any.
+
+    Parameters
+    ----------
+    mask : array-like or None
+        What has no names is returned as it is.
+    names : sequence of str
+        Names of the columns of X.
+
+    Raises
+    ------
+    ValueError
+        If the mask has other names.
+    """
+    if not hasattr(mask, "iloc") or (is_series(mask) and mask.dtype == object):
+        return mask
+    labels = mask.index if is_series(mask) else mask.columns
+    order = column_order(labels, [str(name) for name in names])
+    order = np.arange(len(labels)) if order is None else order
+    if is_series(mask):
+        return mask.iloc[order].reset_index(drop=True)
+    return mask.iloc[:, order].set_axis(range(len(order)), axis=1)
+
+
 def check_row_order(labels, index):
     """Refuse a mask whose index says that its rows are not in the order of those of X.
 

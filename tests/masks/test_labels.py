@@ -205,6 +205,22 @@ def test_names_of_arrow_tables_and_of_masks_in_a_list():
         interpret_mask(rows, X.shape)
 
 
+def test_names_that_are_told_to_the_audit_or_a_display_are_known():
+    in_one = pd.Series({"dose": 0, "age": 1, "site": 1})
+    for mask, same in ((OTHER_ORDER, marks()), (in_one, [[1, 1, 0]])):
+        expected = audit(ON_ARRAYS, X, Y, same, random_state=0)
+        report = audit(ON_ARRAYS, X, Y, mask, feature_names=NAMES, random_state=0)
+        assert report.lost_by_swap == expected.lost_by_swap
+        assert report.irrelevant_saliency_mass == expected.irrelevant_saliency_mass
+        shown = [
+            shown_rows(X, each, rows=range(24), feature_names=NAMES).irrelevance
+            for each in (mask, same)
+        ]
+        assert_array_equal(*shown)
+    with pytest.raises(ValueError, match="must have the columns of X"):
+        audit(ON_ARRAYS, X, Y, MASK, feature_names=["p", "q", "r"])
+
+
 def test_names_that_occur_twice_must_be_in_order():
     twice = pd.DataFrame([[1, 0, 0]], columns=["a", "b", "a"])
     masks = interpret_mask(twice, (4, 3), feature_names=["a", "b", "a"])
