@@ -294,6 +294,16 @@ def test_convert_coco_by_names_and_categories(coco):
     assert result["names"].tolist() == ["a.png", "z.png", "photo.png", "b.png"]
 
 
+def test_convert_coco_in_shares(coco, capsys):
+    output, shares = coco.with_name("out.npz"), json.loads(json.dumps(COCO))
+    for record in shares["annotations"]:
+        record["bbox"] = (np.array(record["bbox"]) / [4, 2, 4, 2]).tolist()
+    coco.write_text(json.dumps(shares), encoding="utf-8")
+    assert 'pass unit="share"' in fails(capsys, "masks", "convert", coco, output)
+    assert run("masks", "convert", coco, output, "--unit", "share") == 0
+    assert_array_equal(load(output)["mask"], [FIRST, SECOND, NOTHING])
+
+
 def test_convert_resizes_and_inverts(coco):
     output = coco.with_name("out.npz")
     arguments = ["--size", 2, 2, "--resize", "area", "--invert"]
@@ -317,7 +327,7 @@ def test_convert_a_folder(pictures, capsys):
     assert_array_equal(load(output)["mask"], [1 - FIRST, NOTHING])
     arguments[-1:] = ["alpha"]
     capsys.readouterr()
-    assert "expected one of ['RGBA', 'LA']" in fails(
+    assert "expected one of ['RGBA', 'LA', 'PA']" in fails(
         capsys, "masks", "convert", pictures, output, *arguments
     )
 

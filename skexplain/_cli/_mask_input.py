@@ -16,7 +16,7 @@ _KINDS = {
 # Which options a kind of input knows.
 _OPTIONS = {
     "folder": ("names", "missing", "suffix", "marked"),
-    "coco": ("names", "missing", "categories"),
+    "coco": ("names", "missing", "categories", "unit"),
     "array": (),
 }
 
@@ -54,14 +54,19 @@ def add_mask_input(command):
         "--categories", nargs="+", metavar="NAME", help="COCO: what to mark (default: all)"
     )
     command.add_argument(
+        "--unit",
+        choices=["pixel", "share", "percent"],
+        help="COCO: what coordinates are (default: pixels, unless all lie within one)",
+    )
+    command.add_argument(
         "--suffix", help='folder: what follows a name, such as "_segmentation.png" (default: .png)'
     )
     command.add_argument(
         "--marked",
         nargs="+",
         metavar="WHAT",
-        help='folder: which pixels are marked, "nonzero", "degree", "alpha" or grey values '
-        "(default: nonzero)",
+        help='folder: which pixels are marked, "auto", "nonzero", "degree", "alpha" or grey values '
+        "(default: auto, what is drawn in one colour on black or transparent)",
     )
 
 
@@ -77,7 +82,7 @@ def read_masks(arguments):
     path = Path(arguments.input)
     kind = _kind_of(path)
     known = [name for name in _OPTIONS[kind] if getattr(arguments, name) is not None]
-    for name in ("names", "missing", "categories", "suffix", "marked"):
+    for name in ("names", "missing", "categories", "unit", "suffix", "marked"):
         if name not in known and getattr(arguments, name) is not None:
             raise ValueError(f"--{name} does not go with {path}, {_KINDS[kind]}.")
     if arguments.resize and not arguments.size:

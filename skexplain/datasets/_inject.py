@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from .._checks import check_option
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ._random import private_random_state
 
 # Where the patch's first row and column may stand, among all places in which it fits.
@@ -134,7 +135,7 @@ def inject_patches(
     n_rows, _, *grid = images.shape
     rng = private_random_state(random_state)
     check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
-    masks = interpret_mask(mask, np.shape(X), marks=mask_marks)
+    masks = interpret_mask(mask, np.shape(X), marks=mask_marks, **labels_beside(X, y))
     if masks is not None and not masks.annotated.any():
         masks = None
     classes, codes = _find_classes(y, n_rows, (colors, shape, place, rate), rng)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import DivergenceError
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ..penalties import Rows
 from ..training import (
     ExplanationNet,
@@ -202,10 +203,11 @@ class BaseExplanationEstimator(PrefixedParameters):
         self.alpha_ = next(iter(net.alphas_.values()), 0.0)
 
     def _check_fit_data(self, X, y, mask, sample_weight, go_on, partial, classes):
+        labels = labels_beside(X, y, self if go_on else None)
         X, y = check_inputs(self, X, y, reset=not go_on)
         sample_weight, rows = check_weights(sample_weight, X)
         y = self._encode_targets(y, rows, sample_weight, go_on, partial, classes)
-        masks = self._interpret_mask(mask, X)
+        masks = self._interpret_mask(mask, X, labels)
         if not go_on:
             self.input_shape_ = X.shape[1:]
             every = len(rows) == len(X)
@@ -214,9 +216,8 @@ class BaseExplanationEstimator(PrefixedParameters):
         penalised = penalised_rows(self._active_terms(), masks, rows, len(X))
         return FitData(X, y, masks, sample_weight, rows, penalised)
 
-    def _interpret_mask(self, mask, X):
-        names = getattr(self, "feature_names_in_", None)
-        return interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
+    def _interpret_mask(self, mask, X, labels):
+        return interpret_mask(mask, X.shape, marks=self.mask_marks, **labels)
 
     def _take_groups(self, data, group_labels, go_on):
         """Encode the groups of rows for a reduction that knows groups; here none does."""
@@ -380,14 +381,14 @@ class BaseExplanationEstimator(PrefixedParameters):
 
     def _masked_rows(self, X, mask, mask_marks=None):
         """Yield new rows in batches as a penalty sees them; they have no targets."""
+        labels = labels_beside(X, fitted=self)
         X = check_inputs(self, X, reset=False)
         marks = self.mask_marks if mask_marks is None else mask_marks
-        names = getattr(self, "feature_names_in_", None)
         device = self.net_.device
         data = TrainingData(
             X,
             np.zeros(len(X)),
-            interpret_mask(mask, X.shape, marks=marks, feature_names=names),
+            interpret_mask(mask, X.shape, marks=marks, **labels),
             sample_weight=None,
             label_weight=None,
             frame=self._frame(device),

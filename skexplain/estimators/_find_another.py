@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import DivergenceError, MissingExplanationWarning
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ._atomic import unchanged_on_error
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import GradRegClassifier
@@ -180,11 +181,12 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         """
         with unchanged_on_error(self):
             self._validate_params()
+            labels = labels_beside(X, y)
             X, y = check_inputs(self, X, y)
             self.input_shape_ = X.shape[1:]
             self._root = root_seed(self.random_state)
             self._forget()
-            first = self._train(X, y, self._irrelevance(mask, X), sample_weight)
+            first = self._train(X, y, self._irrelevance(mask, X, labels), sample_weight)
         self.classes_ = first.estimator.classes_
         self._keep(first)
         self._search(X, y, sample_weight)
@@ -218,6 +220,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         """
         check_is_fitted(self, "estimators_")
         self._validate_params()
+        labels = labels_beside(X, y, self)
         X, y = check_inputs(self, X, y, reset=False)
         if not np.array_equal(np.unique(y), self.classes_):
             raise ValueError(
@@ -227,7 +230,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
             self._check_same_rows(X)
             irrelevance = self._next_irrelevance()
         else:
-            irrelevance = self._irrelevance(mask, X)
+            irrelevance = self._irrelevance(mask, X, labels)
         self._keep(self._train(X, y, irrelevance, sample_weight))
         return self
 
@@ -335,14 +338,10 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     # -- masks ------------------------------------------------------------------------------------
 
-    def _irrelevance(self, mask, X):
+    def _irrelevance(self, mask, X, labels):
         """Read a mask of the user's as degrees of irrelevance, NaN where unknown."""
-        masks = interpret_mask(
-            mask,
-            X.shape,
-            marks=self._base_estimator().mask_marks,
-            feature_names=getattr(self, "feature_names_in_", None),
-        )
+        marks = self._base_estimator().mask_marks
+        masks = interpret_mask(mask, X.shape, marks=marks, **labels)
         if masks is None:
             return None
         if not masks.annotated.any():

@@ -70,9 +70,9 @@ class _GradReg:
             return ConceptGradientPenalty(self.layer, self.concepts, output, self.norm)
         return InputGradientPenalty(output, self.norm, **own)
 
-    def _interpret_mask(self, mask, X):
+    def _interpret_mask(self, mask, X, labels):
         if self.layer is None or mask is None:
-            return super()._interpret_mask(mask, X)
+            return super()._interpret_mask(mask, X, labels)
         shape = _shape_of(mask)
         if len(shape) > 2:
             what = "row of concepts" if self.concepts is not None else f"unit of {self.layer!r}"
@@ -81,7 +81,8 @@ class _GradReg:
                 f"row per row of X or one for all; got shape {shape}. See docs/networks.md."
             )
         # Any number of columns: the right one is known once there is a network.
-        return interpret_mask(mask, (len(X), shape[-1] if shape else 0), marks=self.mask_marks)
+        shape = (len(X), shape[-1] if shape else 0)
+        return interpret_mask(mask, shape, marks=self.mask_marks, index=labels["index"])
 
     def _training_data(self, net, data, device):
         training = super()._training_data(net, data, device)

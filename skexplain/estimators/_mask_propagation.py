@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ..training import isolated_random_state, measure_inputs
 from ._atomic import unchanged_on_error
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
@@ -205,13 +206,14 @@ class MaskPropagator(BaseEstimator):
 
     def _fit(self, X, mask, sample_weight):
         device = resolve_device(self.device)
+        labels = labels_beside(X)
         X = check_inputs(self, X)
         if X.ndim not in (2, 3, 4):
             raise ValueError(
                 f"X must have shape (n, d), (n, h, w) or (n, channels, h, w); got {X.shape}."
             )
         _, taking_part = check_weights(sample_weight, X)
-        masks = self._interpret(mask, X)
+        masks = interpret_mask(mask, X.shape, marks=self.mask_marks, **labels)
         rows = [] if masks is None else taking_part[masks.annotated[taking_part]]
         if not len(rows):
             raise ValueError("mask must annotate at least one row, got none to learn from.")
@@ -248,8 +250,9 @@ class MaskPropagator(BaseEstimator):
             tables that no annotated row knows.
         """
         check_is_fitted(self)
+        labels = labels_beside(X, fitted=self)
         X = check_inputs(self, X, reset=False)
-        masks = self._interpret(mask, X)
+        masks = interpret_mask(mask, X.shape, marks=self.mask_marks, **labels)
         if masks is None:
             return self._predict(X)
         known = known_features(masks, len(X))
@@ -262,10 +265,6 @@ class MaskPropagator(BaseEstimator):
         filled[:] = masks.values
         filled[incomplete] = np.where(known[incomplete], filled[incomplete], predicted)
         return filled
-
-    def _interpret(self, mask, X):
-        names = getattr(self, "feature_names_in_", None)
-        return interpret_mask(mask, X.shape, marks=self.mask_marks, feature_names=names)
 
     def _learn(self, X, masks, rows, *, statistics, device, seed, on_step, model=None, part=1.0):
         """Train a model, a new one if there is none, for a part of the steps."""

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ._mask_propagation import MaskPropagator, known_features
 from ._parameters import Interval
 from ._validation import check_inputs, check_weights
@@ -161,7 +162,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         self._validate_params()
         given_mask, estimator, propagator = mask, clone(self.estimator), None
         if mask is not None:
-            mask, propagator = self._propagate(estimator, X, mask, sample_weight)
+            mask, propagator = self._propagate(estimator, X, y, mask, sample_weight)
         given = {"mask": mask, "sample_weight": sample_weight, **fit_params}
         given = {name: value for name, value in given.items() if value is not None}
         if _routing_enabled():
@@ -176,7 +177,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(estimator, name))
         return self
 
-    def _propagate(self, estimator, X, mask, sample_weight):
+    def _propagate(self, estimator, X, y, mask, sample_weight):
         """Return the mask to train on (the given one where none is filled in), and the propagator.
 
         The propagator is fitted, or None.
@@ -192,9 +193,8 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
             propagator.set_params(verbose=_parameter(estimator, "verbose") or 0)
         checked = check_inputs(propagator, X)
         _, rows = check_weights(sample_weight, checked)
-        names = getattr(propagator, "feature_names_in_", None)
         masks = interpret_mask(
-            mask, checked.shape, marks=propagator.mask_marks, feature_names=names
+            mask, checked.shape, marks=propagator.mask_marks, **labels_beside(X, y)
         )
         complete = known_features(masks, len(checked))[rows].all()
         if complete or not masks.annotated[rows].any():

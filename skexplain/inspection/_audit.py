@@ -6,6 +6,7 @@ from sklearn.utils import Bunch
 from .._checks import check_count
 from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
+from ..masks._labels import by_position, column_labels
 from ..metrics import (
     accuracy_under_noise,
     group_accuracies,
@@ -149,6 +150,8 @@ def audit(
     check_count("n_repeats", n_repeats)
     marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
     seed = root_seed(random_state)
+    if feature_names is not None and column_labels(X) is None:
+        mask = by_position(mask, feature_names)
     swap = Perturber(estimator, X, mask, marks, "swap")
     y = row_labels(y, "y", len(swap.inputs), "X")
     names = _feature_names(feature_names, swap.inputs)

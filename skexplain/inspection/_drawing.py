@@ -6,6 +6,7 @@ import numpy as np
 
 from .._checks import check_option
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 
 # Colour-blind safe (Okabe & Ito).
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
@@ -123,8 +124,9 @@ def shown_rows(
     ValueError
         If an argument does not fit X.
     """
-    if feature_names is None and hasattr(X, "columns"):
-        feature_names = [str(column) for column in X.columns]
+    labels = labels_beside(X)
+    if feature_names is None:
+        feature_names = labels["feature_names"]
     values = np.asarray(X)
     if values.ndim < 2 or values.ndim > 4 or not len(values):
         raise ValueError(
@@ -142,7 +144,7 @@ def shown_rows(
         index,
         values[index],
         _range(values) if numeric else (0.0, 1.0),
-        _irrelevance(mask, values.shape, mask_marks, index, feature_names),
+        _irrelevance(mask, values.shape, mask_marks, index, feature_names, labels["index"]),
         feature_names,
         documents,
     )
@@ -191,10 +193,9 @@ def _range(values):
     return (low, high) if low < high else (low, low + 1.0)
 
 
-def _irrelevance(mask, shape, marks, index, feature_names):
+def _irrelevance(mask, shape, marks, index, feature_names, row_labels):
     check_option("mask_marks", marks, ("irrelevant", "relevant"))
-    names = np.array(feature_names) if feature_names is not None else None
-    masks = interpret_mask(mask, shape, marks=marks, feature_names=names)
+    masks = interpret_mask(mask, shape, marks=marks, feature_names=feature_names, index=row_labels)
     if masks is None:
         return None
     degrees, known = masks.degrees_of(index)

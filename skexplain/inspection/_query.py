@@ -7,6 +7,7 @@ from .._checks import check_count, check_option
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ._checks import check_model
 from ._saliency import saliency
 
@@ -85,7 +86,7 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     check_count("n", n)
     check_option("pick", pick, _PICKS)
     seed = root_seed(random_state)
-    free = _not_annotated(estimator, check_inputs(estimator, X, reset=False), mask)
+    free = _not_annotated(estimator, X, mask)
     if len(free) < n:
         raise ValueError(
             f"n must be at most the number of rows without a mask, {len(free)}; got {n}."
@@ -105,9 +106,10 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     return np.sort(np.concatenate(chosen))
 
 
-def _not_annotated(estimator, values, mask):
-    names = getattr(estimator, "feature_names_in_", None)
-    masks = interpret_mask(mask, values.shape, marks=estimator.mask_marks, feature_names=names)
+def _not_annotated(estimator, X, mask):
+    values = check_inputs(estimator, X, reset=False)
+    labels = labels_beside(X, fitted=estimator)
+    masks = interpret_mask(mask, values.shape, marks=estimator.mask_marks, **labels)
     return np.arange(len(values)) if masks is None else np.flatnonzero(~masks.annotated)
 
 

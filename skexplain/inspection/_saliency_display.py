@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import is_classifier
 
+from ..masks._labels import labels_beside
 from ._drawing import (
     ORANGE,
     SIGNED,
@@ -123,6 +124,8 @@ class SaliencyDisplay:
             If an argument is not legal or does not fit X.
         """
         marks = getattr(estimator, "mask_marks", "irrelevant")
+        if feature_names is None:
+            feature_names = labels_beside(X, fitted=estimator)["feature_names"]
         shown = shown_rows(X, mask, marks, rows, feature_names, documents)
         picked = X.iloc[shown.index] if hasattr(X, "iloc") else np.asarray(X)[shown.index]
         maps = {

@@ -17,7 +17,7 @@ The meaning, for those who write estimators
     :func:`interpret_mask`, :class:`Masks`, :func:`legal_shapes`
 """
 
-from ._build import mask_from_boxes, mask_from_labels, mask_from_polygons
+from ._build import mask_from_boxes, mask_from_polygons
 from ._coco import mask_from_coco
 from ._columns import mask_from_columns, mask_from_words
 from ._combine import (
@@ -29,6 +29,7 @@ from ._combine import (
     union_masks,
 )
 from ._files import mask_from_folder
+from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
 from ._shapes import legal_shapes

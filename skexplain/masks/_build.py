@@ -1,6 +1,6 @@
-"""Masks from what was drawn on the images: boxes, polygons, label images."""
+"""Masks from what was drawn on the images: boxes and polygons."""
 
-import warnings
+from contextlib import contextmanager
 from numbers import Real
 
 import numpy as np
@@ -8,12 +8,14 @@ import numpy as np
 from ._rasterise import fill_polygon
 from ._rows import (
     as_numbers,
+    as_sequence,
     check_missing,
     check_shape,
     row_without_marks,
     shorten,
     stack_rows,
 )
+from ._units import check_reach_in_unit, check_set, check_unit, hint_at_unit, pixels_per_unit
 
 # Farther out than any image reaches, and near enough to calculate with.
 _FARTHEST = 1e8
@@ -24,28 +26,37 @@ _BOX_FORMATS = {
     "cxcywh": lambda a, b, c, d: (a - c / 2, b - d / 2, a + c / 2, b + d / 2),
 }
 
+# Boxes with an angle: which box, and the x and y about which it is turned.
+_TURNED_FORMATS = {
+    "xywhr": ("xywh", lambda a, b, c, d: (a, b)),
+    "cxcywhr": ("cxcywh", lambda a, b, c, d: (a, b)),
+}
+
 
 def mask_from_boxes(
-    boxes, shape, *, box_format="xyxy", image_sizes=None, relative=False, missing="unknown"
+    boxes, shape, *, box_format="xyxy", image_sizes=None, unit=None, missing="unknown"
 ):
     """Mark boxes in images.
 
     Parameters
     ----------
     boxes : sequence of length n_samples
-        Of each image a list of boxes, an array of shape (n_boxes, 4), one box (4 numbers), or None
-        if nobody annotated it.
+        Of each image a list of boxes, an array of shape (n_boxes, 4), one box (4 numbers, or 5 with
+        an angle), or None if nobody annotated it.
     shape : tuple of int
         Height and width of the images in X.
-    box_format : {"xyxy", "xywh", "cxcywh"}, default="xyxy"
+    box_format : {"xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr"}, default="xyxy"
         The four numbers of a box: left, top, right, bottom; left, top, width, height (COCO,
-        Label Studio); or centre and size (YOLO).
+        Label Studio); or centre and size (YOLO).  Formats with an "r" have a fifth number, by how
+        many degrees the box is turned clockwise: "xywhr" about its upper left corner (Label
+        Studio), "cxcywhr" about its centre (CVAT).
     image_sizes : tuple of int or array-like of shape (n_samples, 2), default=None
         Height and width of the images on which the boxes were drawn, one for all or one per image,
-        where X shows the whole of them at another size.  None: those of X.
-    relative : bool, default=False
-        Whether coordinates are shares of the width and the height, in [0, 1] (YOLO), rather than
-        pixels.
+        where X shows the whole of them at another size.  None: those of X.  Shares and percent need
+        them for boxes that are turned only.
+    unit : {"pixel", "share", "percent"} or None, default=None
+        What coordinates are: pixels; shares of the width and the height, in [0, 1] (YOLO); or
+        percent of these (Label Studio).  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
         What a row with an empty list of boxes is: not annotated; annotated, with nothing marked
         (somebody looked and found nothing); or an error.  None is always not annotated.
@@ -59,8 +70,14 @@ def mask_from_boxes(
     Raises
     ------
     ValueError
-        If a box is not four finite numbers, has no area, or lies outside its image, with the row
-        and the box; or if another argument is not as described.
+        If a box is not four finite numbers (five with an angle), has no area, lies outside its
+        image, or reaches far beyond it in shares or percent, with the row and the box; if all boxes
+        lie within one pixel and `unit` is None; or if another argument is not as described.
+
+    Warns
+    -----
+    UserWarning
+        If `unit` is None and all boxes look as if they were in percent.
 
     See Also
     --------
@@ -83,22 +100,53 @@ def mask_from_boxes(
            [[0, 0, 0, 1],
             [1, 0, 0, 0]]])
     """
-    if not isinstance(box_format, str) or box_format not in _BOX_FORMATS:
-        raise ValueError(f"box_format must be one of {list(_BOX_FORMATS)}; got {box_format!r}.")
+    formats = [*_BOX_FORMATS, *_TURNED_FORMATS]
+    if not isinstance(box_format, str) or box_format not in formats:
+        raise ValueError(f"box_format must be one of {formats}; got {box_format!r}.")
+    turned = box_format in _TURNED_FORMATS
+    to_corners = _BOX_FORMATS[_TURNED_FORMATS[box_format][0] if turned else box_format]
+    n_numbers = 5 if turned else 4
 
-    def draw(mask, box, scale):
-        expected = "must be 4 numbers, or None in place of the list where nobody annotated"
+    def read(box, pixels):
+        expected = (
+            f"must be {n_numbers} numbers, or None in place of the list where nobody annotated"
+        )
         box = as_numbers(box, expected)
-        if box.shape != (4,):
-            raise ValueError(f"{expected}; got shape {box.shape}.")
+        if box.shape != (n_numbers,):
+            hint = " With the angle last, see box_format." if box.shape == (5,) else ""
+            raise ValueError(f"{expected}; got shape {box.shape}.{hint}")
         with np.errstate(over="ignore"):  # infinity lies outside as well
-            corners = np.array(_BOX_FORMATS[box_format](*box)).reshape(2, 2) * scale
-        _fill_box(mask, *corners)
+            corners = np.array(to_corners(*box[:4])).reshape(2, 2)
+        if not (corners[0] < corners[1]).all():
+            fits = box_format == "xyxy" and (box[2:] > 0).all()
+            hint = ' If it is left, top, width, height: box_format="xywh".' if fits else ""
+            raise ValueError(
+                f"must have an area; it spans x, y from {corners[0]} to {corners[1]}.{hint}"
+            )
+        if not turned:
+            return corners
+        pivot = np.array(_TURNED_FORMATS[box_format][1](*box[:4]))
+        # Angles are those between pixels, whatever the unit.
+        return turn(_four_corners(corners) * pixels, pivot * pixels, box[4]) / pixels
 
-    return _draw_rows(boxes, draw, ("box", "boxes"), shape, image_sizes, relative, missing)
+    nouns = ("box", "boxes")
+    fill = _fill_vertices if turned else _fill_box
+    return _draw_rows(boxes, read, fill, nouns, shape, image_sizes, unit, missing, sized=turned)
 
 
-def mask_from_polygons(polygons, shape, *, image_sizes=None, relative=False, missing="unknown"):
+def _four_corners(corners):
+    (x0, y0), (x1, y1) = corners
+    return np.array([(x0, y0), (x0, y1), (x1, y1), (x1, y0)])
+
+
+def turn(points, pivot, degrees):
+    """Turn points (x, y) clockwise, as an image is seen, about a point."""
+    angle = np.deg2rad(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return (points - pivot) @ np.array([[cos, sin], [-sin, cos]]) + pivot
+
+
+def mask_from_polygons(polygons, shape, *, image_sizes=None, unit=None, missing="unknown"):
     """Mark polygons in images.
 
     Parameters
@@ -112,8 +160,9 @@ def mask_from_polygons(polygons, shape, *, image_sizes=None, relative=False, mis
     image_sizes : tuple of int or array-like of shape (n_samples, 2), default=None
         Height and width of the images on which the polygons were drawn, one for all or one per
         image, where X shows the whole of them at another size.  None: those of X.
-    relative : bool, default=False
-        Whether coordinates are shares of the width and the height, in [0, 1], rather than pixels.
+    unit : {"pixel", "share", "percent"} or None, default=None
+        What coordinates are: pixels; shares of the width and the height, in [0, 1]; or percent of
+        these.  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
         What a row with an empty list of polygons is: not annotated; annotated, with nothing
         marked; or an error.  None is always not annotated.
@@ -127,8 +176,15 @@ def mask_from_polygons(polygons, shape, *, image_sizes=None, relative=False, mis
     Raises
     ------
     ValueError
-        If a polygon is not of three or more finite vertices or marks nothing because it lies
-        outside its image, with the row and the polygon; or if another argument is not as described.
+        If a polygon is not of three or more finite vertices, marks nothing because it lies outside
+        its image, or reaches far beyond it in shares or percent, with the row and the polygon; if
+        all polygons lie within one pixel and `unit` is None; or if another argument is not as
+        described.
+
+    Warns
+    -----
+    UserWarning
+        If `unit` is None and all polygons look as if they were in percent.
 
     See Also
     --------
@@ -156,183 +212,115 @@ def mask_from_polygons(polygons, shape, *, image_sizes=None, relative=False, mis
             [nan, nan, nan, nan]]], dtype=float32)
     """
 
-    def draw(mask, polygon, scale):
+    def read(polygon, pixels):
         expected = "must be 3 or more vertices (x, y)"
         vertices = as_numbers(polygon, expected)
         if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
             raise ValueError(f"{expected}; got shape {vertices.shape}.")
-        with np.errstate(over="ignore"):
-            _fill_vertices(mask, vertices * scale)
+        return vertices
 
     nouns = ("polygon", "polygons")
-    return _draw_rows(polygons, draw, nouns, shape, image_sizes, relative, missing)
+    return _draw_rows(polygons, read, _fill_vertices, nouns, shape, image_sizes, unit, missing)
 
 
-def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
-    """Mark the pixels of label images that have certain labels.
+def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized=False):
+    """Draw every row's figures and stack the masks.
 
     Parameters
     ----------
-    labels : array-like of int of shape (n_samples, h, w), or list of such rows or None
-        A label per pixel, as segmentation tools write them.  None: not annotated.  Other numbers
-        of axes are legal too, such as (n_samples, n_columns).
-    marked : int or sequence of int
-        The labels whose pixels are marked.
-    unknown : int or sequence of int, default=()
-        Labels that say nothing about a pixel, often 255: these become NaN.
-    missing : {"unknown", "empty", "error"}, default="empty"
-        What a row without any marked pixel is: not annotated; annotated, with nothing marked; or
-        an error.  The default differs from that of the other builders because a label image
-        says of every pixel what it shows.
-
-    Returns
-    -------
-    mask : ndarray of the shape of `labels`
-        True where marked; bool.  float32 if there are unknown pixels or rows, which are NaN.
-
-    Raises
-    ------
-    TypeError
-        If the labels are not whole numbers.
-    ValueError
-        If the rows differ in shape, a label is both marked and unknown, or (with
-        ``missing="error"``) a row has no marked pixel.
-
-    Warns
-    -----
-    UserWarning
-        If no pixel at all has one of the `marked` labels.
-
-    See Also
-    --------
-    invert_mask : Marks everything but these labels.
-    mask_from_folder : Reads label images from files.
-
-    Examples
-    --------
-    >>> from skexplain.masks import mask_from_labels
-    >>> mask_from_labels([[[0, 7], [3, 3]]], marked=[3, 7]).astype(int)
-    array([[[0, 1],
-            [1, 1]]])
-    >>> mask_from_labels([[[0, 7], [255, 3]]], marked=7, unknown=255)
-    array([[[ 0.,  1.],
-            [nan,  0.]]], dtype=float32)
-    """
-    check_missing(missing)
-    marked, unknown = check_labels(marked, "marked"), check_labels(unknown, "unknown")
-    if np.isin(marked, unknown).any():
-        raise ValueError(f"labels must not be both marked and unknown; got {marked} and {unknown}.")
-    labels = _as_list(labels, "labels", "one label image per row")
-    rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
-    shapes = {row.shape for row in rows if row is not None}
-    if len(shapes) != 1:
-        raise ValueError(
-            "labels must hold one label image or more, all of one shape; got shapes "
-            f"{sorted(shapes)}."
-        )
-    (shape,) = shapes
-    n_marked = 0
-
-    def masks():
-        nonlocal n_marked
-        for i, row in enumerate(rows):
-            mask = None if row is None else mark_labels(row, marked, unknown)
-            if mask is not None:
-                has_marks = bool(np.any(mask == 1))
-                n_marked += has_marks
-                # A row of nothing but unknown pixels stays what it is.
-                if not has_marks and not np.isnan(mask).all() and missing != "empty":
-                    mask = row_without_marks(missing, shape, f"labels[{i}] has no marked pixel")
-            yield mask
-
-    stacked = stack_rows(masks(), len(rows), shape)
-    if not n_marked:
-        warnings.warn(f"No pixel has one of the labels marked={marked.tolist()}.", stacklevel=2)
-    return stacked
-
-
-def mark_labels(labels, marked, unknown):
-    """Return the mask of one label image; float32 if some pixel is unknown."""
-    mask, is_unknown = np.isin(labels, marked), np.isin(labels, unknown)
-    return np.where(is_unknown, np.float32(np.nan), mask) if is_unknown.any() else mask
-
-
-def check_labels(labels, name):
-    """Return one label or several as an int array."""
-    values = np.atleast_1d(np.asarray(labels))
-    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
-        raise ValueError(f"{name} must be a whole number or a sequence of them; got {labels!r}.")
-    return values.astype(np.int64)
-
-
-def _as_labels(row, number):
-    row = np.asarray(row)
-    if row.dtype.kind not in "iub":
-        raise TypeError(
-            f"labels must hold whole numbers, or None for a row; labels[{number}] is of dtype "
-            f"{row.dtype}."
-        )
-    return row
-
-
-def _draw_rows(rows, draw, nouns, shape, image_sizes, relative, missing):
-    """Draw every row's figures by ``draw(mask, figure, scale)`` and stack the masks.
-
-    ``scale``, (x, y), is what turns coordinates into pixels of X; `nouns` name one figure and many.
+    rows : sequence
+        Of each row its figures, or None.
+    read : callable
+        ``read(figure, pixels)`` checks a figure and returns its points (x, y) in its own unit, of
+        which one is `pixels` pixels.
+    fill : callable
+        ``fill(mask, points)`` marks it, given in pixels of the mask.
+    nouns : (str, str)
+        One figure and many.
+    shape, image_sizes, unit, missing
+        As the builders have them.
+    sized : bool
+        Whether shares and percent may have image sizes.
     """
     noun, name = nouns
     shape = check_shape(shape)
     check_missing(missing)
-    rows = _as_list(rows, name, "one entry per image")
-    scales = _scales(shape, image_sizes, relative, len(rows))
+    check_unit(unit)
+    rows = as_sequence(rows, name, "one entry per image")
+    sizes = _image_sizes(shape, image_sizes, None if sized else unit, len(rows))
+    figures = [None if row is None else _figures_of(row, i, nouns) for i, row in enumerate(rows)]
+
+    for i, row in enumerate(figures):
+        for j, figure in enumerate(row or ()):
+            with _errors_of(f"{name}[{i}], {noun} {j}"):
+                row[j] = read(figure, pixels_per_unit(unit, sizes[i]))
+                check_reach_in_unit(row[j], unit)
+    # All are read before any is drawn: together they tell whether the unit fits.
+    points = [figure for row in figures for figure in row or ()]
+    points = np.concatenate(points) if points else np.zeros((0, 2))
+    check_set(points, unit, sizes, name)
+    scales = _scales(shape, sizes, unit)
+
+    def mask_of(i, row):
+        mask = np.zeros(shape, dtype=bool)
+        for j, figure in enumerate(row):
+            with _errors_of(f"{name}[{i}], {noun} {j}", points, unit), np.errstate(over="ignore"):
+                fill(mask, figure * scales[i])
+        return mask
 
     def masks():
-        for i, figures in enumerate(rows):
-            if figures is None:
+        for i, row in enumerate(figures):
+            if row is None:
                 yield None
-                continue
-            figures = _as_list(figures, f"{name}[{i}]", f"the {name} of one image")
-            if not figures:
+            elif not row:
                 yield row_without_marks(missing, shape, f"{name}[{i}] has no {noun}")
-                continue
-            if noun == "box" and all(isinstance(value, Real) for value in figures):
-                figures = [figures]
-            mask = np.zeros(shape, dtype=bool)
-            for j, figure in enumerate(figures):
-                try:
-                    draw(mask, figure, scales[i])
-                except ValueError as error:
-                    raise ValueError(f"{name}[{i}], {noun} {j}: {error}") from error
-            yield mask
+            else:
+                yield mask_of(i, row)
 
     return stack_rows(masks(), len(rows), shape)
 
 
-def _as_list(values, name, content):
-    is_mapping = isinstance(values, str | bytes | dict | set)
-    if is_mapping or not hasattr(values, "__iter__"):
-        raise TypeError(f"{name} must be a sequence, {content}; got {shorten(values)}.")
-    return list(values)
+@contextmanager
+def _errors_of(figure, points=None, unit=None):
+    """Let an error begin with the figure, and hint at a unit in which it would not be outside."""
+    try:
+        yield
+    except ValueError as error:
+        is_outside = points is not None and "outside" in str(error)
+        hint = hint_at_unit(points, unit) if is_outside else ""
+        raise ValueError(f"{figure}: {error}{hint}") from error
 
 
-def _scales(shape, image_sizes, relative, n_rows):
+def _figures_of(row, number, nouns):
+    """Return the figures of one image as a list; a single box may stand without one."""
+    noun, name = nouns
+    figures = as_sequence(row, f"{name}[{number}]", f"the {name} of one image")
+    if figures and noun == "box" and all(isinstance(value, Real) for value in figures):
+        return [figures]
+    return figures
+
+
+def _scales(shape, sizes, unit):
     """Return per row the factors of x and y that turn coordinates into pixels of X."""
-    if not isinstance(relative, bool | np.bool_):
-        raise TypeError(f"relative must be a bool; got {relative!r}.")
-    if relative and image_sizes is not None:
-        raise ValueError("image_sizes must be None with relative=True: shares have no size.")
-    sizes = (1, 1) if relative else shape if image_sizes is None else image_sizes
+    if unit in ("share", "percent"):
+        return np.broadcast_to(pixels_per_unit(unit, shape), sizes.shape)
+    return (shape / sizes)[:, ::-1]
+
+
+def _image_sizes(shape, image_sizes, unit, n_rows):
+    """Return per row the height and width of the image on which its figures were drawn."""
+    if unit in ("share", "percent") and image_sizes is not None:
+        raise ValueError(f"image_sizes must be None with unit={unit!r}: it has no size.")
     expected = "image_sizes must be (height, width), or an array of shape (n_samples, 2)"
-    sizes = as_numbers(sizes, expected)
+    sizes = as_numbers(shape if image_sizes is None else image_sizes, expected)
     if sizes.shape not in ((2,), (n_rows, 2)) or not (sizes > 0).all():
         raise ValueError(f"{expected}, greater than zero; got {shorten(image_sizes)}.")
-    return np.broadcast_to((shape / sizes)[..., ::-1], (n_rows, 2))
+    return np.broadcast_to(sizes, (n_rows, 2))
 
 
-def _fill_box(mask, start, end):
+def _fill_box(mask, corners):
     """Mark a box, given by its corners (x, y) in pixels of the mask."""
-    if not (start < end).all():
-        raise ValueError(f"must have an area; it spans x, y from {start} to {end}.")
+    start, end = corners
     size = np.array(mask.shape[::-1])
     start, end = np.maximum(start, 0), np.minimum(end, size)
     if not (start < end).all():
@@ -347,16 +335,14 @@ def _fill_box(mask, start, end):
 def _fill_vertices(mask, vertices):
     """Mark a polygon, given by its vertices (x, y) in pixels of the mask."""
     check_reach(vertices)
-    inside = fill_polygon(vertices, mask.shape)
-    if not inside.any():
+    if not fill_polygon(mask, vertices):
         size = np.array(mask.shape[::-1])
         near = vertices[((vertices >= 0) & (vertices <= size)).all(axis=1)]
         if not len(near):
             raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
         # The right and the lower edge of the image belong to its last pixels.
         column, row = np.minimum(near.astype(int), size - 1).T
-        inside[row, column] = True
-    mask |= inside
+        mask[row, column] = True
 
 
 def check_reach(vertices):

@@ -3,12 +3,12 @@
 import json
 import os
 from difflib import get_close_matches
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
-from ._build import check_reach
-from ._rasterise import fill_polygon_as_coco
+from ._build import check_reach, turn
+from ._rasterise import fill_box_as_coco, fill_polygon_as_coco
 from ._rows import (
     as_list,
     as_numbers,
@@ -21,6 +21,7 @@ from ._rows import (
     stack_rows,
 )
 from ._run_lengths import decode_rle
+from ._units import are_shares, check_reach_in_unit, check_unit, pixels_per_unit, shares_error
 
 
 def mask_from_coco(
@@ -30,6 +31,7 @@ def mask_from_coco(
     categories=None,
     regions="segmentation",
     include_crowd=True,
+    unit=None,
     shape=None,
     resize=None,
     missing="unknown",
@@ -52,6 +54,10 @@ def mask_from_coco(
         segmentation), or always its box.
     include_crowd : bool, default=True
         Whether to mark annotations with "iscrowd": 1, regions that hold several objects.
+    unit : {"pixel", "share", "percent"} or None, default=None
+        What the coordinates of outlines and boxes are: pixels, as COCO has them; shares of the
+        width and the height, in [0, 1] (Azure ML); or percent of these.  None: pixels, after a
+        check that not all lie within one.
     shape : tuple of int, default=None
         Height and width of X's images.  None: those in the file, which then must all agree.
     resize : {"area", "nearest"} or None, default=None
@@ -73,8 +79,9 @@ def mask_from_coco(
     TypeError
         If `annotations` is neither a path nor a dict, or `images` no sequence of int or str.
     ValueError
-        If the file is malformed, with its name and the record; if none of the images is in it;
-        if a category is not; or if an image has another size than expected.
+        If the file is malformed or a region lies outside of its image, with the name of the file
+        and the record; if none of the images is in it; if a category is not; if an image has
+        another size than expected; or if `unit` is None and all coordinates lie between 0 and 1.
 
     See Also
     --------
@@ -86,7 +93,9 @@ def mask_from_coco(
     The regions of an image are united.  They are drawn at the size that the file gives for the
     image and then resized.  Polygons and boxes are drawn by the rule of COCO's own tools, so that a
     mask equals that of pycocotools; along an outline it differs from
-    :func:`mask_from_polygons` in some pixels, and a region of less than a pixel may mark none.
+    :func:`mask_from_polygons` in some pixels, and a region of less than a pixel may mark none.  A
+    box whose "attributes" have a "rotation" (CVAT) is turned by so many degrees clockwise about its
+    centre.
 
     Examples
     --------
@@ -103,6 +112,7 @@ def mask_from_coco(
     if regions not in ("segmentation", "bbox"):
         raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
     check_missing(missing)
+    check_unit(unit)
     images = as_list("images", images, "a sequence of ids or file names")
     content, source = _read(annotations)
     entries = _read_images(content, source)
@@ -112,22 +122,25 @@ def mask_from_coco(
     sizes = {f"{source}: image id {i!r}": entries[i][1] for i in wanted if i is not None}
     shape = common_shape(sizes, shape, resize)
     records = _records_by_image(
-        content, source, entries, _category_ids(categories, content, source)
+        content, source, entries, _category_ids(categories, content, source), include_crowd
     )
+    if unit is None:
+        shown = ((entries[i][1], r) for i in wanted for _, r in records.get(i, ()))
+        _check_pixels(shown, content, regions, source)
 
     def masks():
         for image in wanted:
             if image is None:
                 yield None
                 continue
-            shown = [r for r in records.get(image, []) if include_crowd or not r[1].get("iscrowd")]
+            shown = records.get(image, [])
             where = f"{source}: image id {image!r}"
             if not shown:
                 yield row_without_marks(missing, shape, f"{where} has no region to mark")
                 continue
             mask = np.zeros(entries[image][1], dtype=bool)
             for name, record in shown:
-                _blame(name, _draw, mask, record, regions)
+                _blame(name, _draw, mask, record, regions, unit)
             yield fit_to(mask, shape, resize, where)
 
     return stack_rows(masks(), len(wanted), shape)
@@ -246,58 +259,139 @@ def _category_ids(categories, content, source):
     return {number for category in wanted for number in ids[category]}
 
 
-def _records_by_image(content, source, images, categories):
-    """Return the annotations of every image that are of one of the categories."""
+def _records_by_image(content, source, images, categories, include_crowd):
+    """Return the annotations of every image that are to be shown."""
     records = {}
     for name, record in _entries(content, "annotations", source):
         image = _id(record, "image_id", name)
         if image not in images:
             raise ValueError(f'{name}: no image has the id {image!r} of its "image_id".')
-        if categories is None or _id(record, "category_id", name) in categories:
+        is_shown = not _is_crowd(record, name) or include_crowd
+        if is_shown and (categories is None or _id(record, "category_id", name) in categories):
             records.setdefault(image, []).append((name, record))
     return records
 
 
-def _draw(mask, record, regions):
+def _is_crowd(record, name):
+    value = record.get("iscrowd", 0)
+    if not isinstance(value, bool | Integral) or value not in (0, 1):
+        raise ValueError(f'{name}: "iscrowd" must be 0 or 1; got {shorten(value)}.')
+    return bool(value)
+
+
+def _check_pixels(shown, content, regions, source):
+    """Refuse a file of which all coordinates lie within one pixel.
+
+    Parameters
+    ----------
+    shown : iterable of ((height, width), record)
+        The annotations to mark.
+    content : dict
+        The file, whose other annotations tell what coordinates are, too.
+    regions : {"segmentation", "bbox"}
+    source : str
+        What errors call the file.
+    """
+    any_within = False
+    for size, record in shown:
+        within = _within_pixel(record, regions) if max(size) > 1 else None
+        if within is False:  # as a rule the first one
+            return
+        any_within |= within is True
+    if any_within and all(
+        _within_pixel(record, regions) is not False for record in content["annotations"]
+    ):
+        raise shares_error(f"{source}: coordinates of all regions")
+
+
+def _within_pixel(record, regions):
+    """Whether an annotation lies within one pixel; None where it has no coordinates."""
+    try:
+        outlines = _outlines(record, regions)
+    except ValueError:  # told where it is drawn
+        return None
+    return all(are_shares(points) for points in outlines) if outlines else None
+
+
+def _draw(mask, record, regions, unit):
     """Mark an annotation's region."""
-    segmentation = record.get("segmentation")
-    has_segmentation = segmentation is not None and segmentation != []
-    if regions == "bbox" or not has_segmentation:
-        _draw_box(mask, record.get("bbox"))
-    elif isinstance(segmentation, dict):
-        region = decode_rle(segmentation)
+    outlines = _outlines(record, regions)
+    if outlines is None:
+        region = decode_rle(record["segmentation"])
         if region.shape != mask.shape:
             raise ValueError(
                 f'"size" of the run lengths is {region.shape}, that of the image {mask.shape}.'
             )
         mask |= region
-    else:
-        _draw_polygons(mask, segmentation)
+        return
+    pixels = pixels_per_unit(unit, mask.shape)
+    for points in outlines:
+        check_reach_in_unit(points, unit)
+        _fill(mask, points * pixels, _rotation(record) if len(points) == 2 else 0)
 
 
-def _draw_box(mask, box):
+def _outlines(record, regions):
+    """Return the polygons of an annotation, a box as its two corners; None for run lengths."""
+    segmentation = record.get("segmentation")
+    has_segmentation = segmentation is not None and segmentation != []
+    if regions == "bbox" or not has_segmentation:
+        return [_read_box(record.get("bbox"))]
+    return None if isinstance(segmentation, dict) else _read_polygons(segmentation)
+
+
+def _read_box(box):
     expected = '"bbox" must be [x, y, width, height]'
     numbers = as_numbers(box, expected)
     if numbers.shape != (4,) or not (numbers[2:] >= 0).all():
         raise ValueError(f"{expected}; got {shorten(box)}.")
-    x0, y0, width, height = numbers
-    x1, y1 = x0 + width, y0 + height
-    _draw_outline(mask, np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]]))
+    start = numbers[:2]
+    return np.array([start, start + numbers[2:]])
 
 
-def _draw_polygons(mask, polygons):
+def _rotation(record):
+    """Return by how many degrees a box is turned clockwise about its centre, as CVAT writes it."""
+    attributes = record.get("attributes")
+    angle = attributes.get("rotation", 0) if isinstance(attributes, dict) else 0
+    if isinstance(angle, bool) or not isinstance(angle, Real) or not np.isfinite(angle):
+        raise ValueError(f'"rotation" must be a number of degrees; got {shorten(angle)}.')
+    return angle
+
+
+def _read_polygons(polygons):
     expected = (
         '"segmentation" must be run lengths or a list of polygons [x0, y0, x1, y1, x2, y2, ...]'
     )
     if not isinstance(polygons, list):
         raise ValueError(f"{expected}; got {shorten(polygons)}.")
+    outlines = []
     for polygon in polygons:
         numbers = as_numbers(polygon, expected)
         if numbers.ndim != 1 or len(numbers) < 6 or len(numbers) % 2:
             raise ValueError(f"{expected}; got {shorten(polygon)}.")
-        _draw_outline(mask, numbers.reshape(-1, 2))
+        outlines.append(numbers.reshape(-1, 2))
+    return outlines
 
 
-def _draw_outline(mask, vertices):
-    check_reach(vertices)
-    mask |= fill_polygon_as_coco(vertices, mask.shape)
+def _fill(mask, points, angle):
+    """Mark a polygon, or a box given by its corners, in pixels of the mask."""
+    check_reach(points)
+    is_box = len(points) == 2
+    if is_box and angle % 180 != 0:
+        (x0, y0), (x1, y1) = points
+        corners = np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]])
+        points, is_box = turn(corners, points.mean(axis=0), angle), False
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = np.array(mask.shape[::-1])
+    # What has no width may lie on the edge of the image.
+    flat = low == high
+    if (np.where(flat, high < 0, high <= 0) | np.where(flat, low > size, low >= size)).any():
+        raise ValueError(
+            f"reaches from x, y = {low.tolist()} to {high.tolist()} and lies outside the image of "
+            f"{size[1]} x {size[0]} (height x width)."
+        )
+    if is_box:
+        fill_box_as_coco(mask, low, high)
+    elif not fill_polygon_as_coco(mask, points):
+        inside = ((points >= 0) & (points <= size)).all(axis=1)
+        if not inside.any():
+            raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")

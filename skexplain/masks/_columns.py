@@ -48,8 +48,10 @@ def mask_from_columns(X, columns, *, match="name"):
     Notes
     -----
     What "input" knows: the columns that a ColumnTransformer gives to each of its parts; that
-    inside a part an output with an input's name, or with that name, an underscore and more, is made
-    of it, as scikit-learn names columns; and that anything else (a principal component, a product)
+    inside a part a transformer of scikit-learn that works column by column (scalers, encoders,
+    `SimpleImputer`, selections, a `FunctionTransformer` of a ufunc) makes an output with an input's
+    name, or with that name, an underscore and more, of it; and that anything else (a principal
+    component, a product, all that a `KNNImputer`, a `Normalizer` or a function of one's own makes)
     may be made of all of them.  Names that fit two inputs ("city_size_2" of "city" and "city_size")
     are refused unless both are marked.
 
@@ -210,6 +212,6 @@ def _mark_inputs(transformer, columns):
             raise ValueError(
                 f"columns: {feature.name!r} may be made of any of "
                 f"{shorten(sorted(feature.origins))}; name the columns that the transformer makes, "
-                'with match="name".'
+                'with match="name", or mark all of these.'
             )
     return np.array([[bool(feature.origins & wanted) for feature in features]])

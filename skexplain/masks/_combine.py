@@ -5,6 +5,14 @@ from numbers import Integral
 
 import numpy as np
 
+from ._labels import (
+    check_row_order,
+    column_labels,
+    column_order,
+    own_labels,
+    row_labels,
+    shorten_names,
+)
 from ._meaning import interpret_mask, mask_shape
 from ._resample import resample
 from ._rows import check_shape
@@ -72,15 +80,17 @@ def union_masks(*masks):
 
     Returns
     -------
-    mask : ndarray
+    mask : ndarray or DataFrame
         The larger value, entry by entry; bool if all are.  An entry that is unknown (NaN) in one
         mask takes the value of the others and is unknown only where it is in all: so the work of
-        several people, each of whom annotated some of the rows, is put together.
+        several people, each of whom annotated some of the rows, is put together.  DataFrames are
+        united by the names of their columns, and give a DataFrame with the columns of the first.
 
     Raises
     ------
     ValueError
-        If there is no mask, one is not legal, or their shapes do not fit.
+        If there is no mask, one is not legal, their shapes do not fit, or their columns have
+        different names (or names in some of them only).
 
     Examples
     --------
@@ -95,7 +105,7 @@ def union_masks(*masks):
     """
     if not masks:
         raise ValueError("union_masks needs at least one mask.")
-    arrays = [as_mask_array(mask) for mask in masks]
+    arrays = _aligned_arrays(masks)
     shapes = [array.shape for array in arrays]
     if len({len(shape) for shape in shapes}) > 1:
         raise ValueError(f"masks must have one number of axes; got the shapes {shapes}.")
@@ -107,7 +117,54 @@ def union_masks(*masks):
     union[...] = arrays[0]
     for array in arrays[1:]:
         np.fmax(union, array, out=union)
-    return union
+    return _named_as(_longest(masks, len(union)), masks[0], union)
+
+
+def _aligned_arrays(masks):
+    """Read masks as arrays, their columns in the order of those of the first."""
+    arrays = [as_mask_array(mask) for mask in masks]
+    names = own_labels(masks[0])
+    for i, mask in enumerate(masks[1:], start=1):
+        for other in masks[:i]:
+            check_row_order(row_labels(mask), row_labels(other))
+        labels = column_labels(mask)
+        if arrays[i].ndim != 2 or (names is None and labels is None):
+            continue
+        if labels is None:
+            labels = range(arrays[i].shape[1])
+        if names is None:
+            names = [str(number) for number in range(arrays[0].shape[1])]
+        if len(labels) != len(names) or set(map(str, labels)) != set(names):
+            raise ValueError(
+                f"masks must have the same columns, or all be without names; got "
+                f"{shorten_names(names)} in the first and {shorten_names(list(labels))} in "
+                f"number {i + 1}."
+            )
+        order = column_order(labels, names)
+        arrays[i] = arrays[i] if order is None else arrays[i][:, order]
+    return arrays
+
+
+def _longest(masks, n_rows):
+    """Return the first mask that has so many rows."""
+    return next(mask for mask in masks if len(mask) == n_rows)
+
+
+def _named_as(rows, columns, values):
+    """Return values as a table like the given ones, as an array where these are none.
+
+    A mask that lost its names could be taken for one in the order of the columns of X.
+    """
+    names = column_labels(columns)
+    if names is None:
+        return values
+    if hasattr(columns, "iloc"):
+        index = row_labels(rows)
+        index = index if index is not None and len(index) == len(values) else None
+        return type(columns)(values, index=index, columns=columns.columns)
+    if hasattr(columns, "column_names"):  # pyarrow
+        return type(columns).from_arrays(list(values.T), names=names)
+    return type(columns)(values, schema=names)
 
 
 def pool_masks(mask):
@@ -123,9 +180,9 @@ def pool_masks(mask):
 
     Returns
     -------
-    mask : ndarray of shape (1, ...)
-        The largest value over the rows, entry by entry; unknown (NaN) entries do not count, and
-        are unknown only where they are in all rows.
+    mask : ndarray or DataFrame of shape (1, ...)
+        The largest value over the rows, entry by entry, as a DataFrame if the mask was one; unknown
+        (NaN) entries do not count, and are unknown only where they are in all rows.
 
     Raises
     ------
@@ -138,7 +195,7 @@ def pool_masks(mask):
     >>> pool_masks([[0, 1, 0], None, [0, 0, 1]])
     array([[0., 1., 1.]], dtype=float32)
     """
-    return np.fmax.reduce(as_mask_array(mask), axis=0, keepdims=True)
+    return _named_as(None, mask, np.fmax.reduce(as_mask_array(mask), axis=0, keepdims=True))
 
 
 def invert_mask(mask):
@@ -154,8 +211,9 @@ def invert_mask(mask):
 
     Returns
     -------
-    mask : ndarray
-        One minus the mask, of its dtype.  What is unknown (NaN) stays unknown.
+    mask : ndarray or DataFrame
+        One minus the mask, of its dtype, as a DataFrame if it was one.  What is unknown (NaN) stays
+        unknown.
 
     Raises
     ------
@@ -169,8 +227,9 @@ def invert_mask(mask):
     >>> invert_mask([[1, 0, np.nan]])
     array([[ 0.,  1., nan]])
     """
-    mask = as_mask_array(mask)
-    return ~mask if mask.dtype == bool else (1 - mask).astype(mask.dtype)
+    values = as_mask_array(mask)
+    inverse = ~values if values.dtype == bool else (1 - values).astype(values.dtype)
+    return _named_as(mask, mask, inverse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +320,7 @@ def as_mask_array(mask):
         raise ValueError("mask must have an annotated row, to tell its shape; got none.")
     if len(shape) < 2:
         raise ValueError(f"mask must have shape (n_samples or 1, ...); got {shape}.")
-    masks = interpret_mask(mask, shape)
+    masks = interpret_mask(mask, shape, feature_names=own_labels(mask))
     values, annotated = masks.values, masks.annotated
     if annotated.all():
         return values

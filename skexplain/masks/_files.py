@@ -1,11 +1,13 @@
 """Masks from a folder of images."""
 
 import os
+import warnings
 from pathlib import Path, PurePath
 
 import numpy as np
 
-from ._build import check_labels, mark_labels
+from ._label_images import check_labels
+from ._pixels import PixelReader
 from ._rows import (
     as_list,
     check_missing,
@@ -16,9 +18,7 @@ from ._rows import (
     stack_rows,
 )
 
-# Greatest value by the mode of a grey image.  "1" and "I;16" are 1-bit and 16-bit grey.
-_GREY_MAX = {"1": 1, "L": 255, "I;16": 65535, "I;16L": 65535, "I;16B": 65535}
-_COLOUR = ("RGB", "RGBA", "LA")
+_MARKED = ("auto", "nonzero", "degree", "alpha")
 
 
 def mask_from_folder(
@@ -26,7 +26,7 @@ def mask_from_folder(
     names,
     *,
     suffix=".png",
-    marked="nonzero",
+    marked="auto",
     unknown=(),
     shape=None,
     resize=None,
@@ -40,13 +40,16 @@ def mask_from_folder(
         Where the mask images are.
     names : sequence of str of length n_samples
         What X's images are called, in X's order, with or without folder and ending: the mask of
-        "photos/lesion_7.jpg" is "lesion_7.png".
+        "photos/lesion_7.jpg" is "photos/lesion_7.png" in `folder`, or "lesion_7.png".
     suffix : str, default=".png"
         What follows the name, such as "_segmentation.png".
-    marked : {"nonzero", "degree", "alpha"}, int or sequence of int, default="nonzero"
+    marked : {"auto", "nonzero", "degree", "alpha"}, int or sequence of int, default="auto"
         Which pixels are marked:
 
-        - "nonzero": those that are not black (index 0 of a palette), be they 1 or 255;
+        - "auto": what is drawn in one colour on black, be it 1 or 255, or on transparent; of more
+          than two values (soft edges, lossy files) those brighter than half, with a warning.  A
+          palette counts by its colours.  A file that can be read in another way, too, is an error;
+        - "nonzero": those that are not black;
         - "degree": grey as a degree, black 0 and white 1;
         - "alpha": those that are not fully transparent;
         - int: those of these grey values or palette indices, as in :func:`mask_from_labels`.
@@ -72,8 +75,15 @@ def mask_from_folder(
     FileNotFoundError
         If the folder does not exist, has none of the masks, or lacks one with ``missing="error"``.
     ValueError
-        If a file cannot be read, has another size than expected or is no image of the kind that
-        `marked` asks for, with its name.
+        If a file cannot be read, has another size than expected, is no image of the kind that
+        `marked` asks for, or can be read in several ways (turned by its EXIF orientation, several
+        frames, 16 bits per colour; with "auto", labels or several colours), with its name; or if
+        two names find one file.
+
+    Warns
+    -----
+    UserWarning
+        If files were cut at half, or have none of the values in `marked`.
 
     See Also
     --------
@@ -109,7 +119,9 @@ def mask_from_folder(
             else:
                 yield fit_to(_open(file, read), shape, resize, str(file))
 
-    return stack_rows(masks(), len(files), shape)
+    stacked = stack_rows(masks(), len(files), shape)
+    _warn(read, len(sizes))
+    return stacked
 
 
 def _find_files(folder, names, suffix):
@@ -117,14 +129,19 @@ def _find_files(folder, names, suffix):
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder must be an existing folder; got {str(folder)!r}.")
-    files = []
+    files, owners = [], {}
     for name in names:
         if not isinstance(name, str | os.PathLike):
             raise TypeError(f"names must hold str; got {name!r}.")
-        path = PurePath(name)
-        # A name without ending may have a dot in it, so that the whole name is looked up first.
-        candidates = [folder / f"{stem}{suffix}" for stem in (path.name, path.stem)]
-        files.append(next((file for file in candidates if file.is_file()), None))
+        candidates = _candidates(folder, PurePath(name), suffix)
+        file = next((file for file in candidates if file.is_file()), None)
+        files.append(file)
+        if file is not None and owners.setdefault(file, str(name)) != str(name):
+            raise ValueError(
+                f"names {owners[file]!r} and {str(name)!r} both find the mask {file}: keep the "
+                "masks in folders that are called as those of the images, or give images names of "
+                "their own."
+            )
     if not any(files):
         there = sorted(file.name for file in folder.iterdir())
         raise FileNotFoundError(
@@ -132,6 +149,15 @@ def _find_files(folder, names, suffix):
             f"{suffix!r}; it holds {shorten(there)}."
         )
     return files
+
+
+def _candidates(folder, path, suffix):
+    """Return where the mask of an image may be: below its own folder first, then in `folder`."""
+    inner = [folder]
+    if not path.is_absolute() and ".." not in path.parts:
+        inner = [folder / path.parent, folder]
+    # A name without ending may have a dot in it, so that the whole name is looked up first.
+    return [each / f"{stem}{suffix}" for each in inner for stem in (path.name, path.stem)]
 
 
 def _open(file, read):
@@ -150,35 +176,29 @@ def _open(file, read):
 
 
 def _reader(marked, unknown):
-    """Return a function from an opened image to its mask."""
-    readers = {"nonzero": _nonzero, "degree": _degree, "alpha": _alpha}
+    """Return what makes a mask of an opened image."""
     if isinstance(marked, str):
-        if marked not in readers:
-            raise ValueError(f"marked must be one of {list(readers)} or int; got {marked!r}.")
+        if marked not in _MARKED:
+            raise ValueError(f"marked must be one of {list(_MARKED)} or int; got {marked!r}.")
         if np.size(unknown):
             raise ValueError(f"unknown needs marked to be int; got marked={marked!r}.")
-        return readers[marked]
-    marked, unknown = check_labels(marked, "marked"), check_labels(unknown, "unknown")
-    return lambda image: mark_labels(_values(image, (*_GREY_MAX, "P")), marked, unknown)
+        return PixelReader(marked, None)
+    return PixelReader(check_labels(marked, "marked"), check_labels(unknown, "unknown"))
 
 
-def _values(image, modes):
-    if image.mode not in modes:
-        raise ValueError(f"is an image of mode {image.mode!r}, expected one of {list(modes)}.")
-    return np.asarray(image)
-
-
-def _nonzero(image):
-    values = _values(image, (*_GREY_MAX, "P", *_COLOUR))
-    if image.mode in ("RGBA", "LA"):
-        values = values[..., :-1]
-    return values.reshape(*image.size[::-1], -1).any(axis=2)
-
-
-def _degree(image):
-    values = _values(image, tuple(_GREY_MAX))
-    return values if image.mode == "1" else (values / _GREY_MAX[image.mode]).astype(np.float32)
-
-
-def _alpha(image):
-    return _values(image, ("RGBA", "LA"))[..., -1] != 0
+def _warn(reader, n_files):
+    """Say what may not be as it was meant."""
+    if reader.thresholded:
+        warnings.warn(
+            f"{len(reader.thresholded)} of {n_files} files have more than two values, from lossy "
+            f"storage or soft edges, and are marked where brighter than half; the first is "
+            f'{reader.thresholded[0]}. marked="degree" keeps values as degrees.',
+            UserWarning,
+            stacklevel=3,
+        )
+    if not isinstance(reader.marked, str) and not reader.any_marked:
+        warnings.warn(
+            f"No pixel of {n_files} files has one of the values marked={reader.marked.tolist()}.",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -14,6 +14,14 @@ import scipy.sparse
 import torch
 
 from .._checks import check_option
+from ._labels import (
+    check_row_order,
+    column_labels,
+    column_order,
+    is_series,
+    row_labels,
+    shorten_names,
+)
 from ._parts import mark_parts, pooled_marks
 from ._shapes import legal_shapes, to_broadcastable
 
@@ -125,7 +133,7 @@ class Masks:
         return irrelevance.double(), known
 
 
-def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
+def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None, index=None):
     """Check a mask and give it its meaning.
 
     Parameters
@@ -137,9 +145,12 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
         Shape of X.
     marks : {"irrelevant", "relevant"}, default="irrelevant"
         What a value of 1 says.
-    feature_names : ndarray of str or None, default=None
-        Column names of X; a DataFrame mask must carry the same, and so must a Series of marks whose
-        labels are text.
+    feature_names : sequence of str or None, default=None
+        Column names of X, to which the columns of a DataFrame mask and the labels of a Series of
+        marks are aligned; None: not known, so that names in the mask are refused.  Labels 0, 1, 2,
+        ... are no names: these are read by position.
+    index : pandas Index or None, default=None
+        Labels of the rows of X.  A mask whose own index tells another order of them is refused.
 
     Returns
     -------
@@ -151,7 +162,8 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     TypeError
         If the mask is of a kind that cannot be read as marks.
     ValueError
-        If its shape does not fit X, its values are not in [0, 1], or `marks` is none of the two.
+        If its shape does not fit X, its values are not in [0, 1], its names of columns or rows
+        are not those of X, or `marks` is none of the two.
 
     Examples
     --------
@@ -163,8 +175,12 @@ def interpret_mask(mask, shape, *, marks="irrelevant", feature_names=None):
     check_option("marks", marks, ("irrelevant", "relevant"))
     if mask is None:
         return None
-    if _is_series(mask):
-        mask = _read_series(mask, feature_names)
+    if is_series(mask):
+        mask = _read_series(mask, feature_names, index)
+    elif column_labels(mask) is not None:
+        check_row_order(row_labels(mask), index)
+    if _is_sequence(mask) and any(is_series(row) for row in mask):
+        mask = [_read_series(row, feature_names) if is_series(row) else row for row in mask]
     relevant = marks == "relevant"
     if _is_sequence(mask) and any(row is None for row in mask):
         return _interpret_some(mask, shape, marks)
@@ -207,19 +223,13 @@ def mask_shape(mask):
     return None if given is None else (len(mask), *np.shape(given))
 
 
-def _is_series(mask):
-    return hasattr(mask, "iloc") and hasattr(mask, "to_frame")
-
-
-def _read_series(series, feature_names):
+def _read_series(series, feature_names, index=None):
     """Make a list of masks, or an array of marks, of a Series, which is looked up by label."""
     entries = list(series)
     if series.dtype == object and any(e is None or hasattr(e, "__iter__") for e in entries):
+        check_row_order(series.index, index)
         return entries
-    labels, names = list(series.index), () if feature_names is None else feature_names
-    are_names = all(isinstance(label, str) for label in labels)
-    are_names = are_names or sorted(map(str, labels)) == sorted(names)
-    return _read_frame(series.to_frame().T, feature_names if are_names else None)[0]
+    return _read_frame(series.to_frame().T, feature_names)[0]
 
 
 def _is_sequence(mask):
@@ -230,6 +240,8 @@ def _is_sequence(mask):
 
 def _read(mask, feature_names):
     """Read marks as a bool or real array."""
+    if hasattr(mask, "column_names") and hasattr(mask, "to_pandas"):
+        mask = mask.to_pandas()
     if hasattr(mask, "columns") and hasattr(mask, "to_numpy"):
         return _read_frame(mask, feature_names)
     for part in (mask, *mask) if _is_sequence(mask) else (mask,):
@@ -252,18 +264,9 @@ def _refuse_special(mask):
 
 
 def _read_frame(frame, feature_names):
-    by_name = {str(column): column for column in frame.columns}
-    columns = list(by_name)
-    if feature_names is not None:
-        names = list(feature_names)
-        if sorted(columns) != sorted(names):
-            unknown = [column for column in columns if column not in set(names)]
-            missing = [name for name in names if name not in set(columns)]
-            raise ValueError(
-                f"mask must have the columns of X, {_shorten(names)}. "
-                f"Not columns of X: {_shorten(unknown)}; missing: {_shorten(missing)}."
-            )
-        frame = frame[[by_name[name] for name in names]]
+    order = column_order(frame.columns, feature_names)
+    if order is not None:
+        frame = frame.iloc[:, order] if hasattr(frame, "iloc") else frame[:, order.tolist()]
     values = frame.to_numpy()
     if values.dtype == object and hasattr(frame, "astype"):  # pandas: nullable or mixed columns
         # The conversion below would read numbers out of text.
@@ -272,7 +275,8 @@ def _read_frame(frame, feature_names):
             wrong = np.reshape(text, values.shape).any(axis=0)
             names = [str(column) for column in np.asarray(frame.columns)[wrong]]
             raise TypeError(
-                f"mask must hold bool or numbers in [0, 1], got text in columns {_shorten(names)}."
+                "mask must hold bool or numbers in [0, 1], got text in columns "
+                f"{shorten_names(names)}."
             )
         try:
             values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -298,7 +302,7 @@ def _read_rows(rows, shape, relevant):
     shapes = {row.shape for row in masks}
     if len(shapes) > 1:
         raise ValueError(
-            f"mask must hold masks of one shape, got {_shorten(sorted(map(str, shapes)))}."
+            f"mask must hold masks of one shape, got {shorten_names(sorted(map(str, shapes)))}."
         )
     return np.stack([*masks, np.full_like(masks[0], relevant)]) if masks else None, given
 
@@ -365,11 +369,6 @@ def _raise_illegal(row, rows, total):
     hint = " Divide a 0..255 image by 255 (or compare it with 0)." if example > 1 else ""
     raise ValueError(
         f"mask must hold bool, numbers in [0, 1] or NaN (unknown); got {example} in "
-        f"{len(rows)} of {total} rows, at rows {_shorten(rows.tolist())}.{hint} See "
+        f"{len(rows)} of {total} rows, at rows {shorten_names(rows.tolist())}.{hint} See "
         f"docs/masks.md#values."
     )
-
-
-def _shorten(items, limit=8):
-    shown = ", ".join(str(item) for item in items[:limit])
-    return f"[{shown}{', ...' if len(items) > limit else ''}]"

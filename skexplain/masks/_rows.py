@@ -42,6 +42,14 @@ def as_list(name, values, expected):
     return list(values)
 
 
+def as_sequence(values, name, content):
+    """Return what is a sequence as a list, or say what was expected."""
+    is_mapping = isinstance(values, str | bytes | dict | set)
+    if is_mapping or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be a sequence, {content}; got {shorten(values)}.")
+    return list(values)
+
+
 def check_shape(shape, name="shape"):
     """Return a height and a width, or say what was expected."""
     try:

@@ -1,12 +1,39 @@
 """What the columns that a fitted transformer makes are made of: input columns, and words.
 
-Only the public attributes of scikit-learn's transformers are looked at, so that anybody's that
-have the same are followed as well.
+Composites are followed by their public attributes, so that anybody's that have the same are
+followed as well; of simple transformers only those of scikit-learn that are known to work column by
+column are trusted with names.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
+
+# What these call after an input is made of that input alone.  Others may keep names of columns that
+# they mix, as a KNNImputer or a Normalizer does.
+_BY_COLUMN = (
+    *(SelectorMixin, MissingIndicator, SimpleImputer, Binarizer, KBinsDiscretizer, MaxAbsScaler),
+    *(MinMaxScaler, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, PowerTransformer),
+    *(QuantileTransformer, RobustScaler, SplineTransformer, StandardScaler, TargetEncoder),
+)
 
 # The token of a column that is made of several columns of words, or in a way that is not known.
 MIXED = object()
@@ -113,6 +140,14 @@ def _rename(features, names):
     return [feature._replace(name=name) for feature, name in zip(features, names, strict=True)]
 
 
+def _works_by_column(transformer):
+    """Whether names tell what is made of which column."""
+    if isinstance(transformer, FunctionTransformer):
+        function = transformer.func
+        return function is None or (isinstance(function, np.ufunc) and function.nin == 1)
+    return isinstance(transformer, _BY_COLUMN)
+
+
 def _trace_by_name(transformer, inputs):
     """Follow features through a simple transformer, by the names it gives to what it makes."""
     names = _names_out(transformer, inputs)
@@ -123,10 +158,14 @@ def _trace_by_name(transformer, inputs):
         by_name = {}
     everything = frozenset().union(*(feature.origins for feature in inputs))
     token = MIXED if any(feature.token is not None for feature in inputs) else None
+    by_column = _works_by_column(transformer)
 
     def follow(name):
         if name in by_name:
-            return by_name[name]
+            feature = by_name[name]
+            return feature if by_column else feature._replace(origins=everything)
+        if not by_column:
+            return Feature(name, everything, token)
         starts = [name[:end] for end, letter in enumerate(name) if letter == "_"]
         owners = [by_name[start].origins for start in starts if start in by_name]
         return Feature(name, frozenset().union(*owners) if owners else everything, token)

@@ -4,6 +4,7 @@ import numpy as np
 
 from .._checks import check_option
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 
 
 def wrong_reason_share(saliency, mask, *, mask_marks="irrelevant"):
@@ -112,6 +113,7 @@ def irrelevant_saliency_mass(saliency, mask, *, mask_marks="irrelevant"):
 
 
 def _check(saliency, mask, mask_marks):
+    labels = labels_beside(saliency)
     saliency = np.asarray(saliency, dtype=np.float64)
     if saliency.ndim < 2 or not saliency.size:
         raise ValueError(
@@ -121,7 +123,7 @@ def _check(saliency, mask, mask_marks):
     if not np.isfinite(saliency).all():
         raise ValueError("saliency must be finite, got NaN or infinity.")
     check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
-    masks = interpret_mask(mask, saliency.shape, marks=mask_marks)
+    masks = interpret_mask(mask, saliency.shape, marks=mask_marks, **labels)
     if masks is None or not masks.has_irrelevant.any():
         raise ValueError("mask must mark something irrelevant in at least one row, got nothing.")
     return saliency, masks

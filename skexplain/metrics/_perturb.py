@@ -8,6 +8,7 @@ import torch
 from .._checks import check_option, check_seed
 from ..masks import interpret_mask
 from ..masks._fill import pooled_axes
+from ..masks._labels import labels_beside
 from ._exchange import draw_donors, exchanged, mix, stand_ins
 from ._inputs import measure_finite, read_inputs
 
@@ -59,7 +60,8 @@ class Perturber:
         self.epsilon = epsilon
         self.where = where
         self.inputs = read_inputs(X)
-        self.masks = _read_masks(estimator, self.inputs, mask, mask_marks)
+        labels = labels_beside(X, fitted=estimator)
+        self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)
         if where == "irrelevant":
             self._check_enough_rows()
         statistics = measure_finite(self.inputs)
@@ -309,16 +311,13 @@ def mask_marks_of(estimator):
     return marks.pop() if marks else "irrelevant"
 
 
-def _read_masks(estimator, inputs, mask, mask_marks):
+def _read_masks(estimator, inputs, mask, mask_marks, labels):
     if mask is None:
         raise ValueError("mask must say which features must not matter, got None.")
     if mask_marks is None:
         mask_marks = mask_marks_of(estimator)
     check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
-    names = inputs.feature_names
-    if names is None:
-        names = getattr(estimator, "feature_names_in_", None)
-    masks = interpret_mask(mask, inputs.shape, marks=mask_marks, feature_names=names)
+    masks = interpret_mask(mask, inputs.shape, marks=mask_marks, **labels)
     if not masks.annotated.any():
         raise ValueError("mask must annotate at least one row of X, got none.")
     return masks

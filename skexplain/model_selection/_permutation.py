@@ -13,6 +13,7 @@ from .._checks import check_count
 from ..estimators._parameters import root_seed
 from ..exceptions import MissingExplanationWarning
 from ..masks import interpret_mask
+from ..masks._labels import labels_beside, own_labels, row_labels
 from ..masks._meaning import mask_shape
 
 
@@ -116,7 +117,7 @@ def mask_permutation_test(
     """
     check_count("n_permutations", n_permutations)
     X, y = indexable(X, y)
-    annotated = _check_masks(mask, len(y))
+    annotated = _check_masks(mask, len(y), labels_beside(X, y)["index"])
     scorer = check_scoring(estimator, scoring)
     splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
     rng = np.random.default_rng(root_seed(random_state))
@@ -134,12 +135,12 @@ def mask_permutation_test(
     return _summarise(given, without, np.array(permuted))
 
 
-def _check_masks(mask, n_rows):
+def _check_masks(mask, n_rows, index):
     """Tell which rows are annotated, after checking that their masks are not all the same."""
     if mask is None:
         raise ValueError("mask must hold a mask per row, got None.")
     _, *row_shape = mask_shape(mask) or (n_rows,)
-    masks = interpret_mask(mask, (n_rows, *row_shape))
+    masks = interpret_mask(mask, (n_rows, *row_shape), feature_names=own_labels(mask), index=index)
     if masks.for_all_rows or _all_alike(masks.values[masks.annotated]):
         raise ValueError(
             "mask must differ between annotated rows: to shuffle equal masks changes nothing."
@@ -159,8 +160,12 @@ def _fit_and_score(
     train, test = split
     arguments = _slice(fit_params, train, len(y))
     if masks is not None:
-        source = train if masks == "given" else _permuted(train, annotated, masks)
-        arguments["mask"] = _safe_indexing(mask, source)
+        given = arguments["mask"] = _safe_indexing(mask, train)
+        if masks != "given":
+            permuted = _safe_indexing(mask, _permuted(train, annotated, masks))
+            # Another row's mask is meant to be read as this row's, so it takes its label.
+            index = row_labels(given)
+            arguments["mask"] = permuted if index is None else permuted.set_axis(index, axis=0)
     with warnings.catch_warnings():
         if masks is None:
             warnings.simplefilter("ignore", MissingExplanationWarning)

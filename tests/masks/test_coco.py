@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from skexplain.masks import encode_rle, interpret_mask, mask_from_coco, resize_mask
-from skexplain.masks._rasterise import fill_polygon, fill_polygon_as_coco
+from skexplain.masks._rasterise import fill_box_as_coco, fill_polygon, fill_polygon_as_coco
 
 # pycocotools 2.0.11 beside numpy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -89,14 +89,27 @@ def test_polygons_as_pycocotools(xy):
     """Every pixel (on x86-64: elsewhere a fused multiply-add may round a tie the other way)."""
     expected = coco_masks.decode(coco_masks.frPyObjects([xy], HEIGHT, WIDTH))[..., 0]
     vertices = np.array(xy, dtype=float).reshape(-1, 2)
-    np.testing.assert_array_equal(fill_polygon_as_coco(vertices, (HEIGHT, WIDTH)), expected)
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    assert fill_polygon_as_coco(mask, vertices) == expected.any()
+    np.testing.assert_array_equal(mask, expected)
 
 
 @given(POLYGONS.filter(lambda xy: len(set(xy)) > 3), st.integers(1, 9), st.integers(1, 9))
 def test_polygons_in_small_images_as_pycocotools(xy, height, width):
     expected = coco_masks.decode(coco_masks.frPyObjects([xy], height, width))[..., 0]
     vertices = np.array(xy, dtype=float).reshape(-1, 2)
-    np.testing.assert_array_equal(fill_polygon_as_coco(vertices, (height, width)), expected)
+    mask = np.zeros((height, width), dtype=bool)
+    assert fill_polygon_as_coco(mask, vertices) == expected.any()
+    np.testing.assert_array_equal(mask, expected)
+
+
+@given(COORDINATES, COORDINATES, st.floats(0, 40, width=32), st.floats(0, 40, width=32))
+def test_boxes_as_pycocotools(x, y, width, height):
+    box = np.array([[x, y, width, height]], dtype=float)
+    expected = coco_masks.decode(coco_masks.frPyObjects(box, HEIGHT, WIDTH))[..., 0]
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    fill_box_as_coco(mask, box[0, :2], box[0, :2] + box[0, 2:])
+    np.testing.assert_array_equal(mask, expected)
 
 
 def test_the_two_rules_differ_along_outlines_only():
@@ -107,9 +120,9 @@ def test_the_two_rules_differ_along_outlines_only():
         angles = np.sort(rng.uniform(0, 2 * np.pi, 30))
         radius = rng.uniform(9, 11, 30)
         blob = np.stack([15 + radius * np.cos(angles), 12 + radius * np.sin(angles)], axis=1)
-        ours, theirs = (
-            fill(blob, (HEIGHT, WIDTH)) for fill in (fill_polygon, fill_polygon_as_coco)
-        )
+        ours, theirs = masks = np.zeros((2, HEIGHT, WIDTH), dtype=bool)
+        for mask, fill in zip(masks, (fill_polygon, fill_polygon_as_coco), strict=True):
+            fill(mask, blob)
         overlaps.append((ours & theirs).sum() / (ours | theirs).sum())
     assert min(overlaps) > 0.95
     assert min(overlaps) < 1
@@ -369,3 +382,150 @@ def test_garbage_is_read_or_named(data, categories):
         assert len(message) < 600
     else:
         interpret_mask(mask, (1, 6, 5))
+
+
+# -- units, turned boxes, and what lies outside --------------------------------------------------
+
+
+def read(*records, height=100, width=80, **arguments):
+    """Read annotations of one image."""
+    data = {
+        "images": [image(1, height=height, width=width)],
+        "categories": CATEGORIES,
+        "annotations": [annotation(i, 1, **record) for i, record in enumerate(records)],
+    }
+    return mask_from_coco(data, [1], **arguments)[0]
+
+
+QUARTER = [[8, 20, 48, 20, 48, 70, 8, 70]]
+SHARES = [[0.1, 0.2, 0.6, 0.2, 0.6, 0.7, 0.1, 0.7]]
+
+
+def test_coordinates_in_every_unit():
+    expected = read({"segmentation": QUARTER})
+    assert expected.sum() == 40 * 50
+    for unit, factor in (("share", 1), ("percent", 100)):
+        polygon = (factor * np.array(SHARES)).tolist()
+        box = [0.1 * factor, 0.2 * factor, 0.5 * factor, 0.5 * factor]
+        np.testing.assert_array_equal(read({"segmentation": polygon}, unit=unit), expected)
+        np.testing.assert_array_equal(read({"bbox": box}, unit=unit), expected)
+        np.testing.assert_array_equal(
+            read({"segmentation": polygon, "bbox": box}, unit=unit, regions="bbox"), expected
+        )
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [{"segmentation": SHARES}],
+        [{"bbox": [0.1, 0.2, 0.5, 0.5]}],
+        [{"bbox": [0, 0, 1, 1]}, {"segmentation": SHARES}],
+        [{"segmentation": SHARES}, {"segmentation": encode_rle(np.eye(100, 80))}],
+    ],
+)
+def test_shares_that_are_read_as_pixels_are_refused(records):
+    with pytest.raises(ValueError, match='annotations: .* within one pixel: .*unit="share"'):
+        read(*records)
+    read(*records, unit="pixel")  # as somebody says
+
+
+def test_small_regions_beside_larger_ones_are_pixels():
+    mask = read({"segmentation": SHARES}, {"segmentation": QUARTER})
+    assert mask.sum() == 1 + 40 * 50
+    assert mask[0, 0]
+    # Also where the larger ones are of another category, or of another image.
+    small, large = {"bbox": [0, 0, 1, 1]}, {"bbox": [10, 10, 5, 5]}
+    records = [annotation(1, 1, 1, **small), annotation(2, 1, 2, **large)]
+    data = {"images": [image(1), image(2)], "categories": CATEGORIES, "annotations": records}
+    assert mask_from_coco(data, [1], categories="ruler").sum() == 1
+    records[1] = annotation(2, 2, 1, **large)
+    assert mask_from_coco(data, [1]).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "unit"),
+    [({"segmentation": QUARTER}, "share"), ({"bbox": [8, 20, 400, 50]}, "percent")],
+)
+def test_what_reaches_far_beyond_the_image_is_refused_by_record(record, unit):
+    with pytest.raises(ValueError, match=r"annotations\[0\] \(id 0\): reaches from .* fit"):
+        read(record, unit=unit)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"bbox": [300, 10, 20, 20]},
+        {"bbox": [-30, 10, 20, 20]},
+        {"bbox": [10, 100, 20, 20]},  # begins where the image ends
+        {"segmentation": [[10, -40, 30, -40, 30, -1]]},
+        {"segmentation": [[70, -20, 120, -20, 120, 50]]},  # spans the corner, past it
+        {"segmentation": [[8, 20, 48, 20, 48, 70], [8, 200, 48, 200, 48, 270]]},
+        {"bbox": [300, 10, 20, 20], "attributes": {"rotation": 30}},
+    ],
+)
+def test_marks_outside_of_the_image_are_refused_by_record(record):
+    with pytest.raises(ValueError, match=r"annotations\[1\] \(id 1\): .*lies outside the image"):
+        read({"bbox": [8, 20, 10, 10]}, record)
+
+
+def test_what_hangs_over_the_edge_is_cut_off():
+    assert read({"bbox": [-10, 90, 30, 400]}).sum() == 20 * 10
+    # A region of less than a pixel, or without width at the very edge, marks nothing, as ever.
+    assert not read({"bbox": [80, 0, 0, 10]}, {"bbox": [5.1, 5.1, 0.2, 0.2]}, unit="pixel").any()
+
+
+@pytest.mark.parametrize(
+    ("angle", "rows", "columns"),
+    [(0, 10, 40), (90, 40, 10), (-90, 40, 10), (180, 10, 40), (270.0, 40, 10)],
+)
+def test_turned_boxes(angle, rows, columns):
+    """As CVAT writes rotated rectangles: about the centre, and without a segmentation."""
+    record = {"segmentation": [], "bbox": [30, 45, 40, 10], "attributes": {"rotation": angle}}
+    for arguments in ({}, {"regions": "bbox"}):
+        mask = read(record, **arguments)
+        assert (mask.any(axis=1).sum(), mask.any(axis=0).sum()) == (rows, columns)
+        assert mask.sum() == 400
+
+
+def test_a_box_turned_by_half_a_right_angle():
+    """Clockwise, as it is seen; pycocotools draws the same outline."""
+    record = {"bbox": [20, 40, 40, 10], "attributes": {"occluded": False, "rotation": 45.0}}
+    mask, half = read(record), np.sqrt(0.5)
+    along, across = 20 * half, 5 * half
+    corners = [
+        (40 - along + across, 45 - along - across),
+        (40 + along + across, 45 + along - across),
+        (40 + along - across, 45 + along + across),
+        (40 - along - across, 45 - along + across),
+    ]
+    expected = coco_masks.decode(coco_masks.frPyObjects([np.ravel(corners).tolist()], 100, 80))
+    np.testing.assert_array_equal(mask, expected[..., 0])
+    assert mask[45 + 12, 40 + 12]
+    assert not mask[45 - 12, 40 + 12]
+
+
+def test_an_outline_is_not_turned():
+    """CVAT writes a rotation of 0 for these, others whatever they like."""
+    record = {"segmentation": QUARTER, "attributes": {"rotation": 30}}
+    np.testing.assert_array_equal(read(record), read({"segmentation": QUARTER}))
+
+
+@pytest.mark.parametrize("angle", ["90", True, None, [90], float("nan"), float("inf")])
+def test_an_angle_that_is_none_is_refused(angle):
+    with pytest.raises(ValueError, match=r'annotations\[0\] \(id 0\): "rotation" must be a number'):
+        read({"bbox": [30, 45, 40, 10], "attributes": {"rotation": angle}})
+
+
+@pytest.mark.parametrize("crowd", ["false", "0", None, 2, -1, 0.5, [], {}])
+@pytest.mark.parametrize("include_crowd", [True, False])
+def test_a_crowd_is_zero_or_one(crowd, include_crowd):
+    with pytest.raises(
+        ValueError, match=r'annotations\[0\] \(id 0\): "iscrowd" must be 0 or 1; got'
+    ):
+        read({"bbox": [30, 45, 40, 10], "iscrowd": crowd}, include_crowd=include_crowd)
+
+
+def test_a_crowd_may_be_true_or_false():
+    records = [{"bbox": [0, 0, 4, 4], "iscrowd": True}, {"bbox": [9, 9, 4, 4], "iscrowd": False}]
+    assert read(*records).sum() == 32
+    assert read(*records, include_crowd=False).sum() == 16

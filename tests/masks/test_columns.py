@@ -3,24 +3,38 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import (
     CountVectorizer,
     HashingVectorizer,
     TfidfTransformer,
     TfidfVectorizer,
 )
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
     OneHotEncoder,
+    OrdinalEncoder,
     PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
     StandardScaler,
+    TargetEncoder,
 )
 
 from skexplain.masks import interpret_mask, mask_from_columns, mask_from_words
@@ -176,6 +190,88 @@ def test_pca_of_columns_that_an_earlier_pca_made():
     assert list(again.get_feature_names_out()) == list(frame.columns)
     with pytest.raises(ValueError, match="'pca0' may be made of any"):
         mask_from_columns(again, "pca0", match="input")
+
+
+class Shares(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """A transformer of somebody's that keeps names, and mixes."""
+
+    def fit(self, X, y=None):
+        self.n_features_in_, self.feature_names_in_ = X.shape[1], np.array(X.columns, dtype=object)
+        return self
+
+    def transform(self, X):
+        return X / X.sum(axis=1).to_numpy()[:, None]
+
+
+def subtract_mean(X):
+    return X - X.mean(axis=1).to_numpy()[:, None]
+
+
+MIXERS = [
+    KNNImputer(n_neighbors=1, add_indicator=True),
+    IterativeImputer(),
+    Normalizer(),
+    TfidfTransformer(),
+    Shares(),
+    FunctionTransformer(subtract_mean, feature_names_out="one-to-one"),
+]
+NUMBERS = pd.DataFrame({"age": [1.0, np.nan, 3.0, 5.0, 7.0], "leak": [0.0, 1.0, 1.5, 3.0, 9.0]})
+
+
+@pytest.mark.parametrize("mixer", MIXERS, ids=lambda mixer: type(mixer).__name__)
+def test_transformers_that_keep_names_of_what_they_mix(mixer):
+    """Each changes `age` where `leak` does."""
+    frame = NUMBERS if hasattr(mixer, "missing_values") else NUMBERS.fillna(2.0)
+    transformer = mixer.fit(frame)
+    other = frame.assign(leak=[1.0, 8.0, 3.0, 1.0, 2.0])
+    before, after = (_dense(transformer.transform(each))[:, 0] for each in (frame, other))
+    assert not np.allclose(before, after)
+    with pytest.raises(ValueError, match=r"'age' may be made of any of \['age', 'leak'\]"):
+        mask_from_columns(transformer, "leak", match="input")
+    assert mask_from_columns(transformer, ["age", "leak"], match="input").all()
+    # Alone with a column there is nothing to mix.
+    alone = ColumnTransformer([("m", clone(mixer), ["leak"])], remainder="passthrough")
+    mask = mask_from_columns(alone.fit(frame), "leak", match="input")
+    assert mask.tolist()[0][-1] is False
+    assert mask.any()
+
+
+def _dense(values):
+    return values.toarray() if scipy.sparse.issparse(values) else np.asarray(values)
+
+
+BY_COLUMN = [
+    StandardScaler(),
+    MinMaxScaler(),
+    MaxAbsScaler(),
+    RobustScaler(),
+    PowerTransformer(),
+    QuantileTransformer(n_quantiles=3),
+    Binarizer(),
+    KBinsDiscretizer(2, encode="ordinal", quantile_method="averaged_inverted_cdf"),
+    SplineTransformer(),
+    OneHotEncoder(sparse_output=False, handle_unknown="ignore"),
+    OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+    TargetEncoder(cv=2),
+    SimpleImputer(),
+    VarianceThreshold(),
+    FunctionTransformer(np.exp, feature_names_out="one-to-one"),
+    FunctionTransformer(feature_names_out="one-to-one"),
+]
+
+
+@pytest.mark.parametrize("transformer", BY_COLUMN, ids=lambda t: type(t).__name__)
+def test_transformers_that_are_trusted_work_by_column(transformer):
+    """What is said to be made of `age` alone does not move where `leak` does."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(5, size=(40, 2)).astype(float), columns=["age", "leak"])
+    transformer = clone(transformer).fit(frame, rng.integers(2, size=40))
+    mask = mask_from_columns(transformer, "leak", match="input")[0]
+    assert 0 < mask.sum() < len(mask)
+    shuffled = frame.assign(leak=rng.permutation(frame["leak"]))
+    before, after = (np.asarray(transformer.transform(each)) for each in (frame, shuffled))
+    np.testing.assert_array_equal(before[:, ~mask], after[:, ~mask])
+    assert not np.array_equal(before[:, mask], after[:, mask])
 
 
 def test_an_input_that_is_not_there():

@@ -368,11 +368,15 @@ def test_series_of_marks_has_its_columns_found_by_name(dtype):
     names = np.array(["a", "b", "c"])
     mask = pd.Series({"c": 0, "b": 1, "a": 1}).astype(dtype)
     assert_array_equal(interpret_mask(mask, (5, 3), feature_names=names).values, [[1, 1, 0]])
-    assert_array_equal(interpret_mask(mask, (5, 3)).values, [[0, 1, 1]])
+    with pytest.raises(ValueError, match=r"names .* cannot be compared; got \[c, b, a\]"):
+        interpret_mask(mask, (5, 3))
     with pytest.raises(ValueError, match=r"columns of X.*Not columns of X: \[c\]; missing: \[d\]"):
         interpret_mask(mask, (5, 3), feature_names=np.array(["a", "b", "d"]))
     numbered = pd.Series([0, 1, 1], index=[2, 1, 0]).astype(dtype)
-    assert_array_equal(interpret_mask(numbered, (5, 3), feature_names=names).values, [[0, 1, 1]])
+    with pytest.raises(ValueError, match=r"Not columns of X: \[2, 1, 0\]"):
+        interpret_mask(numbered, (5, 3), feature_names=names)
+    unnamed = pd.Series([0, 1, 1]).astype(dtype)
+    assert_array_equal(interpret_mask(unnamed, (5, 3), feature_names=names).values, [[0, 1, 1]])
     numbers = np.array(["0", "1", "2"])
     assert_array_equal(interpret_mask(numbered, (5, 3), feature_names=numbers).values, [[1, 1, 0]])
 
@@ -421,11 +425,12 @@ def test_degrees_of_rows_of_any_dtype_and_layout(layout, marks, n_rows):
     assert (known is None) == expected_known.all()
 
 
-def test_frame_beside_x_without_names_is_read_in_order():
-    frame = pd.DataFrame({"c": [True], "a": [False]})
-    masks = interpret_mask(frame, (5, 2))
-    assert_array_equal(masks.values, [[True, False]])
-    assert masks.values.dtype == bool
+def test_frame_without_names_is_read_in_order():
+    for frame in (pd.DataFrame([[True, False]]), pd.DataFrame({0: [True], 1: [False]})):
+        for names in (None, ["a", "c"]):
+            masks = interpret_mask(frame, (5, 2), feature_names=names)
+            assert_array_equal(masks.values, [[True, False]])
+            assert masks.values.dtype == bool
 
 
 def test_frame_with_names_that_are_no_strings():
@@ -450,7 +455,7 @@ def test_frame_with_names_that_are_no_strings():
 @pytest.mark.parametrize("marks", MARKS)
 def test_frame_with_missing_or_mixed_columns(columns, expected, marks):
     frame, expected = pd.DataFrame(columns), np.array(expected, dtype=float)
-    ours = interpret_mask(frame, expected.shape, marks=marks)
+    ours = interpret_mask(frame, expected.shape, marks=marks, feature_names=list(frame))
     theirs = interpret_mask(expected, expected.shape, marks=marks)
     for left, right in zip(
         degrees(ours, expected.shape), degrees(theirs, expected.shape), strict=True

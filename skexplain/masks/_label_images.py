@@ -1,0 +1,114 @@
+"""Masks from label images: which labels are marked."""
+
+import warnings
+
+import numpy as np
+
+from ._rows import as_sequence, check_missing, row_without_marks, stack_rows
+
+
+def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
+    """Mark the pixels of label images that have certain labels.
+
+    Parameters
+    ----------
+    labels : array-like of int of shape (n_samples, h, w), or list of such rows or None
+        A label per pixel, as segmentation tools write them.  None: not annotated.  Other numbers
+        of axes are legal too, such as (n_samples, n_columns).
+    marked : int or sequence of int
+        The labels whose pixels are marked.
+    unknown : int or sequence of int, default=()
+        Labels that say nothing about a pixel, often 255: these become NaN.
+    missing : {"unknown", "empty", "error"}, default="empty"
+        What a row without any marked pixel is: not annotated; annotated, with nothing marked; or
+        an error.  The default differs from that of the other builders because a label image
+        says of every pixel what it shows.
+
+    Returns
+    -------
+    mask : ndarray of the shape of `labels`
+        True where marked; bool.  float32 if there are unknown pixels or rows, which are NaN.
+
+    Raises
+    ------
+    TypeError
+        If the labels are not whole numbers.
+    ValueError
+        If the rows differ in shape, a label is both marked and unknown, or (with
+        ``missing="error"``) a row has no marked pixel.
+
+    Warns
+    -----
+    UserWarning
+        If no pixel at all has one of the `marked` labels.
+
+    See Also
+    --------
+    invert_mask : Marks everything but these labels.
+    mask_from_folder : Reads label images from files.
+
+    Examples
+    --------
+    >>> from skexplain.masks import mask_from_labels
+    >>> mask_from_labels([[[0, 7], [3, 3]]], marked=[3, 7]).astype(int)
+    array([[[0, 1],
+            [1, 1]]])
+    >>> mask_from_labels([[[0, 7], [255, 3]]], marked=7, unknown=255)
+    array([[[ 0.,  1.],
+            [nan,  0.]]], dtype=float32)
+    """
+    check_missing(missing)
+    marked, unknown = check_labels(marked, "marked"), check_labels(unknown, "unknown")
+    if np.isin(marked, unknown).any():
+        raise ValueError(f"labels must not be both marked and unknown; got {marked} and {unknown}.")
+    labels = as_sequence(labels, "labels", "one label image per row")
+    rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
+    shapes = {row.shape for row in rows if row is not None}
+    if len(shapes) != 1:
+        raise ValueError(
+            "labels must hold one label image or more, all of one shape; got shapes "
+            f"{sorted(shapes)}."
+        )
+    (shape,) = shapes
+    n_marked = 0
+
+    def masks():
+        nonlocal n_marked
+        for i, row in enumerate(rows):
+            mask = None if row is None else mark_labels(row, marked, unknown)
+            if mask is not None:
+                has_marks = bool(np.any(mask == 1))
+                n_marked += has_marks
+                # A row of nothing but unknown pixels stays what it is.
+                if not has_marks and not np.isnan(mask).all() and missing != "empty":
+                    mask = row_without_marks(missing, shape, f"labels[{i}] has no marked pixel")
+            yield mask
+
+    stacked = stack_rows(masks(), len(rows), shape)
+    if not n_marked:
+        warnings.warn(f"No pixel has one of the labels marked={marked.tolist()}.", stacklevel=2)
+    return stacked
+
+
+def mark_labels(labels, marked, unknown):
+    """Return the mask of one label image; float32 if some pixel is unknown."""
+    mask, is_unknown = np.isin(labels, marked), np.isin(labels, unknown)
+    return np.where(is_unknown, np.float32(np.nan), mask) if is_unknown.any() else mask
+
+
+def check_labels(labels, name):
+    """Return one label or several as an int array."""
+    values = np.atleast_1d(np.asarray(labels))
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+        raise ValueError(f"{name} must be a whole number or a sequence of them; got {labels!r}.")
+    return values.astype(np.int64)
+
+
+def _as_labels(row, number):
+    row = np.asarray(row)
+    if row.dtype.kind not in "iub":
+        raise TypeError(
+            f"labels must hold whole numbers, or None for a row; labels[{number}] is of dtype "
+            f"{row.dtype}."
+        )
+    return row

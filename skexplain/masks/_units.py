@@ -1,0 +1,111 @@
+"""Units in which people give coordinates: pixels, shares of the image, percent of it."""
+
+import warnings
+
+import numpy as np
+
+UNITS = ("pixel", "share", "percent")
+
+# How long the image is in each unit that has no pixels.
+_WHOLE = {"share": 1, "percent": 100}
+
+# Rounded shares may reach a little beyond 1.
+_TOLERANCE = 0.01
+
+# What hangs over the edge does so by less than this share of the image.
+_OVERHANG = 0.5
+
+
+def check_unit(unit):
+    """Refuse what is none of the units, nor None."""
+    if unit is not None and (not isinstance(unit, str) or unit not in UNITS):
+        raise ValueError(f"unit must be one of {list(UNITS)}, or None; got {unit!r}.")
+
+
+def pixels_per_unit(unit, size):
+    """Return the factors of x and y that turn coordinates into pixels of an image.
+
+    Parameters
+    ----------
+    unit : {"pixel", "share", "percent"} or None
+    size : tuple of int
+        Height and width.
+    """
+    if unit not in _WHOLE:
+        return np.ones(2)
+    return np.array(size[::-1], dtype=np.float64) / _WHOLE[unit]
+
+
+def check_reach_in_unit(points, unit):
+    """Refuse coordinates that are far outside of the image in their unit; pixels are not looked at.
+
+    Parameters
+    ----------
+    points : float64 ndarray of shape (k, 2)
+    unit : {"pixel", "share", "percent"} or None
+    """
+    whole = _WHOLE.get(unit)
+    if whole is None or not points.size:
+        return
+    low, high = points.min() / whole, points.max() / whole
+    if low < -_OVERHANG or high > 1 + _OVERHANG:
+        other = '"percent" or "pixel"' if unit == "share" else '"pixel"'
+        raise ValueError(
+            f"reaches from {low * whole:g} to {high * whole:g}, but with unit={unit!r} the image "
+            f"reaches from 0 to {whole}. Does unit={other} fit?"
+        )
+
+
+def are_shares(points):
+    """Whether coordinates all lie between 0 and 1."""
+    return bool((points >= -_TOLERANCE).all() and (points <= 1 + _TOLERANCE).all())
+
+
+def check_set(points, unit, sizes, what):
+    """Refuse, or warn of, a whole set of coordinates that fits another unit.
+
+    Parameters
+    ----------
+    points : float64 ndarray of shape (k, 2)
+        All coordinates, as they were given.
+    unit : {"pixel", "share", "percent"} or None
+        None: pixels that nobody has said are pixels.
+    sizes : ndarray of shape (m, 2)
+        Heights and widths of the images on which the coordinates are.
+    what : str
+        Begins the error, such as "boxes".
+    """
+    if not len(points):
+        return
+    if unit in (None, "percent") and are_shares(points) and (unit or np.max(sizes) > 1):
+        where = "one pixel" if unit is None else "one percent of the image"
+        raise shares_error(what, where)
+    if unit is None and _may_be_percent(points, sizes):
+        warnings.warn(
+            f"{what} all lie in the upper left 100 x 100 pixels of larger images, and have "
+            'fractions: if they are in percent, pass unit="percent", else unit="pixel".',
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def shares_error(what, where="one pixel"):
+    """Return the error about coordinates that are all between 0 and 1."""
+    return ValueError(
+        f"{what} all lie between 0 and 1, within {where}: if they are shares of the width and the "
+        'height, pass unit="share".'
+    )
+
+
+def _may_be_percent(points, sizes):
+    spread = points.max() > 50 and points.max() <= 100 + _TOLERANCE and points.min() >= -_TOLERANCE
+    return spread and np.min(sizes) >= 200 and (points % 1 != 0).any()
+
+
+def hint_at_unit(points, unit):
+    """Say which unit would fit a set of which something lies outside of its image."""
+    if unit in _WHOLE:
+        return ""
+    if len(points) and points.max() <= 100 + _TOLERANCE and points.min() >= -_TOLERANCE:
+        return ' If coordinates are in percent, pass unit="percent".'
+    return " If they are those of images of another size, pass image_sizes=(height, width)."
