@@ -165,7 +165,6 @@ class BaseExplanationEstimator(PrefixedParameters):
             device = self.net_.device if go_on else resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._take_groups(data, group_labels, go_on)
-            self._warn_about_missing_masks(data)
             monitor = self._monitor(data, partial)
             callbacks = self._callbacks(monitor)
             with isolated_random_state(device):
@@ -175,6 +174,7 @@ class BaseExplanationEstimator(PrefixedParameters):
                     net = self._build_net(data, device, callbacks)
                 rows = self._training_data(net, data, device)
                 train, valid = self._split(net, rows, hold_out=monitor == "valid_loss")
+            self._warn_about_missing_masks(data)
             check_donors(self, self._active_terms(), len(train.penalised))
         # These leave good weights; and a network that goes on has no others to go back to.
         kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)
@@ -234,6 +234,11 @@ class BaseExplanationEstimator(PrefixedParameters):
             problem = "fitted with masks that annotate no row"
         elif not data.penalised.any():
             problem = "fitted with masks that mark no feature as irrelevant"
+            if data.masks.has_irrelevant[data.rows].any():
+                problem = (
+                    "fitted with masks that mark all features alike, of which no share of the "
+                    'gradient (norm="share") can tell anything (norm="l2" can)'
+                )
         if problem:
             warnings.warn(
                 f"{type(self).__name__} is {problem}: it learns from labels alone. See "
@@ -346,6 +351,7 @@ class BaseExplanationEstimator(PrefixedParameters):
             lower=lower,
             upper=upper,
             label_loss=self._label_loss(),
+            loss_scale=self._loss_scale(),
         )
 
     def _training_data(self, net, data, device):

@@ -38,7 +38,8 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     Parameters
     ----------
     estimator : classifier of this package or None, default=None
-        What is trained; None: ``GradRegClassifier()``.  Its masks must be over the features of X.
+        What is trained; None: ``GradRegClassifier(norm="l2", alpha=1.0)``, as published.  Its masks
+        must be over the features of X.
     n_explanations : int, default=5
         Number of models at most.
     cutoff : float, default=0.67
@@ -325,7 +326,9 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         )
 
     def _base_estimator(self):
-        estimator = GradRegClassifier() if self.estimator is None else self.estimator
+        estimator = self.estimator
+        if estimator is None:
+            estimator = GradRegClassifier(norm="l2", alpha=1.0)
         if isinstance(estimator, GradRegClassifier) and estimator.layer is not None:
             raise ValueError(
                 f"estimator must take masks over the features of X, with layer=None; got "

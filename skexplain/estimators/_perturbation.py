@@ -32,7 +32,7 @@ alpha : float or "auto", default=1.0
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
     grad_alpha : float, default=0.0
-        Weight of an added input-gradient penalty (see `GradRegClassifier`).
+        Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`).
     grad_at : {"perturbed", "clean"}, default="perturbed"
         Where that penalty is taken."""
 

@@ -29,6 +29,9 @@ class Rows:
         Mean and range of each column or channel in the training data.
     label_loss : callable
         ``label_loss(logits, y)`` gives one value per row.
+    loss_scale : float, default=1.0
+        Label loss of a constant prediction: the logarithm of the number of classes, or the variance
+        of the training targets of a regressor.  A penalty without a unit is multiplied by it.
     """
 
     x: Tensor
@@ -40,6 +43,7 @@ class Rows:
     lower: Tensor
     upper: Tensor
     label_loss: Any
+    loss_scale: float = 1.0
 
     def take(self, index):
         """Return the rows at `index`, a LongTensor; masks for all rows stay as they are."""
