@@ -105,7 +105,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     >>> X = rng.normal(size=(200, 6))
     >>> X[:, 0] += 8 * y  # two columns tell the label, the first one better
     >>> X[:, 1] += 2 * y
-    >>> base = GradRegClassifier(lr=0.01, max_epochs=40)
+    >>> base = GradRegClassifier(norm="l2", alpha=1.0, lr=0.01, max_epochs=40)
     >>> clf = FindAnotherExplanationClassifier(base, random_state=0).fit(X, y)
     >>> [int(explanation.mean(axis=0).argmax()) for explanation in clf.explanations_]
     [0, 1]
