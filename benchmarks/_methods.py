@@ -56,7 +56,9 @@ METHODS = {
     "swap": Method(SwapExClassifier(), "2 F, 2 B", 2),
     "Avg-Ex": Method(AvgExClassifier(), "2 F, 2 B", 2),
     "counterexamples": Method(CounterexampleClassifier(), "2 F, 2 B", 2),
-    "Grad-Reg": Method(GradRegClassifier(), "1 F, 1 B, and B through both", 3.5),
+    "Grad-Reg": Method(
+        GradRegClassifier(norm="l2", alpha=1.0), "1 F, 1 B, and B through both", 3.5
+    ),
     "PGD-Ex, 3 steps": Method(PGDExClassifier(n_steps=3), "5 F, 5 B", 5),
     "PGD-Ex, 5 steps": Method(PGDExClassifier(n_steps=5), "7 F, 7 B", 7),
     "PGD-Ex, 5 steps, + Grad-Reg": Method(

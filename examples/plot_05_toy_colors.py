@@ -33,10 +33,10 @@ settings = {"lr": 5e-3, "max_epochs": 30, "random_state": 0}
 X, y = colors.data, colors.target
 classifiers = {
     "labels alone": ERMClassifier(**settings).fit(X, y),
-    "the corners must not matter": GradRegClassifier(alpha=10, **settings).fit(
+    "the corners must not matter": GradRegClassifier(norm="l2", alpha=10, **settings).fit(
         X, y, mask=colors.mask
     ),
-    "the top middle must not matter": GradRegClassifier(alpha=10, **settings).fit(
+    "the top middle must not matter": GradRegClassifier(norm="l2", alpha=10, **settings).fit(
         X, y, mask=other_mask
     ),
 }

@@ -33,7 +33,7 @@ def mean_accuracy(clf):
 radii = [0.5, 1, 2, 4]
 alone = [mean_accuracy(PGDExClassifier(epsilon=radius)) for radius in radii]
 together = [mean_accuracy(PGDExClassifier(epsilon=radius, grad_alpha=0.03)) for radius in radii]
-gradient = mean_accuracy(GradRegClassifier(alpha=1))  # the best of 0.1, 1 and 10
+gradient = mean_accuracy(GradRegClassifier(norm="l2", alpha=1))  # the best of 0.1, 1 and 10
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")

@@ -27,7 +27,7 @@ test = inject_leak(X_test, shuffled, correlation=0.95, random_state=0)
 # The search knows no masks. It stops by itself where a model loses too much accuracy, or looks
 # again at what it must not.
 search = FindAnotherExplanationClassifier(
-    GradRegClassifier(lr=3e-3, max_epochs=50), n_explanations=3, random_state=0
+    GradRegClassifier(norm="l2", alpha=1, lr=3e-3, max_epochs=50), n_explanations=3, random_state=0
 )
 search.fit(train.data, y_train)
 

@@ -60,7 +60,7 @@ ax.invert_yaxis()
 ax.set(xlabel="accuracy where the hospital tells nothing", xlim=(0, 1.1))
 ax.spines[["top", "right"]].set_visible(False)
 
-# Measured: 0.67, 0.95 and 0.95.
+# Measured: 0.67, 0.94 and 0.95.
 assert accuracies["labels alone"] < 0.8
 assert accuracies["hospital masked"] > accuracies["hospital dropped"] - 0.03
 

@@ -58,8 +58,8 @@ fill : float, "mean" or array-like, default=0.0
 
 _GRAD_TEXT = """\
 grad_alpha : float, default=0.0
-        Weight of an added input-gradient penalty (see `GradRegClassifier`) at the perturbed rows;
-        for "shift", at the rows as they are."""
+        Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`) at the
+        perturbed rows; for "shift", at the rows as they are."""
 
 
 class _AverageCase:

@@ -168,8 +168,6 @@ class BaseExplanationEstimator(PrefixedParameters):
             device = self.net_.device if go_on else resolve_device(self.device)
             data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
             self._take_groups(data, group_labels, go_on)
-            labels = getattr(self, "classes_", None)
-            warn_about_masks(self, self._active_terms(), data, labels, stacklevel=5)
             monitor = self._monitor(data, partial)
             callbacks = self._callbacks(monitor)
             with isolated_random_state(device):
@@ -179,6 +177,8 @@ class BaseExplanationEstimator(PrefixedParameters):
                     net = self._build_net(data, device, callbacks)
                 rows = self._training_data(net, data, device)
                 train, valid = self._split(net, rows, hold_out=monitor == "valid_loss")
+            labels = getattr(self, "classes_", None)
+            warn_about_masks(self, self._active_terms(), data, labels, stacklevel=5)
             check_donors(self, self._active_terms(), len(train.penalised))
         # These leave good weights; and a network that goes on has no others to go back to.
         kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)
@@ -332,6 +332,7 @@ class BaseExplanationEstimator(PrefixedParameters):
             lower=lower,
             upper=upper,
             label_loss=self._label_loss(),
+            loss_scale=self._loss_scale(),
         )
 
     def _training_data(self, net, data, device):

@@ -35,7 +35,8 @@ alpha : float, default=1.0
         Share of `max_epochs` over which the share of the bound in the loss, alpha / (1 + alpha),
         rises, linearly; 0: at once.
     grad_alpha : float, default=0.0
-        Weight of an added input-gradient penalty (see `GradRegClassifier`) at the clean rows."""
+        Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`) at the
+        clean rows."""
 
 
 class _IBPEx:

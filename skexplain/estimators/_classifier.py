@@ -131,6 +131,10 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
     def _label_loss(self):
         return FocalLoss(self.focal_gamma) if self.label_loss == "focal" else CrossEntropyLoss()
 
+    def _loss_scale(self):
+        """Return the label loss of a constant prediction: the log of the number of classes."""
+        return float(np.log(len(self.classes_)))
+
     def _n_outputs(self):
         return len(self.classes_)
 

@@ -39,7 +39,8 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     Parameters
     ----------
     estimator : classifier of this package or None, default=None
-        What is trained; None: ``GradRegClassifier()``.  Its masks must be over the features of X.
+        What is trained; None: ``GradRegClassifier(norm="l2", alpha=1.0)``, as published.  Its masks
+        must be over the features of X.
     n_explanations : int, default=5
         Number of models at most.
     cutoff : float, default=0.67
@@ -105,7 +106,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     >>> X = rng.normal(size=(200, 6))
     >>> X[:, 0] += 8 * y  # two columns tell the label, the first one better
     >>> X[:, 1] += 2 * y
-    >>> base = GradRegClassifier(lr=0.01, max_epochs=40)
+    >>> base = GradRegClassifier(norm="l2", alpha=1.0, lr=0.01, max_epochs=40)
     >>> clf = FindAnotherExplanationClassifier(base, random_state=0).fit(X, y)
     >>> [int(explanation.mean(axis=0).argmax()) for explanation in clf.explanations_]
     [0, 1]
@@ -328,7 +329,9 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         )
 
     def _base_estimator(self):
-        estimator = GradRegClassifier() if self.estimator is None else self.estimator
+        estimator = self.estimator
+        if estimator is None:
+            estimator = GradRegClassifier(norm="l2", alpha=1.0)
         if isinstance(estimator, GradRegClassifier) and estimator.layer is not None:
             raise ValueError(
                 f"estimator must take masks over the features of X, with layer=None; got "

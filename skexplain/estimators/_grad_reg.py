@@ -4,13 +4,13 @@ import numpy as np
 
 from ..masks import interpret_mask
 from ..penalties import ConceptGradientPenalty, InputGradientPenalty, Term
-from ..penalties._input_gradient import OUTPUTS
+from ..penalties._input_gradient import NORMS, OUTPUTS, check_norm
 from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA, StrOptions, refuse_compile
 from ._regressor import BaseExplanationRegressor
 
 _ALPHA_TEXT = """\
-alpha : float or "auto", default=1.0
+alpha : float or "auto", default=2.0
         Weight of the penalty; 0 is the label loss alone.  "auto" trains the first epoch without
         and then takes the ratio of label loss to penalty (the rule of [1]_)."""
 
@@ -24,15 +24,20 @@ layer : str or None, default=None
         then has one column per direction."""
 
 _OUTPUT_TEXT = """\
-output : str, default="log_prob_sum"
+output : str, default="auto"
         The scalar whose gradient is penalised: "log_prob_sum", "log_prob_max", "log_prob_true",
-        "prob_max", "prob_sum" or "logit_sum".  "prob_sum" is identically one: no penalty, a
-        control.  "logit_sum" is that of Heo et al. 2023 [2]_; a network can satisfy it by a shift
-        of all logits, which softmax ignores."""
+        "prob_max", "prob_sum", "logit_sum" or "logit_true".  "prob_sum" is identically one: no
+        penalty, a control.  "logit_sum" is that of Heo et al. 2023 [2]_; a network can satisfy it
+        by a shift of all logits, which softmax ignores.  "logit_true" is the logit of the true
+        class less the mean of all logits.  "auto": "logit_true" with a share, else
+        "log_prob_sum"."""
 
 _NORM_TEXT = """\
-norm : {"l2", "l1"}, default="l2"
-        Sum of squares or of absolute values."""
+norm : {"share", "l2", "l1"}, default="share"
+        The length of the irrelevant part of the gradient as a share of the length of all of it, or
+        the sum of squares or of absolute values of the irrelevant part.  A share needs no tuning
+        to the number of features, their units and the network; "l2" is the published penalty, for
+        which `alpha` is to be searched over powers of ten."""
 
 _SIGN_TEXT = """\
 sign : {"both", "positive", "negative"}, default="both"
@@ -44,12 +49,14 @@ class _GradReg:
 
     _parameter_constraints = {
         "alpha": ALPHA,
-        "norm": [StrOptions({"l1", "l2"})],
+        "norm": [StrOptions(set(NORMS))],
         "layer": [str, None],
         "concepts": ["array-like", None],
     }
 
-    def __init__(self, module="auto", *, alpha=1.0, norm="l2", layer=None, concepts=None, **common):
+    def __init__(
+        self, module="auto", *, alpha=2.0, norm="share", layer=None, concepts=None, **common
+    ):
         super().__init__(module, **common)
         self.alpha = alpha
         self.norm = norm
@@ -113,14 +120,22 @@ def _try_masks(terms, module, training):
 class GradRegClassifier(_GradReg, BaseExplanationClassifier):
     r"""Classifier whose output may not react to irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a and input unit u,
+    Adds to the label loss, for a row x with irrelevance a, input unit u and the input gradient g of
+    the logit of its class (less the mean of all K logits),
 
-    .. math:: \alpha \sum_d \Big(a_d u_d \frac{\partial}{\partial x_d} \sum_k \log p_k(x)\Big)^2
+    .. math:: \alpha \, \log K \, \frac{\lVert a \, u \, g \rVert_2}{\lVert u \, g \rVert_2},
 
-    (Ross et al. 2017 [1]_).  Use it when the shortcut is small, when test values may lie outside
-    the training range, or on tables.  It acts on infinitesimal changes only: against large ones
-    (half an image) combine it with a perturbation, as `PGDExClassifier` does.  A step costs about
-    three of the label loss's, as it differentiates twice.
+    the share of the gradient that lies on irrelevant features, in units of the label loss of a
+    constant prediction.  The published penalty (Ross et al. 2017 [1]_) is
+    ``GradRegClassifier(norm="l2", alpha=1.0)``: :math:`\alpha \lVert a \, u \, g \rVert_2^2` with
+    g the gradient of :math:`\sum_k \log p_k(x)`.  Its weight depends on the number of marked
+    features and on the network.  A mask that marks all features alike leaves no share to learn
+    from, with a warning: against small attacks on all features use "l2".
+
+    Use it when the shortcut is small, when test values may lie outside the training range, or on
+    tables.  It acts on infinitesimal changes only: against large ones (half an image) combine it
+    with a perturbation, as `PGDExClassifier` does.  A step costs about three of the label loss's,
+    as it differentiates twice.
 
     Parameters
     ----------
@@ -167,13 +182,14 @@ class GradRegClassifier(_GradReg, BaseExplanationClassifier):
         "sign": [StrOptions({"both", "positive", "negative"})],
     }
 
-    def __init__(self, module="auto", *, output="log_prob_sum", sign="both", **common):
+    def __init__(self, module="auto", *, output="auto", sign="both", **common):
         super().__init__(module, **common)
         self.output = output
         self.sign = sign
 
     def _check_parameters(self):
         super()._check_parameters()
+        check_norm(self.norm, self.output)
         if self.sign != "both" and (self.output != "log_prob_true" or self.layer is not None):
             raise ValueError(
                 f'sign must be "both" unless output="log_prob_true" (and layer=None), got '
@@ -188,12 +204,15 @@ class GradRegClassifier(_GradReg, BaseExplanationClassifier):
 class GradRegRegressor(_GradReg, BaseExplanationRegressor):
     r"""Regressor whose prediction may not react to irrelevant features.
 
-    Adds to the squared error, for a row x with irrelevance a and input unit u,
+    Adds to the squared error, for a row x with irrelevance a, input unit u and the gradient g of
+    the prediction,
 
-    .. math:: \alpha \sum_d \Big(a_d u_d \frac{\partial f(x)}{\partial x_d}\Big)^2
+    .. math:: \alpha \, \sigma_y^2 \, \frac{\lVert a \, u \, g \rVert_2}{\lVert u \, g \rVert_2},
 
-    with f the prediction (Ross et al. 2017 [1]_, for regression).  Use it on tables with a leaking
-    column.  Loss and penalty both scale with the square of y, so alpha does not.  A step costs
+    the share of the gradient that lies on irrelevant features, times the variance of the training
+    targets, so that neither the unit of X nor that of y matters.  ``norm="l2", alpha=1.0`` is the
+    published penalty, :math:`\alpha \lVert a \, u \, g \rVert_2^2` (Ross et al. 2017 [1]_, for
+    regression).  Use it on tables with a leaking column.  A step costs
     about three of the label loss's, as it differentiates twice.
 
     Parameters
@@ -239,5 +258,5 @@ def gradient_terms(estimator, at):
     """Return the input-gradient term that `grad_alpha` adds to another, or nothing."""
     if estimator.grad_alpha == 0:
         return ()
-    penalty = InputGradientPenalty(estimator._gradient_output)
+    penalty = InputGradientPenalty(estimator._gradient_output, norm="l2")
     return (Term("input_gradient", penalty, estimator.grad_alpha, at),)

@@ -66,9 +66,14 @@ def _nothing_to_learn(data):
         return "fitted without a mask"
     if not data.masks.annotated[data.rows].any():
         return "fitted with masks that annotate no row"
-    if not data.penalised.any():
-        return "fitted with masks that mark no feature as irrelevant"
-    return None
+    if data.penalised.any():
+        return None
+    if data.masks.has_irrelevant[data.rows].any():
+        return (
+            "fitted with masks that mark all features alike, of which no share of the gradient "
+            '(norm="share") can tell anything (norm="l2" can)'
+        )
+    return "fitted with masks that mark no feature as irrelevant"
 
 
 def _class_without_masks(data, labels):

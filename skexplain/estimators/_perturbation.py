@@ -36,7 +36,7 @@ alpha : "replace", float or "auto", default="replace"
         channel, a pair of numbers, or none.
     {EXCHANGE_TEXT}
     grad_alpha : float, default=0.0
-        Weight of an added input-gradient penalty (see `GradRegClassifier`).
+        Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`).
     grad_at : {{"perturbed", "clean"}}, default="perturbed"
         Where that penalty is taken."""
 

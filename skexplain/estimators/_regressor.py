@@ -74,6 +74,11 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
     def _label_loss(self):
         return SquaredError()
 
+    def _loss_scale(self):
+        """Return the label loss of a constant prediction: the variance of the first targets."""
+        _, sd = self._target_scale
+        return float(sd) ** 2
+
     def _label_weight(self, data):
         return data.sample_weight
 

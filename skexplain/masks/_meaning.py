@@ -84,6 +84,24 @@ class Masks:
             return self.stored
         return self.stored[rows if self.place is None else self.place[rows]]
 
+    def marks_alike(self):
+        """Tell which rows have all their features marked alike.
+
+        Returns
+        -------
+        ndarray of bool of shape (n,)
+            True where every feature is known and irrelevant to the same degree.
+        """
+        values, alike = self.stored, np.zeros(len(self.stored), dtype=bool)
+        step = max(1, _CHUNK_VALUES // max(1, values[:1].size))
+        for start in range(0, len(values), step):
+            rows = slice(start, start + step)
+            chunk = values[rows].reshape(len(values[rows]), -1)
+            alike[rows] = (chunk == chunk[:, :1]).all(axis=1)  # an unknown one equals nothing
+        if self.place is not None:
+            return alike[self.place]
+        return np.broadcast_to(alike, self.has_irrelevant.shape)
+
     def degrees(self, values):
         """Turn marks into irrelevance degrees.
 

@@ -5,7 +5,7 @@ import torch
 
 from ._base import Penalty
 from ._checks import check_layer, check_option
-from ._input_gradient import OUTPUTS, _score
+from ._input_gradient import OUTPUTS, _score, check_norm, chosen_output, share_of_length
 from ._layers import output_at, run_to_layer, trainable_gradient
 
 
@@ -30,11 +30,14 @@ class ConceptGradientPenalty(Penalty):
         Layer whose output is h, as in ``named_modules``; its axis 1 holds the units (features of a
         linear layer, channels of a feature map).
     concepts : array-like of shape (k, units) or None, default=None
-        Directions, one a row, used with the length they have; None: each unit is one.
-    output : str, default="log_prob_sum"
+        Directions, one a row, used with the length they have unless ``norm="share"``; None: each
+        unit is one.
+    output : str, default="auto"
         The score s, as in `InputGradientPenalty`.
-    norm : {"l2", "l1"}, default="l2"
-        Sum of squares (not its root) or of absolute values.
+    norm : {"l2", "l1", "share"}, default="l2"
+        Sum of squares (not its root), sum of absolute values, or the root of the sum of squares as
+        a share of the length of the whole gradient at the layer; for a share directions have
+        length one.
 
     Notes
     -----
@@ -57,7 +60,7 @@ class ConceptGradientPenalty(Penalty):
     allows_mixed_precision = False
     reads_layer = True
 
-    def __init__(self, layer, concepts=None, output="log_prob_sum", norm="l2"):
+    def __init__(self, layer, concepts=None, output="auto", norm="l2"):
         self.layer = layer
         self.concepts = concepts
         self.output = output
@@ -75,16 +78,26 @@ class ConceptGradientPenalty(Penalty):
 
     def at_point(self, point, rows):
         """Compute the penalty at a point with the output of the layer, shape (rows,)."""
-        score = _score(self.output, point.logits, rows.y)
-        derivative = trainable_gradient(score, output_at(point, self.layer))
+        score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
+        gradient = derivative = trainable_gradient(score, output_at(point, self.layer))
         if self.concepts is not None:
             concepts = torch.as_tensor(np.asarray(self.concepts)).to(derivative)
+            if self.norm == "share":
+                concepts = torch.nn.functional.normalize(concepts, dim=1)
             derivative = torch.einsum("kc,nc...->nk...", concepts, derivative)
         self._check_mask(rows.irrelevance.shape, derivative.shape[1])
         # A feature map has positions to sum over, a linear layer one.
         derivative = rows.irrelevance[..., None] * derivative[..., None].flatten(2)
+        if self.norm == "share":
+            return rows.loss_scale * share_of_length(derivative, gradient)
         size = derivative.abs() if self.norm == "l1" else derivative.square()
         return size.flatten(1).sum(1)
+
+    def applies_to(self, masks):
+        """Tell which rows have something irrelevant, and for a share of units others, too."""
+        if self.norm == "share" and self.concepts is None:
+            return masks.has_irrelevant & ~masks.marks_alike()
+        return masks.has_irrelevant
 
     def _check_mask(self, shape, n_columns):
         """Refuse a mask that would be broadcast over units or positions."""
@@ -99,7 +112,7 @@ class ConceptGradientPenalty(Penalty):
         """Refuse parameters that are not legal."""
         check_layer("layer", self.layer, optional=False)
         check_option("output", self.output, OUTPUTS)
-        check_option("norm", self.norm, ("l2", "l1"))
+        check_norm(self.norm, self.output)
 
 
 def _check_concepts(concepts, n_units, layer):

@@ -7,40 +7,60 @@ from ._checks import check_option
 from ._layers import check_input_gradient, trainable_gradient
 
 OUTPUTS = (
+    "auto",
     "log_prob_sum",
     "log_prob_max",
     "log_prob_true",
     "prob_max",
     "prob_sum",
     "logit_sum",
+    "logit_true",
 )
+NORMS = ("l2", "l1", "share")
 
 
 class InputGradientPenalty(Penalty):
     r"""Size of the input gradient at irrelevant features.
 
-    For a row x with irrelevance a and input unit u the value is
+    For a row x with irrelevance a and input unit u the value is by default
 
     .. math:: \sum_d (a_d u_d \partial s(x) / \partial x_d)^2
 
-    with s the chosen output, by default :math:`\sum_k \log p_k(x)` (Ross et al. 2017 [1]_).
+    with s the chosen output, by default :math:`\sum_k \log p_k(x)` (Ross et al. 2017 [1]_).  How
+    much that is depends on the number of marked features, on the network and on how sure it is.
+    With ``norm="share"`` the value is
+
+    .. math:: c \, \sqrt{\sum_d (a_d u_d \partial s / \partial x_d)^2 \, / \,
+        \sum_d (u_d \partial s / \partial x_d)^2}
+
+    with s by default the logit of the true class, less the mean of all logits: a share between 0
+    and 1, which does not change where the logits or the inputs are multiplied by a number.  It is
+    given in units of the label loss: c is the logarithm of the number of classes, for a regressor
+    the variance of the training targets.
 
     Parameters
     ----------
-    output : str, default="log_prob_sum"
+    output : str, default="auto"
         The scalar s whose gradient is taken: "log_prob_sum", "log_prob_max", "log_prob_true",
-        "prob_max", "prob_sum" or "logit_sum".  "prob_sum" is identically one and its gradient zero:
-        a control.  "logit_sum" is what Heo et al. 2023 use; a network can satisfy it by a shift of
-        all logits, which softmax ignores.
-    norm : {"l2", "l1"}, default="l2"
-        Sum of squares (not its root) or of absolute values.
+        "prob_max", "prob_sum", "logit_sum" or "logit_true".  "prob_sum" is identically one and its
+        gradient zero: a control.  "logit_sum" is what Heo et al. 2023 use; a network can satisfy it
+        by a shift of all logits, which softmax ignores.  "logit_true" is the logit of the true
+        class less the mean over classes.  "auto": "logit_true" for a share, else "log_prob_sum".
+    norm : {"l2", "l1", "share"}, default="l2"
+        Sum of squares (not its root), sum of absolute values, or the length of the irrelevant part
+        of the gradient as a share of the length of all of it.
     sign : {"both", "positive", "negative"}, default="both"
         Which gradients count; one-sided only with ``output="log_prob_true"``.
+
+    Notes
+    -----
+    The share of a row without any gradient (all its units are dead) is 0.  That of a row whose
+    features are all marked alike is the same for every network, so such rows are left out.
 
     References
     ----------
     .. [1] A. S. Ross, M. C. Hughes, F. Doshi-Velez (2017). Right for the Right Reasons: Training
-       Differentiable Models by Constraining their Explanations. IJCAI.
+       Differentiable Models by Constraining their Explanations. IJCAI.  (The share is ours.)
 
     Examples
     --------
@@ -52,7 +72,7 @@ class InputGradientPenalty(Penalty):
     needs_double_backward = True
     reads_logits = True
 
-    def __init__(self, output="log_prob_sum", norm="l2", sign="both"):
+    def __init__(self, output="auto", norm="l2", sign="both"):
         self.output = output
         self.norm = norm
         self.sign = sign
@@ -67,17 +87,26 @@ class InputGradientPenalty(Penalty):
 
     def at_point(self, point, rows):
         """Compute the penalty at a point whose logits are known, shape (rows,)."""
-        score = _score(self.output, point.logits, rows.y)
-        gradient = rows.irrelevance * rows.unit * trainable_gradient(score, point.x)
+        score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
+        gradient = trainable_gradient(score, point.x)
+        irrelevant = rows.irrelevance * rows.unit * gradient
         if self.sign != "both":
-            gradient = torch.relu(gradient if self.sign == "positive" else -gradient)
-        size = gradient.abs() if self.norm == "l1" else gradient.square()
+            irrelevant = torch.relu(irrelevant if self.sign == "positive" else -irrelevant)
+        if self.norm == "share":
+            return rows.loss_scale * share_of_length(irrelevant, rows.unit * gradient)
+        size = irrelevant.abs() if self.norm == "l1" else irrelevant.square()
         return size.flatten(1).sum(1)
+
+    def applies_to(self, masks):
+        """Tell which rows have something irrelevant, and for a share something else, too."""
+        if self.norm == "share":
+            return masks.has_irrelevant & ~masks.marks_alike()
+        return masks.has_irrelevant
 
     def check_parameters(self):
         """Refuse parameters that are not legal."""
         check_option("output", self.output, OUTPUTS)
-        check_option("norm", self.norm, ("l2", "l1"))
+        check_norm(self.norm, self.output)
         check_option("sign", self.sign, ("both", "positive", "negative"))
         if self.sign != "both" and self.output != "log_prob_true":
             raise ValueError(
@@ -86,10 +115,51 @@ class InputGradientPenalty(Penalty):
             )
 
 
+def check_norm(norm, output):
+    """Check the norm, and that there is a gradient of which it can be a share."""
+    check_option("norm", norm, NORMS)
+    if norm == "share" and output == "prob_sum":
+        raise ValueError(
+            'norm must be "l2" or "l1" with output="prob_sum", whose gradient is zero and has no '
+            "shares; got norm='share'."
+        )
+
+
+def share_of_length(part, whole):
+    """Divide the length of a part of each row by that of the whole row; 0 for a row of zeros.
+
+    Parameters
+    ----------
+    part, whole : Tensor of shape (rows, ...)
+        Entries of the part are those of the whole, or smaller.
+
+    Returns
+    -------
+    Tensor of shape (rows,)
+        Each from 0 to 1.
+    """
+    part, whole = part.flatten(1), whole.flatten(1)
+    # In units of its largest entry a row has a length of at least 1, unless it is all zeros: no
+    # square overflows or vanishes, whatever the scale of the outputs.
+    unit = whole.detach().abs().amax(1, keepdim=True)
+    unit = unit.clamp_min(torch.finfo(unit.dtype).tiny)
+    length = torch.linalg.vector_norm(whole / unit, dim=1).clamp_min(1.0)
+    return torch.linalg.vector_norm(part / unit, dim=1) / length
+
+
+def chosen_output(output, norm):
+    """Return the output that "auto" stands for."""
+    if output != "auto":
+        return output
+    return "logit_true" if norm == "share" else "log_prob_sum"
+
+
 def _score(output, logits, y):
     """Reduce logits of shape (rows, classes) to one scalar per row."""
     if output == "logit_sum":
         return logits.sum(1)
+    if output == "logit_true":
+        return logits.gather(1, y[:, None])[:, 0] - logits.mean(1)
     if output.startswith("prob"):
         probabilities = logits.softmax(1)
         return probabilities.sum(1) if output == "prob_sum" else probabilities.amax(1)

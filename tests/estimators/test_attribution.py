@@ -155,7 +155,12 @@ CASES = {
         hint_gradient,
     ),
     "influence": (InfluenceRegClassifier(alpha=20.0), TABLE, COLUMNS, influence),
-    "units": (GradRegClassifier(alpha=0.5, layer="body"), TABLE, UNITS, at_units(log_prob_sum)),
+    "units": (
+        GradRegClassifier(alpha=0.5, norm="l2", layer="body"),
+        TABLE,
+        UNITS,
+        at_units(log_prob_sum),
+    ),
     "units_l1": (
         GradRegClassifier(alpha=0.5, layer="body.0", norm="l1", output="log_prob_true"),
         TABLE,
@@ -163,7 +168,7 @@ CASES = {
         at_units(log_prob_true, torch.abs),
     ),
     "concepts": (
-        GradRegClassifier(alpha=0.5, layer="body", concepts=CONCEPTS.tolist()),
+        GradRegClassifier(alpha=0.5, norm="l2", layer="body", concepts=CONCEPTS.tolist()),
         TABLE,
         ON_CONCEPTS,
         at_units(log_prob_sum, concepts=CONCEPTS),
@@ -175,7 +180,7 @@ CASES = {
         at_input(log_prob_sum, torch.abs),
     ),
     "negative": (
-        GradRegClassifier(alpha=0.5, output="log_prob_true", sign="negative"),
+        GradRegClassifier(alpha=0.5, norm="l2", output="log_prob_true", sign="negative"),
         TABLE,
         COLUMNS,
         at_input(log_prob_true, lambda slope: slope.clamp(max=0).square()),

@@ -64,8 +64,15 @@ def combined(*penalties, **params):
 # Draws follow the names of terms: those of the dedicated estimators, where something is drawn.
 SAME = {
     "nothing": (ERMClassifier(), combined()),
-    "grad": (GradRegClassifier(alpha=0.3), combined(("grad", GRAD), alpha=0.3)),
-    "grad auto": (GradRegClassifier(alpha="auto"), combined(("grad", GRAD), alpha="auto")),
+    "grad": (GradRegClassifier(alpha=0.3, norm="l2"), combined(("grad", GRAD), alpha=0.3)),
+    "grad auto": (
+        GradRegClassifier(alpha="auto", norm="l2"),
+        combined(("grad", GRAD), alpha="auto"),
+    ),
+    "grad share": (
+        GradRegClassifier(),
+        combined(("grad", InputGradientPenalty(norm="share")), alpha=GradRegClassifier().alpha),
+    ),
     "pgd and grad there": (
         PGDExClassifier(epsilon=0.5, n_steps=2, grad_alpha=0.3),
         combined(
@@ -437,8 +444,14 @@ def test_bad_combinations(params, told, problem):
         (CertifiedPenalty(epsilon=-1), "p__epsilon must be a non-negative number, got -1"),
         (CertifiedPenalty(bound="typo"), r"p__bound must be one of \['margin', 'logits'\]"),
         (CertifiedPenalty(np.inf, clip=None), "p__epsilon may be infinite only"),
-        (InputGradientPenalty("typo"), r"p__output must be one of \['log_prob_sum', .*'typo'"),
-        (InputGradientPenalty(norm="l3"), r"p__norm must be one of \['l2', 'l1'\], got 'l3'"),
+        (
+            InputGradientPenalty("typo"),
+            r"p__output must be one of \['auto', .*'typo'",
+        ),
+        (
+            InputGradientPenalty(norm="l3"),
+            r"p__norm must be one of \['l2', 'l1', .*got 'l3'",
+        ),
         (InputGradientPenalty(sign=1), "p__sign must be one of .*got 1"),
         (InputGradientPenalty(sign="positive"), 'p__sign must be "both" unless output'),
         (AverageCasePenalty("typo"), r"p__perturbation must be one of \['gaussian'.*got 'typo'"),

@@ -46,7 +46,7 @@ def problem(n_rows=100):
 
 
 def linear(alpha=1.0, **params):
-    return GradRegClassifier(**{**LINEAR, "alpha": alpha, **params})
+    return GradRegClassifier(**{**LINEAR, "alpha": alpha, "norm": "l2", **params})
 
 
 def search(estimator, **params):
@@ -97,7 +97,7 @@ def test_a_network_finds_the_weaker_reason_and_stops():
     X = rng.normal(size=(300, 6))
     X[:, 0] += 8 * y
     X[:, 1] += 2 * y
-    base = GradRegClassifier(max_epochs=40, lr=1e-2)
+    base = GradRegClassifier(norm="l2", alpha=1.0, max_epochs=40, lr=1e-2)
     clf = FindAnotherExplanationClassifier(base, random_state=0).fit(X, y)
     # Measured: 1.00 and 1.00 for the first column, .00 and 1.00 for the second.
     shares = [explanation.mean(axis=0) for explanation in clf.explanations_]
@@ -565,7 +565,7 @@ def test_masks_go_through_searches(routing):
 
 # The second model of the two is trained with masks.
 QUICK = FindAnotherExplanationClassifier(
-    GradRegClassifier(max_epochs=6, lr=2e-2, batch_size=16, alpha=0.1),
+    GradRegClassifier(max_epochs=6, lr=2e-2, batch_size=16, alpha=0.1, norm="l2"),
     n_explanations=2,
     max_alpha_raises=0,
 )
@@ -621,7 +621,9 @@ class ToyNetwork(nn.Sequential):
 def test_toy_colours():
     """The second model flips to the other rule; published accuracies: .9998 and .991."""
     X, y = make_toy_colours(4000, 0)
-    base = GradRegClassifier(ToyNetwork, alpha=10, lr=3e-3, batch_size=256, max_epochs=40)
+    base = GradRegClassifier(
+        ToyNetwork, alpha=10, norm="l2", lr=3e-3, batch_size=256, max_epochs=40
+    )
     clf = FindAnotherExplanationClassifier(base, n_explanations=2, random_state=0).fit(X, y)
     in_corners, in_top = (
         [explanation[:, 0, rule].sum() / explanation.sum() for explanation in clf.explanations_]

@@ -165,7 +165,9 @@ def test_a_search_cuts_masks_over_units(tmp_path):
     (recording,) = (cls for cls in RECORDING if issubclass(cls, GradRegClassifier))
     X, y, _ = make_problem()
     mask = np.repeat(X[:, 2:3] / 1024, 5, axis=1)  # each row's own number
-    estimator = quick(recording, module=Bottleneck, layer="body", log=tmp_path, max_epochs=1)
+    estimator = quick(
+        recording, module=Bottleneck, layer="body", norm="l2", log=tmp_path, max_epochs=1
+    )
     search = GridSearchCV(estimator, {"alpha": [0.1, 1.0]}, cv=3)
     search.fit(X, y, mask=mask)
     for call in received(tmp_path):

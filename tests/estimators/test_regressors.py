@@ -122,7 +122,7 @@ def test_grad_reg_is_a_ridge_penalty_on_the_irrelevant_weights(input_unit):
     mask[:, 0] = 0.1  # so that every row with a mask is penalised
     mask[80:] = np.nan
     params = {**EXACT, "module__n_columns": 4, "module__bias": True, "input_unit": input_unit}
-    reg = GradRegRegressor(alpha=0.6, **params).fit(X, y, mask=mask)
+    reg = GradRegRegressor(alpha=0.6, norm="l2", **params).fit(X, y, mask=mask)
     centred = X - X.mean(0)
     degrees = mask[:80] / (1 if input_unit == "sd" else X.std(0))
     expected = ridge(centred, y - y.mean(), degrees, alpha=0.6)

@@ -43,8 +43,10 @@ def closed_form_gradient(output, module, rows):
     mean_weight = p @ weight  # (rows, d)
     winner = p.argmax(1)
     n_classes = len(weight)
-    if output == "log_prob_sum":
+    if output in ("auto", "log_prob_sum"):
         return weight.sum(0) - n_classes * mean_weight
+    if output == "logit_true":
+        return weight[rows.y] - weight.mean(0)
     if output == "log_prob_max":
         return weight[winner] - mean_weight
     if output == "log_prob_true":

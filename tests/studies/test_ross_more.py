@@ -144,7 +144,7 @@ def test_mnist_comes_with_decoys_and_without(tmp_path, monkeypatch):
 def test_a_penalty_of_weight_zero_is_label_only():
     """Why the studies have no control that switches it off, and what linear-sum is."""
     task = decoy_task("decoy-digits", 0)
-    network = decoy_settings("quick")
+    network = {**decoy_settings("quick"), "defaults": "stored"}
     network["params"]["max_epochs"] = 3
 
     def predicted(estimator, **params):
@@ -292,7 +292,7 @@ def test_use_of_iris():
     X = task.tests["iris in"].X
     network = {"max_epochs": 40, "lr": 0.01, "random_state": 0}
     plain = ERMClassifier(**network).fit(task.X, task.y)
-    blind = GradRegClassifier(alpha=1e4, **network).fit(task.X, task.y, mask=task.mask)
+    blind = GradRegClassifier(alpha=1e4, norm="l2", **network).fit(task.X, task.y, mask=task.mask)
     used, unused = (use_of_iris(model, X, task.mask) for model in (plain, blind))
     assert used["iris_in_top_10"] > 1 > 0.1 > unused["iris_in_top_10"]
     assert unused["iris_share"] < 0.01

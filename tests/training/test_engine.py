@@ -116,7 +116,7 @@ def test_grad_reg_equals_a_loop_by_hand(data, shared):
             penalty = (a[index] * gradient).square().sum(1).mean()
             (loss + 0.5 * penalty).backward()
             optimizer.step()
-    clf = fitted(GradRegClassifier(module, alpha=0.5), data)
+    clf = fitted(GradRegClassifier(module, alpha=0.5, norm="l2"), data)
     assert_same_weights(clf.module_, net)
 
 
@@ -436,7 +436,7 @@ def test_class_weight_acts_on_label_losses_and_not_on_gradients(data):
     (gradient,) = torch.autograd.grad(net(point).log_softmax(1).sum(), point)
     penalty = (a * gradient).square().sum(1).mean().item()
 
-    clf = GradRegClassifier(Net, **common).fit(X, y, mask=mask)
+    clf = GradRegClassifier(Net, norm="l2", **common).fit(X, y, mask=mask)
     assert clf.history_[0]["train_label_loss"] == pytest.approx(label_loss, rel=1e-5)
     assert clf.history_[0]["train_input_gradient"] == pytest.approx(penalty, rel=1e-5)
     clf = PGDExClassifier(Net, epsilon=0.0, **common).fit(X, y, mask=mask)
@@ -445,7 +445,8 @@ def test_class_weight_acts_on_label_losses_and_not_on_gradients(data):
 
 def test_automatic_alpha_is_the_ratio_after_the_first_epoch(data):
     X, y, mask = data
-    clf = GradRegClassifier(Net, alpha="auto", max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    clf = GradRegClassifier(Net, alpha="auto", norm="l2", max_epochs=1, random_state=0)
+    clf.fit(X, y, mask=mask)
     plain = ERMClassifier(Net, max_epochs=1, random_state=0).fit(X, y)
     assert_same_weights(clf.module_, plain.module_)
     x, target, a = tensors(data)
@@ -500,7 +501,7 @@ def test_input_unit_measures_gradients_in_standard_deviations(data):
     X, y, mask = data
     scale = np.array([1, 10, 0.1, 3, 1, 7], dtype=np.float32)
     common = {"max_epochs": 1, "batch_size": -1, "random_state": 0}
-    in_sd = GradRegClassifier(Net, **common).fit(X * scale, y, mask=mask)
+    in_sd = GradRegClassifier(Net, norm="l2", **common).fit(X * scale, y, mask=mask)
     # By hand: the gradient of the very same net, times each column's standard deviation.
     with torch.random.fork_rng():
         torch.manual_seed(Streams(0).seed("module"))

@@ -1,0 +1,108 @@
+"""Which samples each step of an epoch sees: the batch, the penalised samples and their donors."""
+
+from ._batches import batch_sizes, concatenate, penalised_sizes, shuffled_passes
+
+
+def epoch_steps(data, objective, streams, epoch, *, batch_size, annotated_per_batch=None):
+    """Draw the samples of each step of an epoch.
+
+    Parameters
+    ----------
+    data : TrainingData
+    objective : Objective
+        Tells whether there are penalties, and whether they replace the clean samples.
+    streams : Streams
+        Random streams.
+    epoch : int
+        Number of the epoch.
+    batch_size : int
+        Samples per step.
+    annotated_per_batch : int or None, default=None
+        Penalised samples per step; None: in proportion to their share.
+
+    Returns
+    -------
+    list of (LongTensor, LongTensor or None, LongTensor or None)
+        Positions in X of the batch, of the penalised samples (the same object where these are the
+        batch) and of their donors.  Where penalised samples are replaced, the first are those of
+        the batch that are not penalised.
+    """
+    order = shuffled_passes(data.index, len(data), streams.generator("order", epoch))
+    batches = order.split(batch_sizes(len(data), batch_size))
+    if not len(data.penalised) or not (objective.terms or objective.replacing):
+        return [(batch, None, None) for batch in batches]
+    if objective.replacing:
+        return _replaced(data, objective, streams, epoch, batches, annotated_per_batch)
+    sizes = penalised_sizes(
+        [len(batch) for batch in batches], len(data), len(data.penalised), annotated_per_batch
+    )
+    if data.all_penalised and annotated_per_batch is None:
+        penalised = batches
+    else:
+        penalised = _draw(data, streams, "penalised", epoch, sizes)
+    donors = _draw_donors(data, objective, streams, epoch, sizes)
+    return list(zip(batches, penalised, donors, strict=True))
+
+
+def evaluation_steps(data, objective, streams, batches):
+    """Return the samples of each step of an evaluation, with the same donors at every call."""
+    if not objective.replacing or not len(data.penalised):
+        return [(batch, None, None) for batch in batches]
+    return _replaced(data, objective, streams, 0, batches)
+
+
+def read_step(data, objective, positions):
+    """Read the samples of a step.
+
+    Parameters
+    ----------
+    data : TrainingData
+    objective : Objective
+    positions : tuple
+        An item of what `epoch_steps` returns.
+
+    Returns
+    -------
+    batch, penalised : Batch
+        All samples, and the penalised ones (the same object, others, or None), which are the last
+        of the batch where they are replaced.
+    donors : Rows or None
+    """
+    index, penalised_index, donor_index = positions
+    donors = None if donor_index is None else data.batch(donor_index, with_masks=True).rows
+    if penalised_index is None:
+        return data.batch(index), None, None
+    if penalised_index is index:
+        batch = data.batch(index, with_masks=True)
+        return batch, batch, donors
+    penalised = data.batch(penalised_index, with_masks=True)
+    if not objective.replacing:
+        return data.batch(index), penalised, donors
+    if not len(index):
+        return penalised, penalised, donors
+    return concatenate(data.batch(index), penalised), penalised, donors
+
+
+def _replaced(data, objective, streams, epoch, batches, per_batch=None):
+    """Split each batch into its samples without and with a penalty."""
+    clean, penalised = zip(*map(data.split_penalised, batches), strict=True)
+    if per_batch is not None:
+        penalised = _draw(data, streams, "penalised", epoch, [per_batch] * len(batches))
+    sizes = [len(of_step) for of_step in penalised]
+    donors = _draw_donors(data, objective, streams, epoch, sizes)
+    return [
+        step if len(step[1]) else (step[0], None, None)
+        for step in zip(clean, penalised, donors, strict=True)
+    ]
+
+
+def _draw_donors(data, objective, streams, epoch, sizes):
+    if not objective.takes_donors(data.masks):
+        return [None] * len(sizes)
+    return _draw(data, streams, "donors", epoch, sizes)
+
+
+def _draw(data, streams, purpose, epoch, sizes):
+    """Draw penalised samples for each step, in shuffled passes."""
+    generator = streams.generator(purpose, epoch)
+    return shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
