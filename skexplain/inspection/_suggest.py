@@ -112,9 +112,9 @@ def suggest_masks(
     It takes 2 to 7 seconds of one core for 300 photographs of 48 x 48 pixels in colour.
 
     What is not found: a thing that looks like much of the pictures, such as a patch of leaf green
-    on photographs of leaves, or, at times, of grey; one whose look differs from row to row in more than
-    its place; a change of whole images; what explains less than 0.45 of the surprise
-    (strokes of digits explain up to 0.38), as a patch in 80 % of a class and 10 % of the other one.
+    on photographs of leaves, or, at times, of grey; one whose look differs from row to row in more
+    than its place; a change of whole images; what explains less than 0.45 of the surprise (strokes
+    of digits explain up to 0.38), as a patch in 80 % of a class and 10 % of the other one.
 
     A place is one place.  Where a decoy has several, accept all of them before masks are
     propagated, or the propagator learns the one place instead of the look.  On digits with the half
