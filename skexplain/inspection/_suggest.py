@@ -104,17 +104,18 @@ def suggest_masks(
       sets out of ten (one colour, noisy, chequered, grey), p from 1e-8 to 3e-4; in one set, with a
       grey patch, nothing was found.  Places alone reached .00 to .07;
     - at one place: .99 to 1.00 in two sets, p .005 and .03;
-    - no patch: nothing was suggested in 29 runs.  Plain digits, 20 subsets: nothing.  Tables whose
+    - no patch: nothing was suggested in 27 runs.  Plain digits, 20 subsets: nothing.  Tables whose
       columns are noise, or all tell a bit: in 1 run out of 30; with a column that leaks the label
-      in 80 % of the rows, one suggestion in each of 10 runs.  But on the breast cancer data, where
-      single columns tell most of the label, four runs in five have a suggestion.
+      in 80 % of the rows, one suggestion in 14 runs of 15, none in the other.  But on the
+      breast cancer data, where single columns tell most of the label, four runs in five have a
+      suggestion.
 
     It takes 2 to 7 seconds of one core for 300 photographs of 48 x 48 pixels in colour.
 
     What is not found: a thing that looks like much of the pictures, such as a patch of leaf green
     on photographs of leaves, or, at times, of grey; one whose look differs from row to row in more
     than its place; a change of whole images; what explains less than 0.45 of the surprise (strokes
-    of digits explain up to 0.38), as a patch in 80 % of a class and 10 % of the other one.
+    of digits explain up to 0.38; a patch in 80 % of a class and 10 % of the other one is found).
 
     A place is one place.  Where a decoy has several, accept all of them before masks are
     propagated, or the propagator learns the one place instead of the look.  On digits with the half
