@@ -1,38 +1,36 @@
-"""Candidate masks without annotation: groups of rows that give a prediction away in one place."""
+"""Candidate masks without annotation: places and things that give a prediction away."""
 
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from sklearn.cluster import KMeans
 from sklearn.utils import _safe_indexing
 
-from .._checks import check_count
+from .._checks import check_count, check_number
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..metrics import nuisance_flip_rate
 from ._checks import check_model
 from ._drawing import shown_rows
 from ._saliency import saliency
+from ._suggest_places import CELL_TELLS, FEWEST_ROWS, Grid, find_places, tell_of_values
+from ._suggest_things import MAX_SIDE, find_things
 from ._suggestion import MaskSuggestion
 
-_NEIGHBOURS = 10
-# From these values of `tell` on, a cell is in the region of a group, and a row in the group.
-_CELL_TELLS, _ROW_TELLS = 0.5, 0.6
-# A region that overlaps more with one already found is the same one.
-_SAME_IOU = 0.5
-# Fewer rows share a region by chance.
-_FEWEST_ROWS = 5
-_MAX_CELLS = 16
+# A thing that lies in places already found for more than this share of its pixels is no news.
+_COVERED = 0.5
 _N_EXAMPLES = 6
 
 
-def suggest_masks(estimator, X, *, n_suggestions=5, n_clusters=10, random_state=None):
-    r"""Find groups of rows that share a suspicious region, without any annotation.
+def suggest_masks(
+    estimator, X, *, n_suggestions=5, n_clusters=10, max_p_value=0.05, random_state=None
+):
+    r"""Find places, and things that move, which give predictions away, without any annotation.
 
-    A shortcut is simple: a patch's shade, a tint or one column tells the label, where a digit or a
-    lesion is told by its shape alone.  So a feature d of row i is suspicious where its single value
-    tells the prediction k of the row, and where the model looks,
+    A shortcut is simple: a patch's shade, a tint, one column or a sticker tells the label, where a
+    digit or a lesion is told by its shape alone.  Two searches look for that.
+
+    **Places.**  A feature d of row i is suspicious where its single value tells the prediction k of
+    the row, and where the model looks,
 
     .. math:: s_{id} = t_{id} \sqrt{g_{id} / \textstyle\sum_{d'} g_{id'}}, \qquad
         t_{id} = \max\Big(0, 1 - \frac{\log p(k \mid x_{id})}{\log p(k)}\Big),
@@ -40,11 +38,25 @@ def suggest_masks(estimator, X, *, n_suggestions=5, n_clusters=10, random_state=
     with g the absolute input gradient per input unit (:func:`saliency`), p(k) the share of rows
     predicted k, and :math:`p(k \mid x_{id})` their share among the ten rows whose value of that
     feature is nearest, and the prior as an eleventh.  So t is the explained share of the
-    surprise: 0 for a feature that tells nothing, near 1 for one that tells all.
+    surprise: 0 for a feature that tells nothing, near 1 for one that tells all.  Rows are clustered
+    by s (k-means).  The region of a cluster is the connected piece with the most suspicion (for
+    tables: all columns) where the mean of t is above 0.5; its rows are all rows of X whose mean t
+    in the region is above 0.6, and the region is found once more from them.
 
-    Rows are clustered by s (k-means).  The region of a cluster is the connected piece with the most
-    suspicion (for tables: all columns) where the mean of t is above 0.5; its rows are all rows of X
-    whose mean t in the region is above 0.6, and the region is found once more from them.
+    **Things**, in images only.  Small windows are drawn where the model looks, as many of each
+    predicted class, and described by what they look like: channel means of their quarters, and
+    the channels' log deviations.  The distance to the nearest window anywhere in a row says whether
+    the row has this look; half of the rows tell how near is near enough, so that presence tells the
+    class best.  Windows of that look make the mask of each row that has one, and pixels around them
+    that are alike in all these rows are added.
+
+    **P-values** compare with the other places, and looks, of the same data, since on any data many
+    pixels tell a bit: the score of a place with those of single cells elsewhere; the explained
+    surprise of a thing, in the other half of the rows, with that of a hundred windows drawn from
+    anywhere.  The tail of these is taken as exponential (of fewer than 20 columns Student's t is
+    taken, and permuted predictions are a second null), and the number of places or windows that
+    were tried is corrected for (Bonferroni), also that images are searched twice.  Of several
+    strong ones none hides another: they are left out of the null together [1]_.
 
     Parameters
     ----------
@@ -55,9 +67,11 @@ def suggest_masks(estimator, X, *, n_suggestions=5, n_clusters=10, random_state=
     n_suggestions : int, default=5
         How many to return, at most.
     n_clusters : int, default=10
-        How many clusters of rows are looked at; more find regions that fewer rows share.
+        How many clusters of rows are looked at; more find places that fewer rows share.
+    max_p_value : float, default=0.05
+        Suggestions of a larger p-value are left out; 1 returns all candidates.
     random_state : int, RandomState instance or None, default=None
-        For clustering, the order of equal values, and swaps.  None: fresh entropy.
+        For clustering, the order of equal values, windows, halves and swaps.  None: fresh entropy.
 
     Returns
     -------
@@ -81,22 +95,47 @@ def suggest_masks(estimator, X, *, n_suggestions=5, n_clusters=10, random_state=
     Notes
     -----
     A suggestion is a question, no verdict.  Where a single feature *is* a good reason, as columns
-    of tables may be, it is suggested, too; on data without a shortcut the suggestions are small and
-    of low score (below 0.11 on plain digits).  A shortcut that no single value tells, such as a
-    texture of random phase or an object that moves, is not found.
+    of tables may be, it is suggested, too.
 
-    A suggestion is of one place.  Where a decoy has several, accept all of them before masks are
+    Measured with the built-in network after 15 epochs, on 120 to 300 photographs of leaves of 48 or
+    32 pixels a side (two classes), with a patch of 6 or 5 pixels in 97 % of one class:
+
+    - at random places: the mean IoU of the first suggestion with the patch is .98 to 1.00 in nine
+      sets out of ten (one colour, noisy, chequered, grey), p from 1e-8 to 3e-4; in one set, with a
+      grey patch, nothing was found.  Places alone reached .00 to .07;
+    - at one place: .99 to 1.00 in two sets, p .005 and .03;
+    - no patch: nothing was suggested in 27 runs.  Plain digits, 20 subsets: nothing.  Tables whose
+      columns are noise, or all tell a bit: in 1 run out of 30; with a column that leaks the label
+      in 80 % of the rows, one suggestion in 14 runs of 15, none in the other.  But on the
+      breast cancer data, where single columns tell most of the label, four runs in five have a
+      suggestion.
+
+    It takes 2 to 7 seconds of one core for 300 photographs of 48 x 48 pixels in colour.
+
+    What is not found: a thing that looks like much of the pictures, such as a patch of leaf green
+    on photographs of leaves, or, at times, of grey; one whose look differs from row to row in more
+    than its place; a change of whole images; what explains less than 0.45 of the surprise (strokes
+    of digits explain up to 0.38; a patch in 80 % of a class and 10 % of the other one is found).
+
+    A place is one place.  Where a decoy has several, accept all of them before masks are
     propagated, or the propagator learns the one place instead of the look.  On digits with the half
     decoy, `SwapExClassifier` comes from a mean-group accuracy of .32 to .69 with one place
     accepted, .90 with both, and .92 with both propagated, as with all true masks; but to .53 with
     one place propagated (8x8 images, three seeds).
 
-    Images are looked at in cells, at most 16 along a side, by the mean of each channel; regions
-    consist of whole cells.
+    Images are looked at in cells, at most 16 along a side for places and 48 for things, by the mean
+    of each channel; of the cells of a place those pixels are kept which alone tell the prediction.
+    Things are searched for in at most 600 rows, drawn at random, and located in all: all rows that
+    have the thing are in the group, also those where the model predicts another class.
 
     The score does not contain the flip rate: a model that reads the shortcut beside sound evidence
     seldom changes its mind in training rows, and fails all the same where the shortcut lies.  On
     digits with a corner decoy 0.3 to 11 % of the predictions flip.
+
+    References
+    ----------
+    .. [1] B. Rosner (1983). Percentage Points for a Generalized ESD Many-Outlier Procedure.
+       Technometrics 25(2).
 
     Examples
     --------
@@ -121,168 +160,134 @@ def suggest_masks(estimator, X, *, n_suggestions=5, n_clusters=10, random_state=
     check_model(estimator, classifier=True)
     for name, value in {"n_suggestions": n_suggestions, "n_clusters": n_clusters}.items():
         check_count(name, value)
+    check_number("max_p_value", max_p_value, positive=True)
+    if max_p_value > 1:
+        raise ValueError(f"max_p_value must be at most 1, got {max_p_value!r}.")
     seed = root_seed(random_state)
     values = check_inputs(estimator, X, reset=False)
-    grid = _Grid(values.shape[1:])
     predicted = np.searchsorted(estimator.classes_, estimator.predict(X))
-    tell = tell_of_values(grid.means(values), predicted, seed)
-    suspicion = tell * np.sqrt(_shares(grid.means(np.abs(saliency(estimator, X))).sum(axis=1)))
-    regions = _distinct(
-        _region(grid, tell, suspicion, rows) for rows in _clusters(suspicion, n_clusters, seed)
-    )
-    suggestions = []
-    for cells, rows in regions:
-        told = float(tell[np.ix_(rows, cells)].mean())
-        suggestions.append(
-            MaskSuggestion(
-                mask=grid.enlarge(cells),
-                rows=rows,
-                score=told * len(rows) / len(values),
-                tell=told,
-                flip_rate=_flip_rate(estimator, X, rows, grid.enlarge(cells), seed),
-                suspicion=grid.enlarge(suspicion[rows].mean(axis=0)),
-                shown=_examples(estimator, X, rows, predicted),
-            )
+    gradient = np.abs(saliency(estimator, X))
+    search = _Searched(estimator, X, values, predicted, gradient, seed)
+    found = _places(search, n_clusters, max_p_value)
+    if search.of_images:
+        found += _without_covered(_things(search, n_suggestions, max_p_value), found)
+    return sorted(found, key=lambda suggestion: -suggestion.score)[:n_suggestions]
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """What is searched: rows, what is predicted, and where the model looks."""
+
+    estimator: object
+    X: object
+    values: np.ndarray
+    predicted: np.ndarray
+    gradient: np.ndarray
+    seed: int
+
+    @property
+    def of_images(self):
+        """Whether rows are images, in which things may move."""
+        return self.values.ndim > 2
+
+    def corrected(self, p_value):
+        """Correct for the number of searches, each of which may find something by chance."""
+        return min(1.0, p_value * (2 if self.of_images else 1))
+
+    def suggestion(self, mask, rows, told, p_value, suspicion):
+        """Describe a region; one for all rows, or one for each."""
+        return MaskSuggestion(
+            mask=mask,
+            rows=rows,
+            score=told * len(rows) / len(self.values),
+            tell=told,
+            flip_rate=self._flip_rate(mask, rows),
+            p_value=self.corrected(p_value),
+            suspicion=suspicion,
+            shown=self._examples(rows),
         )
-    return sorted(suggestions, key=lambda found: -found.score)[:n_suggestions]
+
+    def _flip_rate(self, mask, rows):
+        moves = mask.ndim == 3
+        own = mask if moves else mask[None]
+        if self.values.ndim == 4:
+            own = own[:, None]
+        return nuisance_flip_rate(
+            self.estimator,
+            _safe_indexing(self.X, rows),
+            own,
+            perturbation="erase" if moves else "swap",
+            mask_marks="irrelevant",
+            n_repeats=1 if moves else 5,
+            random_state=self.seed,
+        )
+
+    def _examples(self, rows):
+        """Pick rows of as many predicted classes as possible."""
+        classes = self.predicted[rows]
+        nth_of_class = np.array([np.sum(classes[:i] == code) for i, code in enumerate(classes)])
+        chosen = rows[np.lexsort([classes, nth_of_class])[:_N_EXAMPLES]]
+        names = getattr(self.estimator, "feature_names_in_", None)
+        return shown_rows(self.X, rows=chosen, feature_names=names)
 
 
-def tell_of_values(values, codes, seed):
-    """How far a single value tells the class of its row.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, channels, cells)
-        Values; of the channels of a cell the one that tells most counts.
-    codes : ndarray of int of shape (n,)
-        Class of each row.
-    seed : int
-        Orders rows of equal values, which may be many, at random.
-
-    Returns
-    -------
-    float32 ndarray of shape (n, cells)
-        In [0, 1], the explained share of the surprise -log p(class).
-    """
-    mixed = np.random.RandomState(seed).permutation(len(values))
-    tell = np.empty((len(values), values.shape[2]), dtype=np.float32)
-    tell[mixed] = np.max(
-        [_tell(channel[mixed], codes[mixed]) for channel in values.swapaxes(0, 1)], axis=0
+def _places(search, n_clusters, max_p_value):
+    """Suggest regions that are at one place in many rows."""
+    grid = Grid(search.values.shape[1:])
+    found = find_places(
+        grid, search.values, search.gradient, search.predicted, n_clusters, search.seed
     )
-    return tell
+    return [
+        search.suggestion(
+            _told_pixels(search, grid, cells, rows), rows, told, p_value, grid.enlarge(suspicion)
+        )
+        for cells, rows, told, p_value, suspicion in found
+        if search.corrected(p_value) <= max_p_value
+    ]
 
 
-def _tell(values, codes):
-    n_rows, n_cells = values.shape
-    n_neighbours = min(_NEIGHBOURS, n_rows - 1)
-    order = values.argsort(axis=0, kind="stable")
-    place = np.empty_like(order)
-    np.put_along_axis(place, order, np.arange(n_rows)[:, None], axis=0)
-    # The window of a place in the order: half the neighbours on either side, but at the ends.
-    first = np.clip(np.arange(n_rows) - n_neighbours // 2, 0, n_rows - 1 - n_neighbours)
-    tell = np.zeros((n_rows, n_cells), dtype=np.float32)
-    classes, sizes = np.unique(codes, return_counts=True)
-    for code, prior in zip(classes, sizes / n_rows, strict=True):
-        if prior < 1:  # what is always predicted is no surprise
-            up_to = np.zeros((n_rows + 1, n_cells), dtype=np.int32)
-            np.cumsum(codes[order] == code, axis=0, out=up_to[1:])
-            in_window = up_to[first + n_neighbours + 1] - up_to[first]
-            rows = codes == code
-            alike = np.take_along_axis(in_window, place[rows], axis=0) - 1  # but itself
-            share = (alike + prior) / (n_neighbours + 1)
-            tell[rows] = np.maximum(0, 1 - np.log(share) / np.log(prior))
-    return tell
+def _told_pixels(search, grid, cells, rows):
+    """Leave out pixels of the cells that alone tell nothing: cells may lie across a border."""
+    mask = grid.enlarge(cells)
+    if grid.block == 1:
+        return mask
+    pixels = search.values.reshape(len(search.values), -1, *mask.shape)[:, :, mask]
+    told = tell_of_values(pixels, search.predicted, search.seed)[rows].mean(axis=0) > CELL_TELLS
+    if told.any():
+        mask[mask] = told
+    return mask
 
 
-def _shares(values):
-    total = values.sum(axis=1, keepdims=True)
-    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+def _things(search, n_things, max_p_value):
+    """Suggest things that are anywhere in rows of one predicted class."""
+    shape = search.values.shape[1:]
+    grid = Grid(shape, MAX_SIDE)
+    images = grid.means(search.values)
+    images = images.reshape(*images.shape[:2], *grid.n_cells)
+    gradient = grid.means(search.gradient).sum(axis=1).reshape(-1, *grid.n_cells)
+    suggestions = []
+    for thing in find_things(images, gradient, search.predicted, n_things, search.seed):
+        if search.corrected(thing.p_value) > max_p_value:
+            continue
+        rows, masks = thing.locate(images)
+        own = search.predicted[rows] == thing.code
+        prior, share = np.mean(search.predicted == thing.code), own.mean()
+        told = share * (1 - np.log(share) / np.log(prior)) if share > prior else 0.0
+        if told > CELL_TELLS and len(rows) >= FEWEST_ROWS:
+            masks = grid.enlarge(masks.reshape(len(rows), -1))
+            suggestions.append(
+                search.suggestion(masks, rows, float(told), thing.p_value, masks.mean(axis=0))
+            )
+    return suggestions
 
 
-def _clusters(points, n_clusters, seed):
-    """Return the rows of each k-means cluster, those of equal points in one."""
-    n_clusters = min(n_clusters, len(np.unique(points, axis=0)))
-    labels = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(points)
-    return [np.flatnonzero(labels == label) for label in range(n_clusters)]
-
-
-def _region(grid, tell, suspicion, rows):
-    """Find the region of a cluster of rows, and all rows that share it."""
-    cells = _told_cells(grid, tell, suspicion, rows)
-    if cells.any():
-        rows = np.flatnonzero(tell[:, cells].mean(axis=1) > _ROW_TELLS)
-        if len(rows):
-            return _told_cells(grid, tell, suspicion, rows), rows
-    return cells, rows[:0]
-
-
-def _told_cells(grid, tell, suspicion, rows):
-    told = tell[rows].mean(axis=0) > _CELL_TELLS
-    return grid.heaviest_piece(told, suspicion[rows].mean(axis=0))
-
-
-def _distinct(regions):
-    """Leave out regions of too few rows, and of those that are alike all but the largest group."""
-    regions = [(cells, rows) for cells, rows in regions if len(rows) >= _FEWEST_ROWS]
-    regions.sort(key=lambda region: -len(region[1]))
-    again = {
-        later
-        for (_, (cells, _)), (later, (others, _)) in combinations(enumerate(regions), 2)
-        if (cells & others).sum() > _SAME_IOU * (cells | others).sum()
-    }
-    return [region for position, region in enumerate(regions) if position not in again]
-
-
-def _flip_rate(estimator, X, rows, mask, seed):
-    for_all = mask.reshape(1, *(1,) * (np.ndim(X) - 1 - mask.ndim), *mask.shape)
-    return nuisance_flip_rate(
-        estimator,
-        _safe_indexing(X, rows),
-        for_all,
-        mask_marks="irrelevant",
-        random_state=seed,
-    )
-
-
-def _examples(estimator, X, rows, predicted):
-    """Pick rows of as many predicted classes as possible."""
-    classes = predicted[rows]
-    nth_of_class = np.array([np.sum(classes[:i] == code) for i, code in enumerate(classes)])
-    chosen = rows[np.lexsort([classes, nth_of_class])[:_N_EXAMPLES]]
-    return shown_rows(X, rows=chosen, feature_names=getattr(estimator, "feature_names_in_", None))
-
-
-class _Grid:
-    """Cells of a row: square blocks of pixels, at most `_MAX_CELLS` along a side, or columns."""
-
-    def __init__(self, row_shape):
-        self.is_image = len(row_shape) > 1
-        self.shape = row_shape[-2:] if self.is_image else (1, *row_shape)
-        self.block = -(-max(self.shape) // _MAX_CELLS) if self.is_image else 1
-        self.n_cells = tuple(-(-side // self.block) for side in self.shape)
-
-    def means(self, values):
-        """Average rows over cells; shape (n, channels, cells)."""
-        values = values.reshape(len(values), -1, *self.shape)
-        for axis, side in zip((2, 3), self.shape, strict=True):
-            starts = np.arange(0, side, self.block)
-            sizes = np.diff(starts, append=side)
-            values = np.add.reduceat(values, starts, axis=axis, dtype=np.float64)
-            values /= sizes[:, None] if axis == 2 else sizes
-        return values.reshape(*values.shape[:2], -1)
-
-    def heaviest_piece(self, cells, weights):
-        """Keep of the marked cells of an image the connected ones with the largest sum."""
-        if not self.is_image:
-            return cells
-        pieces, n_pieces = ndimage.label(cells.reshape(self.n_cells))
-        sums = np.bincount(pieces.ravel(), weights, minlength=n_pieces + 1)
-        sums[0] = -1.0  # the cells that are not marked
-        return (pieces.ravel() == sums.argmax()) & cells
-
-    def enlarge(self, cells):
-        """Give every pixel what its cell has; shape (h, w), or (d,) for a table."""
-        height, width = self.shape
-        values = cells.reshape(self.n_cells)
-        values = values.repeat(self.block, axis=0).repeat(self.block, axis=1)[:height, :width]
-        return values if self.is_image else values[0]
+def _without_covered(things, places):
+    """Leave out things that lie in places which are suggested already."""
+    kept = []
+    for thing in things:
+        inside = np.zeros(thing.mask.shape, dtype=bool)
+        for place in places:
+            inside |= thing.mask & place.mask & np.isin(thing.rows, place.rows)[:, None, None]
+        if inside.sum() <= _COVERED * thing.mask.sum():
+            kept.append(thing)
+    return kept

@@ -19,22 +19,29 @@ from ._drawing import (
 class MaskSuggestion:
     """A region that gives the predictions of a group of rows away, found by `suggest_masks`.
 
+    It is a *place*, the same in all rows of the group, or a *thing*, which is at another place in
+    each of them.
+
     Attributes
     ----------
-    mask : ndarray of bool of shape (d,) or (h, w)
-        The region.
+    mask : ndarray of bool of shape (d,), (h, w) or (n_group, h, w)
+        The region.  Of a thing (three axes) the region in each row of `rows`, in their order.
     rows : ndarray of int of shape (n_group,)
         Numbers of the rows of X that share it, in ascending order.
     score : float
         Share of the rows, times `tell`.
     tell : float
-        How far the region's single values tell the predictions of these rows: 0 not at all, 1
-        entirely.
+        How far the region's single values, or the presence of the thing, tell the predictions of
+        these rows: 0 not at all, 1 entirely.
     flip_rate : float
-        Share of these rows' predictions that change when the region is swapped between the rows:
-        how much the model leans on it where it has other evidence, too.
+        Share of these rows' predictions that change when the region is swapped between the rows (a
+        thing: erased): how much the model leans on it where it has other evidence, too.
+    p_value : float
+        How probable it is that one of the other places, or looks, of the same rows tells the
+        predictions as far as this one, corrected for the number that were looked at.
     suspicion : ndarray of float of shape (d,) or (h, w)
-        Where the values tell the predictions and the model looks; the mean over the rows.
+        Where the values tell the predictions and the model looks; the mean over the rows.  Of a
+        thing the share of the rows that have it there.
     shown : ShownRows
         Rows of the group that `plot` draws, of as many classes as there are.
     figure_ : matplotlib Figure
@@ -53,8 +60,38 @@ class MaskSuggestion:
     score: float
     tell: float
     flip_rate: float
+    p_value: float
     suspicion: np.ndarray = field(repr=False)
     shown: ShownRows = field(repr=False)
+
+    @property
+    def moves(self):
+        """Whether it is a thing, with a mask of its own for each row of the group."""
+        return self.mask.ndim == 3
+
+    def mask_of(self, row):
+        """Region in one row of X.
+
+        Parameters
+        ----------
+        row : int
+            Its number, one of `rows`.
+
+        Returns
+        -------
+        ndarray of bool of shape (d,) or (h, w)
+
+        Raises
+        ------
+        ValueError
+            If the row is not in the group.
+        """
+        position = np.flatnonzero(self.rows == row)
+        if not len(position):
+            raise ValueError(
+                f"row must be one of the {len(self.rows)} rows of the group, got {row!r}."
+            )
+        return self.mask[position[0]] if self.moves else self.mask
 
     def to_mask(self, n_rows):
         """Make a mask for `fit`: the region in the rows of the group, no annotation elsewhere.
@@ -67,7 +104,8 @@ class MaskSuggestion:
         Returns
         -------
         list of length n_rows
-            `mask` (one array, shared) or None for each row; True means irrelevant.
+            `mask` (one array, shared; of a thing that of the row) or None for each row; True means
+            irrelevant.
 
         Raises
         ------
@@ -78,6 +116,8 @@ class MaskSuggestion:
 
     def plot(self, ax=None, *, n_features=12):
         """Draw it: rows of the group with the region's border, and the suspicion; bars for a table.
+
+        The last picture of a thing shows how many of the rows have it where.
 
         Parameters
         ----------
@@ -99,7 +139,10 @@ class MaskSuggestion:
         ValueError
             If the number of axes is another.
         """
-        title = f"{len(self.rows)} rows, tell {self.tell:.2f}, flips {self.flip_rate:.2f}"
+        title = (
+            f"{len(self.rows)} rows, tell {self.tell:.2f}, flips {self.flip_rate:.2f}, "
+            f"p {self.p_value:.1g}"
+        )
         if self.shown.kind == "image":
             return self._plot_image(ax, title)
         n_bars = min(n_features, len(self.mask))
@@ -115,11 +158,12 @@ class MaskSuggestion:
         for panel, row, image in zip(self.axes_, shown.index, shown.values, strict=False):
             draw_image(panel, image, shown.limits)
             panel.set_xlabel(f"row {row}", fontsize=8)
+            draw_outline(panel, self.mask_of(row))
         self.axes_[-1].imshow(self.suspicion, cmap="viridis", vmin=0, interpolation="nearest")
         without_ticks(self.axes_[-1])
-        self.axes_[-1].set_xlabel("suspicion", fontsize=8)
-        for panel in self.axes_:
-            draw_outline(panel, self.mask)
+        self.axes_[-1].set_xlabel("where it is" if self.moves else "suspicion", fontsize=8)
+        if not self.moves:
+            draw_outline(self.axes_[-1], self.mask)
         self.axes_[0].set_title(title, fontsize=9, loc="left")
         return self
 
@@ -174,6 +218,7 @@ def accept_suggestions(suggestions, n_rows):
         )
     masks = [None] * n_rows
     for suggestion in suggestions:
-        for row in suggestion.rows:
-            masks[row] = suggestion.mask if masks[row] is None else masks[row] | suggestion.mask
+        for position, row in enumerate(suggestion.rows):
+            own = suggestion.mask[position] if suggestion.moves else suggestion.mask
+            masks[row] = own if masks[row] is None else masks[row] | own
     return masks

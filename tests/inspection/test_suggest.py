@@ -12,7 +12,7 @@ from skexplain import ERMClassifier, SwapExClassifier
 from skexplain.datasets import make_decoy_digits
 from skexplain.inspection import MaskSuggestion, accept_suggestions, suggest_masks
 from skexplain.inspection._drawing import shown_rows
-from skexplain.inspection._suggest import _distinct, _Grid, tell_of_values
+from skexplain.inspection._suggest_places import Grid, _distinct, tell_of_values
 from skexplain.masks import interpret_mask
 from skexplain.metrics import mean_group_accuracy
 
@@ -43,7 +43,9 @@ def corners():
 
 def suggestion(mask, rows):
     shown = shown_rows(np.zeros((1, len(mask))))
-    return MaskSuggestion(np.array(mask), np.array(rows), 1.0, 1.0, 0.0, np.zeros(len(mask)), shown)
+    return MaskSuggestion(
+        np.array(mask), np.array(rows), 1.0, 1.0, 0.0, 0.01, np.zeros(len(mask)), shown
+    )
 
 
 # -- how far a value tells a class -----------------------------------------------------------------
@@ -84,7 +86,7 @@ def test_what_is_always_predicted_is_no_surprise():
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_cells_average_blocks_and_are_enlarged_to_them(height, width):
     image = np.random.default_rng(0).normal(size=(1, 1, height, width))
-    grid = _Grid((1, height, width))
+    grid = Grid((1, height, width))
     means = grid.enlarge(grid.means(image)[0, 0])
     assert means.shape == (height, width)
     assert len(np.unique(means)) <= 16 * 16
@@ -96,9 +98,9 @@ def test_cells_average_blocks_and_are_enlarged_to_them(height, width):
 def test_the_piece_with_the_largest_sum_is_kept():
     cells = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=bool)
     weights = np.array([[1, 1, 9], [9, 9, 9], [3, 9, 9]])
-    kept = _Grid((3, 3)).heaviest_piece(cells.ravel(), weights.ravel())
+    kept = Grid((3, 3)).heaviest_piece(cells.ravel(), weights.ravel())
     np.testing.assert_array_equal(np.flatnonzero(kept), [6])
-    nothing = _Grid((3, 3)).heaviest_piece(np.zeros(9, bool), weights.ravel())
+    nothing = Grid((3, 3)).heaviest_piece(np.zeros(9, bool), weights.ravel())
     assert not nothing.any()
 
 

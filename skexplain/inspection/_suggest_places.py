@@ -1,0 +1,243 @@
+"""Places: cells of an image, or columns, whose single value tells predictions of many rows."""
+
+from itertools import combinations
+
+import numpy as np
+from scipy import ndimage
+from sklearn.cluster import KMeans
+
+from ._suggest_null import FEWEST_OTHERS, FEWEST_WITH_TAIL, step_down, tail_p_value
+
+_NEIGHBOURS = 10
+# From these values of `tell` on, a cell is in the region of a group, and a row in the group.
+CELL_TELLS, _ROW_TELLS = 0.5, 0.6
+# A region that overlaps more with one already found is the same one.
+_SAME_IOU = 0.5
+# Fewer rows share a region by chance.
+FEWEST_ROWS = 5
+_MAX_CELLS = 16
+# A region has to tell so much of what it tells outside of the regions before it.
+_NEWS = 0.5
+# The others are the cells outside of all regions; if fewer than this share of all are left, what
+# each cell tells in rows without a region there, if these are enough.
+_FREE_CELLS, _FREE_ROWS = 0.25, 0.25
+
+
+def find_places(grid, values, gradient, predicted, n_clusters, seed):
+    """Find regions that tell predictions of many rows.
+
+    Parameters
+    ----------
+    grid : Grid
+        Cells of the rows.
+    values, gradient : ndarray of the shape of X
+        Rows, and where the model looks.
+    predicted : ndarray of int of shape (n,)
+        Classes.
+    n_clusters : int
+        Clusters of rows that are looked at.
+    seed : int
+        For clusters, equal values and permutations.
+
+    Returns
+    -------
+    list of (cells, rows, told, p_value, suspicion)
+        Highest score first; `suspicion` is the mean of the rows, shape (n_cells,).
+    """
+    means = grid.means(values)
+    tell = tell_of_values(means, predicted, seed)
+    suspicion = tell * np.sqrt(_shares(grid.means(gradient).sum(axis=1)))
+    regions = _distinct(
+        _region(grid, tell, suspicion, rows) for rows in _clusters(suspicion, n_clusters, seed)
+    )
+    told = [float(tell[np.ix_(rows, cells)].mean()) for cells, rows in regions]
+    order = sorted(range(len(told)), key=lambda i: -told[i] * len(regions[i][1]))
+    regions, told = [regions[i] for i in order], [told[i] for i in order]
+    # A few columns may all tell less than chance, or none be left to compare with.
+    few = tell.shape[1] < FEWEST_WITH_TAIL
+    chance = _scores_by_chance(means, predicted, seed) if few else []
+    p_values = place_p_values(tell, regions, chance)
+    return [
+        (cells, rows, share, p_value, suspicion[rows].mean(axis=0))
+        for (cells, rows), share, p_value in zip(regions, told, p_values, strict=True)
+    ]
+
+
+def place_p_values(tell, regions, chance=()):
+    """P-values of regions against the other places of the same rows.
+
+    Parameters
+    ----------
+    tell : ndarray of shape (n, cells)
+        How far each value tells the prediction of its row.
+    regions : list of (cells, rows)
+        Highest score first.
+    chance : array-like, default=()
+        Scores of places that tell nothing: a second null where places are few.
+
+    Returns
+    -------
+    list of float
+        The score of a region (its share of the rows, times their mean `tell`, 0 in what regions
+        before it have) against the scores of single cells, outside of this region and of those;
+        where hardly any are left, in the rows that do not share them.
+        1 for regions that tell less than half outside of those before them.
+    """
+    told = np.where(tell > _ROW_TELLS, tell, 0)
+    alone = told.mean(axis=0)
+    free = np.ones(tell.shape, dtype=bool)
+    taken = np.zeros(tell.shape[1], dtype=bool)
+    p_values, scores = [], []
+    for cells, rows in regions:
+        own = np.ix_(rows, cells)
+        news = (tell[own] * free[own]).sum()
+        scores.append(tell[own].mean() * len(rows) / len(tell))
+        if news < _NEWS * tell[own].sum():
+            p_values.append(np.nan)
+            continue
+        free[own] = False
+        taken |= cells
+        others = alone[~taken]
+        if len(others) < max(FEWEST_OTHERS, _FREE_CELLS * len(taken)):
+            n_free = free.sum(axis=0)
+            enough = n_free >= _FREE_ROWS * len(tell)
+            others = ((told * free).sum(axis=0) / np.maximum(n_free, 1))[enough]
+        score = news / cells.sum() / len(tell)
+        nulls = [null for null in (others, chance) if len(null) >= FEWEST_OTHERS]
+        p_values.append(
+            max((tail_p_value(score, null, tell.shape[1]) for null in nulls), default=1.0)
+        )
+    return step_down(p_values, scores)
+
+
+def _scores_by_chance(means, predicted, seed):
+    """Scores of the same columns when predictions are permuted, so many that a tail is seen."""
+    rng = np.random.RandomState(seed)
+    scores = []
+    while len(scores) < FEWEST_WITH_TAIL:
+        tell = tell_of_values(means, rng.permutation(predicted), seed)
+        scores.extend(np.where(tell > _ROW_TELLS, tell, 0).mean(axis=0))
+    return scores
+
+
+def tell_of_values(values, codes, seed):
+    """How far a single value tells the class of its row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, channels, cells)
+        Values; of the channels of a cell the one that tells most counts.
+    codes : ndarray of int of shape (n,)
+        Class of each row.
+    seed : int
+        Orders rows of equal values, which may be many, at random.
+
+    Returns
+    -------
+    float32 ndarray of shape (n, cells)
+        In [0, 1], the explained share of the surprise -log p(class).
+    """
+    mixed = np.random.RandomState(seed).permutation(len(values))
+    tell = np.empty((len(values), values.shape[2]), dtype=np.float32)
+    tell[mixed] = np.max(
+        [_tell(channel[mixed], codes[mixed]) for channel in values.swapaxes(0, 1)], axis=0
+    )
+    return tell
+
+
+def _tell(values, codes):
+    n_rows, n_cells = values.shape
+    n_neighbours = min(_NEIGHBOURS, n_rows - 1)
+    order = values.argsort(axis=0, kind="stable")
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(n_rows)[:, None], axis=0)
+    # The window of a place in the order: half the neighbours on either side, but at the ends.
+    first = np.clip(np.arange(n_rows) - n_neighbours // 2, 0, n_rows - 1 - n_neighbours)
+    tell = np.zeros((n_rows, n_cells), dtype=np.float32)
+    classes, sizes = np.unique(codes, return_counts=True)
+    for code, prior in zip(classes, sizes / n_rows, strict=True):
+        if prior < 1:  # what is always predicted is no surprise
+            up_to = np.zeros((n_rows + 1, n_cells), dtype=np.int32)
+            np.cumsum(codes[order] == code, axis=0, out=up_to[1:])
+            in_window = up_to[first + n_neighbours + 1] - up_to[first]
+            rows = codes == code
+            alike = np.take_along_axis(in_window, place[rows], axis=0) - 1  # but itself
+            share = (alike + prior) / (n_neighbours + 1)
+            tell[rows] = np.maximum(0, 1 - np.log(share) / np.log(prior))
+    return tell
+
+
+def _shares(values):
+    total = values.sum(axis=1, keepdims=True)
+    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+
+
+def _clusters(points, n_clusters, seed):
+    """Return the rows of each k-means cluster, those of equal points in one."""
+    n_clusters = min(n_clusters, len(np.unique(points, axis=0)))
+    labels = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(points)
+    return [np.flatnonzero(labels == label) for label in range(n_clusters)]
+
+
+def _region(grid, tell, suspicion, rows):
+    """Find the region of a cluster of rows, and all rows that share it."""
+    cells = _told_cells(grid, tell, suspicion, rows)
+    if cells.any():
+        rows = np.flatnonzero(tell[:, cells].mean(axis=1) > _ROW_TELLS)
+        if len(rows):
+            return _told_cells(grid, tell, suspicion, rows), rows
+    return cells, rows[:0]
+
+
+def _told_cells(grid, tell, suspicion, rows):
+    told = tell[rows].mean(axis=0) > CELL_TELLS
+    return grid.heaviest_piece(told, suspicion[rows].mean(axis=0))
+
+
+def _distinct(regions):
+    """Leave out regions of too few rows, and of those that are alike all but the largest group."""
+    regions = [(cells, rows) for cells, rows in regions if len(rows) >= FEWEST_ROWS]
+    regions.sort(key=lambda region: -len(region[1]))
+    again = {
+        later
+        for (_, (cells, _)), (later, (others, _)) in combinations(enumerate(regions), 2)
+        if (cells & others).sum() > _SAME_IOU * (cells | others).sum()
+    }
+    return [region for position, region in enumerate(regions) if position not in again]
+
+
+class Grid:
+    """Cells of a row: square blocks of pixels, at most `max_cells` along a side, or columns."""
+
+    def __init__(self, row_shape, max_cells=_MAX_CELLS):
+        self.is_image = len(row_shape) > 1
+        self.shape = row_shape[-2:] if self.is_image else (1, *row_shape)
+        self.block = -(-max(self.shape) // max_cells) if self.is_image else 1
+        self.n_cells = tuple(-(-side // self.block) for side in self.shape)
+
+    def means(self, values):
+        """Average rows over cells; shape (n, channels, cells)."""
+        values = values.reshape(len(values), -1, *self.shape)
+        for axis, side in zip((2, 3), self.shape, strict=True):
+            starts = np.arange(0, side, self.block)
+            sizes = np.diff(starts, append=side)
+            values = np.add.reduceat(values, starts, axis=axis, dtype=np.float64)
+            values /= sizes[:, None] if axis == 2 else sizes
+        return values.reshape(*values.shape[:2], -1)
+
+    def heaviest_piece(self, cells, weights):
+        """Keep of the marked cells of an image the connected ones with the largest sum."""
+        if not self.is_image:
+            return cells
+        pieces, n_pieces = ndimage.label(cells.reshape(self.n_cells))
+        sums = np.bincount(pieces.ravel(), weights, minlength=n_pieces + 1)
+        sums[0] = -1.0  # the cells that are not marked
+        return (pieces.ravel() == sums.argmax()) & cells
+
+    def enlarge(self, cells):
+        """Give every pixel what its cell has; shape (..., h, w), or (d,) for a table."""
+        height, width = self.shape
+        values = cells.reshape(*cells.shape[:-1], *self.n_cells)
+        values = values.repeat(self.block, axis=-2).repeat(self.block, axis=-1)
+        values = values[..., :height, :width]
+        return values if self.is_image else values[0]
