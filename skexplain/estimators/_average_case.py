@@ -180,7 +180,8 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
 
     with one or more fresh draws of the noise per step (Avg-Ex of Heo et al. 2023 [1]_), or another
     perturbation.  Use it as a baseline of `PGDExClassifier`, whose worst case it replaces by the
-    mean, and for its other perturbations.  A step costs about two of the label loss's.
+    mean, and for its other perturbations, which take the place of the clean rows.  A step costs
+    about two of the label loss's with noise, one with the others.
 
     Parameters
     ----------
@@ -219,20 +220,23 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
 class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
     r"""Classifier trained on rows with the irrelevant features of other rows.
 
-    Adds to the label loss, for a row x with irrelevance a and another row x' with irrelevance a',
+    Takes the label loss of an annotated row x with irrelevance a, in the place of that of x itself,
+    where another row x' with irrelevance a' has given it its irrelevant features,
 
-    .. math:: \alpha \, \ell(f((1 - a) x + a (a' x' + (1 - a') m')), y)
+    .. math:: \ell(f((1 - a) x + a (a' x' + (1 - a') m')), y)
 
     where m' is the mean of the irrelevant features of x', per channel (over the columns of a table,
-    in their units): a row never gives its reasons away.  With one mask for all rows columns or
+    in their units): a row does not give its reasons away.  With one mask for all rows columns or
     pixels are plainly exchanged.  There is no radius to choose, values stay on the data, and a step
-    costs about two of the label loss's.  Use it first.  Where values that never occur in training
-    must be survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.
+    costs about as much as the label loss's.  Use it first.  Where values that never occur in
+    training must be survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.
 
-    Mark a place in every row where it must not matter, also where the trap is absent: marks of a
-    word only in the texts that hold it, or of a ruler only in the images that show one, do not tell
-    what it is to be exchanged for, and every ruler is exchanged for a ruler.  If no reasons stand
-    there, ``skexplain.masks.pool_masks(mask)`` marks all places in all rows.
+    Where masks mark parts of a sample, such as a ruler or some words, and two samples' marks leave
+    half of the features, parts come and go: with u = max(a, a') the loss is taken at (1 - u) x +
+    u x'.
+    So the marks may lie on the trap alone, and one class alone may have it, as long as samples of
+    the others have a mask, too, which marks nothing.  Where annotated samples always mark the same
+    places, these are taken for samples without a mask as well.
 
     Parameters
     ----------
@@ -271,11 +275,12 @@ class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
 class CounterexampleClassifier(_AverageCase, BaseExplanationClassifier):
     r"""Classifier trained on counterexamples: rows whose irrelevant features are random.
 
-    Adds to the label loss that of a copy of each annotated row, of the same label, whose irrelevant
-    features are drawn uniformly from their range in the training data (Schramowski et al. 2020
-    [1]_).  There the copies are made once; here they are drawn anew at each step.  Use it as a
-    baseline of `SwapExClassifier`: its values do not occur in the data, so that it fails where the
-    shortcut is a texture.  A step costs about two of the label loss's.
+    Takes the label loss of an annotated row at a copy whose irrelevant features are drawn uniformly
+    from their range in the training data (Schramowski et al. 2020 [1]_).  There the copies are made
+    once and added to the rows (``alpha=1.0``); here they are drawn anew at each step and take the
+    place of the rows.  Use it as a baseline of `SwapExClassifier`: its values do not occur in the
+    data, so that it fails where the shortcut is a texture.  A step costs about as much as the label
+    loss's.
 
     Parameters
     ----------
@@ -355,8 +360,9 @@ class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
 class SwapExRegressor(_SwapEx, BaseExplanationRegressor):
     r"""Regressor trained on rows with the irrelevant features of other rows.
 
-    `SwapExClassifier` with the squared error of the prediction.  In a linear model it divides the
-    weight of an irrelevant column that is independent of the others by 1 + `alpha`.
+    `SwapExClassifier` with the squared error of the prediction.  In a linear model a float `alpha`
+    divides the weight of an irrelevant column that is independent of the others by 1 + `alpha`, and
+    ``"replace"`` makes it zero.
 
     Parameters
     ----------
@@ -385,7 +391,7 @@ class SwapExRegressor(_SwapEx, BaseExplanationRegressor):
     >>> X = rng.normal(size=(200, 2))
     >>> y = X.sum(axis=1)
     >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
-    >>> reg = SwapExRegressor(alpha=9, max_epochs=30, random_state=0).fit(X, y, mask=mask)
+    >>> reg = SwapExRegressor(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
     True
     """

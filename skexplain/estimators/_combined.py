@@ -46,6 +46,8 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
     alpha : float, "auto" or dict, default=1.0
         Weight of every penalty, or a dict from names to weights (a name that is missing has weight
         1); "auto" trains the first epoch without and then takes the ratio of label loss to penalty.
+        "replace", in a dict and for perturbations alone: the label loss of an annotated sample is
+        taken at its perturbed copies instead of the clean one, as `SwapExClassifier` does.
     at : dict or None, default=None
         From names of input-gradient penalties to those of the perturbations at whose moved rows
         they are taken, such as ``{"grad": "pgd"}``; others are taken at the rows as they are.
@@ -191,6 +193,8 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
             self._check_penalty(name, penalty)
         for name in self.alpha if isinstance(self.alpha, dict) else ():
             self._check_weight(name, self.alpha[name], names)
+            if self.alpha[name] == "replace":
+                self._check_replaces(name)
         self._check_places(names)
         self._check_schedule()
         compiled = (PerturbationPenalty, MaskedFeaturePenalty)
@@ -223,11 +227,19 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
     @staticmethod
     def _check_weight(name, weight, names):
         numeric = isinstance(weight, Real) and 0 <= weight < float("inf")
-        automatic = isinstance(weight, str) and weight == "auto"
-        if name not in names or not (numeric or automatic):
+        named = isinstance(weight, str) and weight in ("auto", "replace")
+        if name not in names or not (numeric or named):
             raise ValueError(
-                f"alpha must map names of penalties, {names}, to non-negative numbers or "
-                f'"auto"; got {name!r}: {weight!r}.'
+                f"alpha must map names of penalties, {names}, to non-negative numbers, "
+                f'"auto" or "replace"; got {name!r}: {weight!r}.'
+            )
+
+    def _check_replaces(self, name):
+        penalty = dict(self.penalties)[name]
+        if not isinstance(penalty, PerturbationPenalty):
+            raise ValueError(
+                f'alpha must be a number or "auto" for {name!r}, a {type(penalty).__name__}, which '
+                f'moves no sample; got "replace".'
             )
 
     def _check_places(self, names):

@@ -104,13 +104,15 @@ class _PGDEx:
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
     r"""Classifier trained on the worst perturbation of its irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a and input unit u,
+    Takes the label loss of an annotated row x with irrelevance a and input unit u at its worst
+    perturbation,
 
-    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
+    .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
-    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_).  Use it when the
+    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_, who add it to that
+    of the row itself: ``alpha=1.0, exchange=False``).  Use it when the
     shortcut covers many features or may change a lot; with `grad_alpha` it also holds where the
-    perturbation does not reach.  A step costs about ``n_steps + 2`` of the label loss's.
+    perturbation does not reach.  A step costs about ``n_steps + 1`` of the label loss's.
 
     Parameters
     ----------
@@ -151,13 +153,13 @@ class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
 class PGDExRegressor(_PGDEx, BaseExplanationRegressor):
     r"""Regressor trained on the worst perturbation of its irrelevant features.
 
-    Adds to the squared error of the prediction f(x), for a row x with irrelevance a and input unit
-    u,
+    Takes the squared error of the prediction f(x), for a row x with irrelevance a and input unit u,
+    at its worst perturbation,
 
-    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} (f(x + a u \delta) - y)^2
+    .. math:: \max_{|\delta|_\infty \le \epsilon} (f(x + a u \delta) - y)^2
 
     which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_, for regression).
-    Use it when irrelevant columns may change a lot.  A step costs about ``n_steps + 2`` of the
+    Use it when irrelevant columns may change a lot.  A step costs about ``n_steps + 1`` of the
     label loss's.
 
     Parameters
