@@ -347,7 +347,11 @@ class ExplanationNet(NeuralNet):
         parts = [data.split_penalised(batch) for batch in batches]
         sizes = [len(penalised) for _, penalised in parts]
         if per_batch is not None:
-            sizes = [per_batch] * len(parts)
+            # Where no sample is clean, two if there are: batch norm cannot train on one.
+            sizes = [
+                per_batch if len(clean) else max(per_batch, min(2, len(penalised)))
+                for clean, penalised in parts
+            ]
             generator = self.streams.generator("penalised", epoch)
             drawn = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
             parts = [(clean, penalised) for (clean, _), penalised in zip(parts, drawn, strict=True)]

@@ -277,6 +277,20 @@ def test_annotated_per_batch(data, case, annotated):
 
 
 @every_case
+def test_batch_norm_beside_one_annotated_sample_per_batch(data, case):
+    """Where no sample of a batch is clean, a single perturbed one gets company."""
+    X, y, mask = data
+    params = COMMON | {"module__norm": True, "annotated_per_batch": 1}
+    estimator = clone(CASES[case][0]).set_params(**params)
+    for annotated in ("few", "all"):
+        masks = annotate(mask.copy(), annotated)
+        clf = clone(estimator).fit(X, y, mask=masks)
+        assert np.isfinite(clf.predict_proba(X)).all()
+    two = clone(estimator).set_params(annotated_per_batch=2).fit(X, y, mask=mask)
+    assert torch.equal(weights(clf), weights(two))
+
+
+@every_case
 def test_a_gradient_penalty_at_the_perturbed_samples(data, case):
     """It is added to the one label loss; what replaces clean samples has no summand of its own."""
     X, y, mask = data
