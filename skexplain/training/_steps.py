@@ -87,7 +87,12 @@ def _replaced(data, objective, streams, epoch, batches, per_batch=None):
     """Split each batch into its samples without and with a penalty."""
     clean, penalised = zip(*map(data.split_penalised, batches), strict=True)
     if per_batch is not None:
-        penalised = _draw(data, streams, "penalised", epoch, [per_batch] * len(batches))
+        # Where no sample is clean, two if there are: batch norm cannot train on one.
+        sizes = [
+            per_batch if len(others) else max(per_batch, min(2, len(of_step)))
+            for others, of_step in zip(clean, penalised, strict=True)
+        ]
+        penalised = _draw(data, streams, "penalised", epoch, sizes)
     sizes = [len(of_step) for of_step in penalised]
     donors = _draw_donors(data, objective, streams, epoch, sizes)
     return [

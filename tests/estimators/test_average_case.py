@@ -249,7 +249,7 @@ def test_fewer_than_two_donors(estimator):
         rf"and not held out\), since {type(estimator).__name__} takes the values of other rows; "
         r"got 1 sample"
     )
-    mask[2:] = 0
+    mask[2:] = np.nan
     weight = np.ones(20)
     weight[1] = 0
     with pytest.raises(ValueError, match=match):
@@ -258,7 +258,12 @@ def test_fewer_than_two_donors(estimator):
     mask[1] = np.nan
     with pytest.raises(ValueError, match=match):
         estimator.fit(X, y, mask=mask)
-    estimator.set_params(alpha=0).fit(X, y, mask=mask)
+    clone(estimator).set_params(alpha=0).fit(X, y, mask=mask)
+    # Where parts are exchanged, a sample in which nothing is marked can give all it has.
+    mask[1] = 0
+    estimator.fit(X, y, mask=mask)
+    with pytest.raises(ValueError, match=match):
+        estimator.set_params(exchange=False).fit(X, y, mask=mask)
 
 
 def test_noise_needs_no_donors():

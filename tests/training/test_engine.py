@@ -161,6 +161,7 @@ def test_pgd_with_gradient_penalty_equals_a_loop_by_hand(data):
 def test_pgd_beside_a_gradient_penalty_at_the_clean_rows(data):
     """The label loss's forward is shared with the gradient penalty, not with the ascent."""
     params = {"n_steps": 2, "random_start": False, "grad_alpha": 0.5, "grad_at": "clean"}
+    params["alpha"] = 1.0  # a label loss at perturbed rows alone has no forward to share
     with torch.random.fork_rng():
         module = nn.Sequential(*new_net())
     shared = fitted(PGDExClassifier(module, **params), data)
@@ -321,9 +322,9 @@ def passes(estimator, X, y, mask):
 
 PENALTIES = [
     (GradRegClassifier(), 1),
-    (PGDExClassifier(n_steps=2), 3),
-    (PGDExClassifier(n_steps=2, grad_alpha=1.0), 3),
-    (PGDExClassifier(n_steps=2, grad_alpha=1.0, grad_at="clean"), 4),
+    (PGDExClassifier(alpha=1.0, n_steps=2), 3),
+    (PGDExClassifier(alpha=1.0, n_steps=2, grad_alpha=1.0), 3),
+    (PGDExClassifier(alpha=1.0, n_steps=2, grad_alpha=1.0, grad_at="clean"), 4),
 ]
 
 
@@ -384,7 +385,7 @@ def test_penalised_rows_come_in_shuffled_passes(data, monkeypatch):
     "estimator",
     [
         GradRegClassifier(alpha=1.0),
-        PGDExClassifier(grad_alpha=1.0),
+        PGDExClassifier(alpha=1.0, grad_alpha=1.0),
         TwoStageExplanationClassifier(),
         TwoStageExplanationClassifier(schedule="joint"),
     ],
@@ -439,7 +440,7 @@ def test_class_weight_acts_on_label_losses_and_not_on_gradients(data):
     clf = GradRegClassifier(Net, norm="l2", **common).fit(X, y, mask=mask)
     assert clf.history_[0]["train_label_loss"] == pytest.approx(label_loss, rel=1e-5)
     assert clf.history_[0]["train_input_gradient"] == pytest.approx(penalty, rel=1e-5)
-    clf = PGDExClassifier(Net, epsilon=0.0, **common).fit(X, y, mask=mask)
+    clf = PGDExClassifier(Net, alpha=1.0, epsilon=0.0, **common).fit(X, y, mask=mask)
     assert clf.history_[0]["train_worst_case"] == pytest.approx(label_loss, rel=1e-5)
 
 
