@@ -359,12 +359,14 @@ class BaseExplanationEstimator(PrefixedParameters):
     def _balanced_weight(self, data):
         """Weight of the label losses: samples whose loss is taken elsewhere have half of the say.
 
-        The others go on to reward the shortcut; so where these are more, they count less.
+        The others go on to reward the shortcut; so where these are more, they count less, unless
+        `annotated_per_batch` says how often the penalised ones come.
         """
         weight = self._label_weight(data)
-        if any(term.alpha == "replace" for term in self._terms()):
-            return balance(weight, data.penalised, data.rows)
-        return weight
+        replaces = any(term.alpha == "replace" for term in self._terms())
+        if not replaces or self.annotated_per_batch is not None:
+            return weight
+        return balance(weight, data.penalised, data.rows)
 
     def _split(self, net, data, hold_out):
         """Hold out rows for early stopping, as many of each class and kind as can be."""

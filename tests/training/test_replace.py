@@ -141,6 +141,15 @@ def steps(penalised, epoch, per_batch=None):
     return zip(clean, moving, draw(everyone, "donors", epoch, sizes), strict=True)
 
 
+def balance(penalised, weight):
+    """Raise the weights of the few that are perturbed to the sum of the others' weights."""
+    given = np.ones(N_ROWS) if weight is None else weight.astype(np.float64)
+    own, others = given[penalised].sum(), given[~penalised].sum()
+    if own >= others:
+        return weight
+    return np.where(penalised, given * (others / own), given)
+
+
 def label_loss(outputs, y, n_clean, n_draws, weight):
     """Mean over samples: all copies of one weigh together as much as it does."""
     values = functional.cross_entropy(outputs, y, reduction="none")
@@ -166,7 +175,9 @@ def train_by_hand(
     """
     X, y, mask = (torch.from_numpy(part) for part in data)
     a = mask.nan_to_num(0.0).float().expand(N_ROWS, -1)
-    weight = None if weight is None else torch.from_numpy(weight)
+    if per_batch is None:
+        weight = balance((a > 0).any(1).numpy(), weight)
+    weight = None if weight is None else torch.from_numpy(weight.astype(np.float32))
     means = []
     with torch.random.fork_rng():
         torch.manual_seed(Streams(SEED).seed("module"))
