@@ -178,7 +178,7 @@ class BaseExplanationEstimator(PrefixedParameters):
                 rows = self._training_data(net, data, device)
                 train, valid = self._split(net, rows, hold_out=monitor == "valid_loss")
             labels = getattr(self, "classes_", None)
-            warn_about_masks(self, self._active_terms(), data, labels, stacklevel=5)
+            warn_about_masks(self, self._active_terms(), data, labels, stacklevel=4)
             check_donors(self, self._active_terms(), len(train.penalised))
         # These leave good weights; and a network that goes on has no others to go back to.
         kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)

@@ -106,8 +106,9 @@ def _marks_tell_the_class(name, data, labels):
     most, least = known[rates[known].argmax()], known[rates[known].argmin()]
     return (
         f"Something is marked in {rates[most]:.0%} of the annotated samples of class "
-        f"{labels[most]!r} and in {rates[least]:.0%} of class {labels[least]!r}: whether a part is "
-        f"there tells the class, and {name} changes no more than the marked features. "
+        f"{_listed(labels[[most]])} and in {rates[least]:.0%} of class {_listed(labels[[least]])}: "
+        f"whether a part is there tells the class, and {name} changes no more than the marked "
+        f"features. "
         f"{_remedy(data.masks)}"
     )
 

@@ -56,7 +56,7 @@ def pooled_marks(masks):
         counts = counts + (degrees > 0).sum(0, keepdim=True)
         chunk_largest = degrees.amax(0, keepdim=True)
         largest = torch.maximum(chunk_largest, torch.as_tensor(largest).to(chunk_largest))
-    agreement = float(counts[counts > 1].sum() / counts.sum())
+    agreement = int(counts[counts > 1].sum()) / int(counts.sum())
     if agreement < _LEAST_AGREEMENT or not leave_room_on_average(largest, largest):
         return None
     return largest.float()

@@ -285,7 +285,7 @@ BASE = [AverageCasePenalty(name) for name in EXCHANGING] + [WorstCasePenalty(), 
 def test_samples_without_a_part_take_part(penalty):
     """All that are annotated: the part of another sample may come to them."""
     mask = np.zeros((20, 8))
-    mask[::4, 0] = 1
+    mask[np.arange(0, 20, 4), np.arange(5)] = 1  # at places that differ
     mask[1::4] = np.nan
     annotated = np.arange(20) % 4 != 1
     marked = np.arange(20) % 4 == 0
@@ -297,6 +297,9 @@ def test_samples_without_a_part_take_part(penalty):
     assert not plain.exchange_parts
     np.testing.assert_array_equal(plain.applies_to(parts), marked)
     assert plain.takes_donors(parts) == penalty.needs_donors
+    same_place = mask.copy()
+    same_place[::4] = np.eye(8)[0]
+    assert penalty.applies_to(interpret_mask(same_place, (20, 8))).all()
     for other in (mask[:1], np.where(np.isnan(mask), mask, 1 - mask)):  # no parts of a sample
         masks = interpret_mask(other, (20, 8))
         np.testing.assert_array_equal(penalty.applies_to(masks), masks.has_irrelevant)
