@@ -66,13 +66,17 @@ class Masks:
         """Whether rows mark parts of their own, such as a patch or some words.
 
         What either of two rows marks then leaves at least half of the features on average.  Where
-        marks say what the reason is, everything else is irrelevant: there are no parts.
+        marks say what the reason is, everything else is irrelevant: there are no parts.  Nor are
+        there where all rows mark the same, which is one mask for all rows.
         """
         rows = np.flatnonzero(self.has_irrelevant)
         if self.marks_relevant or self.for_all_rows or not len(rows):
             return False
         pairs = np.random.default_rng(0).choice(rows, (2, _N_PAIRS))
-        return leave_room_on_average(*(self.degrees_of(part)[0] for part in pairs))
+        first, second = (self.degrees_of(part)[0] for part in pairs)
+        if len(rows) == self.annotated.sum() and torch.equal(first, second):
+            return False
+        return leave_room_on_average(first, second)
 
     def take(self, rows):
         """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""

@@ -164,6 +164,16 @@ def test_no_parts(mask):
     assert marks_parts(mask) is False
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_same_marks_in_all_samples_are_one_mask_for_all(soft):
+    """Whether some samples are not annotated makes no difference; that some mark nothing does."""
+    mask = np.tile(patches()[0] * (0.5 if soft else 1.0), (40, 1, 1))
+    assert marks_parts(mask) is False
+    mask[::2] = np.nan
+    assert marks_parts(mask) is False
+    assert marks_parts(np.nan_to_num(mask)) is True
+
+
 @pytest.mark.parametrize("mask", [patches(), ~patches(), rulers(), halves()])
 def test_marks_of_the_reasons_are_no_parts(mask):
     """What is not marked is irrelevant then: as good as everything, or background of each its own.
@@ -226,6 +236,8 @@ def test_few_marked_samples_among_many():
         mask = np.zeros((1000, 8, 8), dtype=bool)
         mask[17] = sample
         assert marks_parts(mask, n=1000) is expected
+    mask[np.arange(1000) != 17] = True  # annotated, with everything marked
+    assert marks_parts(mask, n=1000) is False
 
 
 # -- what it does ---------------------------------------------------------------------------------
