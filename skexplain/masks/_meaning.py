@@ -5,7 +5,7 @@ map): its values are looked at once, in chunks, and turned to degrees batch by b
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -77,6 +77,13 @@ class Masks:
         if len(rows) == self.annotated.sum() and torch.equal(first, second):
             return False
         return leave_room_on_average(first, second)
+
+    def of_rows(self, rows):
+        """Return the same masks, in which only the rows of these numbers count as annotated."""
+        taking_part = np.zeros(len(self.annotated), dtype=bool)
+        taking_part[rows] = True
+        flags = {"annotated": self.annotated, "has_irrelevant": self.has_irrelevant}
+        return replace(self, **{name: values & taking_part for name, values in flags.items()})
 
     def take(self, rows):
         """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""

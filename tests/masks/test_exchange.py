@@ -240,6 +240,20 @@ def test_few_marked_samples_among_many():
     assert marks_parts(mask, n=1000) is False
 
 
+def test_samples_that_do_not_take_part_do_not_count():
+    """Their masks say nothing about the others, and they are not annotated."""
+    mask = np.concatenate([patches(), halves()])
+    masks = interpret_mask(mask, (80, 8, 8))
+    assert not masks.marks_parts
+    first, second = masks.of_rows(np.arange(40)), masks.of_rows(np.arange(40, 80))
+    assert first.marks_parts
+    assert not second.marks_parts
+    assert first.stored is masks.stored
+    for part, rows in ((first, slice(40)), (second, slice(40, 80))):
+        assert part.annotated.sum() == part.has_irrelevant.sum() == 40
+        assert part.annotated[rows].all()
+
+
 # -- what it does ---------------------------------------------------------------------------------
 
 
