@@ -168,10 +168,10 @@ def test_the_swap_repairs_what_the_audit_finds():
         report = audit(clf, digits.data, digits.target, digits.mask, random_state=0)
         assert report.accuracy > 0.95
         verdicts[cls] = report.verdict, report.flips_by_swap
-    # Measured flip rates: .68 and .05.
+    # Measured flip rates: .68 and .005.
     assert verdicts[ERMClassifier][0] == "leans"
     assert verdicts[ERMClassifier][1] > 0.4
-    assert verdicts[SwapExClassifier] == ("does not lean", pytest.approx(0.05, abs=0.04))
+    assert verdicts[SwapExClassifier] == ("does not lean", pytest.approx(0, abs=0.03))
 
 
 def test_relevant_marks_are_those_of_the_estimator():
