@@ -8,18 +8,12 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
-from ._batches import (
-    RowStore,
-    ahead,
-    batch_sizes,
-    concatenate,
-    penalised_sizes,
-    shuffled_passes,
-)
+from ._batches import RowStore, ahead, shuffled_passes
 from ._callbacks import BatchWatchers, WeightKeeper, check_callbacks, has_stopped
 from ._objective import Objective, RunningMeans, with_sizes
 from ._random import seed_layers
 from ._reductions import MeanReduction
+from ._steps import epoch_indices, fetch_rows, replaced_indices
 
 # Optimizers whose one-kernel form computes the same and is faster.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -244,7 +238,7 @@ class ExplanationNet(NeuralNet):
         watchers = BatchWatchers(self)
         self.module_.train()
         steps = self._epoch_indices(data, objective, epoch)
-        fetch = partial(self._fetch, data, bool(objective.replacing))
+        fetch = partial(fetch_rows, data, bool(objective.replacing))
         for batch, penalised, donors in ahead(fetch, steps) if data.streams else map(fetch, steps):
             watchers.begin(batch)
             values, logits = self._step(objective, batch, penalised, donors, generators, watchers)
@@ -297,72 +291,9 @@ class ExplanationNet(NeuralNet):
             term.name: self.streams.generator(term.name, epoch, self.device) for term in self.terms
         }
 
-    @staticmethod
-    def _fetch(data, replaces, indices):
-        """Rows of a step: the batch, the penalised rows, which may be the same, and the donors.
-
-        Where penalised samples are replaced, the first index is of the others of the batch.
-        """
-        index, penalised_index, donor_index = indices
-        everywhere = penalised_index is index
-        if replaces and penalised_index is not None:
-            batch = penalised = data.batch(penalised_index, with_masks=True)
-            if len(index):
-                batch = concatenate(data.batch(index), penalised)
-            donors = None if donor_index is None else data.batch(donor_index, with_masks=True).rows
-            return batch, penalised, donors
-        batch = penalised = data.batch(index, with_masks=everywhere)
-        if not everywhere:
-            penalised = None
-            if penalised_index is not None:
-                penalised = data.batch(penalised_index, with_masks=True)
-        donors = None if donor_index is None else data.batch(donor_index, with_masks=True).rows
-        return batch, penalised, donors
-
     def _epoch_indices(self, data, objective, epoch):
-        """Rows of each step: the batch, the penalised rows and the donors (or None)."""
-        order = shuffled_passes(data.index, len(data), self.streams.generator("order", epoch))
-        batches = order.split(batch_sizes(len(data), self.effective_batch_size(data)))
-        n_penalised = len(data.penalised) if objective.terms or objective.replacing else 0
-        if n_penalised and objective.replacing:
-            return self._replaced_indices(data, objective, batches, epoch, self.annotated_per_batch)
-        sizes = penalised_sizes(
-            [len(batch) for batch in batches], len(data), n_penalised, self.annotated_per_batch
-        )
-        if not n_penalised:
-            return [(batch, None, None) for batch in batches]
-        if data.all_penalised and self.annotated_per_batch is None:
-            penalised = batches
-        else:
-            generator = self.streams.generator("penalised", epoch)
-            penalised = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
-        donors = [None] * len(batches)
-        if objective.takes_donors(data.masks):
-            generator = self.streams.generator("donors", epoch)
-            donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
-        return list(zip(batches, penalised, donors, strict=True))
-
-    def _replaced_indices(self, data, objective, batches, epoch, per_batch=None):
-        """Rows of each step where perturbed samples take the place of the penalised ones."""
-        parts = [data.split_penalised(batch) for batch in batches]
-        sizes = [len(penalised) for _, penalised in parts]
-        if per_batch is not None:
-            # Where no sample is clean, two if there are: batch norm cannot train on one.
-            sizes = [
-                per_batch if len(clean) else max(per_batch, min(2, len(penalised)))
-                for clean, penalised in parts
-            ]
-            generator = self.streams.generator("penalised", epoch)
-            drawn = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
-            parts = [(clean, penalised) for (clean, _), penalised in zip(parts, drawn, strict=True)]
-        donors = [None] * len(parts)
-        if objective.takes_donors(data.masks):
-            generator = self.streams.generator("donors", epoch)
-            donors = shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)
-        return [
-            (clean, penalised, of_step) if len(penalised) else (clean, None, None)
-            for (clean, penalised), of_step in zip(parts, donors, strict=True)
-        ]
+        size, per_batch = self.effective_batch_size(data), self.annotated_per_batch
+        return epoch_indices(data, objective, self.streams, epoch, size, per_batch)
 
     def effective_batch_size(self, data):
         """Return the batch size; -1 stands for all rows at once, as in skorch."""
@@ -390,7 +321,7 @@ class ExplanationNet(NeuralNet):
         self.module_.eval()
         index = self._sample(data.index, max_rows)
         for step in self._evaluation_steps(data, objective, index.split(size)):
-            batch, penalised, donors = self._fetch(data, bool(objective.replacing), step)
+            batch, penalised, donors = fetch_rows(data, bool(objective.replacing), step)
             n_rows, trained_on = len(batch.rows.y), batch
             if watchers:
                 watchers.begin(batch, training=False)
@@ -423,7 +354,7 @@ class ExplanationNet(NeuralNet):
         """Rows of each step of an evaluation, with the same donors at every call."""
         if not objective.replacing or not len(data.penalised):
             return [(batch, None, None) for batch in batches]
-        return self._replaced_indices(data, objective, batches, epoch=0)
+        return replaced_indices(data, objective, self.streams, batches, epoch=0)
 
     def _sample(self, rows, max_rows):
         """At most so many rows, drawn at random: they may be sorted by class; None: all."""
