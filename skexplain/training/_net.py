@@ -326,7 +326,7 @@ class ExplanationNet(NeuralNet):
             if watchers:
                 watchers.begin(batch, training=False)
             if penalised is not None:
-                trained_on = objective.replace_clean(batch, penalised, donors, generators)
+                trained_on, _ = objective.replace_clean(batch, penalised, donors, generators)
             with torch.no_grad():
                 loss, logits, _ = objective.label_term(trained_on)
                 if watchers and watchers.active and penalised is not None:
