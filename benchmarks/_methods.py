@@ -53,16 +53,16 @@ class Method:
 PLAIN = Method(ERMClassifier(), "1 F, 1 B")
 METHODS = {
     "ERM": PLAIN,
-    "swap": Method(SwapExClassifier(), "2 F, 2 B", 2),
+    "swap": Method(SwapExClassifier(alpha=1.0), "2 F, 2 B", 2),
     "Avg-Ex": Method(AvgExClassifier(), "2 F, 2 B", 2),
-    "counterexamples": Method(CounterexampleClassifier(), "2 F, 2 B", 2),
+    "counterexamples": Method(CounterexampleClassifier(alpha=1.0), "2 F, 2 B", 2),
     "Grad-Reg": Method(
         GradRegClassifier(norm="l2", alpha=1.0), "1 F, 1 B, and B through both", 3.5
     ),
-    "PGD-Ex, 3 steps": Method(PGDExClassifier(n_steps=3), "5 F, 5 B", 5),
-    "PGD-Ex, 5 steps": Method(PGDExClassifier(n_steps=5), "7 F, 7 B", 7),
+    "PGD-Ex, 3 steps": Method(PGDExClassifier(alpha=1.0, n_steps=3), "5 F, 5 B", 5),
+    "PGD-Ex, 5 steps": Method(PGDExClassifier(alpha=1.0, n_steps=5), "7 F, 7 B", 7),
     "PGD-Ex, 5 steps, + Grad-Reg": Method(
-        PGDExClassifier(n_steps=5, grad_alpha=0.1), "7 F, 7 B, and B through 1 F, 1 B"
+        PGDExClassifier(alpha=1.0, n_steps=5, grad_alpha=0.1), "7 F, 7 B, and B through 1 F, 1 B"
     ),
     "IBP-Ex": Method(IBPExClassifier(), "1 F, 1 B, 1 I (2 F), B through it", 3.5),
     "IBP-Ex + Grad-Reg": Method(

@@ -40,7 +40,7 @@ def _fit_at(axis, size, name, options):
     base = {**(_QUICK_BASE if options.quick else _BASE), axis: size}
     data = make_data(base["rows"], (base["columns"],))
     if axis == "steps of PGD":
-        method = Method(PGDExClassifier(n_steps=size), passes="")
+        method = Method(PGDExClassifier(alpha=1.0, n_steps=size), passes="")
     else:
         method = METHODS[name]
     network = make_network("MLP", base["columns"])

@@ -208,6 +208,8 @@ class BaseExplanationEstimator(PrefixedParameters):
         sample_weight, rows = check_weights(sample_weight, X)
         y = self._encode_targets(y, rows, sample_weight, go_on, partial, classes)
         masks = self._interpret_mask(mask, X, labels)
+        if masks is not None and len(rows) < len(X):
+            masks = masks.of_rows(rows)  # a sample of weight zero is as good as none
         if not go_on:
             self.input_shape_ = X.shape[1:]
             every = len(rows) == len(X)

@@ -5,7 +5,7 @@ map): its values are looked at once, in chunks, and turned to degrees batch by b
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -48,6 +48,8 @@ class Masks:
         Rows with at least one known mark.
     has_irrelevant : ndarray of bool of shape (n,)
         Rows with at least one feature of irrelevance above zero.
+    taking_part : ndarray of bool of shape (n,) or None, default=None
+        Rows that count; None: all.
     """
 
     stored: np.ndarray
@@ -56,6 +58,7 @@ class Masks:
     has_unknown: bool
     annotated: np.ndarray
     has_irrelevant: np.ndarray
+    taking_part: np.ndarray | None = None
 
     @property
     def for_all_rows(self):
@@ -75,8 +78,21 @@ class Masks:
     @cached_property
     def pooled(self):
         """Marks that samples without a mask share with all others, or None: no such places."""
-        some_lack_one = not self.annotated.all()
-        return pooled_marks(self) if some_lack_one and self.marks_parts else None
+        return pooled_marks(self) if self.some_lack_one and self.marks_parts else None
+
+    @property
+    def some_lack_one(self):
+        """Whether some sample that takes part has no mask."""
+        lacking = ~self.annotated
+        return bool((lacking if self.taking_part is None else lacking & self.taking_part).any())
+
+    def of_rows(self, rows):
+        """Return the same masks of which only the rows of these numbers take part."""
+        taking_part = np.zeros(len(self.annotated), dtype=bool)
+        taking_part[rows] = True
+        flags = {"annotated": self.annotated, "has_irrelevant": self.has_irrelevant}
+        of_rows = {name: values & taking_part for name, values in flags.items()}
+        return replace(self, taking_part=taking_part, **of_rows)
 
     def take(self, rows):
         """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""

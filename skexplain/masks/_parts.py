@@ -18,6 +18,7 @@ def mark_parts(masks):
 
     What either of two samples marks then leaves at least half of the features, on average over
     pairs.  Where marks say what the reason is, everything else is irrelevant: there are no parts.
+    Nor are there where all samples mark the same, which is one mask for all.
 
     Parameters
     ----------
@@ -31,7 +32,11 @@ def mark_parts(masks):
     if masks.marks_relevant or masks.for_all_rows or not len(rows):
         return False
     pairs = np.random.default_rng(0).choice(rows, (2, _N_PAIRS))
-    return leave_room_on_average(*(masks.degrees_of(part)[0] for part in pairs))
+    first, second = (masks.degrees_of(part)[0] for part in pairs)
+    every_row_marks = len(rows) == masks.annotated.sum() and not masks.some_lack_one
+    if every_row_marks and torch.equal(first, second):
+        return False
+    return leave_room_on_average(first, second)
 
 
 def pooled_marks(masks):

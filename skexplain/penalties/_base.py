@@ -279,7 +279,7 @@ class Term:
         return share / (1 - share)
 
 
-def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None):
+def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None, moved=None):
     """Compute every term for each row; terms at one point share its forward pass.
 
     Parameters
@@ -296,6 +296,8 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
         Generator of each term's own draws; None: torch's.
     clean : Point or None, default=None
         What the network makes of ``rows.x``, if it is known already.
+    moved : dict of str to Tensor or None, default=None
+        Where perturbations of these names have moved the rows already.
 
     Returns
     -------
@@ -334,8 +336,10 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
         if point is not None and term.penalty.reads(point):
             values[term.name] = _mean_over_draws(term.penalty.at_point(point, copies), rows)
         elif term.name in hosts:
-            moved = term.penalty.move(module, rows, donors, generator)
-            point, copies = points[term.name] = point_at(module, moved), _copies(rows, moved)
+            x = (moved or {}).get(term.name)
+            if x is None:
+                x = term.penalty.move(module, rows, donors, generator)
+            point, copies = points[term.name] = point_at(module, x), _copies(rows, x)
             values[term.name] = _mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
         else:
             values[term.name] = term.penalty(module, rows, donors, generator)

@@ -329,12 +329,15 @@ class ExplanationNet(NeuralNet):
             if watchers:
                 watchers.begin(batch, training=False)
             if penalised is not None:
-                trained_on = objective.replace_clean(batch, penalised, donors, generators)
+                trained_on, _ = objective.replace_clean(batch, penalised, donors, generators)
             with torch.no_grad():
                 loss, logits, _ = objective.label_term(trained_on)
+                if watchers and watchers.active and penalised is not None:
+                    # Scores of held-out samples are of what `predict` says of them.
+                    _, logits, _ = objective.label_term(batch)
             means.add("label_loss", loss, n_rows)
             if watchers:
-                watchers.end(batch, loss, logits[:n_rows], training=False)
+                watchers.end(batch, loss, logits, training=False)
         rows = self._sample(data.penalised, max_rows if objective.terms else 0)
         if not len(rows):  # none of the rows held out is penalised
             return means.result()

@@ -104,16 +104,16 @@ class Objective:
         logits : Tensor
             Of the batch.
         """
-        size = len(batch.rows.y)
+        size, moved = len(batch.rows.y), None
         if penalised is not None and self.replacing:
-            batch = self.replace_clean(batch, penalised, donors, generators)
+            batch, moved = self.replace_clean(batch, penalised, donors, generators)
         if penalised is None or not self.terms:
             loss, logits, _ = self.label_term(batch)
             self.backward(loss)
             return loss, {"label_loss": loss}, logits[:size]
         if chunk_size is None:
             loss, logits, clean = self.label_term(batch, self.shares_forward and penalised is batch)
-            penalties = self.penalty_terms(penalised, donors, generators, clean)
+            penalties = self.penalty_terms(penalised, donors, generators, clean, moved)
             total = self.total(loss, penalties)
             self.backward(total)
         else:
@@ -130,20 +130,23 @@ class Objective:
 
         Returns
         -------
-        Batch
+        batch : Batch
+        moved : dict of str to Tensor
+            The perturbed samples, by the name of the perturbation.
         """
         rows = penalised.rows
         with self.evaluation_mode(), self._precision(rows.x):
-            moved = [
-                term.penalty.move(self.forward, rows, donors, generators[term.name])
+            by_name = {
+                term.name: term.penalty.move(self.forward, rows, donors, generators[term.name])
                 for term in self.replacing
-            ]
+            }
+        moved = list(by_name.values())
         n_clean = len(batch.rows.x) - len(rows.x)
         n_copies = sum(len(copies) for copies in moved) // len(rows.x)
         if n_copies > 1:
             batch = _repeat_last(batch, len(rows.x), moved)
         x = torch.cat([batch.rows.x[:n_clean], *moved])
-        return replace(batch, rows=replace(batch.rows, x=x))
+        return replace(batch, rows=replace(batch.rows, x=x)), by_name
 
     def label_term(self, batch, shared=False):
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
@@ -154,7 +157,7 @@ class Objective:
         loss = self.reduction(batch.rows.label_loss(logits, batch.rows.y), batch)
         return loss, logits, Point(x, logits, outputs) if shared else None
 
-    def penalty_terms(self, penalised, donors, generators, clean=None):
+    def penalty_terms(self, penalised, donors, generators, clean=None, moved=None):
         """Weighted mean of each penalty over the penalised rows, by name.
 
         The module is in evaluation mode meanwhile: rows never couple, a lone row works, and no
@@ -162,7 +165,7 @@ class Objective:
         """
         with self.evaluation_mode(), self._precision(penalised.rows.x):
             values = evaluate_terms(
-                self.terms, self.forward, penalised.rows, donors, generators, clean
+                self.terms, self.forward, penalised.rows, donors, generators, clean, moved
             )
         return {
             term.name: weighted_mean(values[term.name], _weight(term, penalised))

@@ -205,8 +205,8 @@ BAD_PARAMETERS = {
     "random_state": [-1, "zero", 2**32, 0.5],
 }
 BAD_ALPHA = [-0.1, NAN, INF, "automatic", None]
-BAD_AVERAGE = {"alpha": BAD_ALPHA, "n_draws": COUNT, "grad_alpha": NUMBER}
-BAD_ONE_PENALTY = {"alpha": BAD_ALPHA}
+BAD_AVERAGE = {"alpha": BAD_ALPHA, "n_draws": COUNT, "exchange": BOOL, "grad_alpha": NUMBER}
+BAD_ONE_PENALTY = {"alpha": [*BAD_ALPHA, "replace"]}  # of what is no perturbation
 BAD_GROUPS = {"group_step_size": NUMBER, "group_adjustment": NUMBER}
 BAD_MAPPING = {
     "mapping": ["quadratic", 3, nn.Linear, nn.Linear(3, 3), "conv1x1"],
@@ -218,6 +218,7 @@ BAD_CLIP = ["range", 3, (1, 0), (1, 1), (0,), (0, 1, 2), (0, NAN), ("a", "b"), [
 BAD_OWN_PARAMETERS = {
     "AvgExClassifier": {
         **BAD_AVERAGE,
+        "alpha": BAD_ALPHA[:-1],  # None is that of the perturbation
         "perturbation": ["noise", None, 3],
         "epsilon": NUMBER,
         "fill": ["median", NAN, None, [1, 2], [1, 2, 3, INF]],
@@ -255,10 +256,11 @@ BAD_OWN_PARAMETERS = {
         "layer": [3],
     },
     "IBPExClassifier": {
-        "alpha": [*NUMBER, "auto"],
+        "alpha": [*NUMBER, "auto", "replace"],
         "epsilon": [-0.1, NAN, "inf", None],
         "bound": ["lower", None],
         "clip": BAD_CLIP,
+        "exchange": BOOL,
         "epsilon_ramp": [-0.1, 1.1, NAN, None],
         "alpha_ramp": [-0.1, 1.1, NAN, None],
         "grad_alpha": NUMBER,
@@ -280,11 +282,12 @@ BAD_OWN_PARAMETERS = {
         "step_size": [0, -1, NAN, INF, "a"],
         "random_start": BOOL,
         "clip": BAD_CLIP,
+        "exchange": BOOL,
         "grad_alpha": NUMBER,
         "grad_at": ["moved", None],
     },
     "TwoStageExplanationClassifier": {
-        "alpha": [*NUMBER, "auto"],
+        "alpha": [*NUMBER, "auto", "replace"],
         **BAD_MAPPING,
         "schedule": ["three_stage", None],
         "mask_fill": ["median", NAN, None, [1, 2], [1, 2, 3, INF]],

@@ -39,6 +39,7 @@ def test_a_loop_by_hand_gives_the_same_weights():
         alpha_ramp=0.5,
         grad_alpha=grad_alpha,
         clip=None,
+        exchange=False,
         random_state=0,
     ).fit(X, y, mask=mask)
 

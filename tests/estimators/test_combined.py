@@ -74,13 +74,13 @@ SAME = {
         combined(("grad", InputGradientPenalty(norm="share")), alpha=GradRegClassifier().alpha),
     ),
     "pgd and grad there": (
-        PGDExClassifier(epsilon=0.5, n_steps=2, grad_alpha=0.3),
+        PGDExClassifier(alpha=1.0, epsilon=0.5, n_steps=2, grad_alpha=0.3),
         combined(
             ("grad", GRAD), ("worst_case", PGD), alpha={"grad": 0.3}, at={"grad": "worst_case"}
         ),
     ),
     "pgd and grad at the rows": (
-        PGDExClassifier(epsilon=0.5, n_steps=2, grad_alpha=0.3, grad_at="clean"),
+        PGDExClassifier(alpha=1.0, epsilon=0.5, n_steps=2, grad_alpha=0.3, grad_at="clean"),
         combined(("worst_case", PGD), ("grad", GRAD), alpha={"grad": 0.3}),
     ),
     "grad where pgd of no weight is": (
@@ -101,7 +101,7 @@ SAME = {
             at={"grad": "average_case"},
         ),
     ),
-    "swap": (SwapExClassifier(), combined(("average_case", AverageCasePenalty("swap")))),
+    "swap": (SwapExClassifier(alpha=1.0), combined(("average_case", AverageCasePenalty("swap")))),
     "bounds": (
         IBPExClassifier(epsilon=0.5, epsilon_ramp=0, alpha_ramp=0, grad_alpha=0.3),
         combined(("ibp", CertifiedPenalty(0.5)), ("grad", GRAD), alpha={"grad": 0.3}),
@@ -166,7 +166,7 @@ def test_groups_and_two_penalties_by_hand(problem):
     mask = np.nan_to_num(mask)
     clf = combined(
         ("grad", InputGradientPenalty("log_prob_true", "l1")),
-        ("blank", AverageCasePenalty("blank", fill=1.5)),
+        ("blank", AverageCasePenalty("blank", fill=1.5, exchange=False)),
         alpha={"grad": 0.3, "blank": 0.5},
         reduction="group_dro",
         group_step_size=2.0,

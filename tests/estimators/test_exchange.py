@@ -224,6 +224,18 @@ def test_masks_of_parts_however_they_are_spelled(estimator, table, tmp_path):
 
 
 @every_estimator
+def test_samples_of_weight_zero_are_as_good_as_none(estimator, table):
+    """Also those whose masks would leave no room, were they to count."""
+    X, y, mask = table
+    mask[40:] = ~mask[40:]
+    weight = np.where(np.arange(60) < 40, 1.0, 0.0)
+    ours = clone(estimator).set_params(**QUICK).fit(X, y, mask=mask, sample_weight=weight)
+    alone = learned(estimator, X[:40], y[:40], mask[:40])
+    assert torch.equal(weights(ours), alone)
+    assert not torch.equal(alone, learned(estimator, X[:40], y[:40], mask[:40], exchange=False))
+
+
+@every_estimator
 @pytest.mark.parametrize("exchange", [None, 1.5, "yes"])
 def test_exchange_is_true_or_false(estimator, exchange, table):
     X, y, mask = table

@@ -37,7 +37,7 @@ PENALTIES = {
     "cdep": lambda **kw: CDEPClassifier(**kw),
     "counterexample": lambda **kw: CounterexampleClassifier(**kw),
     "explanation": lambda **kw: ExplanationClassifier(
-        penalties=BLANK_AND_GRAD, at={"grad": "blank"}, **kw
+        **{"penalties": BLANK_AND_GRAD, "at": {"grad": "blank"}, **kw}
     ),
     "grad_cam": lambda **kw: GradCAMOnTables(**kw),
     "grad_reg": lambda **kw: GradRegClassifier(**kw),
@@ -62,6 +62,14 @@ TAKE_ALL = {**REWARDS, **TWO_STAGES}
 DRAWN = ("avg", "counterexample", "swap")
 # Those that show the network rows that were moved; others look at its gradients.
 MOVING = [*DRAWN, "explanation", "pgd", "pgd_and_grad", *TWO_STAGES]
+# Those that exchange parts between samples, and what keeps each sample to its own.
+EXCHANGING = ("avg", "counterexample", "explanation", "ibp", "pgd", "pgd_and_grad", "swap")
+WITHOUT_EXCHANGE = {form: {"exchange": False} for form in EXCHANGING}
+WITHOUT_EXCHANGE["explanation"] = {
+    "penalties": [("blank", AverageCasePenalty("blank", exchange=False)), BLANK_AND_GRAD[1]]
+}
+# Those whose default takes the label loss at moved samples instead of the clean ones; added to it:
+ADDED = {form: {"alpha": 1.0} for form in ("counterexample", "pgd", "pgd_and_grad", "swap")}
 # What has to be zero beside alpha to switch the explanation off.
 OFF = {"pgd_and_grad": {"grad_alpha": 0}}
 
@@ -192,7 +200,9 @@ def test_the_mask_makes_a_difference(form):
 @settings(max_examples=4)
 @given(bools())
 def test_relevant_is_the_opposite_of_irrelevant_to_the_bit(form, mask):
-    expected = weights_of(form, mask)
+    """But for the exchange of parts: marks of the reasons mark no part."""
+    params = WITHOUT_EXCHANGE.get(form, {})
+    expected = weights_of(form, mask, **params)
     assert torch.equal(weights_of(form, ~mask, mask_marks="relevant"), expected)
     assert torch.equal(weights_of(form, 1.0 - mask, mask_marks="relevant"), expected)
 
@@ -202,7 +212,7 @@ def test_relevant_is_the_opposite_of_irrelevant_to_the_bit(form, mask):
 @given(marks_and_nan())
 def test_relevant_degrees_are_one_minus_irrelevant_ones(form, mask):
     params = {**SMOOTH, **STRONG[form]}
-    irrelevant = weights_of(form, mask, **params)
+    irrelevant = weights_of(form, mask, **params, **WITHOUT_EXCHANGE.get(form, {}))
     relevant = weights_of(form, 1 - mask, mask_marks="relevant", **params)
     torch.testing.assert_close(relevant, irrelevant, atol=1e-5, rtol=0)
 
@@ -307,7 +317,7 @@ def test_rows_of_nan_equal_rows_of_none(form, marks, mask, annotated):
 @settings(max_examples=4)
 @given(marks_and_nan())
 def test_unknown_features_count_as_relevant(form, marks, mask):
-    if form in TWO_STAGES:  # where a row without any mark does not take part
+    if form in (*TWO_STAGES, *EXCHANGING):  # where a row without any mark does not take part
         assume(not np.isnan(mask).all(axis=1).any())
     nothing = 1.0 if marks == "relevant" else 0.0
     filled = np.where(np.isnan(mask), nothing, mask)
@@ -573,7 +583,7 @@ def test_baseline_never_warns(mask):
 def without_draws(form):
     """Full batches, strong terms, and nothing that draws at random for each row."""
     draws = {"random_start": False} if form.startswith("pgd") else {}
-    return {**SMOOTH, **STRONG[form], **draws}
+    return {**SMOOTH, **STRONG[form], **draws, **WITHOUT_EXCHANGE.get(form, {})}
 
 
 @every_form_without_draws
@@ -627,8 +637,9 @@ def test_annotated_per_batch_of_the_default_size_changes_nothing(form, mask, ann
         is_penalised = is_penalised & ~mask.all(axis=1)
     n_penalised = int(is_penalised.sum())
     assume(0 < n_penalised < N_ROWS)
-    expected = weights_of(form, rows, batch_size=-1)
-    ours = weights_of(form, rows, batch_size=-1, annotated_per_batch=n_penalised)
+    params = {"batch_size": -1, **ADDED.get(form, {}), **WITHOUT_EXCHANGE.get(form, {})}
+    expected = weights_of(form, rows, **params)
+    ours = weights_of(form, rows, annotated_per_batch=n_penalised, **params)
     assert torch.equal(ours, expected)
 
 
@@ -637,9 +648,39 @@ def test_annotated_rows_drawn_three_times_weigh_as_once(form):
     """A mean over the penalised rows does not depend on how often each comes."""
     mask = np.full(TABLE, np.nan)
     mask[2:5, 1], mask[2:5, 2] = 1, 0
-    params = without_draws(form)
+    params = {**ADDED.get(form, {}), **without_draws(form)}
     once = weights_of(form, mask, annotated_per_batch=3, **params)
     thrice = weights_of(form, mask, annotated_per_batch=9, **params)
     torch.testing.assert_close(thrice, once, atol=1e-5, rtol=0)
     fewer = weights_of(form, mask, annotated_per_batch=1, **params)
     assert (fewer - once).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("form", ["pgd", "pgd_and_grad"])
+def test_annotated_rows_that_replace_clean_ones_weigh_as_often_as_they_are_drawn(form):
+    """There they stand in the one mean of the batch, among the clean rows."""
+    mask = np.full(TABLE, np.nan)
+    mask[2:5, 1], mask[2:5, 2] = 1, 0
+    params = {**without_draws(form), "module": linear, "input_unit": "input", "clip": None}
+    once = weights_of(form, mask, **params)
+    again = weights_of(form, mask, annotated_per_batch=3, **params)
+    torch.testing.assert_close(again, once, atol=1e-5, rtol=0)
+    thrice = weights_of(form, mask, annotated_per_batch=9, **params)
+    weight = np.ones(N_ROWS)
+    weight[2:5] = 3
+    weighted = weights_of(form, mask, sample_weight=weight, **params)
+    torch.testing.assert_close(thrice, weighted, atol=1e-5, rtol=0)
+    assert (thrice - once).abs().max() > 1e-3
+
+
+def linear():
+    return nn.Linear(N_COLUMNS, 2)
+
+
+@pytest.mark.parametrize("form", EXCHANGING)
+def test_marks_of_the_reasons_exchange_no_parts(form):
+    """The one difference between the two spellings of the same irrelevant features."""
+    mask = np.eye(N_COLUMNS, dtype=bool)[np.arange(N_ROWS) % N_COLUMNS]
+    relevant = weights_of(form, ~mask, mask_marks="relevant")
+    assert torch.equal(weights_of(form, mask, **WITHOUT_EXCHANGE[form]), relevant)
+    assert not torch.equal(weights_of(form, mask), relevant)

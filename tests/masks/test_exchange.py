@@ -164,6 +164,16 @@ def test_no_parts(mask):
     assert marks_parts(mask) is False
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_same_marks_in_all_samples_are_one_mask_for_all(soft):
+    """Whether some samples are not annotated makes no difference; that some mark nothing does."""
+    mask = np.tile(patches()[0] * (0.5 if soft else 1.0), (40, 1, 1))
+    assert marks_parts(mask) is False
+    mask[::2] = np.nan
+    assert marks_parts(mask) is False
+    assert marks_parts(np.nan_to_num(mask)) is True
+
+
 @pytest.mark.parametrize("mask", [patches(), ~patches(), rulers(), halves()])
 def test_marks_of_the_reasons_are_no_parts(mask):
     """What is not marked is irrelevant then: as good as everything, or background of each its own.
@@ -226,6 +236,22 @@ def test_few_marked_samples_among_many():
         mask = np.zeros((1000, 8, 8), dtype=bool)
         mask[17] = sample
         assert marks_parts(mask, n=1000) is expected
+    mask[np.arange(1000) != 17] = True  # annotated, with everything marked
+    assert marks_parts(mask, n=1000) is False
+
+
+def test_samples_that_do_not_take_part_do_not_count():
+    """Their masks say nothing about the others, and they are not annotated."""
+    mask = np.concatenate([patches(), halves()])
+    masks = interpret_mask(mask, (80, 8, 8))
+    assert not masks.marks_parts
+    first, second = masks.of_rows(np.arange(40)), masks.of_rows(np.arange(40, 80))
+    assert first.marks_parts
+    assert not second.marks_parts
+    assert first.stored is masks.stored
+    for part, rows in ((first, slice(40)), (second, slice(40, 80))):
+        assert part.annotated.sum() == part.has_irrelevant.sum() == 40
+        assert part.annotated[rows].all()
 
 
 # -- what it does ---------------------------------------------------------------------------------

@@ -314,12 +314,40 @@ def test_a_gradient_penalty_at_the_perturbed_samples(data, case):
         # The numbers of clean and of perturbed samples differ by step.
         assert epoch["train_loss"] == pytest.approx(total, rel=0.02)
         assert epoch[f"train_{name}"] > 0
-    if case == "refill":  # draws anew for the gradient
-        return
     net, means = train_by_hand((X, y, mask), move(X), name, grad_alpha=0.2)
     assert estimator.history_[:, "train_label_loss"] == pytest.approx(means, rel=1e-4)
     for ours, weight in zip(estimator.module_.parameters(), net.parameters(), strict=True):
         torch.testing.assert_close(ours, weight, atol=1e-6, rtol=1e-5)
+
+
+class Counting(nn.Linear):
+    """Notes the rows and the mode of every forward pass."""
+
+    log: list = []
+
+    def __init__(self):
+        super().__init__(6, N_CLASSES)
+
+    def forward(self, x):
+        Counting.log.append((len(x), self.training))
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("params", "n_passes"),
+    [({}, 2), ({"grad_alpha": 1.0}, 3), ({"grad_alpha": 1.0, "grad_at": "clean"}, 3)],
+    ids=["alone", "gradient there", "gradient at the clean samples"],
+)
+def test_samples_are_perturbed_once_per_step(data, params, n_passes):
+    """One label pass over each batch, two steps of ascent, and one pass for the gradient."""
+    X, y, mask = data
+    params = {"max_epochs": 1, "batch_size": 20, "random_state": 0, **params}
+    Counting.log.clear()
+    PGDExClassifier(Counting, n_steps=2, **params).fit(X, y, mask=mask)
+    log = Counting.log[[training for _, training in Counting.log].index(True) - 2 :]
+    assert [n for n, training in log if training] == [20, 20, 10]
+    moving = [n for n, training in log if not training]
+    assert moving == [n for n in (20, 20, 10) for _ in range(n_passes)]
 
 
 def test_layers_that_look_at_the_batch_look_at_the_perturbed_one(data):

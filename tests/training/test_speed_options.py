@@ -55,9 +55,10 @@ def weights(estimator):
 NOT_RANDOM = [
     GradRegClassifier(alpha=0.3),
     GradRegClassifier(alpha="auto"),
-    PGDExClassifier(random_start=False, grad_alpha=0.1),
-    SwapExClassifier(),
-    SwapExClassifier(class_weight="balanced", annotated_per_batch=7),
+    PGDExClassifier(alpha=1.0, random_start=False, grad_alpha=0.1),
+    PGDExClassifier(random_start=False, grad_alpha=0.1),  # the gradient alone is in chunks
+    SwapExClassifier(alpha=1.0),
+    SwapExClassifier(alpha=1.0, class_weight="balanced", annotated_per_batch=7),
     TwoStageExplanationClassifier(),
     IBPExClassifier(epsilon=0.2),
     CDEPClassifier(),
@@ -78,7 +79,7 @@ def test_chunks_add_up_to_the_whole(estimator):
         assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
 
 
-@pytest.mark.parametrize("estimator", [GradRegClassifier(), SwapExClassifier()], ids=str)
+@pytest.mark.parametrize("estimator", [GradRegClassifier(), SwapExClassifier(alpha=1.0)], ids=str)
 def test_chunks_weigh_rows_as_the_whole_does(estimator):
     X, y, mask = make_data()
     weight = np.random.default_rng(1).random(N_ROWS) * (np.arange(N_ROWS) % 3 > 0)
@@ -94,7 +95,7 @@ def test_chunks_weigh_rows_as_the_whole_does(estimator):
 
 def test_a_chunk_of_all_rows_is_the_whole():
     data = make_data()
-    for estimator in (PGDExClassifier(), TwoStageExplanationClassifier()):
+    for estimator in (PGDExClassifier(alpha=1.0), TwoStageExplanationClassifier()):
         whole = fitted(estimator, data, module=perceptron)
         parts = fitted(estimator, data, module=perceptron, penalty_chunk_size=1000)
         assert torch.equal(weights(whole), weights(parts))
