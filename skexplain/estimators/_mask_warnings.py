@@ -10,8 +10,9 @@ from ..exceptions import MissingExplanationWarning, RemainingShortcutWarning
 _FEW_MASKS, _MANY_SAMPLES = 0.05, 200
 # A class that should have so many masks by its size, and has none, was not looked at.
 _EXPECTED_MASKS = 5
-# Classes whose samples have marks at rates that differ by so much are told apart by the marks.
-_LARGE_DIFFERENCE = 0.5
+# Classes whose samples have marks at rates that differ by so much, and by so many standard errors,
+# are told apart by the marks.
+_LARGE_DIFFERENCE, _STANDARD_ERRORS = 0.5, 3
 
 
 def warn_about_masks(estimator, terms, data, labels, stacklevel):
@@ -49,7 +50,7 @@ def warn_about_masks(estimator, terms, data, labels, stacklevel):
         return  # the same places are swapped in all samples
     for problem in (
         None if labels is None else _class_without_masks(data, labels),
-        None if labels is None or exchanges else _marks_tell_the_class(name, data, labels),
+        None if labels is None or exchanges else _marks_tell_the_class(name, terms, data, labels),
         _few_masks(name, data),
     ):
         if problem:
@@ -94,7 +95,7 @@ def _class_without_masks(data, labels):
     )
 
 
-def _marks_tell_the_class(name, data, labels):
+def _marks_tell_the_class(name, terms, data, labels):
     """Say how often samples of each class have something marked, where that tells the class."""
     annotated = data.rows[data.masks.annotated[data.rows]]
     codes, marked = data.y[annotated], data.masks.has_irrelevant[annotated]
@@ -104,16 +105,23 @@ def _marks_tell_the_class(name, data, labels):
     if len(known) < 2 or np.ptp(rates[known]) < _LARGE_DIFFERENCE:
         return None
     most, least = known[rates[known].argmax()], known[rates[known].argmin()]
+    both = sizes[[most, least]]
+    rate = rates[[most, least]] @ both / both.sum()
+    error = np.sqrt(rate * (1 - rate) * (1 / both).sum())
+    if rates[most] - rates[least] < _STANDARD_ERRORS * error:
+        return None
     return (
         f"Something is marked in {rates[most]:.0%} of the annotated samples of class "
         f"{_listed(labels[[most]])} and in {rates[least]:.0%} of class {_listed(labels[[least]])}: "
         f"whether a part is there tells the class, and {name} changes no more than the marked "
         f"features. "
-        f"{_remedy(data.masks)}"
+        f"{_remedy(terms, data.masks)}"
     )
 
 
-def _remedy(masks):
+def _remedy(terms, masks):
+    if masks.marks_parts and any(hasattr(term.penalty, "exchange") for term in terms):
+        return "Set exchange=True, so that parts come and go."
     if masks.marks_parts:
         return (
             "Use SwapExClassifier, which exchanges the parts, or mark their places in all samples: "

@@ -326,6 +326,7 @@ def test_the_next_model_is_the_one_of_a_longer_search():
     np.testing.assert_array_equal(clf.predict_proba(X), longer.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore::skexplain.exceptions.RemainingShortcutWarning")
 def test_the_next_model_learns_from_the_masks_that_were_accepted():
     X, y = problem()
     clf = search(linear(), n_explanations=1).fit(X, y)

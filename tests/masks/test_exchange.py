@@ -166,11 +166,13 @@ def test_no_parts(mask):
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_the_same_marks_in_all_samples_are_one_mask_for_all(soft):
-    """Whether some samples are not annotated makes no difference; that some mark nothing does."""
+    """Unless some lack a mask, to which the place then applies, or mark nothing."""
     mask = np.tile(patches()[0] * (0.5 if soft else 1.0), (40, 1, 1))
     assert marks_parts(mask) is False
     mask[::2] = np.nan
-    assert marks_parts(mask) is False
+    assert marks_parts(mask) is True
+    pooled = interpret_mask(mask, mask.shape).pooled
+    np.testing.assert_array_equal(pooled.numpy(), mask[1:2])
     assert marks_parts(np.nan_to_num(mask)) is True
 
 
