@@ -17,11 +17,11 @@ from ._parameters import (
 from ._regressor import BaseExplanationRegressor
 
 _PARAMETERS = f"""\
-alpha : "replace", float or "auto", default="replace"
-        "replace": the label loss of an annotated sample is taken at the perturbed sample instead of
-        the clean one.  A float adds it with this weight to that of the clean sample (the published
-        form, with 1.0), which then still rewards the shortcut; 0 is the label loss alone.  "auto"
-        trains the first epoch without and then takes the ratio of the two.
+alpha : float, "auto" or "replace", default=1.0
+        Weight of the label loss at the perturbed sample beside that of the clean one; 0 is the
+        label loss alone.  "auto" trains the first epoch without and then takes the ratio of the
+        two.  "replace": it takes the place of the clean sample's, which goes further on tables, and
+        can fail to learn where most of an image may change.
     epsilon : float, default=2.0
         Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
         range.
@@ -61,7 +61,7 @@ class _PGDEx:
         self,
         module="auto",
         *,
-        alpha="replace",
+        alpha=1.0,
         epsilon=2.0,
         n_steps=5,
         step_size=None,
@@ -104,15 +104,14 @@ class _PGDEx:
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
     r"""Classifier trained on the worst perturbation of its irrelevant features.
 
-    Takes the label loss of an annotated row x with irrelevance a and input unit u at its worst
-    perturbation,
+    Adds to the label loss, for a row x with irrelevance a and input unit u,
 
-    .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
+    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
-    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_, who add it to that
-    of the row itself: ``alpha=1.0, exchange=False``).  Use it when the
+    which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_; theirs is
+    ``exchange=False``).  Use it when the
     shortcut covers many features or may change a lot; with `grad_alpha` it also holds where the
-    perturbation does not reach.  A step costs about ``n_steps + 1`` of the label loss's.
+    perturbation does not reach.  A step costs about ``n_steps + 2`` of the label loss's.
 
     Parameters
     ----------
@@ -153,13 +152,13 @@ class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
 class PGDExRegressor(_PGDEx, BaseExplanationRegressor):
     r"""Regressor trained on the worst perturbation of its irrelevant features.
 
-    Takes the squared error of the prediction f(x), for a row x with irrelevance a and input unit u,
-    at its worst perturbation,
+    Adds to the squared error of the prediction f(x), for a row x with irrelevance a and input unit
+    u,
 
-    .. math:: \max_{|\delta|_\infty \le \epsilon} (f(x + a u \delta) - y)^2
+    .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} (f(x + a u \delta) - y)^2
 
     which projected gradient ascent approximates (PGD-Ex of Heo et al. 2023 [1]_, for regression).
-    Use it when irrelevant columns may change a lot.  A step costs about ``n_steps + 1`` of the
+    Use it when irrelevant columns may change a lot.  A step costs about ``n_steps + 2`` of the
     label loss's.
 
     Parameters

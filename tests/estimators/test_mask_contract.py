@@ -664,7 +664,13 @@ def test_annotated_rows_that_replace_clean_ones_weigh_as_often_as_they_are_drawn
     """There they stand in the one mean of the batch, among the clean rows."""
     mask = np.full(TABLE, np.nan)
     mask[2:5, 1], mask[2:5, 2] = 1, 0
-    params = {**without_draws(form), "module": linear, "input_unit": "input", "clip": None}
+    params = {
+        **without_draws(form),
+        "alpha": "replace",
+        "module": linear,
+        "input_unit": "input",
+        "clip": None,
+    }
     once = weights_of(form, mask, annotated_per_batch=3, **params)
     thrice = weights_of(form, mask, annotated_per_batch=9, **params)
     weight = np.ones(N_ROWS)

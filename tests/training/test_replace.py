@@ -221,7 +221,14 @@ def assert_same(estimator, net, means):
 
 # -- loops by hand --------------------------------------------------------------------------------
 
-ASCENT = {"epsilon": 0.5, "n_steps": 2, "step_size": 0.3, "random_start": False, "clip": None}
+ASCENT = {
+    "alpha": "replace",
+    "epsilon": 0.5,
+    "n_steps": 2,
+    "step_size": 0.3,
+    "random_start": False,
+    "clip": None,
+}
 CASES = {
     "swap": (SwapExClassifier(), Swap, "average_case"),
     "refill": (CounterexampleClassifier(), Refill, "average_case"),
@@ -343,7 +350,7 @@ def test_samples_are_perturbed_once_per_step(data, params, n_passes):
     X, y, mask = data
     params = {"max_epochs": 1, "batch_size": 20, "random_state": 0, **params}
     Counting.log.clear()
-    PGDExClassifier(Counting, n_steps=2, **params).fit(X, y, mask=mask)
+    PGDExClassifier(Counting, alpha="replace", n_steps=2, **params).fit(X, y, mask=mask)
     log = Counting.log[[training for _, training in Counting.log].index(True) - 2 :]
     assert [n for n, training in log if training] == [20, 20, 10]
     moving = [n for n, training in log if not training]
@@ -425,8 +432,8 @@ def test_nothing_to_replace_is_the_label_loss_alone(cls, mask):
     [
         AvgExClassifier(perturbation="none", alpha="replace"),
         AvgExRegressor(perturbation="none", alpha="replace"),
-        PGDExClassifier(epsilon=0.0, exchange=False),
-        PGDExRegressor(epsilon=0.0, exchange=False),
+        PGDExClassifier(epsilon=0.0, alpha="replace", exchange=False),
+        PGDExRegressor(epsilon=0.0, alpha="replace", exchange=False),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
@@ -490,7 +497,13 @@ def test_early_stopping_watches_the_loss_at_perturbed_samples(cls, monkeypatch):
     params = {"early_stopping": True, "validation_fraction": 0.3, "max_epochs": 2, "lr": 1e-30}
     params |= {"batch_size": 10, "random_state": SEED}
     if cls is PGDExClassifier:
-        params |= {"n_steps": 1, "random_start": False, "epsilon": 1.0, "clip": None}
+        params |= {
+            "alpha": "replace",
+            "n_steps": 1,
+            "random_start": False,
+            "epsilon": 1.0,
+            "clip": None,
+        }
     clf = cls(**params).fit(X, y, mask=mask)
     index = held_out[0]
     x = torch.from_numpy(X[index]).float()
