@@ -296,7 +296,7 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
         Generator of each term's own draws; None: torch's.
     clean : Point or None, default=None
         What the network makes of ``rows.x``, if it is known already.
-    moved : dict of str to Tensor or None, default=None
+    moved : dict of str to Tensor of shape (draws * rows, ...), or None, default=None
         Where perturbations of these names have moved the rows already.
 
     Returns

@@ -56,11 +56,6 @@ def run_study(
     -------
     StudyResults
 
-    Warns
-    -----
-    UserWarning
-        If cells are left out whose data are missing; it names the files.
-
     Raises
     ------
     StudyError
@@ -69,6 +64,11 @@ def run_study(
         If data are missing, or another process computes the same study into the same folder.
     ValueError
         If there is no such study or scale, or `n_seeds` is no positive integer.
+
+    Warns
+    -----
+    UserWarning
+        If cells are left out whose data are missing; it names the files.
 
     Examples
     --------

@@ -56,12 +56,13 @@ def test_spellings_of_a_mask_over_units():
         list(UNITS),
         UNITS.astype(object),
         torch.tensor(UNITS),
-        pd.DataFrame(UNITS, columns=names),
+        pd.DataFrame(UNITS),
     ):
         assert torch.equal(on_units(spelling), expected)
-    # Columns of X do not name units.
-    X = pd.DataFrame(TABLE, columns=list("abcd"))
-    assert torch.equal(on_units(pd.DataFrame(UNITS, columns=names), X), expected)
+    # Units have no names, and the columns of X do not name them: nothing tells their order.
+    for X in (TABLE, pd.DataFrame(TABLE, columns=list("abcd"))):
+        with pytest.raises(ValueError, match=r"mask must come without names .*unit 0, unit 1"):
+            on_units(pd.DataFrame(UNITS, columns=names), X)
 
 
 def test_one_mask_over_units_serves_all_rows():

@@ -63,6 +63,7 @@ def assert_trains_as(loss, settings, colors, mask):
     torch.manual_seed(0)
     network = ross_mlp(75, 2)
     mask = np.broadcast_to(mask.astype(np.float32), (n, 1, 5, 5)).copy()
+    settings["defaults"] = ToySizes.defaults  # as the runner completes them
     estimator = make_estimator(settings, 0).set_params(module=network)
     estimator.fit(colors.data, colors.target, mask=mask)
     expected = their_training(network, colors, mask, loss, 5, 1e-3)
