@@ -180,6 +180,8 @@ class AverageCasePenalty(PerturbationPenalty):
         return self._replace(rows, _in_range(rows, rows.x.shape, generator))
 
     def _swap(self, rows, donors, generator):
+        if rows.share_hard_mask:  # the same to the bit, without a mean that nobody is given
+            return self._replace(rows, donors.x)
         swapped = self._replace(rows, irrelevant_values(donors))
         if not (self.exchange and rows.marks_parts):
             return swapped

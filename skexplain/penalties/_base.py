@@ -32,6 +32,8 @@ class Rows:
         ``label_loss(logits, y)`` gives one value per row.
     marks_parts : bool, default=False
         Whether samples mark parts of their own, which a swap exchanges (``Masks.marks_parts``).
+    share_hard_mask : bool, default=False
+        Whether one mask of zeros and ones serves all samples, so that no donor has other reasons.
     loss_scale : float, default=1.0
         Label loss of a constant prediction: the logarithm of the number of classes, or the variance
         of the training targets of a regressor.  A penalty without a unit is multiplied by it.
@@ -47,6 +49,7 @@ class Rows:
     upper: Tensor
     label_loss: Any
     marks_parts: bool = False
+    share_hard_mask: bool = False
     loss_scale: float = 1.0
 
     def take(self, index):

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -206,27 +207,37 @@ class TrainingData(Dataset):
         """Return the rows at `index` (a LongTensor on the CPU, positions in X)."""
         x = self.X.take(index).to(torch.float32)
         positions = index.to(self.device)
-        rows = replace(self.frame, x=x, y=self.y.index_select(0, positions))
+        marks = {}
         if with_masks:
-            irrelevance, known = self._degrees(index)
-            rows = replace(
-                rows,
-                irrelevance=irrelevance,
-                known=known,
-                marks_parts=self.masks.marks_parts,
-            )
+            irrelevance, known = self._shared_degrees or self._degrees(index)
+            parts = self.masks.marks_parts
+            marks = {"irrelevance": irrelevance, "known": known, "marks_parts": parts}
+            marks["share_hard_mask"] = self._share_hard_mask
         return Batch(
-            rows,
+            replace(self.frame, x=x, y=self.y.index_select(0, positions), **marks),
             _pick(self.label_weight, positions),
             _pick(self.sample_weight, positions),
             _pick(self.groups, positions),
         )
 
+    @cached_property
+    def _shared_degrees(self):
+        """Degrees of one mask for all rows, read once; None where rows have masks of their own."""
+        if not self.masks.for_all_rows:
+            return None
+        return self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.int64)))
+
+    @cached_property
+    def _share_hard_mask(self):
+        """Whether one mask of zeros and ones serves all rows."""
+        if self._shared_degrees is None:
+            return False
+        irrelevance, _ = self._shared_degrees
+        return bool(((irrelevance == 0) | (irrelevance == 1)).all())
+
     def _degrees(self, index):
         rows = index
-        if self.masks.for_all_rows:
-            index = torch.zeros(1, dtype=torch.int64)
-        elif self.masks.place is not None:
+        if self.masks.place is not None:
             index = torch.from_numpy(self.masks.place[index.numpy()])
         irrelevance, known = self.masks.degrees(self.marks.take(index))
         return self._with_pooled(rows, irrelevance), known

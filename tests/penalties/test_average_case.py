@@ -417,3 +417,15 @@ def test_shift_needs_images():
 def test_each_perturbation_is_described():
     text = inspect.getdoc(AverageCasePenalty)
     assert all(f'"{name}"' in text for name in PERTURBATIONS)
+
+
+def test_a_hard_mask_for_all_samples_needs_no_mean():
+    """The short cut gives the bits of the long way."""
+    rows, donors = make_rows(seed=1), make_rows(seed=2)
+    hard = (rows.irrelevance[:1] > 0.5).double()
+    rows, donors = (replace(each, irrelevance=hard) for each in (rows, donors))
+    penalty = AverageCasePenalty("swap")
+    long_way = penalty.move(None, rows, donors)
+    short_cut = penalty.move(None, replace(rows, share_hard_mask=True), donors)
+    assert torch.equal(long_way, short_cut)
+    assert torch.equal(long_way, torch.where(hard == 1, donors.x, rows.x))
