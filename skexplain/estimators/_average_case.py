@@ -228,8 +228,10 @@ class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
     where m' is the mean of the irrelevant features of x', per channel (over the columns of a table,
     in their units): a row does not give its reasons away.  With one mask for all rows columns or
     pixels are plainly exchanged.  There is no radius to choose, values stay on the data, and a step
-    costs about as much as the label loss's.  Use it first.  Where values that never occur in
-    training must be survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.
+    costs about as much as the label loss's.  Use it first: with its defaults it went at least .94
+    of the way from labels alone to a model without the shortcut, on 18 tasks that have one (the
+    study "defaults").  Where values that never occur in training must be survived (a column set to
+    0), add `grad_alpha` or use `PGDExClassifier`.
 
     Where masks mark parts of a sample, such as a ruler or some words, and two samples' marks leave
     half of the features, parts come and go: with u = max(a, a') the loss is taken at (1 - u) x +

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..masks._fill import without_reasons
+from ..masks._fill import leave_room, without_reasons
 
 
 class Draw(NamedTuple):
@@ -78,12 +78,8 @@ def exchanged(a, donor_a):
         Pairs to which the rule applies; all others are swapped as their own marks say.
     """
     union = torch.maximum(a, donor_a)
-    axes = tuple(range(1, union.ndim))
-    covered = union.double().mean(axes, keepdim=True)
-    differ = (a != donor_a).any(dim=1, keepdim=True)
-    for axis in axes[1:]:
-        differ = differ.any(dim=axis, keepdim=True)
-    return union, (covered <= 0.5) & differ
+    fits = leave_room(union.double(), union.ndim)
+    return union, fits & (a != donor_a).flatten(1).any(1).view(fits.shape)
 
 
 def mix(x, other, degree):
