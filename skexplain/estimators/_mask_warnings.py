@@ -78,7 +78,7 @@ def _nothing_to_learn(data):
 
 
 def _class_without_masks(data, labels):
-    """Say which classes have no mask, where chance would have given them some."""
+    """Describe classes without a mask, where chance would have given them some; else None."""
     codes, annotated = data.y[data.rows], data.masks.annotated[data.rows]
     sizes = np.bincount(codes, minlength=len(labels))
     with_mask = np.bincount(codes[annotated], minlength=len(labels))
@@ -96,7 +96,7 @@ def _class_without_masks(data, labels):
 
 
 def _marks_tell_the_class(name, terms, data, labels):
-    """Say how often samples of each class have something marked, where that tells the class."""
+    """Describe how often each class has something marked, where that tells the class."""
     annotated = data.rows[data.masks.annotated[data.rows]]
     codes, marked = data.y[annotated], data.masks.has_irrelevant[annotated]
     sizes = np.bincount(codes, minlength=len(labels))
@@ -134,7 +134,7 @@ def _remedy(terms, masks):
 
 
 def _few_masks(name, data):
-    """Say how few samples have a mask."""
+    """Describe how few samples have a mask; None where these are enough."""
     n_samples, n_masks = len(data.rows), int(data.masks.annotated[data.rows].sum())
     if n_samples < _MANY_SAMPLES or n_masks >= _FEW_MASKS * n_samples:
         return None
