@@ -19,7 +19,9 @@ PERTURBATIONS = (
     "none",
 )
 # These move the marked features of a sample; the others are of no use to it, or the user's own.
-_EXCHANGING = {"gaussian", "uniform", "constant", "refill", "swap", "blank"}
+# Tuples: a callable that is compared with them need not be hashable.
+_REPLACING = ("constant", "refill", "swap", "blank")
+_EXCHANGING = ("gaussian", "uniform", *_REPLACING)
 
 
 class AverageCasePenalty(PerturbationPenalty):
@@ -104,8 +106,7 @@ class AverageCasePenalty(PerturbationPenalty):
     @property
     def default_alpha(self):
         """Weight where none is given: other values take the place of the clean ones, noise adds."""
-        replaces = self.perturbation in {"constant", "refill", "swap", "blank"}
-        return "replace" if replaces else 1.0
+        return "replace" if self.perturbation in _REPLACING else 1.0
 
     @property
     def needs_donors(self):

@@ -429,3 +429,16 @@ def test_a_hard_mask_for_all_samples_needs_no_mean():
     short_cut = penalty.move(None, replace(rows, share_hard_mask=True), donors)
     assert torch.equal(long_way, short_cut)
     assert torch.equal(long_way, torch.where(hard == 1, donors.x, rows.x))
+
+
+def test_a_callable_need_not_be_hashable():
+    class Zeros:
+        __hash__ = None
+
+        def __call__(self, rows, donors, generator):
+            return torch.zeros_like(rows.x)
+
+    penalty = AverageCasePenalty(Zeros())
+    assert not penalty.exchange_parts
+    assert penalty.default_alpha == 1.0
+    assert (penalty.move(None, make_rows()) == 0).all()
