@@ -6,7 +6,6 @@ a parallel search, too.
 
 import inspect
 import uuid
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,9 @@ PUBLIC = [
 ]
 # Estimators around others have tests of their own.
 META_ESTIMATORS = [cls for cls in PUBLIC if not issubclass(cls, BaseExplanationEstimator)]
-REGRESSORS = [cls for cls in PUBLIC if issubclass(cls, RegressorMixin)]
+# Those whose masks are over the units of a layer have other masks than all others.
+OVER_UNITS = [cls for cls in PUBLIC if cls.__name__.startswith("ConceptGradReg")]
+REGRESSORS = [cls for cls in PUBLIC if issubclass(cls, RegressorMixin) and cls not in OVER_UNITS]
 
 
 class SignalNetwork(nn.Module):
@@ -51,12 +52,10 @@ class SignalNetwork(nn.Module):
 class ConvolutionOnTables:
     """An estimator whose built-in network for tables has a convolution."""
 
-    def _auto_module(self):
+    def _auto_network(self):
         if len(self.input_shape_) > 1:
-            return super()._auto_module()
-        return partial(
-            SignalNetwork, self.input_statistics_, self.input_shape_[0], self._n_outputs()
-        )
+            return super()._auto_network()
+        return SignalNetwork(self.input_statistics_, self.input_shape_[0], self._n_outputs())
 
 
 class GradCAMOnTables(ConvolutionOnTables, skexplain.GradCAMRegClassifier):
@@ -67,7 +66,7 @@ class GradCAMOnTables(ConvolutionOnTables, skexplain.GradCAMRegClassifier):
 ESTIMATORS = [
     GradCAMOnTables if cls is skexplain.GradCAMRegClassifier else cls
     for cls in PUBLIC
-    if cls not in META_ESTIMATORS and cls not in REGRESSORS
+    if cls not in [*META_ESTIMATORS, *REGRESSORS, *OVER_UNITS]
 ]
 
 # Parameters with which an estimator learns something in a moment.  A new estimator needs a row.
@@ -76,6 +75,8 @@ QUICK = {
     "AvgExClassifier": {"epsilon": 0.5},
     "AvgExRegressor": {"epsilon": 0.5},
     "CDEPClassifier": {},
+    "ConceptGradRegClassifier": {"alpha": 0.1},
+    "ConceptGradRegRegressor": {"alpha": 0.1},
     "CounterexampleClassifier": {"alpha": 0.1},
     "ERMClassifier": {},
     "ERMRegressor": {},
@@ -230,6 +231,7 @@ def _subclasses(make, prefix, bases):
 
 MASKED = _subclasses(_masked, "Masked", [*ESTIMATORS, *REGRESSORS])
 RECORDING = _subclasses(_recording, "Recording", ESTIMATORS)
+(RECORDING_OVER_UNITS,) = _subclasses(_recording, "Recording", OVER_UNITS[:1])
 
 
 def weights(estimator):

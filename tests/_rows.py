@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from skexplain.penalties import Rows
-from skexplain.training import CrossEntropyLoss
+from skexplain.training._label_losses import CrossEntropyLoss
 
 
 def make_rows(x, y, irrelevance, unit, lower=-3.0, upper=3.0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from _estimators import ESTIMATORS, MASKED, REGRESSORS, make_problem, quick, weights
+from _estimators import ESTIMATORS, MASKED, OVER_UNITS, REGRESSORS, make_problem, quick, weights
 from sklearn.base import clone, is_regressor
 from sklearn.utils.estimator_checks import (
     check_sample_weight_equivalence_on_dense_data,
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::skexplain.exceptions.MissingExp
 
 WEIGHTS_CHECK = "check_sample_weight_equivalence_on_dense_data"
 BOTH = [*ESTIMATORS, *REGRESSORS]
-CASES = [quick(cls) for cls in (*BOTH, *MASKED)]
+CASES = [quick(cls) for cls in (*BOTH, *MASKED, *OVER_UNITS)]
 PREFIXED = quick(MASKED[1], optimizer__weight_decay=1e-3, optimizer__betas=(0.8, 0.99))
 
 

@@ -1,6 +1,7 @@
 """The public face: estimators that take a mask beside X and y."""
 
 from ._attribution import (
+    CDEPClassifier,
     GradCAMRegClassifier,
     HINTClassifier,
     InfluenceRegClassifier,
@@ -14,7 +15,7 @@ from ._average_case import (
 )
 from ._certified import IBPExClassifier, IBPExRegressor
 from ._combined import ExplanationClassifier
-from ._decomposition import CDEPClassifier
+from ._concept_grad_reg import ConceptGradRegClassifier, ConceptGradRegRegressor
 from ._erm import ERMClassifier, ERMRegressor
 from ._find_another import FindAnotherExplanationClassifier
 from ._grad_reg import GradRegClassifier, GradRegRegressor
@@ -28,6 +29,8 @@ __all__ = [
     "AvgExClassifier",
     "AvgExRegressor",
     "CDEPClassifier",
+    "ConceptGradRegClassifier",
+    "ConceptGradRegRegressor",
     "CounterexampleClassifier",
     "ERMClassifier",
     "ERMRegressor",

@@ -1,60 +1,11 @@
 """Random perturbation of irrelevant features."""
 
 from ..penalties import AverageCasePenalty, Term
-from ..penalties._average_case import PERTURBATIONS
+from ..training._method import Method
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
-from ._parameters import (
-    COUNT,
-    EXCHANGE_TEXT,
-    FINITE,
-    NON_NEGATIVE,
-    PERTURBATION_ALPHA,
-    StrOptions,
-    refuse_compile,
-)
+from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA
 from ._regressor import BaseExplanationRegressor
-from ._validation import check_fill
-
-_ALPHA_TEXT = """\
-alpha : "replace", float or "auto", default="replace"
-        "replace": the label loss of an annotated sample is taken at its perturbed copy instead of
-        the clean one, in one pass.  A float adds the label loss at the perturbed copy with this
-        weight to that of the clean sample, which then still rewards the shortcut; 0 is the label
-        loss alone.  "auto" trains the first epoch without and then takes the ratio of the two."""
-
-_AVG_ALPHA_TEXT = """\
-alpha : "replace", float, "auto" or None, default=None
-        "replace": the label loss of an annotated sample is taken at its perturbed copy instead of
-        the clean one, in one pass.  A float adds the label loss at the perturbed copy with this
-        weight to that of the clean sample; 0 is the label loss alone.  "auto" trains the first
-        epoch without and then takes the ratio of the two.  None: "replace" where the perturbation
-        puts other values in the place of the irrelevant ones ("constant", "refill", "swap",
-        "blank"), 1.0 for all others."""
-
-_PERTURBATION_TEXT = """\
-perturbation : str or callable, default="gaussian"
-        How the irrelevant features of a row move, drawn anew at each step: "gaussian" or "uniform"
-        noise of size `epsilon`; "constant", all to one random value per row and channel; "refill",
-        each to a random value of its range; "swap", to those of another row (`SwapExClassifier`);
-        "blank", to `fill`; "shift", for images: the reasons alone, moved by up to `max_shift`
-        pixels; "none", the control that only weighs the annotated rows more; or a callable (see
-        `skexplain.penalties.AverageCasePenalty`).
-    epsilon : float, default=1.0
-        Size of the noise in input units: its standard deviation, or half the width."""
-
-_DRAWS_TEXT = """\
-n_draws : int, default=1
-        Perturbed copies of a row per step; the penalty is their mean."""
-
-_PLACES_TEXT = """\
-fill : float, "mean" or array-like, default=0.0
-        What "blank" fills with, in the unit of X: a number, the training mean of each column or
-        channel, or an array that broadcasts to a row.
-    max_shift : int, default=4
-        How many pixels "shift" moves the reasons at most, along each axis.
-    background : {"blank", "donor"}, default="blank"
-        What "shift" puts the reasons on: the `fill`, or another row's irrelevant features."""
 
 _GRAD_TEXT = """\
 grad_alpha : float, default=0.0
@@ -63,17 +14,18 @@ grad_alpha : float, default=0.0
 
 
 class _AverageCase:
-    """What all share: a perturbation drawn at random, and the gradient penalty there."""
+    """Parameters and method of one perturbation, which a subclass names."""
 
-    _texts = {
-        "%(own_parameters)s": "\n    ".join([_ALPHA_TEXT, _DRAWS_TEXT, EXCHANGE_TEXT, _GRAD_TEXT])
-    }
-    _parameter_constraints = {
-        "alpha": PERTURBATION_ALPHA,
-        "n_draws": [COUNT],
-        "exchange": ["boolean"],
-        "grad_alpha": [NON_NEGATIVE],
-    }
+    _penalties = (AverageCasePenalty,)
+    _texts = f"""\
+alpha : "replace", float or "auto", default="replace"
+        "replace": the label loss of an annotated sample is taken at its perturbed copy instead of
+        the clean one, in one pass.  A float adds the label loss at the perturbed copy with this
+        weight to that of the clean sample, which then still rewards the shortcut; 0 is the label
+        loss alone.  "auto" trains the first epoch without and then takes the ratio of the two.
+    {_GRAD_TEXT}"""
+    _parameter_constraints = {"alpha": PERTURBATION_ALPHA, "grad_alpha": [NON_NEGATIVE]}
+    _perturbation = "swap"
 
     def __init__(
         self,
@@ -91,45 +43,28 @@ class _AverageCase:
         self.exchange = exchange
         self.grad_alpha = grad_alpha
 
-    def _check_parameters(self):
-        if self.grad_alpha != 0:
-            refuse_compile(self)
-
-    def _penalty(self):
-        return AverageCasePenalty(self._perturbation, n_draws=self.n_draws, exchange=self.exchange)
-
-    def _terms(self):
-        penalty = self._penalty()
-        # The mask does not move along with the reasons.
-        at = "clean" if penalty.perturbation == "shift" else "average_case"
-        alpha = penalty.default_alpha if self.alpha is None else self.alpha
-        term = Term("average_case", penalty, alpha)
-        return (term, *gradient_terms(self, at))
-
-
-class _AvgEx(_AverageCase):
-    """With a choice of perturbations."""
-
-    _texts = {
-        "%(own_parameters)s": "\n    ".join(
-            [
-                _AVG_ALPHA_TEXT,
-                _PERTURBATION_TEXT,
-                _DRAWS_TEXT,
-                _PLACES_TEXT,
-                EXCHANGE_TEXT,
-                _GRAD_TEXT,
-            ]
+    def _method(self) -> Method:
+        penalty = AverageCasePenalty(
+            self._perturbation, n_draws=self.n_draws, exchange=self.exchange
         )
-    }
-    _parameter_constraints = {
-        "alpha": [*PERTURBATION_ALPHA, None],
-        "perturbation": [StrOptions(set(PERTURBATIONS)), callable],
-        "epsilon": [NON_NEGATIVE],
-        "fill": [FINITE, StrOptions({"mean"}), "array-like"],
-        "max_shift": [COUNT],
-        "background": [StrOptions({"blank", "donor"})],
-    }
+        term = Term("average_case", penalty, self.alpha)
+        return Method((term, *gradient_terms(self, at=term.name)))
+
+
+class _AvgEx:
+    """Parameters and method of all perturbations."""
+
+    _penalties = (AverageCasePenalty,)
+    _texts = f"""\
+alpha : "replace", float, "auto" or None, default=None
+        "replace": the label loss of an annotated sample is taken at its perturbed copy instead of
+        the clean one, in one pass.  A float adds the label loss at the perturbed copy with this
+        weight to that of the clean sample; 0 is the label loss alone.  "auto" trains the first
+        epoch without and then takes the ratio of the two.  None: "replace" where the perturbation
+        puts other values in the place of the irrelevant ones ("constant", "refill", "swap",
+        "blank"), 1.0 for all others.
+    {_GRAD_TEXT}"""
+    _parameter_constraints = {"alpha": [*PERTURBATION_ALPHA, None], "grad_alpha": [NON_NEGATIVE]}
 
     def __init__(
         self,
@@ -141,22 +76,24 @@ class _AvgEx(_AverageCase):
         fill=0.0,
         max_shift=4,
         background="blank",
+        n_draws=1,
+        exchange=True,
+        grad_alpha=0.0,
         **common,
     ):
-        super().__init__(module, alpha=alpha, **common)
+        super().__init__(module, **common)
+        self.alpha = alpha
         self.perturbation = perturbation
         self.epsilon = epsilon
         self.fill = fill
         self.max_shift = max_shift
         self.background = background
+        self.n_draws = n_draws
+        self.exchange = exchange
+        self.grad_alpha = grad_alpha
 
-    def _check_fit_data(self, X, *args):
-        data = super()._check_fit_data(X, *args)
-        check_fill("fill", self.fill, data.X.shape[1:])
-        return data
-
-    def _penalty(self):
-        return AverageCasePenalty(
+    def _method(self) -> Method:
+        penalty = AverageCasePenalty(
             self.perturbation,
             self.epsilon,
             self.n_draws,
@@ -165,10 +102,15 @@ class _AvgEx(_AverageCase):
             self.background,
             self.exchange,
         )
-
-
-class _SwapEx(_AverageCase):
-    _perturbation = "swap"
+        alpha = penalty.default_alpha if self.alpha is None else self.alpha
+        term = Term("average_case", penalty, alpha)
+        # The mask does not move along with the reasons.
+        at = (
+            "clean"
+            if isinstance(self.perturbation, str) and self.perturbation == "shift"
+            else term.name
+        )
+        return Method((term, *gradient_terms(self, at)))
 
 
 class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
@@ -185,9 +127,7 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -217,7 +157,7 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
     """
 
 
-class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
+class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
     r"""Classifier trained on rows with the irrelevant features of other rows.
 
     Takes the label loss of an annotated row x with irrelevance a, in the place of that of x itself,
@@ -242,9 +182,7 @@ class SwapExClassifier(_SwapEx, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -286,9 +224,7 @@ class CounterexampleClassifier(_AverageCase, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -328,9 +264,7 @@ class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -359,7 +293,7 @@ class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
     """
 
 
-class SwapExRegressor(_SwapEx, BaseExplanationRegressor):
+class SwapExRegressor(_AverageCase, BaseExplanationRegressor):
     r"""Regressor trained on rows with the irrelevant features of other rows.
 
     `SwapExClassifier` with the squared error of the prediction.  In a linear model a float `alpha`
@@ -368,9 +302,7 @@ class SwapExRegressor(_SwapEx, BaseExplanationRegressor):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------

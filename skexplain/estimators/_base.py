@@ -1,60 +1,65 @@
-"""Template of all estimators: parameters, checked data, a private net, predictions."""
+"""Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
 import math
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from ..exceptions import DivergenceError
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ..masks._statistics import measure_inputs
 from ..penalties import Rows
-from ..training import (
-    ExplanationNet,
-    PrepareModule,
-    Streams,
-    TrainingData,
-    TrainingProgress,
-    deterministic_algorithms,
-    isolated_random_state,
-    measure_inputs,
-    module_factory,
-    stop_early,
-)
+from ..training._architectures import build_network
+from ..training._batches import TrainingData
+from ..training._callbacks import TrainingProgress, stop_early
+from ..training._method import Method
+from ..training._prepare import as_example, build_module, check_penalties
+from ..training._random import Streams, deterministic_algorithms, isolated_random_state
+from ..training._reductions import GroupWeightLog
+from ..training._trainer import Trainer
 from ._atomic import unchanged_on_error
-from ._auto_module import AutoModule
-from ._holding_out import reason_to_hold_out_none, stratified_split
+from ._holding_out import reason_to_hold_out_none, strata, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
-    PrefixedParameters,
     inherit_parameters,
     root_seed,
     split_prefixed,
 )
 from ._validation import (
-    FitData,
     balance,
     check_donors,
     check_inputs,
+    check_method,
+    check_same_kind,
     check_weights,
+    encode_groups,
     penalised_rows,
+    read_masks,
     resolve_device,
+    try_masks,
     warn_of_coarse_columns,
 )
 
 
-class BaseExplanationEstimator(PrefixedParameters):
+class BaseExplanationEstimator(BaseEstimator):
     """Base of the estimators that take a mask beside X and y.
+
+    A subclass says its method as a value (`_method`).  What depends on the task, `_encode_targets`,
+    `_label_loss`, `_loss_scale`, `_label_weight`, `_n_outputs` and `_auto_network`, is said by the
+    bases of classifiers and regressors.
 
     Parameters
     ----------
-    %(module)s
-    %(common_parameters)s
+    %(parameters)s
     """
 
     # Masks and weights are handed on by Pipeline, GridSearchCV and the like without further calls.
@@ -127,175 +132,206 @@ class BaseExplanationEstimator(PrefixedParameters):
         tags.input_tags.three_d_array = True
         return tags
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         """Tell whether there is a trained network."""
-        return hasattr(self, "net_")
+        return hasattr(self, "trainer_")
 
-    # -- what a subclass says ---------------------------------------------------------------------
+    # -- parameters with a prefix of skorch's -----------------------------------------------------
 
-    def _terms(self):
-        """Return the terms beside the label loss, the one that `alpha` weighs first."""
-        return ()
+    def _prefixed(self, prefix: str, strip: bool = True) -> dict[str, Any]:
+        """Parameters with a prefix, by their names without (or with) it."""
+        given = {key: value for key, value in vars(self).items() if key.startswith(prefix)}
+        return {key.removeprefix(prefix): given[key] for key in given} if strip else given
 
-    def _check_parameters(self):
-        """Check what no single parameter can tell."""
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, those with a prefix of skorch's included.
 
-    def _check_precision(self):
-        for term in self._active_terms() if self.mixed_precision else ():
-            if not term.penalty.allows_mixed_precision:
-                raise ValueError(
-                    f"mixed_precision must be False with {type(term.penalty).__name__}, which "
-                    f"needs float32; got mixed_precision={self.mixed_precision}. See "
-                    f"docs/scaling.md."
-                )
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of parameters that are estimators.
 
-    def _make_net(self, **kwargs):
-        return ExplanationNet(**kwargs)
+        Returns
+        -------
+        dict of str to object
+        """
+        prefixed, _ = split_prefixed(vars(self))
+        return {**super().get_params(deep=deep), **prefixed}
 
-    def _prepare_module(self, **kwargs):
-        return PrepareModule(**kwargs)
+    def set_params(self, **params: Any):
+        """Set parameters, those with a prefix of skorch's included.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        prefixed, rest = split_prefixed(params)
+        super().set_params(**rest)
+        vars(self).update(prefixed)
+        return self
 
     # -- fit --------------------------------------------------------------------------------------
+
+    def _method(self) -> Method:
+        """Return the penalties, the reduction and the mapping layer; here the label loss alone."""
+        return Method()
 
     def _fit(
         self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
     ):
-        """Validate, build what is not there yet, train, and keep what was learnt."""
+        """Check, ask for the method, read the samples, train, and keep what was learnt."""
         with unchanged_on_error(self):
+            # Check.
             self._validate_params()
-            self._check_parameters()
-            self._check_precision()
-            device = self.net_.device if go_on else resolve_device(self.device)
-            data = self._check_fit_data(X, y, mask, sample_weight, go_on, partial, classes)
-            self._take_groups(data, group_labels, go_on)
-            monitor = self._monitor(data, partial)
-            callbacks = self._callbacks(monitor)
+            method = self._method()
+            device = self.trainer_.device if go_on else resolve_device(self.device)
+            labels = labels_beside(X, y, self if go_on else None)
+            X, y = check_inputs(self, X, y, reset=not go_on)
+            check_method(self, method, X.shape[1:])
+            if go_on:
+                check_same_kind(self, self.trainer_.method, method)
+
+            # Read the samples.
+            sample_weight, index = check_weights(sample_weight, X)
+            y = self._encode_targets(y, index, sample_weight, go_on, partial, classes)
+            masks = read_masks(mask, X, self.mask_marks, labels, method)
+            if masks is not None and len(index) < len(X):
+                masks = masks.of_rows(index)  # a sample of weight zero is as good as none
+            if not go_on:
+                self.input_shape_ = X.shape[1:]
+                every = len(index) == len(X)
+                self.input_statistics_ = measure_inputs(X, None if every else index, sample_weight)
+                warn_of_coarse_columns(self.input_statistics_)
+            penalised = penalised_rows(method.active_terms, masks, index, len(X))
+            label_weight = self._label_weight(y, sample_weight, index)
+            if method.replaces and self.annotated_per_batch is None:
+                # Samples without a mask go on to reward the shortcut; so where these are more, they
+                # count less.
+                label_weight = balance(label_weight, penalised, index)
+            data = TrainingData(
+                X,
+                y,
+                masks,
+                frame=self._frame(device),
+                index=index,
+                penalised=penalised,
+                device=device,
+                sample_weight=sample_weight,
+                label_weight=label_weight,
+                groups=self._encode_groups(group_labels, y, index, method, go_on),
+                # Where parts are exchanged, samples without a mask have the same places marked.
+                pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
+            )
+
+            # Make the trainer, or bring it up to date.
+            monitor = None if partial else self._monitor(index, penalised)
+            example = X[index[:2]]
             with isolated_random_state(device):
-                if go_on:
-                    net = self._update_net(callbacks)
-                else:
-                    net = self._build_net(data, device, callbacks)
-                rows = self._training_data(net, data, device)
-                train, valid = self._split(net, rows, hold_out=monitor == "valid_loss")
-            labels = getattr(self, "classes_", None)
-            warn_about_masks(self, self._active_terms(), data, labels, stacklevel=4)
-            check_donors(self, self._active_terms(), len(train.penalised))
-        # These leave good weights; and a network that goes on has no others to go back to.
+                trainer = self.trainer_ if go_on else self._make_trainer(method, example, device)
+                check_penalties(trainer.module_, method.active_terms, as_example(example, device))
+                trainer.prepare(
+                    method,
+                    callbacks=self._callbacks(method, monitor),
+                    callback_parameters=self._prefixed("callbacks__", strip=False),
+                    optimizer_parameters={
+                        "lr": self.lr,
+                        **self._prefixed("optimizer__", strip=False),
+                    },
+                    batch_size=self.batch_size,
+                    annotated_per_batch=self.annotated_per_batch,
+                    penalty_chunk_size=self.penalty_chunk_size,
+                    mixed_precision=self.mixed_precision,
+                    verbose=int(self.verbose == 1),
+                )
+                try_masks(method, trainer.module_, data)
+                train, valid = data, None
+                if monitor == "valid_loss":
+                    keys = strata(
+                        penalised[index],
+                        y[index] if is_classifier(self) else None,
+                        None if data.groups is None else data.groups.cpu().numpy()[index],
+                    )
+                    seed = trainer.streams.seed("split")
+                    parts = stratified_split(index, keys, self.validation_fraction, seed)
+                    train, valid = map(data.subset, parts)
+            warn_about_masks(
+                type(self).__name__,
+                method.active_terms,
+                masks,
+                y,
+                index,
+                penalised,
+                getattr(self, "classes_", None),
+                stacklevel=4,
+            )
+            check_donors(self, method.active_terms, len(train.penalised))
+
+        # Train, and keep the network also where that ends early with good weights: these errors
+        # leave such, and a network that goes on has no others to go back to.
         kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)
         with unchanged_on_error(self, unless=kept):
-            self._train(net, train, valid, epochs=1 if partial else self.max_epochs)
+            self._keep(trainer)
+            try:
+                with isolated_random_state(device), deterministic_algorithms(self.deterministic):
+                    trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
+            finally:
+                self._keep(trainer)
         return self
 
-    def _train(self, net, train, valid, epochs):
-        """Train, and keep the net also where that ends early with good weights."""
-        self._keep(net)
-        try:
-            with isolated_random_state(net.device), deterministic_algorithms(self.deterministic):
-                net.train(train, valid, epochs=epochs)
-        finally:
-            self._keep(net)
-
-    def _keep(self, net):
-        self.net_ = net
-        self.module_ = net.module_
-        self.history_ = net.history_
-        self.n_iter_ = len(net.history_)
-        self.alpha_ = next(iter(net.alphas_.values()), 0.0)
-
-    def _check_fit_data(self, X, y, mask, sample_weight, go_on, partial, classes):
-        labels = labels_beside(X, y, self if go_on else None)
-        X, y = check_inputs(self, X, y, reset=not go_on)
-        sample_weight, rows = check_weights(sample_weight, X)
-        y = self._encode_targets(y, rows, sample_weight, go_on, partial, classes)
-        masks = self._interpret_mask(mask, X, labels)
-        if masks is not None and len(rows) < len(X):
-            masks = masks.of_rows(rows)  # a sample of weight zero is as good as none
-        if not go_on:
-            self.input_shape_ = X.shape[1:]
-            every = len(rows) == len(X)
-            self.input_statistics_ = measure_inputs(X, None if every else rows, sample_weight)
-            warn_of_coarse_columns(self.input_statistics_)
-        penalised = penalised_rows(self._active_terms(), masks, rows, len(X))
-        return FitData(X, y, masks, sample_weight, rows, penalised)
-
-    def _interpret_mask(self, mask, X, labels):
-        return interpret_mask(mask, X.shape, marks=self.mask_marks, **labels)
-
-    def _take_groups(self, data, group_labels, go_on):
-        """Encode the groups of rows for a reduction that knows groups; here none does."""
-
-    def _active_terms(self):
-        terms = self._terms()
-        # A perturbation of weight zero is still needed where another term is taken at its point.
-        hosts = {term.at for term in terms if term.alpha != 0}
-        return tuple(term for term in terms if term.alpha != 0 or term.name in hosts)
-
-    def _build_net(self, data, device, callbacks):
+    def _make_trainer(self, method: Method, example: np.ndarray, device: torch.device) -> Trainer:
         streams = Streams(root_seed(self.random_state))
-        module = self.module
-        if isinstance(module, str):
-            module = self._auto_module()
-        module_parameters = {
-            key.removeprefix("module__"): value
-            for key, value in self._prefixed_params("module__").items()
-        }
-        net = self._make_net(
-            module=module_factory(module, module_parameters),
-            prepare_module=self._prepare_module(
-                example=data.X[data.rows[:2]],
-                n_outputs=self._n_outputs(),
-                streams=streams,
-                penalties=tuple(term.penalty for term in self._active_terms()),
-            ),
-            terms=self._terms(),
-            reduction=self._make_reduction(),
-            classifies=is_classifier(self),
+        module = build_module(
+            self.module,
+            self._prefixed("module__"),
+            auto=self._auto_network,
+            example=example,
+            n_outputs=self._n_outputs(),
+            mapping=method.mapping,
             streams=streams,
-            annotated_per_batch=self.annotated_per_batch,
-            penalty_chunk_size=self.penalty_chunk_size,
-            mixed_precision=self.mixed_precision,
-            optimizer=self.optimizer,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            callbacks=callbacks,
-            verbose=int(self.verbose == 1),
             device=device,
-            compile=self.compile,
-            **self._prefixed_params(),
         )
-        return net.initialize()
-
-    def _auto_module(self):
-        return AutoModule(self.input_shape_, self._n_outputs(), self.input_statistics_)
-
-    def _make_reduction(self):
-        """Return what makes one number of a batch's label losses; None: their mean."""
-
-    def _update_net(self, callbacks, **params):
-        """Bring the parameters of a net that goes on training up to date."""
-        penalties = [term.penalty for term in self._active_terms()]
-        net = self.net_
-        net.prepare_module.check_penalties(net.module_, penalties, net.device)
-        net.update(
-            terms=self._terms(),
-            callbacks=callbacks,
-            optimizer_parameters={"lr": self.lr, **self._prefixed_params("optimizer__")},
-            annotated_per_batch=self.annotated_per_batch,
-            penalty_chunk_size=self.penalty_chunk_size,
-            mixed_precision=self.mixed_precision,
-            batch_size=self.batch_size,
-            verbose=int(self.verbose == 1),
-            **self._prefixed_params("callbacks__"),
-            **params,
+        return Trainer(
+            module,
+            streams=streams,
+            device=device,
+            n_classes=self._n_outputs() if is_classifier(self) else None,
+            optimizer=self.optimizer,
+            compile_parameters=self._prefixed("compile__") if self.compile else None,
         )
-        return net
 
-    def _monitor(self, data, partial):
+    def _keep(self, trainer: Trainer) -> None:
+        self.trainer_ = trainer
+        self.module_ = trainer.module_
+        self.history_ = trainer.history
+        self.n_iter_ = len(trainer.history)
+        self.alpha_ = next(iter(trainer.alphas_.values()), 0.0)
+        if trainer.method.reduction is not None:
+            self.group_weights_ = trainer.reduction.group_weights.numpy()
+
+    def _encode_groups(self, group_labels, y, index, method, go_on):
+        """Encode the groups of samples for a reduction that weighs groups; None without one."""
+        if method.reduction is None:
+            if group_labels is not None:
+                raise ValueError(
+                    'group_labels must be None unless reduction="group_dro"; got some.'
+                )
+            return None
+        known = getattr(self, "groups_", ()) if go_on else ()
+        labels = self.classes_[y] if group_labels is None else group_labels
+        groups, self.groups_ = encode_groups(labels, len(y), index, known)
+        return groups
+
+    def _monitor(self, index, penalised):
         """Name the loss that early stopping watches; None: training does not stop early."""
-        if not self.early_stopping or partial:
+        if not self.early_stopping:
             return None
         fraction = self.validation_fraction
-        reason = reason_to_hold_out_none(len(data.rows), data.penalised.sum(), fraction)
+        reason = reason_to_hold_out_none(len(index), penalised.sum(), fraction)
         if reason is None:
             return "valid_loss"
         warnings.warn(
@@ -306,18 +342,25 @@ class BaseExplanationEstimator(PrefixedParameters):
         )
         return "train_loss"
 
-    def _callbacks(self, monitor):
+    def _callbacks(self, method, monitor):
         callbacks = list(self.callbacks or [])
+        if method.reduction is not None:
+            # First, since one that stops the training ends the epoch for those after it.
+            callbacks.insert(0, ("group_weights", GroupWeightLog()))
         if self.verbose == 2:
             callbacks.append(("progress", TrainingProgress()))
         if monitor is not None:
-            ramp = max((term.ramp_epochs for term in self._terms()), default=0)
-            stopping = stop_early(monitor, self.n_iter_no_change, first_epoch=math.ceil(ramp))
+            first_epoch = math.ceil(method.ramp_epochs)
+            stopping = stop_early(monitor, self.n_iter_no_change, first_epoch=first_epoch)
             callbacks.append(("early_stopping", stopping))
         return callbacks
 
-    def _frame(self, device):
-        """What penalties know besides the rows themselves."""
+    def _auto_network(self) -> nn.Module:
+        """Build the network that ``module="auto"`` stands for."""
+        return build_network(self.input_shape_, self._n_outputs(), self.input_statistics_)
+
+    def _frame(self, device: torch.device) -> Rows:
+        """Return what penalties know besides the samples themselves."""
         statistics = self.input_statistics_
         unit = statistics.sd if self.input_unit == "sd" else np.ones_like(statistics.sd)
         mean, unit, lower, upper = (
@@ -337,80 +380,31 @@ class BaseExplanationEstimator(PrefixedParameters):
             loss_scale=self._loss_scale(),
         )
 
-    def _training_data(self, net, data, device):
-        return TrainingData(
-            data.X,
-            data.y,
-            data.masks,
-            sample_weight=data.sample_weight,
-            label_weight=self._balanced_weight(data),
-            frame=self._frame(device),
-            index=data.rows,
-            penalised=data.penalised,
-            device=device,
-            groups=data.groups,
-            pooled=self._pooled_marks(data.masks),
-        )
+    # -- prediction -------------------------------------------------------------------------------
 
-    def _pooled_marks(self, masks):
-        """Return marks for the samples without a mask, where parts are exchanged."""
-        if masks is None or not any(t.penalty.exchange_parts for t in self._active_terms()):
-            return None
-        return masks.pooled
-
-    def _balanced_weight(self, data):
-        """Weight of the label losses: samples whose loss is taken elsewhere have half of the say.
-
-        The others go on to reward the shortcut; so where these are more, they count less, unless
-        `annotated_per_batch` says how often the penalised ones come.
-        """
-        weight = self._label_weight(data)
-        replaces = any(term.alpha == "replace" for term in self._terms())
-        if not replaces or self.annotated_per_batch is not None:
-            return weight
-        return balance(weight, data.penalised, data.rows)
-
-    def _split(self, net, data, hold_out):
-        """Hold out rows for early stopping, as many of each class and kind as can be."""
-        if not hold_out:
-            return data, None
-        index = data.index.numpy()
-        train, valid = stratified_split(
-            index, self._strata(data), self.validation_fraction, net.streams.seed("split")
-        )
-        return data.subset(train), data.subset(valid)
-
-    def _strata(self, data):
-        """Keys to stratify by, the finest first."""
-        return [np.isin(data.index.numpy(), data.penalised.numpy()).astype(int)]
-
-    def _masked_rows(self, X, mask, mask_marks=None):
-        """Yield new rows in batches as a penalty sees them; they have no targets."""
+    def _masked_rows(self, X, mask, mask_marks=None) -> Iterator[Rows]:
+        """Yield new samples in batches as a penalty sees them; they have no targets."""
         labels = labels_beside(X, fitted=self)
         X = check_inputs(self, X, reset=False)
         marks = self.mask_marks if mask_marks is None else mask_marks
-        device = self.net_.device
+        device = self.trainer_.device
         data = TrainingData(
             X,
             np.zeros(len(X)),
             interpret_mask(mask, X.shape, marks=marks, **labels),
-            sample_weight=None,
-            label_weight=None,
             frame=self._frame(device),
             index=np.arange(len(X)),
             penalised=np.ones(len(X), dtype=bool),
             device=device,
         )
-        for index in data.index.split(self.net_.effective_batch_size(data)):
-            yield data.batch(index, with_masks=True).rows
+        for index in data.index.split(self.trainer_.effective_batch_size(data)):
+            yield data.rows(index, with_masks=True)
 
-    # -- prediction -------------------------------------------------------------------------------
-
-    def _outputs(self, X):
+    def _outputs(self, X) -> torch.Tensor:
         """Raw outputs of the network, float32, shape (n, outputs)."""
         check_is_fitted(self)
         X = check_inputs(self, X, reset=False)
-        return self.net_.outputs(X)
+        return self.trainer_.outputs(X)
 
 
 # The base is no subclass of its own.

@@ -1,33 +1,21 @@
 """Certified robustness to perturbations of the irrelevant features."""
 
 from ..penalties import CertifiedPenalty, Term
-from ..penalties._checks import check_box
+from ..training._method import Method
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
-from ._parameters import (
-    EXCHANGE_TEXT,
-    NON_NEGATIVE,
-    RADIUS,
-    SHARE,
-    StrOptions,
-    refuse_compile,
-)
+from ._parameters import NON_NEGATIVE, SHARE
 from ._regressor import BaseExplanationRegressor
 
-_PARAMETERS = f"""\
+
+class _IBPEx:
+    """Parameters and method of IBP-Ex."""
+
+    _penalties = (CertifiedPenalty,)
+    _texts = """\
 alpha : float, default=1.0
         Weight of the label loss at the worst-case outputs; 0 is the label loss alone.  Heo et al.
         weigh label loss and bound with a and 1 - a: alpha is (1 - a) / a, their last a = 0.5 is 1.
-    epsilon : float, default=2.0
-        Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
-        range.
-    bound : {{"margin", "logits"}}, default="margin"
-        Which worst case: bounds on the differences between logits, through the weights of a last
-        linear layer, or on each logit (looser, as published).  Alike for regressors.
-    clip : "data", (float, float) or None, default="data"
-        Range that a moved feature may not leave: that of the training data in each column or
-        channel, a pair of numbers, or none.
-    {EXCHANGE_TEXT}
     epsilon_ramp : float, default=1.0
         Share of `max_epochs` over which epsilon rises, linearly; 0: at once.  Early stopping waits
         for the end of both rises: with 1 it never stops.
@@ -37,18 +25,8 @@ alpha : float, default=1.0
     grad_alpha : float, default=0.0
         Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`) at the
         clean rows."""
-
-
-class _IBPEx:
-    """Parameters and terms of IBP-Ex."""
-
-    _texts = {"%(own_parameters)s": _PARAMETERS}
     _parameter_constraints = {
         "alpha": [NON_NEGATIVE],
-        "epsilon": [RADIUS],
-        "bound": [StrOptions({"margin", "logits"})],
-        "clip": [StrOptions({"data"}), tuple, list, None],
-        "exchange": ["boolean"],
         "epsilon_ramp": [SHARE],
         "alpha_ramp": [SHARE],
         "grad_alpha": [NON_NEGATIVE],
@@ -78,12 +56,7 @@ class _IBPEx:
         self.alpha_ramp = alpha_ramp
         self.grad_alpha = grad_alpha
 
-    def _check_parameters(self):
-        check_box(self.epsilon, self.clip)
-        if self.alpha != 0 or self.grad_alpha != 0:
-            refuse_compile(self, "bounds or a gradient penalty")
-
-    def _terms(self):
+    def _method(self) -> Method:
         term = Term(
             "certified",
             CertifiedPenalty(self.epsilon, self.bound, self.clip, self.exchange),
@@ -91,7 +64,7 @@ class _IBPEx:
             alpha_epochs=self.alpha_ramp * self.max_epochs,
             penalty_epochs=self.epsilon_ramp * self.max_epochs,
         )
-        return (term, *gradient_terms(self, at="clean"))
+        return Method((term, *gradient_terms(self, at="clean")))
 
 
 class IBPExClassifier(_IBPEx, BaseExplanationClassifier):
@@ -112,9 +85,7 @@ class IBPExClassifier(_IBPEx, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -153,9 +124,7 @@ class IBPExRegressor(_IBPEx, BaseExplanationRegressor):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from ..training import CrossEntropyLoss, FocalLoss
+from ..training._label_losses import CrossEntropyLoss, FocalLoss
 from ._base import BaseExplanationEstimator
 from ._parameters import LABEL_CONSTRAINTS, LABEL_TEXT
 
@@ -17,18 +17,15 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
 
     Parameters
     ----------
-    %(module)s
-    %(common_parameters)s
+    %(parameters)s
     """
 
     _parameter_constraints: dict = LABEL_CONSTRAINTS
-    _texts = {
-        "%(label_parameters)s": LABEL_TEXT,
-        "%(label_attributes)s": (
-            "classes_ : ndarray of shape (n_classes,)\n        Class labels.\n    "
-        ),
-        "%(outputs)s": "logits of shape (rows, n_classes)",
-        "%(targets)s": "Class labels.",
+    _texts = LABEL_TEXT
+    _attributes = "classes_ : ndarray of shape (n_classes,)\n        Class labels.\n    "
+    _words = {
+        "outputs": "logits of shape (rows, n_classes)",
+        "targets": "Class labels.",
     }
     # The score whose input gradient an added penalty takes.
     _gradient_output = "log_prob_sum"
@@ -58,7 +55,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         -------
         self
         """
-        go_on = self.warm_start and hasattr(self, "net_")
+        go_on = self.warm_start and hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, go_on=go_on)
 
     def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None):
@@ -87,7 +84,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
 
     def _check_classes(self, classes):
         """Tell whether a call of partial_fit goes on, and the classes it was given, sorted."""
-        go_on = hasattr(self, "net_")
+        go_on = hasattr(self, "trainer_")
         if classes is None and not go_on:
             raise ValueError("classes must be passed at the first call of partial_fit.")
         if classes is not None:
@@ -153,25 +150,25 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
             )
         return encoded
 
-    def _label_weight(self, data):
+    def _label_weight(self, y, sample_weight, rows):
         """Sample weight times class weight, or None where all are equal."""
         if self.class_weight is None:
-            return data.sample_weight
+            return sample_weight
         self._check_class_weight()
-        weight = self._class_weight(data)[data.y]
-        if data.sample_weight is not None:
-            weight = weight * data.sample_weight
-        if not weight[data.rows].any():
+        weight = self._class_weight(y[rows], None if sample_weight is None else sample_weight[rows])
+        weight = weight[y]
+        if sample_weight is not None:
+            weight = weight * sample_weight
+        if not weight[rows].any():
             raise ValueError("class_weight must be positive for some class with rows; got zeros.")
-        return None if np.ptp(weight[data.rows]) == 0 else weight
+        return None if np.ptp(weight[rows]) == 0 else weight
 
-    def _class_weight(self, data):
+    def _class_weight(self, y, sample_weight):
         """Weight of each class; "balanced" as in scikit-learn, over the classes that are there."""
         if self.class_weight != "balanced":
-            labels = self.classes_[data.y[data.rows]]
+            labels = self.classes_[y]
             return compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
-        given = None if data.sample_weight is None else data.sample_weight[data.rows]
-        totals = np.bincount(data.y[data.rows], weights=given, minlength=len(self.classes_))
+        totals = np.bincount(y, weights=sample_weight, minlength=len(self.classes_))
         there = totals > 0
         balanced = np.zeros(len(totals))
         balanced[there] = totals.sum() / (there.sum() * totals[there])
@@ -183,8 +180,3 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
             raise ValueError(
                 f"class_weight must give non-negative numbers, got {self.class_weight!r}."
             )
-
-    def _strata(self, data):
-        y = data.y.cpu().numpy()[data.index.numpy()]
-        (penalised,) = super()._strata(data)
-        return [2 * y + penalised, y, penalised]

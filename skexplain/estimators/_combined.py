@@ -4,28 +4,19 @@ from numbers import Real
 
 from sklearn.base import clone
 
-from ..penalties import (
-    AverageCasePenalty,
-    ConceptGradientPenalty,
-    MaskedFeaturePenalty,
-    Penalty,
-    PerturbationPenalty,
-    Term,
-)
-from ..training import GroupDROReduction, TwoStageNet
-from ..training._mapping import MappedModule
+from ..penalties import MaskedFeaturePenalty, Penalty, PerturbationPenalty, Term
+from ..training._method import Method
 from ..training._random import _PURPOSES
 from ._classifier import BaseExplanationClassifier
-from ._group_dro import GROUP_TEXT, GroupLabels
-from ._parameters import NON_NEGATIVE, PREFIXES, StrOptions, refuse_compile
-from ._two_stage import MAPPING_TEXT, MappingLayer
-from ._validation import check_fill
+from ._group_dro import GroupLabels
+from ._parameters import NON_NEGATIVE, PREFIXES, StrOptions
+from ._two_stage import MAPPING_CONSTRAINTS, MAPPING_TEXT, mapping_of
 
 # Names in the history, of places, and of random streams.
 _RESERVED = {"loss", "label_loss", "batch_count", "clean", *_PURPOSES}
 
 
-class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier):
+class ExplanationClassifier(GroupLabels, BaseExplanationClassifier):
     r"""Classifier with any list of named penalties.
 
     Adds to the label loss, reduced over rows or over groups, each penalty times its alpha,
@@ -40,25 +31,7 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
 
     Parameters
     ----------
-    %(module)s
-    penalties : list of (str, Penalty), default=()
-        Names and penalties; names of one's own choice, under which losses stand in ``history_``.
-    alpha : float, "auto" or dict, default=1.0
-        Weight of every penalty, or a dict from names to weights (a name that is missing has weight
-        1); "auto" trains the first epoch without and then takes the ratio of label loss to penalty.
-        "replace", in a dict and for perturbations alone: the label loss of an annotated sample is
-        taken at its perturbed copies instead of the clean one, as `SwapExClassifier` does.
-    at : dict or None, default=None
-        From names of input-gradient penalties to those of the perturbations at whose moved rows
-        they are taken, such as ``{"grad": "pgd"}``; others are taken at the rows as they are.
-    reduction : {"mean", "group_dro"}, default="mean"
-        Of the label losses: their mean, or the groups' by their weights (`GroupDROClassifier`).
-    %(group_parameters)s
-    schedule : {"joint", "two_stage"}, default="joint"
-        One step on the sum, or a second one for a `MaskedFeaturePenalty`, which then trains the
-        mapping layer alone (`TwoStageExplanationClassifier`).
-    %(mapping_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -97,16 +70,29 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
     True
     """
 
-    _texts = {
-        "%(group_parameters)s": GROUP_TEXT,
-        "%(mapping_parameters)s": MAPPING_TEXT,
-    }
+    _texts = f"""\
+penalties : list of (str, Penalty), default=()
+        Names and penalties; names of one's own choice, under which losses stand in ``history_``.
+    alpha : float, "auto" or dict, default=1.0
+        Weight of every penalty, or a dict from names to weights (a name that is missing has weight
+        1); "auto" trains the first epoch without and then takes the ratio of label loss to penalty.
+        "replace", in a dict and for perturbations alone: the label loss of an annotated sample is
+        taken at its perturbed copies instead of the clean one, as `SwapExClassifier` does.
+    at : dict or None, default=None
+        From names of input-gradient penalties to those of the perturbations at whose moved rows
+        they are taken, such as ``{{"grad": "pgd"}}``; others are taken at the rows as they are.
+    reduction : {{"mean", "group_dro"}}, default="mean"
+        Of the label losses: their mean, or the groups' by their weights (`GroupDROClassifier`).
+    schedule : {{"joint", "two_stage"}}, default="joint"
+        One step on the sum, or a second one for a `MaskedFeaturePenalty`, which then trains the
+        mapping layer alone (`TwoStageExplanationClassifier`).
+    {MAPPING_TEXT}"""
     _parameter_constraints = {
         "penalties": [list, tuple],
         "alpha": [NON_NEGATIVE, StrOptions({"auto"}), dict],
         "at": [dict, None],
         "reduction": [StrOptions({"mean", "group_dro"})],
-        "schedule": [StrOptions({"joint", "two_stage"})],
+        **MAPPING_CONSTRAINTS,
     }
 
     def __init__(
@@ -118,14 +104,26 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
         at=None,
         reduction="mean",
         schedule="joint",
+        group_step_size=0.01,
+        group_adjustment=0.0,
+        mapping="linear",
+        mapping_init="default",
+        mapping_lr=1e-3,
+        feature_layer=None,
         **common,
     ):
-        super().__init__(module, **common)
+        super().__init__(
+            module, group_step_size=group_step_size, group_adjustment=group_adjustment, **common
+        )
         self.penalties = penalties
         self.alpha = alpha
         self.at = at
         self.reduction = reduction
         self.schedule = schedule
+        self.mapping = mapping
+        self.mapping_init = mapping_init
+        self.mapping_lr = mapping_lr
+        self.feature_layer = feature_layer
 
     # -- parameters of penalties ------------------------------------------------------------------
 
@@ -180,8 +178,7 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
 
     # -- checks -----------------------------------------------------------------------------------
 
-    def _check_parameters(self):
-        super()._check_parameters()
+    def _check_penalties(self):
         if not self._names_penalties():
             raise ValueError(
                 f"penalties must be a list of (name, penalty) pairs, the penalty an instance of "
@@ -197,9 +194,6 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
                 self._check_replaces(name)
         self._check_places(names)
         self._check_schedule()
-        compiled = (PerturbationPenalty, MaskedFeaturePenalty)
-        if not all(isinstance(term.penalty, compiled) for term in self._active_terms()):
-            refuse_compile(self, "penalties on gradients or bounds")
 
     def _check_names(self, names):
         taken = _RESERVED | set(self._get_param_names()) | {key[:-2] for key in PREFIXES}
@@ -213,16 +207,12 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
 
     @staticmethod
     def _check_penalty(name, penalty):
-        if isinstance(penalty, ConceptGradientPenalty):
+        if penalty.marks_units:
             raise ValueError(
                 f"penalties must share the mask of X, but that of {name!r}, a "
-                f"ConceptGradientPenalty, has a column per unit of a layer: use "
-                f"GradRegClassifier(layer=...)."
+                f"{type(penalty).__name__}, has a column per unit of a layer: use "
+                f"ConceptGradRegClassifier."
             )
-        try:
-            penalty.check_parameters()
-        except ValueError as error:
-            raise ValueError(f"{name}__{error}") from error
 
     @staticmethod
     def _check_weight(name, weight, names):
@@ -273,23 +263,29 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
                     f"else to train; got False."
                 )
 
-    def _check_fit_data(self, X, *args):
-        data = super()._check_fit_data(X, *args)
-        for name, penalty in self.penalties:
-            if isinstance(penalty, AverageCasePenalty | MaskedFeaturePenalty):
-                check_fill(f"{name}__fill", penalty.fill, data.X.shape[1:])
-        return data
-
     # -- training ---------------------------------------------------------------------------------
 
-    def _terms(self):
+    def _method(self) -> Method:
+        self._check_penalties()
         places = self.at or {}
         terms = [
-            Term(name, self._as_scheduled(penalty), self._alpha_of(name), places.get(name, "clean"))
+            Term(
+                name,
+                self._as_scheduled(penalty),
+                self._alpha_of(name),
+                places.get(name, "clean"),
+                prefix=f"{name}__",
+            )
             for name, penalty in self.penalties
         ]
-        # A term that is taken where another has moved the rows comes after it.
-        return tuple(sorted(terms, key=lambda term: term.at != "clean"))
+        maps = any(isinstance(penalty, MaskedFeaturePenalty) for _, penalty in self.penalties)
+        mapping = mapping_of(self)
+        return Method(
+            # A term that is taken where another has moved the rows comes after it.
+            tuple(sorted(terms, key=lambda term: term.at != "clean")),
+            self._group_dro() if self.reduction == "group_dro" else None,
+            mapping if maps else None,
+        )
 
     def _as_scheduled(self, penalty):
         """Spare a second step that trains the mapping alone the gradients of the features."""
@@ -304,31 +300,6 @@ class ExplanationClassifier(GroupLabels, MappingLayer, BaseExplanationClassifier
     def _alpha_of(self, name):
         return self.alpha.get(name, 1.0) if isinstance(self.alpha, dict) else self.alpha
 
-    def _weighs_groups(self):
-        return self.reduction == "group_dro"
-
-    def _maps_features(self):
-        return any(isinstance(penalty, MaskedFeaturePenalty) for _, penalty in self.penalties)
-
-    def _update_net(self, callbacks, **params):
-        self._check_going_on(self.net_)
-        return super()._update_net(callbacks, **params)
-
-    def _check_going_on(self, net):
-        """Refuse what the first fit has settled."""
-        settled = {
-            "reduction": isinstance(net.reduction, GroupDROReduction) == self._weighs_groups(),
-            "schedule": isinstance(net, TwoStageNet) == (self.schedule == "two_stage"),
-            "penalties": isinstance(net.module_, MappedModule) == self._maps_features(),
-        }
-        for what, same in settled.items():
-            if not same:
-                raise ValueError(
-                    f"{what} must not be set to {getattr(self, what)!r} when training goes on: the "
-                    f"first fit has settled the reduction, the schedule and whether there is a "
-                    f"mapping layer."
-                )
-
-    def _keep(self, net):
-        super()._keep(net)
-        self.alphas_ = {name: net.alphas_[name] for name, _ in self.penalties}
+    def _keep(self, trainer) -> None:
+        super()._keep(trainer)
+        self.alphas_ = {name: trainer.alphas_[name] for name, _ in self.penalties}

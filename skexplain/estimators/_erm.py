@@ -12,8 +12,7 @@ class ERMClassifier(BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -48,8 +47,7 @@ class ERMRegressor(BaseExplanationRegressor):
 
     Parameters
     ----------
-    %(module)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------

@@ -13,6 +13,7 @@ from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ._atomic import unchanged_on_error
 from ._classifier import BaseExplanationClassifier
+from ._concept_grad_reg import ConceptGradRegClassifier
 from ._grad_reg import GradRegClassifier
 from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance
 from ._parameters import COUNT, SHARE, Interval, root_seed
@@ -332,10 +333,10 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         estimator = self.estimator
         if estimator is None:
             estimator = GradRegClassifier(norm="l2", alpha=1.0)
-        if isinstance(estimator, GradRegClassifier) and estimator.layer is not None:
+        if isinstance(estimator, ConceptGradRegClassifier):
             raise ValueError(
-                f"estimator must take masks over the features of X, with layer=None; got "
-                f"layer={estimator.layer!r}, over whose units its masks are."
+                f"estimator must take masks over the features of X; got "
+                f"{type(estimator).__name__}, whose masks are over the units of a layer."
             )
         return estimator
 

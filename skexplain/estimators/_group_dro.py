@@ -1,17 +1,8 @@
 """Group distributionally robust optimisation: the worst group first, without masks."""
 
-from ..training import GroupDROReduction
-from ..training._reductions import GroupWeightLog
+from ..training._method import GroupDRO, Method
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE
-from ._validation import encode_groups
-
-GROUP_TEXT = """\
-group_step_size : float, default=0.01
-        How fast the weights of worse groups rise, eta; 0: all groups weigh the same.
-    group_adjustment : float, default=0.0
-        How much more small groups weigh, C: this number over the root of a group's number of rows
-        is added to its loss where weights rise."""
 
 
 class GroupLabels:
@@ -20,6 +11,12 @@ class GroupLabels:
     __metadata_request__fit = {"mask": True, "group_labels": True}
     __metadata_request__partial_fit = {"mask": True, "group_labels": True}
 
+    _texts = """\
+group_step_size : float, default=0.01
+        How fast the weights of worse groups rise, eta; 0: all groups weigh the same.
+    group_adjustment : float, default=0.0
+        How much more small groups weigh, C: this number over the root of a group's number of rows
+        is added to its loss where weights rise."""
     _parameter_constraints = {
         "group_step_size": [NON_NEGATIVE],
         "group_adjustment": [NON_NEGATIVE],
@@ -43,7 +40,7 @@ class GroupLabels:
         -------
         self
         """
-        go_on = self.warm_start and hasattr(self, "net_")
+        go_on = self.warm_start and hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, group_labels, go_on=go_on)
 
     def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None, group_labels=None):
@@ -70,51 +67,8 @@ class GroupLabels:
             X, y, mask, sample_weight, group_labels, go_on=go_on, partial=True, classes=classes
         )
 
-    def _weighs_groups(self):
-        return True
-
-    def _take_groups(self, data, group_labels, go_on):
-        if not self._weighs_groups():
-            if group_labels is not None:
-                raise ValueError(
-                    'group_labels must be None unless reduction="group_dro"; got some.'
-                )
-            return
-        known = getattr(self, "groups_", ()) if go_on else ()
-        labels = self.classes_[data.y] if group_labels is None else group_labels
-        data.groups, self.groups_ = encode_groups(labels, len(data.X), data.rows, known)
-
-    def _make_reduction(self):
-        if self._weighs_groups():
-            return GroupDROReduction(self.group_step_size, self.group_adjustment)
-        return super()._make_reduction()
-
-    def _update_net(self, callbacks, **params):
-        net = super()._update_net(callbacks, **params)
-        if self._weighs_groups():
-            net.reduction.step_size = self.group_step_size
-            net.reduction.adjustment = self.group_adjustment
-        return net
-
-    def _callbacks(self, monitor):
-        callbacks = super()._callbacks(monitor)
-        if self._weighs_groups():
-            # First, since one that stops the training ends the epoch for those after it.
-            callbacks.insert(0, ("group_weights", GroupWeightLog()))
-        return callbacks
-
-    def _strata(self, data):
-        """Keys to stratify by, the finest first: groups before classes."""
-        keys = super()._strata(data)
-        if not self._weighs_groups():
-            return keys
-        groups = data.groups.cpu().numpy()[data.index.numpy()]
-        return [len(keys[0]) * groups + keys[0], groups, *keys]
-
-    def _keep(self, net):
-        super()._keep(net)
-        if self._weighs_groups():
-            self.group_weights_ = net.reduction.group_weights.numpy()
+    def _group_dro(self) -> GroupDRO:
+        return GroupDRO(self.group_step_size, self.group_adjustment)
 
 
 class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
@@ -136,9 +90,7 @@ class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(group_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -172,4 +124,5 @@ class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
     True
     """
 
-    _texts = {"%(group_parameters)s": GROUP_TEXT}
+    def _method(self) -> Method:
+        return Method(reduction=self._group_dro())

@@ -30,6 +30,27 @@ def reason_to_hold_out_none(n_rows, n_penalised, fraction):
     return None
 
 
+def strata(penalised, classes=None, groups=None):
+    """Return the keys to stratify by, the finest first: groups before classes before masks.
+
+    Parameters
+    ----------
+    penalised : ndarray of bool of shape (n,)
+        Whether some penalty is for a sample.
+    classes, groups : ndarray of int of shape (n,) or None, default=None
+        Codes.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+    """
+    penalised = penalised.astype(int)
+    keys = [penalised] if classes is None else [2 * classes + penalised, classes, penalised]
+    if groups is not None:
+        keys = [len(penalised) * groups + keys[0], groups, *keys]
+    return keys
+
+
 def stratified_split(index, strata, fraction, seed):
     """Split rows into a part to train on and a part held out.
 

@@ -163,14 +163,14 @@ def rows_in_batches(estimator, X, y=None):
     Rows
         Without masks.
     """
-    net = estimator.net_
-    net.module_.eval()
-    frame = estimator._frame(net.device)
-    size = max(256, net.effective_batch_size(X))
+    trainer = estimator.trainer_
+    trainer.module_.eval()
+    frame = estimator._frame(trainer.device)
+    size = max(256, trainer.effective_batch_size(X))
     for start in range(0, len(X), size):
         batch = slice(start, start + size)
-        x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=net.device)
-        classes = None if y is None else torch.as_tensor(y[batch], device=net.device)
+        x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=trainer.device)
+        classes = None if y is None else torch.as_tensor(y[batch], device=trainer.device)
         yield replace(frame, x=x, y=classes)
 
 

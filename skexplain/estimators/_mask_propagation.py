@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
-from ..training import isolated_random_state, measure_inputs
+from ..training import measure_inputs
+from ..training._random import isolated_random_state
 from ._atomic import unchanged_on_error
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
 from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, root_seed

@@ -15,17 +15,22 @@ _EXPECTED_MASKS = 5
 _LARGE_DIFFERENCE, _STANDARD_ERRORS = 0.5, 3
 
 
-def warn_about_masks(estimator, terms, data, labels, stacklevel):
+def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel):
     """Warn where masks teach nothing, or leave what they mark to tell the label.
 
     Parameters
     ----------
-    estimator : estimator
-        Its name stands in the text.
+    name : str
+        Name of the estimator.
     terms : sequence of Term
         Penalties of weight above zero; without any there is nothing to warn of.
-    data : FitData
-        What is learnt from.
+    masks : Masks or None
+    y : ndarray of shape (n,)
+        Encoded targets.
+    rows : ndarray of int
+        Samples that take part.
+    penalised : ndarray of bool of shape (n,)
+        Those that some penalty is for.
     labels : ndarray of shape (n_classes,) or None
         Names of the encoded targets; None for a regressor.
     stacklevel : int
@@ -33,8 +38,7 @@ def warn_about_masks(estimator, terms, data, labels, stacklevel):
     """
     if not terms:
         return
-    name = type(estimator).__name__
-    problem = _nothing_to_learn(data)
+    problem = _nothing_to_learn(masks, rows, penalised)
     if problem:
         warnings.warn(
             f"{name} is {problem}: it learns from labels alone. See "
@@ -43,15 +47,17 @@ def warn_about_masks(estimator, terms, data, labels, stacklevel):
             stacklevel=stacklevel,
         )
         return
-    if data.masks.for_all_rows or data.masks.marks_relevant:
+    if masks.for_all_rows or masks.marks_relevant:
         return
-    exchanges = data.masks.marks_parts and any(term.penalty.exchange_parts for term in terms)
-    if exchanges and data.masks.pooled is not None:
+    exchanges = masks.marks_parts and any(term.penalty.exchange_parts for term in terms)
+    if exchanges and masks.pooled is not None:
         return  # the same places are swapped in all samples
     for problem in (
-        None if labels is None else _class_without_masks(data, labels),
-        None if labels is None or exchanges else _marks_tell_the_class(name, terms, data, labels),
-        _few_masks(name, data),
+        None if labels is None else _class_without_masks(masks, y, rows, labels),
+        None
+        if labels is None or exchanges
+        else _marks_tell_the_class(name, terms, masks, y, rows, labels),
+        _few_masks(name, masks, rows),
     ):
         if problem:
             warnings.warn(
@@ -62,14 +68,14 @@ def warn_about_masks(estimator, terms, data, labels, stacklevel):
             return
 
 
-def _nothing_to_learn(data):
-    if data.masks is None:
+def _nothing_to_learn(masks, rows, penalised):
+    if masks is None:
         return "fitted without a mask"
-    if not data.masks.annotated[data.rows].any():
+    if not masks.annotated[rows].any():
         return "fitted with masks that annotate no row"
-    if data.penalised.any():
+    if penalised.any():
         return None
-    if data.masks.has_irrelevant[data.rows].any():
+    if masks.has_irrelevant[rows].any():
         return (
             "fitted with masks that mark all features alike, of which no share of the gradient "
             '(norm="share") can tell anything (norm="l2" can)'
@@ -77,9 +83,9 @@ def _nothing_to_learn(data):
     return "fitted with masks that mark no feature as irrelevant"
 
 
-def _class_without_masks(data, labels):
+def _class_without_masks(masks, y, rows, labels):
     """Describe classes without a mask, where chance would have given them some; else None."""
-    codes, annotated = data.y[data.rows], data.masks.annotated[data.rows]
+    codes, annotated = y[rows], masks.annotated[rows]
     sizes = np.bincount(codes, minlength=len(labels))
     with_mask = np.bincount(codes[annotated], minlength=len(labels))
     expected = annotated.mean() * sizes
@@ -95,10 +101,10 @@ def _class_without_masks(data, labels):
     )
 
 
-def _marks_tell_the_class(name, terms, data, labels):
+def _marks_tell_the_class(name, terms, masks, y, rows, labels):
     """Describe how often each class has something marked, where that tells the class."""
-    annotated = data.rows[data.masks.annotated[data.rows]]
-    codes, marked = data.y[annotated], data.masks.has_irrelevant[annotated]
+    annotated = rows[masks.annotated[rows]]
+    codes, marked = y[annotated], masks.has_irrelevant[annotated]
     sizes = np.bincount(codes, minlength=len(labels))
     rates = np.bincount(codes, marked, len(labels)) / np.maximum(sizes, 1)
     known = np.flatnonzero(sizes >= _EXPECTED_MASKS)
@@ -115,7 +121,7 @@ def _marks_tell_the_class(name, terms, data, labels):
         f"{_listed(labels[[most]])} and in {rates[least]:.0%} of class {_listed(labels[[least]])}: "
         f"whether a part is there tells the class, and {name} changes no more than the marked "
         f"features. "
-        f"{_remedy(terms, data.masks)}"
+        f"{_remedy(terms, masks)}"
     )
 
 
@@ -133,9 +139,9 @@ def _remedy(terms, masks):
     )
 
 
-def _few_masks(name, data):
+def _few_masks(name, masks, rows):
     """Describe how few samples have a mask; None where these are enough."""
-    n_samples, n_masks = len(data.rows), int(data.masks.annotated[data.rows].sum())
+    n_samples, n_masks = len(rows), int(masks.annotated[rows].sum())
     if n_samples < _MANY_SAMPLES or n_masks >= _FEW_MASKS * n_samples:
         return None
     return (

@@ -1,11 +1,12 @@
 """Parameters that every estimator shares: their constraints, text, and how they are passed on."""
 
 import inspect
+import re
+import textwrap
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 
 # The one place that imports scikit-learn's private validation of parameters.
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -55,16 +56,12 @@ LABEL_CONSTRAINTS = {
     "class_weight": [dict, StrOptions({"balanced"}), None],
 }
 
-# A perturbation of the family may start from samples that have exchanged their parts.
-EXCHANGE_TEXT = """\
-exchange : bool, default=True
-        Whether samples exchange parts, where masks mark parts of a sample (a ruler, some words) and
-        not the same places in all: what either of two samples marks then comes from the other one,
-        so that whether a part is there tells nothing about the label, also where one class alone
-        has it.  No part is put where the two masks would cover more than half of a sample."""
-
 COMMON_TEXT = """\
-optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
+module : "auto", torch.nn.Module class, instance or callable, default="auto"
+        Network that returns %(outputs)s.  "auto": a perceptron for X of shape
+        (n, d), a small convolutional network for images, standardising inside.  A class or callable
+        is called with the ``module__*`` parameters; an instance is copied, never changed.
+    optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Optimizer; further arguments as ``optimizer__weight_decay=...``.
     lr : float, default=1e-3
         Learning rate.
@@ -72,7 +69,7 @@ optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Number of passes over the rows.
     batch_size : int, default=64
         Rows per step; -1: all.
-    %(label_parameters)smask_marks : {"irrelevant", "relevant"}, default="irrelevant"
+    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
         What a mask value of 1 says: the feature must not matter, or it is the reason.
     input_unit : {"sd", "input"}, default="sd"
         Unit of radii and gradients: the standard deviation of each column or channel, measured at
@@ -127,14 +124,8 @@ label_loss : {"cross_entropy", "focal"}, default="cross_entropy"
         "balanced" counts sample weights, and is refused by ``partial_fit``.
     """
 
-MODULE_TEXT = """\
-module : "auto", torch.nn.Module class, instance or callable, default="auto"
-        Network that returns %(outputs)s.  "auto": a perceptron for X of shape
-        (n, d), a small convolutional network for images, standardising inside.  A class or callable
-        is called with the ``module__*`` parameters; an instance is copied, never changed."""
-
 ATTRIBUTES_TEXT = """\
-%(label_attributes)sn_features_in_ : int
+n_features_in_ : int
         Length of axis 1 of X.
     input_shape_ : tuple of int
         Shape of one row.
@@ -144,8 +135,9 @@ ATTRIBUTES_TEXT = """\
         Mean, standard deviation and range of each column or channel of the first fit.
     module_ : torch.nn.Module
         The trained network.
-    net_ : skorch.NeuralNet
-        The engine around it.
+    trainer_ : object
+        What trained it: ``optimizer_`` and what else skorch's callbacks find in a net.  Its
+        ``predict`` and the targets that it hands to callbacks are codes of classes.
     history_ : skorch.history.History
         Per epoch: ``train_loss``, ``train_label_loss``, each penalty, and those of held-out rows.
     alpha_ : float
@@ -165,37 +157,76 @@ X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
         sample_weight : array-like of shape (n,) or None, default=None
             Non-negative weights; a row of weight 0 takes part in nothing."""
 
-COMMON_TEXTS = {
-    "%(module)s": MODULE_TEXT,
-    "%(common_parameters)s": COMMON_TEXT,
-    "%(attributes)s": ATTRIBUTES_TEXT,
-    "%(fit)s": FIT_TEXT,
-}
 
-
-def inherit_parameters(cls):
+def inherit_parameters(cls: type) -> None:
     """Give a class what it shares with its bases: parameters, their constraints, their text.
 
     A class, also a mixin, names its own parameters and passes the rest on as ``**common``.
     scikit-learn reads parameters from the signature of ``__init__``; so the full one is written
-    there, and shared lines into docstrings.
+    there, and the text of each of them, in this order, where the docstring says ``%(parameters)s``.
     """
-    texts, constraints = dict(COMMON_TEXTS), {}
+    constraints: dict = {}
+    words: dict = {}
+    attributes = ""
     for base in reversed(cls.__mro__):
-        texts.update(vars(base).get("_texts", {}))
         constraints.update(vars(base).get("_parameter_constraints", {}))
+        words.update(vars(base).get("_words", {}))
+        attributes += vars(base).get("_attributes", "")
     cls._parameter_constraints = constraints
-    _write_texts(cls, texts)
+    _write_signature(cls)
+    texts = {
+        "parameters": _all_parameters(cls),
+        "attributes": attributes + ATTRIBUTES_TEXT,
+        "fit": FIT_TEXT,
+    }
+    _write_texts(cls, texts, words)
     for base in cls.__mro__:  # a mixin that is no estimator by itself has methods, too
         for name in ("fit", "partial_fit"):
             if "%(" in (getattr(vars(base).get(name), "__doc__", None) or ""):
-                _write_texts(vars(base)[name], texts)
-    _write_signature(cls)
+                _write_texts(vars(base)[name], texts, words)
 
 
-def _write_texts(thing, texts):
-    for key, text in texts.items():  # a text may hold keys of those after it
-        thing.__doc__ = (thing.__doc__ or "").replace(key, text)
+def _write_texts(thing, texts, words):
+    """Fill the gaps of a docstring: lines of their own, indented as they are, and single words."""
+    for gap, text in texts.items():
+        match = re.search(rf"^( *)%\({gap}\)s", thing.__doc__ or "", re.MULTILINE)
+        if match:
+            lines = textwrap.indent(inspect.cleandoc(text), match[1])
+            thing.__doc__ = thing.__doc__.replace(match[0], lines)
+    for gap, word in words.items():
+        thing.__doc__ = (thing.__doc__ or "").replace(f"%({gap})s", word)
+
+
+def _all_parameters(cls):
+    """Return the text of all parameters of a class, in the order of its signature."""
+    texts = _blocks(COMMON_TEXT)
+    for base in reversed(cls.__mro__):
+        for penalty in vars(base).get("_penalties", ()):
+            texts.update(_parameters_of(penalty))
+        texts.update(_blocks(vars(base).get("_texts", "")))
+    signature = inspect.signature(cls).parameters.values()
+    blocks = [_with_default(texts[p.name], p.default) for p in signature if p.name in texts]
+    return "\n".join([*blocks, texts["**prefixed"]])
+
+
+def _parameters_of(penalty):
+    """Return the text of each parameter of a penalty, by name."""
+    _, _, text = inspect.cleandoc(penalty.__doc__).partition("Parameters\n----------\n")
+    return _blocks(re.split(r"\n\n[^\n]+\n--", text)[0])
+
+
+def _blocks(text):
+    """Split a list of parameters into their texts, by name."""
+    blocks = re.split(r"^(?=\S)", inspect.cleandoc(text), flags=re.MULTILINE)
+    return {re.split(r" :|\n", block)[0]: block.rstrip() for block in blocks if block.strip()}
+
+
+def _with_default(text, default):
+    """Write the default of the signature into the text, which may be that of a penalty."""
+    if default is inspect.Parameter.empty or isinstance(default, type):
+        return text
+    shown = f'"{default}"' if isinstance(default, str) else repr(default)
+    return re.sub(r"default=.*", f"default={shown}", text, count=1)
 
 
 def _write_signature(cls):
@@ -235,61 +266,10 @@ def _passes_on(function):
     return code is not None and bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
-def refuse_compile(estimator, what="a gradient penalty"):
-    """Refuse to compile a network whose input gradient is trained on, or that is propagated."""
-    wanted, got = "compile must be False", estimator.compile
-    if hasattr(estimator.module, "_orig_mod"):
-        wanted, got = "module must be as it was before torch.compile", "a compiled one"
-    if got:
-        raise ValueError(
-            f"{wanted} with {what}, got {got}: torch.compile neither differentiates twice nor runs "
-            f"on intervals. See docs/limits.md#networks."
-        )
-
-
 def split_prefixed(params):
     """Split parameters into those with a prefix of skorch's and the rest."""
     prefixed = {key: value for key, value in params.items() if key.startswith(PREFIXES)}
     return prefixed, {key: value for key, value in params.items() if key not in prefixed}
-
-
-class PrefixedParameters(BaseEstimator):
-    """Base of estimators whose attributes with a prefix of skorch's are parameters, too."""
-
-    def _prefixed_params(self, prefix=""):
-        prefixed, _ = split_prefixed(vars(self))
-        return {key: prefixed[key] for key in prefixed if key.startswith(prefix)}
-
-    def get_params(self, deep=True):
-        """Get the parameters, those with a prefix of skorch's included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of parameters that are estimators.
-
-        Returns
-        -------
-        dict of str to object
-        """
-        return {**super().get_params(deep=deep), **self._prefixed_params()}
-
-    def set_params(self, **params):
-        """Set parameters, those with a prefix of skorch's included.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        prefixed, rest = split_prefixed(params)
-        super().set_params(**rest)
-        vars(self).update(prefixed)
-        return self
 
 
 def root_seed(random_state):

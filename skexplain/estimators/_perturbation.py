@@ -1,58 +1,29 @@
 """Robustness to perturbations of the irrelevant features."""
 
 from ..penalties import Term, WorstCasePenalty
-from ..penalties._checks import check_box
+from ..training._method import Method
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
-from ._parameters import (
-    COUNT,
-    EXCHANGE_TEXT,
-    NON_NEGATIVE,
-    PERTURBATION_ALPHA,
-    POSITIVE,
-    RADIUS,
-    StrOptions,
-    refuse_compile,
-)
+from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions
 from ._regressor import BaseExplanationRegressor
 
-_PARAMETERS = f"""\
+
+class _PGDEx:
+    """Parameters and method of PGD-Ex."""
+
+    _penalties = (WorstCasePenalty,)
+    _texts = """\
 alpha : float, "auto" or "replace", default=1.0
         Weight of the label loss at the perturbed sample beside that of the clean one; 0 is the
         label loss alone.  "auto" trains the first epoch without and then takes the ratio of the
         two.  "replace": it takes the place of the clean sample's, which goes further on tables, and
         can fail to learn where most of an image may change.
-    epsilon : float, default=2.0
-        Radius of the perturbation in input units; ``float("inf")`` with a `clip` is the whole
-        range.
-    n_steps : int, default=5
-        Steps of ascent.
-    step_size : float or None, default=None
-        Step in input units; None: 2.5 / `n_steps` of the half width of the (clipped) box.
-    random_start : bool, default=True
-        Whether to start at a random point of the box instead of the row.
-    clip : "data", (float, float) or None, default="data"
-        Range that a moved feature may not leave: that of the training data in each column or
-        channel, a pair of numbers, or none.
-    {EXCHANGE_TEXT}
     grad_alpha : float, default=0.0
         Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`).
-    grad_at : {{"perturbed", "clean"}}, default="perturbed"
+    grad_at : {"perturbed", "clean"}, default="perturbed"
         Where that penalty is taken."""
-
-
-class _PGDEx:
-    """Parameters and terms of PGD-Ex."""
-
-    _texts = {"%(own_parameters)s": _PARAMETERS}
     _parameter_constraints = {
         "alpha": PERTURBATION_ALPHA,
-        "epsilon": [RADIUS],
-        "n_steps": [COUNT],
-        "step_size": [POSITIVE, None],
-        "random_start": ["boolean"],
-        "clip": [StrOptions({"data"}), tuple, list, None],
-        "exchange": ["boolean"],
         "grad_alpha": [NON_NEGATIVE],
         "grad_at": [StrOptions({"perturbed", "clean"})],
     }
@@ -83,12 +54,7 @@ class _PGDEx:
         self.grad_alpha = grad_alpha
         self.grad_at = grad_at
 
-    def _check_parameters(self):
-        check_box(self.epsilon, self.clip)
-        if self.grad_alpha != 0:
-            refuse_compile(self)
-
-    def _terms(self):
+    def _method(self) -> Method:
         penalty = WorstCasePenalty(
             self.epsilon,
             self.n_steps,
@@ -98,7 +64,7 @@ class _PGDEx:
             self.exchange,
         )
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
-        return (Term("worst_case", penalty, self.alpha), *gradient_terms(self, at))
+        return Method((Term("worst_case", penalty, self.alpha), *gradient_terms(self, at)))
 
 
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
@@ -115,9 +81,7 @@ class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -163,9 +127,7 @@ class PGDExRegressor(_PGDEx, BaseExplanationRegressor):
 
     Parameters
     ----------
-    %(module)s
-    %(own_parameters)s
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------

@@ -2,9 +2,11 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from torch import nn
 
-from ..training import SquaredError, check_float32
-from ._auto_module import AutoModule
+from ..masks._statistics import check_float32
+from ..training._architectures import build_network
+from ..training._label_losses import SquaredError
 from ._base import BaseExplanationEstimator
 
 
@@ -13,15 +15,12 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
 
     Parameters
     ----------
-    %(module)s
-    %(common_parameters)s
+    %(parameters)s
     """
 
-    _texts = {
-        "%(label_parameters)s": "",
-        "%(label_attributes)s": "",
-        "%(outputs)s": "predictions of shape (rows, 1)",
-        "%(targets)s": "Target values, one per row.",
+    _words = {
+        "outputs": "predictions of shape (rows, 1)",
+        "targets": "Target values, one per row.",
     }
     # The score whose input gradient an added penalty takes: the prediction itself.
     _gradient_output = "logit_sum"
@@ -37,7 +36,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         -------
         self
         """
-        go_on = self.warm_start and hasattr(self, "net_")
+        go_on = self.warm_start and hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, go_on=go_on)
 
     def partial_fit(self, X, y, *, mask=None, sample_weight=None):
@@ -54,7 +53,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         -------
         self
         """
-        go_on = hasattr(self, "net_")
+        go_on = hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True)
 
     def predict(self, X):
@@ -79,8 +78,8 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         _, sd = self._target_scale
         return float(sd) ** 2
 
-    def _label_weight(self, data):
-        return data.sample_weight
+    def _label_weight(self, y, sample_weight, rows):
+        return sample_weight
 
     def _n_outputs(self):
         return 1
@@ -96,7 +95,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
             self._target_scale = mean, sd or 1.0
         return y.astype(np.float32)
 
-    def _auto_module(self):
-        return AutoModule(
+    def _auto_network(self) -> nn.Module:
+        return build_network(
             self.input_shape_, self._n_outputs(), self.input_statistics_, self._target_scale
         )

@@ -3,10 +3,9 @@
 from torch import nn
 
 from ..penalties import MaskedFeaturePenalty, Term
-from ..training import ExplanationNet, PrepareMappedModule, TwoStageNet
+from ..training._method import Mapping, Method
 from ._classifier import BaseExplanationClassifier
-from ._parameters import FINITE, NON_NEGATIVE, POSITIVE, StrOptions
-from ._validation import check_fill
+from ._parameters import NON_NEGATIVE, POSITIVE, StrOptions
 
 MAPPING_TEXT = """\
 mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
@@ -22,65 +21,37 @@ mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
         layer."""
 
 
-class MappingLayer:
-    """A classifier whose network has a mapping layer behind its features."""
+MAPPING_CONSTRAINTS = {
+    "mapping": [StrOptions({"linear", "conv1x1"}), nn.Module, None],
+    "mapping_init": [StrOptions({"default", "identity"})],
+    "mapping_lr": [POSITIVE],
+    "feature_layer": [str, None],
+    "schedule": [StrOptions({"joint", "two_stage"})],
+}
 
-    _parameter_constraints = {
-        "mapping": [StrOptions({"linear", "conv1x1"}), nn.Module, None],
-        "mapping_init": [StrOptions({"default", "identity"})],
-        "mapping_lr": [POSITIVE],
-        "feature_layer": [str, None],
-    }
 
-    def __init__(
-        self,
-        module="auto",
-        *,
-        mapping="linear",
-        mapping_init="default",
-        mapping_lr=1e-3,
-        feature_layer=None,
-        **common,
-    ):
-        super().__init__(module, **common)
-        self.mapping = mapping
-        self.mapping_init = mapping_init
-        self.mapping_lr = mapping_lr
-        self.feature_layer = feature_layer
+def mapping_of(estimator) -> Mapping:
+    """Return the mapping layer that the parameters of an estimator describe.
 
-    def _check_parameters(self):
-        if self.mapping_init == "identity" and not isinstance(self.mapping, str):
-            raise ValueError(
-                f'mapping_init="identity" goes with mapping="linear" or "conv1x1", got '
-                f"mapping={self.mapping!r}."
-            )
-
-    def _maps_features(self):
-        """Whether there is something for a mapping layer to learn."""
-        return True
-
-    def _make_net(self, **kwargs):
-        if self.schedule == "joint":
-            return ExplanationNet(**kwargs)
-        return TwoStageNet(mapping_lr=self.mapping_lr, **kwargs)
-
-    def _update_net(self, callbacks, **params):
-        if isinstance(self.net_, TwoStageNet):
-            params["mapping_lr"] = self.mapping_lr
-        return super()._update_net(callbacks, **params)
-
-    def _prepare_module(self, **kwargs):
-        if not self._maps_features():
-            return super()._prepare_module(**kwargs)
-        return PrepareMappedModule(
-            mapping=self.mapping,
-            mapping_init=self.mapping_init,
-            feature_layer=self.feature_layer,
-            **kwargs,
+    Raises
+    ------
+    ValueError
+        If a layer that is no built-in one is to start as the identity.
+    """
+    if estimator.mapping_init == "identity" and not isinstance(estimator.mapping, str):
+        raise ValueError(
+            f'mapping_init="identity" goes with mapping="linear" or "conv1x1", got '
+            f"mapping={estimator.mapping!r}."
         )
+    return Mapping(
+        estimator.mapping,
+        estimator.mapping_init,
+        estimator.feature_layer,
+        lr=estimator.mapping_lr if estimator.schedule == "two_stage" else None,
+    )
 
 
-class TwoStageExplanationClassifier(MappingLayer, BaseExplanationClassifier):
+class TwoStageExplanationClassifier(BaseExplanationClassifier):
     r"""Classifier with a mapping layer that learns what the features of the reasons look like.
 
     Between the features f and the head c stands a mapping layer m.  Each step (Algorithm 1 of Tao
@@ -94,18 +65,7 @@ class TwoStageExplanationClassifier(MappingLayer, BaseExplanationClassifier):
 
     Parameters
     ----------
-    %(module)s
-    alpha : float, default=1.0
-        Weight of the divergence in the joint schedule and in the objective that early stopping
-        watches; 0 switches the second step off: the same network, trained on labels.
-    %(mapping_parameters)s
-    schedule : {"two_stage", "joint"}, default="two_stage"
-        Two steps, or one step on the sum of label loss and alpha times the divergence, for all
-        weights.
-    mask_fill : float, "mean" or array-like, default=0.0
-        What stands in for irrelevant features, in the unit of X: a number, the training mean of
-        each column or channel, or an array that broadcasts to a row.
-    %(common_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -133,25 +93,43 @@ class TwoStageExplanationClassifier(MappingLayer, BaseExplanationClassifier):
     True
     """
 
-    _texts = {"%(mapping_parameters)s": MAPPING_TEXT}
-    _parameter_constraints = {
-        "alpha": [NON_NEGATIVE],
-        "schedule": [StrOptions({"two_stage", "joint"})],
-        "mask_fill": [FINITE, StrOptions({"mean"}), "array-like"],
-    }
+    _texts = f"""\
+alpha : float, default=1.0
+        Weight of the divergence in the joint schedule and in the objective that early stopping
+        watches; 0 switches the second step off: the same network, trained on labels.
+    schedule : {{"two_stage", "joint"}}, default="two_stage"
+        Two steps, or one step on the sum of label loss and alpha times the divergence, for all
+        weights.
+    mask_fill : float, "mean" or array-like, default=0.0
+        What stands in for irrelevant features, in the unit of X: a number, the training mean of
+        each column or channel, or an array that broadcasts to a row.
+    {MAPPING_TEXT}"""
+    _parameter_constraints = {"alpha": [NON_NEGATIVE], **MAPPING_CONSTRAINTS}
 
-    def __init__(self, module="auto", *, alpha=1.0, schedule="two_stage", mask_fill=0.0, **common):
+    def __init__(
+        self,
+        module="auto",
+        *,
+        alpha=1.0,
+        schedule="two_stage",
+        mask_fill=0.0,
+        mapping="linear",
+        mapping_init="default",
+        mapping_lr=1e-3,
+        feature_layer=None,
+        **common,
+    ):
         super().__init__(module, **common)
         self.alpha = alpha
         self.schedule = schedule
         self.mask_fill = mask_fill
+        self.mapping = mapping
+        self.mapping_init = mapping_init
+        self.mapping_lr = mapping_lr
+        self.feature_layer = feature_layer
 
-    def _check_fit_data(self, X, *args):
-        data = super()._check_fit_data(X, *args)
-        check_fill("mask_fill", self.mask_fill, data.X.shape[1:])
-        return data
-
-    def _terms(self):
+    def _method(self) -> Method:
         only_mapping = self.schedule == "two_stage" and self.mapping is not None
         penalty = MaskedFeaturePenalty(self.mask_fill, train_features=not only_mapping)
-        return (Term("mapping", penalty, self.alpha),)
+        term = Term("mapping", penalty, self.alpha, prefix="mask_")
+        return Method((term,), mapping=mapping_of(self))

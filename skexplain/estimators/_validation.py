@@ -1,45 +1,15 @@
 """Checks of what comes in, on top of scikit-learn's own."""
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ..masks import Masks
+from ..masks import interpret_mask
+from ..masks._statistics import check_float32
 from ..metrics._groups import _sorted, label_codes, row_labels
-from ..training import check_float32
-
-
-@dataclass
-class FitData:
-    """What a fit learns from, checked.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n, ...)
-    y : ndarray of shape (n,)
-        Encoded targets.
-    masks : Masks or None
-    sample_weight : ndarray of shape (n,) or None
-        Weights; None: all equal.
-    rows : ndarray of int
-        Rows of positive weight.
-    penalised : ndarray of bool of shape (n,)
-        Those of them that some penalty looks at.
-    groups : ndarray of int of shape (n,) or None
-        Encoded group of each row.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    masks: Masks | None
-    sample_weight: np.ndarray | None
-    rows: np.ndarray
-    penalised: np.ndarray
-    groups: np.ndarray | None = None
 
 
 def check_inputs(estimator, X, y="no_validation", reset=True):
@@ -104,7 +74,7 @@ def warn_of_coarse_columns(statistics):
             f"values differ little beside their mean, as times in seconds do. Subtract it, or put "
             f"a StandardScaler in front.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
 
@@ -148,8 +118,114 @@ def resolve_device(device):
     return resolved
 
 
+def check_method(estimator, method, row_shape):
+    """Check the parameters of penalties, and that they go with how the network is to be run.
+
+    Parameters
+    ----------
+    estimator : estimator of this package
+    method : Method
+        Its penalties.
+    row_shape : tuple of int
+        Shape of a sample.
+
+    Raises
+    ------
+    ValueError
+        With the name of the parameter.
+    """
+    for term in method.terms:
+        term.check(row_shape)
+    for term in method.active_terms:
+        name = type(term.penalty).__name__
+        if estimator.mixed_precision and not term.penalty.allows_mixed_precision:
+            raise ValueError(
+                f"mixed_precision must be False with {name}, which needs float32; got "
+                f"mixed_precision={estimator.mixed_precision}. See docs/scaling.md."
+            )
+        wanted, got = "compile must be False", estimator.compile
+        if hasattr(estimator.module, "_orig_mod"):
+            wanted, got = "module must be as it was before torch.compile", "a compiled one"
+        if got and not term.penalty.allows_compile:
+            raise ValueError(
+                f"{wanted} with {name}, got {got}: torch.compile neither differentiates twice nor "
+                f"runs on intervals. See docs/limits.md#networks."
+            )
+
+
+def check_same_kind(estimator, first, method):
+    """Check that what the first fit has settled is as it was when training goes on.
+
+    Parameters
+    ----------
+    estimator : estimator of this package
+    first, method : Method
+        Of the fit that made the network, and of this one.
+
+    Raises
+    ------
+    ValueError
+        With the name of the parameter.
+    """
+
+    def settled(method):
+        return {
+            "reduction": method.reduction is None,
+            "penalties": method.mapping is None,
+            "schedule": method.mapping is None or method.mapping.lr is None,
+        }
+
+    now = settled(method)
+    for what, before in settled(first).items():
+        if now[what] != before:
+            raise ValueError(
+                f"{what} must not be set to {getattr(estimator, what)!r} when training goes on: "
+                f"the first fit has settled the reduction, the schedule and whether there is a "
+                f"mapping layer."
+            )
+
+
+def read_masks(mask, X, marks, labels, method):
+    """Interpret masks of the features of X, or of the units of the layer that a penalty names.
+
+    Parameters
+    ----------
+    mask : array-like, list, DataFrame or None
+    X : ndarray of shape (n, ...)
+    marks : {"irrelevant", "relevant"}
+    labels : dict
+        Of samples and columns, as `labels_beside` returns them.
+    method : Method
+
+    Returns
+    -------
+    Masks or None
+    """
+    units = next((term.penalty for term in method.terms if term.penalty.marks_units), None)
+    if units is None or mask is None:
+        return interpret_mask(mask, X.shape, marks=marks, **labels)
+    shape = units.mask_shape(mask, len(X))
+    return interpret_mask(mask, shape, marks=marks, index=labels["index"])
+
+
+def try_masks(method, module, data):
+    """Compute penalties on units at two samples: a mask of wrong shape is an error before training.
+
+    Parameters
+    ----------
+    method : Method
+    module : nn.Module
+    data : TrainingData
+    """
+    units = [term.penalty for term in method.active_terms if term.penalty.marks_units]
+    if units and data.masks is not None and data.masks.annotated.any():
+        rows = data.rows(data.index[:2], with_masks=True)
+        for penalty in units:
+            penalty(module.eval(), rows)
+
+
 def penalised_rows(terms, masks, rows, n_rows):
-    """Tell which of the rows that take part some term looks at; ndarray of bool of shape (n,)."""
+    """Tell which of the rows that take part some term is for; ndarray of bool of shape (n,)."""
     penalised = np.zeros(n_rows, dtype=bool)
     if masks is not None:
         for term in terms:
@@ -230,26 +306,3 @@ def encode_groups(group_labels, n_rows, rows, known=()):
     encoded = np.zeros(n_rows, dtype=np.int64)
     encoded[rows] = np.array([position[label] for label in found], dtype=np.int64)[codes]
     return encoded, every
-
-
-def check_fill(name, fill, row_shape):
-    """Refuse what cannot fill the irrelevant features of a row.
-
-    Raises
-    ------
-    ValueError
-        If the fill is no finite number, "mean" or array that broadcasts to a row.
-    """
-    if isinstance(fill, str):
-        return
-    row = (1, *row_shape)
-    try:
-        values = np.asarray(fill, dtype=np.float32)
-        fits = np.broadcast_shapes(values.shape, row) == row
-    except (TypeError, ValueError):
-        fits = False
-    if not fits or not np.isfinite(values).all():
-        raise ValueError(
-            f'{name} must be a finite number, "mean" or an array that broadcasts to rows of '
-            f"shape {tuple(row_shape)}; got {fill!r}."
-        )

@@ -138,7 +138,7 @@ def what_marks_tell(swap, y, seed, values=True):
 
 def reads_tokens(estimator, swap):
     """Tell whether an estimator of this package looks integers up in a table of embeddings."""
-    module = getattr(getattr(estimator, "net_", None), "module_", None)
+    module = getattr(getattr(estimator, "trainer_", None), "module_", None)
     if module is None or swap.inputs.ndim != 2 or getattr(swap.inputs, "X", None) is None:
         return False
     kind = getattr(getattr(swap.inputs.X, "dtype", None), "kind", "f")

@@ -14,8 +14,7 @@ from ..estimators._validation import check_inputs
 from ..penalties._checks import check_layer
 from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
-from ..training import isolated_random_state
-from ..training._random import seed_layers
+from ..training._random import isolated_random_state, seed_layers
 from ._captum import integrated_gradients, lime, occlusion, smooth_grad
 from ._checks import check_model, class_codes
 
@@ -142,7 +141,7 @@ def saliency(
     X = check_inputs(estimator, X, reset=False)
     classes = _explained_classes(estimator, X, method, output, target)
     score = partial(_class_score, output)
-    module, device = estimator.module_, estimator.net_.device
+    module, device = estimator.module_, estimator.trainer_.device
     maps = []
     with isolated_random_state(device):
         for batch in rows_in_batches(estimator, X, classes):
@@ -203,7 +202,7 @@ def _explained_classes(estimator, X, method, output, target):
     if method in _AT_THE_ROWS:
         return None
     if output in _OF_A_CLASS:
-        return estimator.net_.outputs(X).argmax(1).numpy()
+        return estimator.trainer_.outputs(X).argmax(1).numpy()
     return np.zeros(len(X), dtype=np.int64)
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 from ..masks._fill import exchange_parts
 from ._base import PerturbationPenalty
 from ._checks import check_count, check_flag, check_number, check_option
-from ._fill import exchange, fill_value, irrelevant_values, pooled_axes
+from ._fill import check_fill, exchange, fill_value, irrelevant_values, pooled_axes
 
 PERTURBATIONS = (
     "gaussian",
@@ -128,6 +128,10 @@ class AverageCasePenalty(PerturbationPenalty):
         check_count("max_shift", self.max_shift)
         check_option("background", self.background, ("blank", "donor"))
         check_flag("exchange", self.exchange)
+
+    def check_inputs(self, row_shape: tuple[int, ...]) -> None:
+        """Check that the fill broadcasts to a sample."""
+        check_fill("fill", self.fill, row_shape)
 
     def check_module(self, module, x):
         """Refuse to shift what is no image."""

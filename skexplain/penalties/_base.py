@@ -1,5 +1,7 @@
 """What every explanation term is: a callable that gives one value per row."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,6 +39,10 @@ class Rows:
     loss_scale : float, default=1.0
         Label loss of a constant prediction: the logarithm of the number of classes, or the variance
         of the training targets of a regressor.  A penalty without a unit is multiplied by it.
+    label_weight, sample_weight : float32 Tensor of shape (rows,) or None, default=None
+        Weights in label losses, class weights included, and in all other terms; None: all equal.
+    groups : LongTensor of shape (rows,) or None, default=None
+        Codes of the groups.
     """
 
     x: Tensor
@@ -51,8 +57,11 @@ class Rows:
     marks_parts: bool = False
     share_hard_mask: bool = False
     loss_scale: float = 1.0
+    label_weight: Tensor | None = None
+    sample_weight: Tensor | None = None
+    groups: Tensor | None = None
 
-    def take(self, index):
+    def take(self, index: Tensor) -> "Rows":
         """Return the rows at `index`, a LongTensor; masks for all rows stay as they are."""
         return replace(
             self,
@@ -60,13 +69,21 @@ class Rows:
             y=self.y.index_select(0, index),
             irrelevance=_take_marks(self.irrelevance, index),
             known=_take_marks(self.known, index),
+            label_weight=pick(self.label_weight, index),
+            sample_weight=pick(self.sample_weight, index),
+            groups=pick(self.groups, index),
         )
 
-    def repeat(self, times):
+    def repeat(self, times: int) -> "Rows":
         """Return the rows `times` times, one copy of all after the other."""
         if times == 1:
             return self
         return self.take(torch.arange(len(self.y), device=self.y.device).repeat(times))
+
+
+def pick(values: Tensor | None, index: Tensor) -> Tensor | None:
+    """Return the values at `index`, a LongTensor; None where there are none."""
+    return None if values is None else values.index_select(0, index)
 
 
 def _take_marks(marks, index):
@@ -95,6 +112,12 @@ class Penalty(BaseEstimator):
     exchange_parts = False
     #: Whether the network may run in bfloat16 under it.
     allows_mixed_precision = True
+    #: Whether the network may run through ``torch.compile``, which neither differentiates twice nor
+    #: runs on intervals.
+    allows_compile = False
+    #: Whether its masks are over the units of a layer instead of the features of X; such a penalty
+    #: has a method ``mask_shape``.
+    marks_units = False
     #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
     #: pass or be taken where a perturbation has moved the rows.
     reads_logits = False
@@ -146,6 +169,20 @@ class Penalty(BaseEstimator):
             Whose text begins with the name of the parameter.
         """
 
+    def check_inputs(self, row_shape: tuple[int, ...]) -> None:
+        """Check parameters that depend on the shape of a sample; here there are none.
+
+        Parameters
+        ----------
+        row_shape : tuple of int
+            Shape of a sample.
+
+        Raises
+        ------
+        ValueError
+            Whose text begins with the name of the parameter.
+        """
+
     def check_module(self, module, x):
         """Refuse a network for which the penalty cannot be computed; here none is.
 
@@ -185,6 +222,7 @@ class PerturbationPenalty(Penalty):
     """Base of the terms that are the label loss at a moved copy of the row."""
 
     is_label_loss = True
+    allows_compile = True
 
     def move(self, module, rows, donors=None, generator=None):
         """Move the rows along their irrelevant features.
@@ -250,6 +288,8 @@ class Term:
         Epochs over which the weight rises.
     penalty_epochs : float, default=0.0
         Epochs over which the penalty itself rises (its ``at_progress``).
+    prefix : str, default=""
+        What the names of the penalty's parameters begin with in those of the estimator.
     """
 
     name: str
@@ -258,28 +298,52 @@ class Term:
     at: str = "clean"
     alpha_epochs: float = 0.0
     penalty_epochs: float = 0.0
+    prefix: str = ""
 
     @property
-    def ramp_epochs(self):
+    def replaces(self) -> bool:
+        """Whether the label loss of perturbed samples takes the place of that of the clean ones."""
+        return self.alpha in ("replace", math.inf)
+
+    @property
+    def ramp_epochs(self) -> float:
         """Number of epochs after which everything has risen."""
         return max(self.alpha_epochs, self.penalty_epochs)
 
-    def at_epoch(self, epoch):
-        """Return the term as it is in an epoch, counted from 1."""
-        if epoch >= self.penalty_epochs:
-            return self
-        return replace(self, penalty=self.penalty.at_progress(epoch / self.penalty_epochs))
+    def at_epoch(self, epoch: int) -> "Term":
+        """Return the term as it is in an epoch, counted from 1; its `alpha` is a number.
 
-    def alpha_at_epoch(self, alpha, epoch):
-        """Return what a full weight `alpha` is in an epoch.
-
-        So that the share of the penalty in the whole, alpha / (1 + alpha), rises linearly: the
-        schedule of Heo et al. 2023, who weigh label loss and penalty with a and 1 - a.
+        The share of the penalty in the whole, alpha / (1 + alpha), rises linearly: the schedule of
+        Heo et al. 2023, who weigh label loss and penalty with a and 1 - a.
         """
-        if epoch >= self.alpha_epochs:
-            return alpha
-        share = epoch / self.alpha_epochs * alpha / (1 + alpha)
-        return share / (1 - share)
+        term = self
+        if epoch < self.penalty_epochs:
+            term = replace(term, penalty=self.penalty.at_progress(epoch / self.penalty_epochs))
+        if epoch < self.alpha_epochs:
+            share = epoch / self.alpha_epochs * self.alpha / (1 + self.alpha)
+            term = replace(term, alpha=share / (1 - share))
+        return term
+
+    def check(self, row_shape: tuple[int, ...]) -> None:
+        """Check the parameters of the penalty, by the names that they have in the estimator."""
+        try:
+            self.penalty.check_parameters()
+            self.penalty.check_inputs(row_shape)
+        except ValueError as error:
+            raise ValueError(f"{self.prefix}{error}") from error
+
+
+def with_hosts(terms: Sequence[Term], chosen: Callable[[Term], bool]) -> tuple[Term, ...]:
+    """Return the chosen terms, and those at whose points a chosen one is taken.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+    chosen : callable
+        ``chosen(term)`` says whether a term is wanted for itself.
+    """
+    hosts = {term.at for term in terms if chosen(term)}
+    return tuple(term for term in terms if chosen(term) or term.name in hosts)
 
 
 def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None, moved=None):

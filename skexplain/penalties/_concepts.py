@@ -59,12 +59,39 @@ class ConceptGradientPenalty(Penalty):
     needs_double_backward = True
     allows_mixed_precision = False
     reads_layer = True
+    marks_units = True
 
     def __init__(self, layer, concepts=None, output="auto", norm="l2"):
         self.layer = layer
         self.concepts = concepts
         self.output = output
         self.norm = norm
+
+    def mask_shape(self, mask, n_rows: int) -> tuple[int, ...]:
+        """Return the shape of the masks of a data set, of any number of columns.
+
+        The right one is known once there is a network.
+
+        Parameters
+        ----------
+        mask : array-like or list
+            As the user gave it.
+        n_rows : int
+            Number of samples.
+
+        Raises
+        ------
+        ValueError
+            If the mask has more than two axes.
+        """
+        shape = _shape_of(mask)
+        if len(shape) > 2:
+            what = "row of concepts" if self.concepts is not None else f"unit of {self.layer!r}"
+            raise ValueError(
+                f"mask must have two axes with layer={self.layer!r}, one column per {what}, and a "
+                f"row per row of X or one for all; got shape {shape}. See docs/networks.md."
+            )
+        return n_rows, shape[-1] if shape else 0
 
     def check_module(self, module, x):
         """Refuse a layer that is not there and concepts that do not fit it."""
@@ -113,6 +140,16 @@ class ConceptGradientPenalty(Penalty):
         check_layer("layer", self.layer, optional=False)
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)
+
+
+def _shape_of(mask):
+    """Shape of a mask, or of the samples of a list that have one; () where there is none."""
+    if isinstance(mask, list | tuple) or getattr(mask, "dtype", None) is np.dtype("O"):
+        mask = [row for row in mask if row is not None]
+    try:
+        return np.shape(mask)
+    except ValueError:  # samples of different lengths, which are an error elsewhere
+        return ()
 
 
 def _check_concepts(concepts, n_units, layer):

@@ -4,7 +4,7 @@ import torch
 
 from ._base import Penalty, full_precision
 from ._checks import check_flag, check_option
-from ._fill import fill_value
+from ._fill import check_fill, fill_value
 
 
 class MaskedFeaturePenalty(Penalty):
@@ -35,6 +35,8 @@ class MaskedFeaturePenalty(Penalty):
     MaskedFeaturePenalty(fill='mean')
     """
 
+    allows_compile = True
+
     def __init__(self, fill=0.0, train_features=True):
         self.fill = fill
         self.train_features = train_features
@@ -60,6 +62,10 @@ class MaskedFeaturePenalty(Penalty):
         if isinstance(self.fill, str):
             check_option("fill", self.fill, ("mean",))
         check_flag("train_features", self.train_features)
+
+    def check_inputs(self, row_shape: tuple[int, ...]) -> None:
+        """Check that the fill broadcasts to a sample."""
+        check_fill("fill", self.fill, row_shape)
 
 
 def _log_softmax(features):

@@ -1,14 +1,15 @@
 """The training data on the way to the network: rows as tensors, batches, streams of rows."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from skorch.dataset import Dataset
 
 from ..penalties import Rows
+from ..penalties._base import pick
 
 # dtypes whose rows torch can pick; others are picked by numpy.
 _TORCH_DTYPES = {
@@ -75,47 +76,21 @@ def _is_torch_dtype(dtype):
     return dtype.name in _TORCH_DTYPES and dtype.isnative
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Rows of one step with their weights (None: all equal)."""
+def concatenate(first: Rows, second: Rows) -> Rows:
+    """Put rows one behind the other; their masks are left out."""
 
-    rows: Rows
-    label_weight: torch.Tensor | None
-    sample_weight: torch.Tensor | None
-    groups: torch.Tensor | None = None
+    def both(name):
+        values = getattr(first, name)
+        return None if values is None else torch.cat([values, getattr(second, name)])
 
-    def take(self, index):
-        """Return the part of the batch at `index`, a LongTensor on its device."""
-        return Batch(
-            self.rows.take(index),
-            _pick(self.label_weight, index),
-            _pick(self.sample_weight, index),
-            _pick(self.groups, index),
-        )
-
-
-def concatenate(first, second):
-    """Put two batches one behind the other; their masks are left out.
-
-    Parameters
-    ----------
-    first, second : Batch
-
-    Returns
-    -------
-    Batch
-    """
-    x, y = (torch.cat([getattr(part.rows, name) for part in (first, second)]) for name in "xy")
-    others = (
-        None if values is None else torch.cat([values, getattr(second, name)])
-        for name, values in vars(first).items()
-        if name != "rows"
-    )
-    return Batch(replace(first.rows, x=x, y=y, irrelevance=None, known=None), *others)
+    joined = {name: both(name) for name in ("x", "y", "label_weight", "sample_weight", "groups")}
+    return replace(first, irrelevance=None, known=None, **joined)
 
 
 class TrainingData(Dataset):
     """Inputs, targets, weights and masks of the rows of one fit.
+
+    It is a data set to skorch's callbacks, whose `X` and `y` are those of the rows that take part.
 
     Parameters
     ----------
@@ -125,16 +100,16 @@ class TrainingData(Dataset):
         Encoded targets.
     masks : Masks or None
         Masks of all rows of X.
-    sample_weight, label_weight : ndarray of shape (n,) or None
-        Weight of a row in penalties, and, with its class weight, in label losses.
     frame : Rows
-        Units, range and label loss that every batch carries.
+        Units, range and label loss that all rows carry.
     index : ndarray of int
         The rows that take part.
     penalised : ndarray of bool of shape (n,)
-        Rows that some penalty looks at.
+        Rows that some penalty is computed for.
     device : torch.device
         Where tensors go.
+    sample_weight, label_weight : ndarray of shape (n,) or None, default=None
+        Weight of a row in penalties, and, with its class weight, in label losses.
     groups : ndarray of int of shape (n,) or None, default=None
         Group of each row.
     pooled : float32 Tensor of shape (1, ...) or None, default=None
@@ -147,17 +122,17 @@ class TrainingData(Dataset):
         y,
         masks,
         *,
-        sample_weight,
-        label_weight,
         frame,
         index,
         penalised,
         device,
+        sample_weight=None,
+        label_weight=None,
         groups=None,
         pooled=None,
     ):
-        self.X = RowStore(X, device)
-        self.y = torch.as_tensor(y).to(device)
+        self.inputs = RowStore(X, device)
+        self.targets = torch.as_tensor(y).to(device)
         self.masks = masks
         self.marks = None if masks is None else RowStore(masks.stored, device)
         self.label_weight = _as_weight(label_weight, device)
@@ -173,7 +148,7 @@ class TrainingData(Dataset):
         self.penalised = torch.as_tensor(np.asarray(index)[penalised[index]])
         self._penalised_rows = penalised
 
-    def subset(self, index):
+    def subset(self, index: np.ndarray) -> "TrainingData":
         """Return the same data with other rows taking part."""
         other = object.__new__(TrainingData)
         vars(other).update(vars(self))
@@ -181,9 +156,19 @@ class TrainingData(Dataset):
         return other
 
     @property
-    def streams(self):
+    def X(self) -> np.ndarray:
+        """Inputs of the rows that take part, for callbacks."""
+        return self.inputs.array[self.index.numpy()]
+
+    @property
+    def y(self) -> torch.Tensor:
+        """Encoded targets of the rows that take part, for callbacks."""
+        return self.targets[self.index.to(self.device)]
+
+    @property
+    def streams(self) -> bool:
         """Whether rows come batch by batch from a file or over the bus."""
-        return self.X.streams or (self.marks is not None and self.marks.streams)
+        return self.inputs.streams or (self.marks is not None and self.marks.streams)
 
     def split_penalised(self, index):
         """Split positions in X into those of the samples without and with a penalty."""
@@ -191,7 +176,7 @@ class TrainingData(Dataset):
         return index[~penalised], index[penalised]
 
     @property
-    def all_penalised(self):
+    def all_penalised(self) -> bool:
         """Whether every row that takes part is penalised."""
         return len(self.penalised) == len(self.index)
 
@@ -200,12 +185,12 @@ class TrainingData(Dataset):
 
     def __getitem__(self, i):
         """Row i as ``(x, y)``, the way skorch's scoring callbacks read a data set."""
-        batch = self.batch(self.index[i].reshape(1))
-        return batch.rows.x[0], batch.rows.y[0]
+        rows = self.rows(self.index[i].reshape(1))
+        return rows.x[0], rows.y[0]
 
-    def batch(self, index, with_masks=False):
+    def rows(self, index: torch.Tensor, with_masks: bool = False) -> Rows:
         """Return the rows at `index` (a LongTensor on the CPU, positions in X)."""
-        x = self.X.take(index).to(torch.float32)
+        x = self.inputs.take(index).to(torch.float32)
         positions = index.to(self.device)
         marks = {}
         if with_masks:
@@ -213,11 +198,14 @@ class TrainingData(Dataset):
             parts = self.masks.marks_parts
             marks = {"irrelevance": irrelevance, "known": known, "marks_parts": parts}
             marks["share_hard_mask"] = self._share_hard_mask
-        return Batch(
-            replace(self.frame, x=x, y=self.y.index_select(0, positions), **marks),
-            _pick(self.label_weight, positions),
-            _pick(self.sample_weight, positions),
-            _pick(self.groups, positions),
+        return replace(
+            self.frame,
+            x=x,
+            y=self.targets.index_select(0, positions),
+            label_weight=pick(self.label_weight, positions),
+            sample_weight=pick(self.sample_weight, positions),
+            groups=pick(self.groups, positions),
+            **marks,
         )
 
     @cached_property
@@ -236,29 +224,22 @@ class TrainingData(Dataset):
         return bool(((irrelevance == 0) | (irrelevance == 1)).all())
 
     def _degrees(self, index):
-        rows = index
+        stored = index
         if self.masks.place is not None:
-            index = torch.from_numpy(self.masks.place[index.numpy()])
-        irrelevance, known = self.masks.degrees(self.marks.take(index))
-        return self._with_pooled(rows, irrelevance), known
-
-    def _with_pooled(self, rows, irrelevance):
-        """Give samples without a mask the marks of the places that are the same in all others."""
+            stored = torch.from_numpy(self.masks.place[index.numpy()])
+        irrelevance, known = self.masks.degrees(self.marks.take(stored))
         if self.pooled is None:
-            return irrelevance
-        lacks_one = torch.from_numpy(~self.masks.annotated)[rows].to(irrelevance.device)
+            return irrelevance, known
+        # Samples without a mask get the marks of the places that are the same in all others.
+        lacks_one = torch.from_numpy(~self.masks.annotated)[index].to(irrelevance.device)
         shape = (-1, *(1,) * (irrelevance.ndim - 1))
-        return torch.where(lacks_one.view(shape), self.pooled, irrelevance)
+        return torch.where(lacks_one.view(shape), self.pooled, irrelevance), known
 
 
 def _as_weight(weight, device):
     if weight is None:
         return None
     return torch.as_tensor(np.asarray(weight, dtype=np.float32)).to(device)
-
-
-def _pick(values, positions):
-    return None if values is None else values.index_select(0, positions)
 
 
 def ahead(function, items):

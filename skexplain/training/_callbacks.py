@@ -3,7 +3,9 @@
 import math
 
 import torch
-from skorch.callbacks import Callback, EarlyStopping
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, InputShapeSetter, PrintLog
+from torch import nn
 
 from ..exceptions import DivergenceError
 
@@ -35,8 +37,7 @@ class WeightKeeper:
             return
         with torch.no_grad():
             torch._foreach_copy_(current, self.kept)
-        # The optimizer's running means are spoilt too.
-        self.net._initialize_optimizer(reason="The loss is not finite.")
+        self.net.build_optimizers()  # their running means are spoilt, too
         raise DivergenceError(
             f"{'A weight' if math.isfinite(loss) else 'The loss'} is not finite in epoch "
             f"{self.net.epoch_} (train_loss = {loss}). The "
@@ -63,15 +64,15 @@ class BatchWatchers:
     def begin(self, batch, training=True):
         """Announce a batch."""
         if self.active:
-            self.net.notify("on_batch_begin", batch=(batch.rows.x, batch.rows.y), training=training)
+            self.net.notify("on_batch_begin", batch=(batch.x, batch.y), training=training)
 
     def gradients(self, batch):
         """Announce its gradients, before the optimizer uses them."""
         if self.at_gradients:
             self.net.notify(
                 "on_grad_computed",
-                named_parameters=list(self.net.get_all_learnable_params()),
-                batch=(batch.rows.x, batch.rows.y),
+                named_parameters=list(self.net.module_.named_parameters()),
+                batch=(batch.x, batch.y),
                 training=True,
             )
 
@@ -82,10 +83,10 @@ class BatchWatchers:
         loss = loss.detach()
         part, name = ("train", "train_loss") if training else ("valid", "valid_label_loss")
         self.net.history.record_batch(name, loss.item())
-        self.net.history.record_batch(f"{part}_batch_size", len(batch.rows.y))
+        self.net.history.record_batch(f"{part}_batch_size", len(batch.y))
         self.net.notify(
             "on_batch_end",
-            batch=(batch.rows.x, batch.rows.y),
+            batch=(batch.x, batch.y),
             training=training,
             loss=loss,
             y_pred=logits,
@@ -122,21 +123,53 @@ def stop_early(monitor, patience, first_epoch=1):
     return _StopEarly(monitor, patience, first_epoch, load_best=True)
 
 
-def check_callbacks(callbacks):
-    """Refuse what skorch cannot call.
+def start_callbacks(callbacks, parameters, log):
+    """Name, set and initialise callbacks, as skorch does.
+
+    Parameters
+    ----------
+    callbacks : list of (callback or (str, callback))
+        Instances or classes.
+    parameters : dict of str to object
+        ``callbacks__*`` of the user.
+    log : bool
+        Whether to print a table with a row per epoch.
+
+    Returns
+    -------
+    list of (str, skorch.callbacks.Callback)
 
     Raises
     ------
     TypeError
-        If something is neither a callback nor a (name, callback) pair.
+        If something is neither a callback nor a (name, callback) pair, or a callback that sets
+        the shape of a module, which is built already.
+    ValueError
+        If a parameter names none of the callbacks.
     """
-    for item in callbacks or []:
+    for item in callbacks:
         callback = item[-1] if isinstance(item, tuple) and item else item
         kind = callback if isinstance(callback, type) else type(callback)
-        if not issubclass(kind, Callback):
+        if not issubclass(kind, Callback) or issubclass(kind, InputShapeSetter):
             raise TypeError(
-                f"callbacks must hold skorch callbacks or (name, callback) pairs; got {item!r}."
+                f"callbacks must hold skorch callbacks or (name, callback) pairs, but no "
+                f"InputShapeSetter (lazy layers of torch need none); got {item!r}."
             )
+    # A silent log would still format its table every epoch.  The weights of groups are a list,
+    # which would not fit into a column.
+    default = {
+        "callbacks__train_loss": None,
+        "callbacks__valid_loss": None,
+        "callbacks__print_log": PrintLog(keys_ignored="group_weights") if log else None,
+    }
+    net = NeuralNet(nn.Identity, nn.Identity, callbacks=callbacks, **{**default, **parameters})
+    names = [name for name, _ in net._uniquely_named_callbacks()]
+    names = [name for name in names if default.get(f"callbacks__{name}", True) is not None]
+    for key, value in parameters.items():
+        if value is not None and key.split("__")[1] not in names:
+            raise ValueError(f"{key} names none of the callbacks, which are {names}.")
+    net.initialize_callbacks()
+    return net.callbacks_
 
 
 def has_stopped(callback):

@@ -7,51 +7,58 @@ perturbs is taken at the perturbed samples instead of the clean ones.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from operator import mul
 
 import torch
 
-from ..penalties import Point, evaluate_terms, full_precision, keep_outputs
+from ..penalties import Point, Term, evaluate_terms, full_precision, keep_outputs
+from ..penalties._base import with_hosts
 from ._architectures import mode_matters
 from ._label_losses import weighted_mean
 from ._reductions import MeanReduction
 
 
 class Objective:
-    """Label loss and penalties of a step.
+    """What one optimizer steps on.
 
     Parameters
     ----------
     module : nn.Module
         The network.
-    terms : sequence of Term
-        Penalties; none: the label loss alone.
-    alphas : dict of str to float
-        Weight of each term; a weight of zero switches the term off, an infinite one replaces clean
-        samples by perturbed ones.
+    terms : sequence of Term, default=()
+        Penalties; their `alpha` is a number.  One of zero switches a term off, an infinite one
+        replaces clean samples by perturbed ones.
     forward : callable or None, default=None
         What runs the network (a compiled form of the module); None: the module.
     reduction : callable or None, default=None
         From the label losses of a batch to one number; None: their mean.
     mixed_precision : bool, default=False
         Whether the network runs in bfloat16 where ``torch.autocast`` deems that safe.
+    has_label_loss : bool, default=True
+        Whether the label loss is part of it, or the penalties are all.
     """
 
     def __init__(
-        self, module, terms=(), alphas=None, forward=None, reduction=None, mixed_precision=False
-    ):
+        self,
+        module: torch.nn.Module,
+        terms: Sequence[Term] = (),
+        forward: Callable | None = None,
+        reduction: Callable | None = None,
+        mixed_precision: bool = False,
+        has_label_loss: bool = True,
+    ) -> None:
         self.module = module
         self.mixed_precision = mixed_precision
         self.forward = module if forward is None else forward
-        self.alphas = dict(alphas or {})
         self.reduction = MeanReduction() if reduction is None else reduction
-        self.replacing = [term for term in terms if math.isinf(self.alphas[term.name])]
-        active = [term for term in terms if 0 < self.alphas[term.name] < math.inf]
+        self.has_label_loss = has_label_loss
+        self.alphas = {term.name: term.alpha for term in terms}
+        self.replacing = [term for term in terms if term.replaces]
         # A perturbation that is no summand is still needed where another term is taken there.
-        hosts = {term.at for term in active}
-        self.terms = [term for term in terms if term in active or term.name in hosts]
+        self.terms = with_hosts(terms, lambda term: 0 < term.alpha < math.inf)
         self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
@@ -65,27 +72,33 @@ class Objective:
         every = (*self.terms, *self.replacing)
         return any(term.penalty.takes_donors(masks) for term in every)
 
-    def split(self, names):
-        """Return two objectives: without and with the terms of these names."""
-        every = {term.name: term for term in (*self.replacing, *self.terms)}.values()
-        parts = (
-            [term for term in every if term.name not in names],
-            [term for term in every if term.name in names],
-        )
-        return tuple(self.with_terms(terms, self.alphas) for terms in parts)
-
-    def with_terms(self, terms, alphas):
+    def with_terms(self, terms: Sequence[Term], has_label_loss: bool = True) -> "Objective":
         """Return the objective with other penalties and weights."""
         return Objective(
-            self.module, terms, alphas, self.forward, self.reduction, self.mixed_precision
+            self.module,
+            terms,
+            self.forward,
+            self.reduction,
+            self.mixed_precision,
+            has_label_loss,
         )
+
+    def split(self, names: frozenset[str]) -> tuple["Objective", "Objective"]:
+        """Return two objectives: without the terms of these names, and these terms alone.
+
+        A step by the penalty alone, which its weight in the whole does not change: it is 1.
+        """
+        every = {term.name: term for term in (*self.replacing, *self.terms)}.values()
+        alone = [replace(term, alpha=1.0) for term in every if term.name in names]
+        others = [term for term in every if term.name not in names]
+        return self.with_terms(others), self.with_terms(alone, has_label_loss=False)
 
     def losses_and_gradients(self, batch, penalised, donors, generators, chunk_size=None):
         """Add the gradients of a step.
 
         Parameters
         ----------
-        batch, penalised : Batch
+        batch, penalised : Rows
             All rows of the step, and those of the penalties: the same object, others, or None.
             Where penalised samples are replaced, they are the last of `batch`.
         donors : Rows or None
@@ -101,10 +114,13 @@ class Objective:
             The loss of the step.
         parts : dict of str to Tensor
             ``label_loss`` and each penalty.
-        logits : Tensor
-            Of the batch.
+        logits : Tensor or None
+            Of the batch; None without label loss.
         """
-        size, moved = len(batch.rows.y), None
+        if not self.has_label_loss:
+            penalties = self.penalty_gradients(penalised, donors, generators, chunk_size)
+            return self.total(0.0, penalties), penalties, None
+        size, moved = len(batch.y), None
         if penalised is not None and self.replacing:
             batch, moved = self.replace_clean(batch, penalised, donors, generators)
         if penalised is None or not self.terms:
@@ -130,31 +146,29 @@ class Objective:
 
         Returns
         -------
-        batch : Batch
+        batch : Rows
         moved : dict of str to Tensor
             The perturbed samples, by the name of the perturbation.
         """
-        rows = penalised.rows
-        with self.evaluation_mode(), self._precision(rows.x):
+        with self.evaluation_mode(), self._precision(penalised.x):
             by_name = {
-                term.name: term.penalty.move(self.forward, rows, donors, generators[term.name])
+                term.name: term.penalty.move(self.forward, penalised, donors, generators[term.name])
                 for term in self.replacing
             }
         moved = list(by_name.values())
-        n_clean = len(batch.rows.x) - len(rows.x)
-        n_copies = sum(len(copies) for copies in moved) // len(rows.x)
+        n_clean = len(batch.x) - len(penalised.x)
+        n_copies = sum(len(copies) for copies in moved) // len(penalised.x)
         if n_copies > 1:
-            batch = _repeat_last(batch, len(rows.x), moved)
-        x = torch.cat([batch.rows.x[:n_clean], *moved])
-        return replace(batch, rows=replace(batch.rows, x=x)), by_name
+            batch = _repeat_last(batch, len(penalised.x), moved)
+        return replace(batch, x=torch.cat([batch.x[:n_clean], *moved])), by_name
 
     def label_term(self, batch, shared=False):
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
-        x = batch.rows.x.detach().requires_grad_() if shared else batch.rows.x
+        x = batch.x.detach().requires_grad_() if shared else batch.x
         layers = self.kept_layers if shared else ()
         with self._precision(x), keep_outputs(self.module, layers) as outputs:
             logits = full_precision(self.forward(x))
-        loss = self.reduction(batch.rows.label_loss(logits, batch.rows.y), batch)
+        loss = self.reduction(batch.label_loss(logits, batch.y), batch)
         return loss, logits, Point(x, logits, outputs) if shared else None
 
     def penalty_terms(self, penalised, donors, generators, clean=None, moved=None):
@@ -163,9 +177,9 @@ class Objective:
         The module is in evaluation mode meanwhile: rows never couple, a lone row works, and no
         buffer changes.
         """
-        with self.evaluation_mode(), self._precision(penalised.rows.x):
+        with self.evaluation_mode(), self._precision(penalised.x):
             values = evaluate_terms(
-                self.terms, self.forward, penalised.rows, donors, generators, clean, moved
+                self.terms, self.forward, penalised, donors, generators, clean, moved
             )
         return {
             term.name: weighted_mean(values[term.name], _weight(term, penalised))
@@ -193,7 +207,7 @@ class Objective:
             label_loss = label_loss + self._factor(name) * value
         return label_loss
 
-    def _factor(self, name):
+    def _factor(self, name: str) -> float:
         """Weight of a penalty in the sum; none where it replaces the label loss of its samples."""
         alpha = self.alphas[name]
         return 0.0 if math.isinf(alpha) else alpha
@@ -239,8 +253,8 @@ def _readers(terms):
 
 def _repeat_last(batch, n_last, moved):
     """Repeat the last samples of a batch as often as they were perturbed, sharing their weight."""
-    n_first, device = len(batch.rows.y) - n_last, batch.rows.y.device
-    share = torch.ones(len(batch.rows.y), device=device)
+    n_first, device = len(batch.y) - n_last, batch.y.device
+    share = torch.ones(len(batch.y), device=device)
     last = torch.arange(n_first, n_first + n_last, device=device)
     index, shares = [torch.arange(n_first, device=device)], [share[:n_first]]
     for copies in moved:
@@ -252,36 +266,27 @@ def _repeat_last(batch, n_last, moved):
     return replace(repeated, label_weight=share if weight is None else share * weight)
 
 
-def _weight(term, batch):
+def _weight(term, rows):
     """Return the weights of rows in a term, or None: all equal."""
-    return batch.label_weight if term.penalty.is_label_loss else batch.sample_weight
+    return rows.label_weight if term.penalty.is_label_loss else rows.sample_weight
 
 
 def _chunks(penalised, donors, size):
-    """Yield parts of a batch with their donors; None: the whole."""
-    n_rows = len(penalised.rows.y)
+    """Yield parts of the penalised rows with their donors; None: the whole."""
+    n_rows = len(penalised.y)
     if size is None or size >= n_rows:
         yield penalised, donors
         return
-    for index in torch.arange(n_rows, device=penalised.rows.y.device).split(size):
+    for index in torch.arange(n_rows, device=penalised.y.device).split(size):
         yield penalised.take(index), None if donors is None else donors.take(index)
 
 
 def _share(term, chunk, whole):
-    """Return how much a part of a batch weighs in a term, from 0 to 1."""
+    """Return how much a part of the rows weighs in a term, from 0 to 1."""
     weight = _weight(term, whole)
     if weight is None:
-        return len(chunk.rows.y) / len(whole.rows.y)
+        return len(chunk.y) / len(whole.y)
     return _weight(term, chunk).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
-
-
-def with_sizes(loss, parts, batch, penalised):
-    """Losses of a step with the numbers of rows that they are means of, by name."""
-    size = len(batch.rows.y)
-    values = {"loss": (loss, size), "label_loss": (parts.pop("label_loss"), size)}
-    for name, value in parts.items():
-        values[name] = (value, len(penalised.rows.y))
-    return values
 
 
 class RunningMeans:

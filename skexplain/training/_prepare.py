@@ -3,6 +3,7 @@
 import copy
 import inspect
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,77 +11,98 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..penalties import Term
 from ._mapping import MappedModule, build_mapping, find_feature_layer
+from ._method import Mapping
 from ._random import Streams, seed_layers
 
 
-@dataclass(frozen=True)
-class PrepareModule:
-    """Moves a new module to the device and checks what it returns.
+def build_module(
+    module: Any,
+    parameters: dict[str, Any],
+    *,
+    auto: Callable[[], nn.Module],
+    example: np.ndarray,
+    n_outputs: int,
+    mapping: Mapping | None,
+    streams: Streams,
+    device: torch.device,
+) -> nn.Module:
+    """Build the network with seeds of its own, move it to the device and check what it returns.
 
     Parameters
     ----------
+    module : "auto", nn.Module class, instance or callable
+        What the user calls a module.
+    parameters : dict of str to object
+        Those of the user with the prefix ``module__``, without it.
+    auto : callable
+        Makes the built-in network.
     example : ndarray of shape (rows, ...)
         A few rows of X.
     n_outputs : int
         Number of columns that the module must return.
+    mapping : Mapping or None
+        A mapping layer that is put into it.
     streams : Streams
         Random streams of the fit.
-    penalties : tuple of Penalty
-        What the network must be fit for.
+    device : torch.device
+
+    Returns
+    -------
+    nn.Module
     """
+    make = module_factory(module, parameters, auto)
+    seed_layers(streams.seed("module"), device)
+    built = make(**parameters)
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"module must give a torch.nn.Module, got {type(built).__name__}.")
+    built = built.to(device)
+    x = as_example(example, device)
+    _warn_of_probabilities(_check_outputs(built, x, n_outputs))
+    built = arrange_channels_last(built, x)
+    if mapping is None:
+        return built
+    mapped = _put_mapping(built, mapping, x, streams.seed("mapping"))
+    _check_outputs(mapped, x, n_outputs)
+    return mapped
 
-    example: np.ndarray
-    n_outputs: int
-    streams: Streams
-    penalties: tuple = ()
 
-    def __call__(self, module, device):
-        """Return the network, ready to train."""
-        module = self._place(module, device)
-        self.check_penalties(module, self.penalties, device)
-        return module
+def as_example(rows: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return a few rows of X as a float32 tensor on a device."""
+    return torch.as_tensor(np.asarray(rows, dtype=np.float32), device=device)
 
-    def _place(self, module, device):
-        if not isinstance(module, nn.Module):
-            raise TypeError(f"module must give a torch.nn.Module, got {type(module).__name__}.")
-        module = module.to(device)
-        example = self._example_on(device)
-        _warn_of_probabilities(self._check_outputs(module, example))
-        return arrange_channels_last(module, example)
 
-    def check_penalties(self, module, penalties, device):
-        """Let penalties refuse the network."""
-        module.eval()
-        for penalty in penalties:
-            penalty.check_module(module, self._example_on(device))
-        module.train()
+def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -> None:
+    """Let penalties check the network, with a few rows to run."""
+    module.eval()
+    for term in terms:
+        term.penalty.check_module(module, x)
+    module.train()
 
-    def _example_on(self, device):
-        return torch.as_tensor(np.asarray(self.example, dtype=np.float32), device=device)
 
-    def _check_outputs(self, module, x):
-        """Run a few rows, which also materialises lazy layers, and return the outputs."""
-        module.eval()
-        try:
-            with torch.no_grad():
-                outputs = module(x)
-        except (RuntimeError, ValueError) as error:
-            channel = _hint_at_channels(x.shape)
-            kind = ValueError if isinstance(error, ValueError) else RuntimeError
-            raise kind(
-                f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: "
-                f"{str(error).rstrip().rstrip('.')}.{channel} See docs/networks.md."
-            ) from error
-        expected = (len(x), self.n_outputs)
-        if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
-            got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
-            raise ValueError(
-                f"module must return outputs of shape (rows, {self.n_outputs}), here {expected} "
-                f"for {expected[0]} rows; got {got}. See docs/networks.md."
-            )
-        module.train()
-        return outputs
+def _check_outputs(module, x, n_outputs):
+    """Run a few rows, which also materialises lazy layers, and return the outputs."""
+    module.eval()
+    try:
+        with torch.no_grad():
+            outputs = module(x)
+    except (RuntimeError, ValueError) as error:
+        channel = _hint_at_channels(x.shape)
+        kind = ValueError if isinstance(error, ValueError) else RuntimeError
+        raise kind(
+            f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: "
+            f"{str(error).rstrip().rstrip('.')}.{channel} See docs/networks.md."
+        ) from error
+    expected = (len(x), n_outputs)
+    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
+        got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
+        raise ValueError(
+            f"module must return outputs of shape (rows, {n_outputs}), here {expected} "
+            f"for {expected[0]} rows; got {got}. See docs/networks.md."
+        )
+    module.train()
+    return outputs
 
 
 def _hint_at_channels(shape):
@@ -135,46 +157,24 @@ def arrange_channels_last(module, x):
     return module.train()
 
 
-@dataclass(frozen=True)
-class PrepareMappedModule(PrepareModule):
-    """Puts a mapping layer into the module, too.
-
-    Parameters
-    ----------
-    mapping : {"linear", "conv1x1"}, nn.Module or None
-        The mapping layer.
-    mapping_init : {"default", "identity"}
-        Its start.
-    feature_layer : str or None
-        Where it goes.
-    """
-
-    mapping: Any = "linear"
-    mapping_init: str = "default"
-    feature_layer: str | None = None
-
-    def __call__(self, module, device):
-        """Return the network with its mapping layer, ready to train."""
-        module = self._place(module, device)
-        x = self._example_on(device)
-        module.eval()
-        name, before = find_feature_layer(module, self.feature_layer, x)
-        mapped = MappedModule(module, name, nn.Identity(), before)
-        with torch.no_grad():
-            features = mapped.features(x)
-        if not isinstance(features, torch.Tensor) or features.shape[:1] != x.shape[:1]:
-            raise ValueError(
-                f"feature_layer must name a layer that returns one tensor with a row per row of "
-                f"X; {name!r} does not."
-            )
-        shape = features.shape[1:]
-        seed_layers(self.streams.seed("mapping"), device)
-        mapping = build_mapping(copy.deepcopy(self.mapping), shape, self.mapping_init).to(device)
-        _check_mapping(mapping, features)
-        mapped.replace_mapping(mapping)
-        self._check_outputs(mapped, x)
-        self.check_penalties(mapped, self.penalties, device)
-        return mapped
+def _put_mapping(module, mapping, x, seed):
+    """Put a mapping layer behind the features of the module."""
+    module.eval()
+    name, before = find_feature_layer(module, mapping.feature_layer, x)
+    mapped = MappedModule(module, name, nn.Identity(), before)
+    with torch.no_grad():
+        features = mapped.features(x)
+    if not isinstance(features, torch.Tensor) or features.shape[:1] != x.shape[:1]:
+        raise ValueError(
+            f"feature_layer must name a layer that returns one tensor with a row per row of "
+            f"X; {name!r} does not."
+        )
+    seed_layers(seed, x.device)
+    layer = build_mapping(copy.deepcopy(mapping.layer), features.shape[1:], mapping.init)
+    layer = layer.to(x.device)
+    _check_mapping(layer, features)
+    mapped.replace_mapping(layer)
+    return mapped
 
 
 def _check_mapping(mapping, features):
@@ -191,15 +191,17 @@ def _check_mapping(mapping, features):
         )
 
 
-def module_factory(module, prefixed):
+def module_factory(module: Any, prefixed: dict[str, Any], auto: Callable) -> Callable:
     """Return a callable that makes a new module, and check the ``module__*`` names.
 
     Parameters
     ----------
-    module : nn.Module class, instance or callable
+    module : "auto", nn.Module class, instance or callable
         An instance is copied, never changed in place.
     prefixed : dict of str to object
         Parameters without their prefix.
+    auto : callable
+        Makes the built-in network.
 
     Returns
     -------
@@ -210,6 +212,13 @@ def module_factory(module, prefixed):
     ValueError
         If the module takes no such parameter, or is an instance and takes none.
     """
+    if isinstance(module, str):
+        if prefixed:
+            raise ValueError(
+                f'module__{next(iter(prefixed))} is not a parameter of module="auto", which takes '
+                f"none. See docs/networks.md."
+            )
+        return auto
     if isinstance(module, nn.Module):
         if prefixed:
             raise ValueError(

@@ -6,6 +6,7 @@ import torch
 from skorch.callbacks import Callback
 
 from ._label_losses import weighted_mean
+from ._method import GroupDRO
 
 
 class MeanReduction:
@@ -39,15 +40,13 @@ class GroupDROReduction:
 
     Parameters
     ----------
-    step_size : float
-        Eta.
-    adjustment : float
-        C: how much more small groups weigh, since they generalise worse.
+    settings : GroupDRO
+        Its ``step_size`` eta, and its ``adjustment`` C: how much more small groups weigh, since
+        they generalise worse.
     """
 
-    def __init__(self, step_size, adjustment):
-        self.step_size = step_size
-        self.adjustment = adjustment
+    def __init__(self, settings: GroupDRO) -> None:
+        self.settings = settings
         # In logarithms no weight can vanish for good.
         self.log_q = torch.zeros(0)
         self.margin = self.inverse_share = None
@@ -66,7 +65,7 @@ class GroupDROReduction:
         share = zeros.index_add(0, groups, weight / weight.sum())
         self.inverse_share = torch.where(share > 0, 1 / share, zeros)
         sizes = torch.bincount(groups, minlength=len(zeros))
-        self.margin = torch.where(sizes > 0, self.adjustment / sizes.sqrt(), zeros)
+        self.margin = torch.where(sizes > 0, self.settings.adjustment / sizes.sqrt(), zeros)
 
     def _add_groups(self, n_new):
         if n_new > 0:
@@ -85,7 +84,7 @@ class GroupDROReduction:
         sums = losses.new_zeros(len(self.log_q)).index_add(0, batch.groups, weight * losses)
         group_losses = sums / total * self.inverse_share.to(losses)
         if torch.is_grad_enabled():
-            step = self.step_size * (group_losses.detach() + self.margin)
+            step = self.settings.step_size * (group_losses.detach() + self.margin)
             self.log_q.copy_((self.log_q + step).log_softmax(0))
         return (self.log_q.exp().to(losses) * group_losses).sum()
 

@@ -63,24 +63,24 @@ def read_step(data, objective, positions):
 
     Returns
     -------
-    batch, penalised : Batch
+    batch, penalised : Rows
         All samples, and the penalised ones (the same object, others, or None), which are the last
         of the batch where they are replaced.
     donors : Rows or None
     """
     index, penalised_index, donor_index = positions
-    donors = None if donor_index is None else data.batch(donor_index, with_masks=True).rows
+    donors = None if donor_index is None else data.rows(donor_index, with_masks=True)
     if penalised_index is None:
-        return data.batch(index), None, None
+        return data.rows(index), None, None
     if penalised_index is index:
-        batch = data.batch(index, with_masks=True)
+        batch = data.rows(index, with_masks=True)
         return batch, batch, donors
-    penalised = data.batch(penalised_index, with_masks=True)
+    penalised = data.rows(penalised_index, with_masks=True)
     if not objective.replacing:
-        return data.batch(index), penalised, donors
+        return data.rows(index), penalised, donors
     if not len(index):
         return penalised, penalised, donors
-    return concatenate(data.batch(index), penalised), penalised, donors
+    return concatenate(data.rows(index), penalised), penalised, donors
 
 
 def _replaced(data, objective, streams, epoch, batches, per_batch=None):

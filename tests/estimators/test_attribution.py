@@ -14,10 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from skexplain import (
+    ConceptGradRegClassifier,
+    ConceptGradRegRegressor,
     ERMClassifier,
     GradCAMRegClassifier,
     GradRegClassifier,
-    GradRegRegressor,
     HINTClassifier,
     InfluenceRegClassifier,
 )
@@ -156,19 +157,19 @@ CASES = {
     ),
     "influence": (InfluenceRegClassifier(alpha=20.0), TABLE, COLUMNS, influence),
     "units": (
-        GradRegClassifier(alpha=0.5, norm="l2", layer="body"),
+        ConceptGradRegClassifier(alpha=0.5, norm="l2", layer="body"),
         TABLE,
         UNITS,
         at_units(log_prob_sum),
     ),
     "units_l1": (
-        GradRegClassifier(alpha=0.5, layer="body.0", norm="l1", output="log_prob_true"),
+        ConceptGradRegClassifier(alpha=0.5, layer="body.0", norm="l1", output="log_prob_true"),
         TABLE,
         UNITS,
         at_units(log_prob_true, torch.abs),
     ),
     "concepts": (
-        GradRegClassifier(alpha=0.5, norm="l2", layer="body", concepts=CONCEPTS.tolist()),
+        ConceptGradRegClassifier(alpha=0.5, norm="l2", layer="body", concepts=CONCEPTS.tolist()),
         TABLE,
         ON_CONCEPTS,
         at_units(log_prob_sum, concepts=CONCEPTS),
@@ -278,7 +279,7 @@ def test_regressor_equals_a_loop_by_hand(norm, concepts):
     y = TABLE[:, 1] - TABLE[:, 2]
     net = build(table_net, n_outputs=1)
     mask = UNITS if concepts is None else ON_CONCEPTS
-    estimator = GradRegRegressor(alpha=0.5, layer="body", concepts=concepts, norm=norm)
+    estimator = ConceptGradRegRegressor(alpha=0.5, layer="body", concepts=concepts, norm=norm)
     penalty = at_units(
         lambda outputs, y: outputs[:, 0],
         torch.square if norm == "l2" else torch.abs,
@@ -429,7 +430,7 @@ def test_a_unit_or_concept_that_must_not_matter(concepts):
     X, y = make_table(300, 0)
     X_test, y_test = make_table(2000, 1, lies=True)
     mask = np.array([[0, 1]] if concepts is None else [[1]])
-    estimator = GradRegClassifier(alpha=10, layer="bottleneck", concepts=concepts, **params)
+    estimator = ConceptGradRegClassifier(alpha=10, layer="bottleneck", concepts=concepts, **params)
     # Measured: 0.51 from labels alone, 0.83 with the mask, for each of seeds 0 to 2.
     assert ERMClassifier(**params).fit(X, y).score(X_test, y_test) < 0.53
     assert estimator.fit(X, y, mask=mask).score(X_test, y_test) > 0.75
@@ -445,8 +446,8 @@ NAMES = r"\['body', 'body.0', 'head', 'head.0', 'head.1'\]"
     [
         GradCAMRegClassifier(layer="nope"),
         HINTClassifier(layer="nope"),
-        GradRegClassifier(layer="nope"),
-        GradRegClassifier(layer="nope", concepts=np.eye(5)),
+        ConceptGradRegClassifier(layer="nope"),
+        ConceptGradRegClassifier(layer="nope", concepts=np.eye(5)),
     ],
 )
 def test_no_such_layer(estimator):

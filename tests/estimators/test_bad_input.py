@@ -32,7 +32,7 @@ def assert_refused(estimator, kind=ValueError, match=None, method="fit", **argum
     X, y, mask = make_problem()
     with pytest.raises(kind, match=match):
         getattr(estimator, method)(**{"X": X, "y": y, "mask": mask, **arguments})
-    assert not hasattr(estimator, "net_")
+    assert not hasattr(estimator, "trainer_")
     assert not hasattr(estimator, "n_features_in_")
 
 
@@ -268,8 +268,6 @@ BAD_OWN_PARAMETERS = {
     "InfluenceRegClassifier": BAD_ONE_PENALTY,
     "SwapExClassifier": BAD_AVERAGE,
     "GradRegClassifier": {
-        "layer": ["nope", 3, ""],
-        "concepts": [3, [[1.0, 2.0]]],  # directions in a layer that is not named
         "alpha": BAD_ALPHA,
         "output": ["log_prob", None],
         "norm": ["l3", 2, None],
@@ -326,15 +324,9 @@ def test_parameters_that_do_not_go_together():
     infinite = r"epsilon may be infinite only with a finite clip.*epsilon=inf with clip="
     assert_refused(quick(pgd, epsilon=INF, clip=None), match=infinite)
     assert_refused(quick(pgd, epsilon=INF, clip=(-INF, INF)), match=infinite)
-    sign = (
-        r'sign must be "both" unless output="log_prob_true" \(and layer=None\), got sign=.negative.'
-    )
+    sign = r'sign must be "both" unless output="log_prob_true", got sign=.negative.'
     assert_refused(quick(grad_reg, sign="negative", output="prob_max"), match=sign)
-    params = {"sign": "negative", "output": "log_prob_true", "layer": "head"}
-    assert_refused(quick(grad_reg, **params), match=sign)
-    concepts = "concepts must come with layer, .*got layer=None"
-    assert_refused(quick(grad_reg, concepts=[[1.0, 2.0]]), match=concepts)
-    compiled = "compile must be False with a gradient penalty"
+    compiled = "compile must be False with InputGradientPenalty"
     assert_refused(quick(grad_reg, compile=True), match=compiled)
     assert_refused(quick(pgd, grad_alpha=1.0, compile=True), match=compiled)
     identity = r'mapping_init="identity" goes with mapping="linear" or "conv1x1", got mapping=None'
@@ -344,7 +336,7 @@ def test_parameters_that_do_not_go_together():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, at its first compilation
 def test_compiled_module_with_a_gradient_penalty():
     module = torch.compile(Perceptron())
-    match = "module must be as it was before torch.compile with a gradient penalty"
+    match = "module must be as it was before torch.compile with InputGradientPenalty"
     assert_refused(quick(skexplain.GradRegClassifier, module=module), match=match)
 
 

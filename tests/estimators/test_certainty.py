@@ -12,7 +12,7 @@ from torch import nn
 
 from skexplain import ERMClassifier, GradRegClassifier
 from skexplain.penalties import Rows, WorstCasePenalty
-from skexplain.training import CrossEntropyLoss
+from skexplain.training._label_losses import CrossEntropyLoss
 
 EPSILON = 0.3  # standard deviations of each pixel
 EVERYTHING = np.ones((1, 64))

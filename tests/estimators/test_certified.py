@@ -75,11 +75,11 @@ def test_a_loop_by_hand_gives_the_same_weights():
 def test_the_published_schedule():
     """Heo et al. weigh label loss and bound with a and 1 - a; their a falls from 1 to 1/2."""
     clf = IBPExClassifier(max_epochs=10)
-    (term,) = clf._terms()
+    (term,) = clf._method().terms
     weights = [term.alpha_at_epoch(1.0, epoch) for epoch in range(1, 11)]
     published = [1 - 0.5 * epoch / 10 for epoch in range(1, 11)]
     assert weights == pytest.approx([(1 - a) / a for a in published])
-    (term,) = clf.set_params(alpha_ramp=0)._terms()
+    (term,) = clf.set_params(alpha_ramp=0)._method().terms
     assert term.alpha_at_epoch(1.0, 1) == 1.0
 
 
@@ -137,7 +137,7 @@ def test_a_network_without_rules_is_refused_at_fit():
     clf = IBPExClassifier(Bessel, max_epochs=1)
     with pytest.raises(UnsupportedOperationError, match="'special_bessel_j0'.*interval_rule"):
         clf.fit(X, y, mask=mask)
-    assert not hasattr(clf, "net_")
+    assert not hasattr(clf, "trainer_")
     # Switched off, the penalty asks nothing of the network.
     clf.set_params(alpha=0).fit(X, y, mask=mask)
 

@@ -141,7 +141,7 @@ def test_equals_the_dedicated_estimator_to_the_bit(dedicated, ours, problem):
     assert torch.equal(weights(ours), weights(dedicated))
     assert ours.history_[:, "train_loss"] == dedicated.history_[:, "train_loss"]
     assert not np.isnan(ours.history_[-1, "train_loss"])
-    if dedicated.net_.terms:
+    if dedicated.trainer_.method.terms:
         plain = clone(ours).set_params(alpha=0.0).fit(X, y, mask=mask)
         assert not torch.equal(weights(plain), weights(ours))
 
@@ -229,10 +229,10 @@ def test_a_second_step_needs_no_gradient_of_the_features(problem):
     X, y, mask, _ = problem
     penalty = MaskedFeaturePenalty()
     clf = combined(("m", penalty), schedule="two_stage").fit(X, y, mask=mask)
-    assert clf.net_.terms[0].penalty.train_features is False
+    assert clf.trainer_.method.terms[0].penalty.train_features is False
     assert penalty.train_features is clf.get_params()["m__train_features"] is True
     clf = combined(("m", penalty)).fit(X, y, mask=mask)
-    assert clf.net_.terms[0].penalty.train_features is True
+    assert clf.trainer_.method.terms[0].penalty.train_features is True
 
 
 def test_automatic_weights_follow_the_reduced_loss(problem):
@@ -358,7 +358,7 @@ def test_a_search_through_a_pipeline(problem):
     step = "explanationclassifier"
     search = GridSearchCV(pipeline, {f"{step}__pgd__epsilon": [0.1, 9.0]}, cv=2)
     search.set_params(error_score="raise").fit(X, y, **{f"{step}__mask": mask})
-    best = search.best_estimator_[-1].net_.terms[0].penalty.epsilon
+    best = search.best_estimator_[-1].trainer_.method.terms[0].penalty.epsilon
     assert best == search.best_params_[f"{step}__pgd__epsilon"]
 
 
@@ -409,10 +409,10 @@ BOTH = [("pgd", PGD), ("grad", GRAD)]
             {"penalties": [("m", MaskedFeaturePenalty(train_features=False))], "mapping": None},
             "m__train_features must be True with mapping=None",
         ),
-        ({"compile": True}, "compile must be False with penalties on gradients"),
+        ({"compile": True}, "compile must be False with InputGradientPenalty"),
         (
             {"penalties": [("concept", ConceptGradientPenalty("features"))]},
-            r"that of 'concept'.*use GradRegClassifier\(layer",
+            r"that of 'concept'.*use ConceptGradRegClassifier",
         ),
     ],
 )
@@ -423,7 +423,7 @@ def test_bad_combinations(params, told, problem):
         clf.penalties = params["penalties"]
     with pytest.raises(ValueError, match=told):
         clf.fit(X, y, mask=mask)
-    assert not hasattr(clf, "net_")
+    assert not hasattr(clf, "trainer_")
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ def test_bad_parameters_of_penalties(penalty, told, problem):
     clf = combined(("p", penalty))
     with pytest.raises(ValueError, match=told):
         clf.fit(X, y, mask=mask)
-    assert not hasattr(clf, "net_")
+    assert not hasattr(clf, "trainer_")
 
 
 @pytest.mark.parametrize(
@@ -525,7 +525,7 @@ def test_penalties_may_change_between_warm_starts(problem):
     assert "train_pgd" in clf.history_[1]
     assert "train_grad" not in clf.history_[1]
     clf.set_params(pgd__epsilon=7.0).fit(X, y, mask=mask)
-    assert clf.net_.terms[0].penalty.epsilon == 7.0
+    assert clf.trainer_.method.terms[0].penalty.epsilon == 7.0
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_clone_and_parameters_with_prefixes(cls, problem):
     X, y, mask = problem
     estimator = modular(cls).fit(X, y, mask=mask)
     copy = clone(estimator)
-    assert not hasattr(copy, "net_")
+    assert not hasattr(copy, "trainer_")
     assert shown(copy) == shown(estimator)
     assert copy.get_params()["module__width"] == 6
     assert_same_weights(copy.fit(X, y, mask=mask), estimator)
@@ -61,8 +61,8 @@ def test_clone_and_parameters_with_prefixes(cls, problem):
     copy.fit(X, y, mask=mask)
     assert copy.module_.get_submodule("module" if hasattr(copy.module_, "module") else "")
     assert 11 in {tensor.shape[0] for tensor in copy.module_.parameters()}
-    assert copy.net_.optimizer_.param_groups[0]["weight_decay"] == 0.25
-    assert copy.net_.optimizer_.param_groups[0]["lr"] == 0.5
+    assert copy.trainer_.optimizer_.param_groups[0]["weight_decay"] == 0.25
+    assert copy.trainer_.optimizer_.param_groups[0]["lr"] == 0.5
     assert "module__width=11" in repr(copy)
 
 

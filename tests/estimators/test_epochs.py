@@ -93,10 +93,12 @@ def test_early_stopping_restores_the_best_weights(cls, problem):
 
 def test_early_stopping_watches_the_whole_objective(cls, problem):
     estimator = fit(cls, problem, max_epochs=3, early_stopping=True, validation_fraction=0.3)
-    terms = [term.name for term in estimator.net_.terms]
+    terms = [term.name for term in estimator.trainer_.method.terms]
     for epoch in estimator.history_:
         # What replaces clean samples is in the label loss, and no summand beside it.
-        alphas = {name: alpha for name, alpha in estimator.net_.alphas_.items() if alpha < np.inf}
+        alphas = {
+            name: alpha for name, alpha in estimator.trainer_.alphas_.items() if alpha < np.inf
+        }
         total = epoch["valid_label_loss"] + sum(
             alpha * epoch[f"valid_{name}"] for name, alpha in alphas.items()
         )
@@ -158,7 +160,7 @@ def test_learning_rate_schedule(cls, problem):
     constant = fit(cls, problem, max_epochs=4, lr=0.08)
     assert not torch.equal(weights(estimator), weights(constant))
     faster = fit(cls, problem, callbacks=[schedule], callbacks__decay__gamma=0.1, max_epochs=2)
-    assert faster.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(1e-4)
+    assert faster.trainer_.optimizer_.param_groups[0]["lr"] == pytest.approx(1e-4)
 
 
 class GradientNorms(Callback):

@@ -18,6 +18,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skexplain import (
+    ConceptGradRegClassifier,
     ERMClassifier,
     ExplanationClassifier,
     FindAnotherExplanationClassifier,
@@ -445,9 +446,9 @@ def test_every_parameter_has_a_bad_case():
 
 def test_masks_over_the_units_of_a_layer():
     X, y = problem()
-    match = "estimator must take masks over the features of X, with layer=None; got layer='head'"
+    match = "estimator must take masks over the features of X; got ConceptGradRegClassifier"
     with pytest.raises(ValueError, match=match):
-        search(GradRegClassifier(layer="head")).fit(X, y)
+        search(ConceptGradRegClassifier(layer="head")).fit(X, y)
 
 
 # -- prediction -----------------------------------------------------------------------------------
@@ -496,7 +497,7 @@ def test_seeds():
     fresh = [search(base, random_state=None).fit(X, y).predict_proba(X) for _ in range(2)]
     assert (fresh[0] != fresh[1]).any()
     assert base.random_state == 5
-    assert not hasattr(base, "net_")
+    assert not hasattr(base, "trainer_")
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 

@@ -58,7 +58,7 @@ def test_a_first_fit_that_fails_in_training_leaves_nothing(problem):
     clf = quick(ERMClassifier, module=Normalised, batch_size=1)
     with pytest.raises(ValueError, match="Expected more than 1 value"):
         clf.fit(X, y)
-    assert not hasattr(clf, "net_")
+    assert not hasattr(clf, "trainer_")
 
 
 def test_a_mask_propagator_whose_refit_fails_still_fills(problem):

@@ -47,7 +47,7 @@ def message_of(mask, error, X=None, estimator=GradRegClassifier, **params):
     estimator = estimator(NeverBuilt, **params)
     with pytest.raises(error) as caught:
         estimator.fit(inputs() if X is None else X, Y, mask=mask)
-    assert not hasattr(estimator, "net_")
+    assert not hasattr(estimator, "trainer_")
     assert not hasattr(estimator, "classes_")
     assert caught.type in (ValueError, TypeError)
     assert str(caught.value).startswith("mask must ")

@@ -19,7 +19,7 @@ from skexplain.penalties import (
 )
 from skexplain.penalties._average_case import PERTURBATIONS, shift_images
 from skexplain.penalties._fill import irrelevant_values
-from skexplain.training import SquaredError
+from skexplain.training._label_losses import SquaredError
 
 # Each kind of X, and the shape in which its columns or channels are measured.
 KINDS = {

@@ -11,7 +11,7 @@ from torch import nn
 
 from skexplain.exceptions import UnsupportedOperationError
 from skexplain.penalties import CertifiedPenalty, WorstCasePenalty, irrelevant_box
-from skexplain.training import FocalLoss, SquaredError
+from skexplain.training._label_losses import FocalLoss, SquaredError
 
 
 def deep_case(seed):

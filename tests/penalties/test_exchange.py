@@ -20,7 +20,7 @@ from skexplain.penalties import (
 )
 from skexplain.penalties._average_case import PERTURBATIONS
 from skexplain.penalties._fill import exchange, irrelevant_values
-from skexplain.training import SquaredError
+from skexplain.training._label_losses import SquaredError
 
 KINDS = {
     "table": ((6, 10), (1, 10)),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skexplain.penalties import Rows
 from skexplain.penalties._fill import fill_value, irrelevant_values, pooled_axes
-from skexplain.training import SquaredError
+from skexplain.training._label_losses import SquaredError
 
 # Each kind of X, and the shape in which its columns or channels are measured.
 KINDS = {

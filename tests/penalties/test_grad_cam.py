@@ -15,7 +15,7 @@ from skexplain.penalties import ConceptGradientPenalty, Rows, Term, evaluate_ter
 from skexplain.penalties._base import point_at
 from skexplain.penalties._grad_cam import GradCAMPenalty, HINTPenalty, grad_cam
 from skexplain.penalties._layers import find_layers, run_to_layer
-from skexplain.training import CrossEntropyLoss
+from skexplain.training._label_losses import CrossEntropyLoss
 from skexplain.training._mapping import MappedModule
 
 BOTH = [GradCAMPenalty(), HINTPenalty()]

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from skexplain.penalties import Rows
 from skexplain.penalties._base import point_at
 from skexplain.penalties._influence import InfluencePenalty, _ComposedNorms
-from skexplain.training import CrossEntropyLoss
+from skexplain.training._label_losses import CrossEntropyLoss
 
 
 class Binary(nn.Module):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from torch import nn
 
 from skexplain.penalties import WorstCasePenalty
-from skexplain.training import CrossEntropyLoss
+from skexplain.training._label_losses import CrossEntropyLoss
 
 
 @pytest.mark.parametrize("random_start", [True, False])

@@ -14,13 +14,14 @@ from skexplain import GradRegClassifier, SwapExClassifier, TwoStageExplanationCl
 from skexplain.masks import _statistics as statistics
 from skexplain.masks import interpret_mask
 from skexplain.masks._statistics import check_float32
-from skexplain.training import Streams, isolated_random_state, measure_inputs
+from skexplain.training import measure_inputs
 from skexplain.training._batches import (
     RowStore,
     batch_sizes,
     penalised_sizes,
     shuffled_passes,
 )
+from skexplain.training._random import Streams, isolated_random_state
 
 INDEX = torch.tensor([4, 0, 2])
 DTYPES = [

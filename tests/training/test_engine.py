@@ -15,6 +15,8 @@ from skexplain import (
     TwoStageExplanationClassifier,
 )
 from skexplain.penalties import Penalty, Term
+from skexplain.training import Trainer
+from skexplain.training._method import Method
 from skexplain.training._random import Streams
 
 SEED, N_ROWS, N_CLASSES, BATCH, EPOCHS, LR = 3, 50, 3, 16, 3, 1e-2
@@ -256,23 +258,24 @@ def test_without_a_mapping_the_second_step_trains_the_features(data):
 
 @pytest.mark.parametrize("norm", [False, True])
 def test_second_stage_leaves_extractor_and_buffers_alone(data, norm, monkeypatch):
-    from skexplain.training import TwoStageNet
+    step, seen = Trainer._step, []
 
-    step, seen = TwoStageNet._mapping_step, []
-
-    def watched(self, objective, penalised, generators):
+    def watched(self, batch, penalised, donors, generators, watchers, optimizer, objective):
+        arguments = batch, penalised, donors, generators, watchers, optimizer, objective
+        if objective.has_label_loss:
+            return step(self, *arguments)
         mapping = {id(p) for p in self.module_.mapping.parameters()}
         tensors = [
             t for t in self.module_.state_dict(keep_vars=True).values() if id(t) not in mapping
         ]
         before = [t.detach().clone() for t in tensors]
-        result = step(self, objective, penalised, generators)
+        result = step(self, *arguments)
         assert all(torch.equal(t, b) for t, b in zip(tensors, before, strict=True))
         assert self.module_.training
-        seen.append(len(penalised.rows.y))
+        seen.append(len(penalised.y))
         return result
 
-    monkeypatch.setattr(TwoStageNet, "_mapping_step", watched)
+    monkeypatch.setattr(Trainer, "_step", watched)
     fitted(TwoStageExplanationClassifier(Net, module__norm=norm), data)
     assert sum(seen) == N_ROWS * EPOCHS
 
@@ -360,20 +363,20 @@ def test_nothing_penalised_means_no_pass(estimator, _n, mask, data):
 
 def test_penalised_rows_come_in_shuffled_passes(data, monkeypatch):
     """Each penalised row once before any comes again, whatever the batches."""
-    from skexplain.training import TrainingData
+    from skexplain.training._batches import TrainingData
 
     X, y, mask = data
     some = mask.astype(float)
     some[10:] = np.nan
     drawn = []
-    original = TrainingData.batch
+    original = TrainingData.rows
 
     def recording(self, index, with_masks=False):
         if with_masks:
             drawn.append(index.tolist())
         return original(self, index, with_masks)
 
-    monkeypatch.setattr(TrainingData, "batch", recording)
+    monkeypatch.setattr(TrainingData, "rows", recording)
     GradRegClassifier(Net, max_epochs=2, batch_size=20, random_state=0).fit(X, y, mask=some)
     rows = [row for batch in drawn for row in batch]
     assert sorted(rows[:10]) == list(range(10))
@@ -543,8 +546,8 @@ class DonorPenalty(Penalty):
 class WithDonors(ERMClassifier):
     log: list = []
 
-    def _terms(self):
-        return (Term("donor", DonorPenalty(WithDonors.log), 1.0),)
+    def _method(self):
+        return Method((Term("donor", DonorPenalty(WithDonors.log), 1.0),))
 
 
 def test_donors_are_as_many_penalised_rows_in_an_order_of_their_own(data):
@@ -572,16 +575,14 @@ def test_automatic_alpha_is_measured_on_rows_of_all_classes(monkeypatch):
     X[:, 0] += 6 * y
     clf = GradRegClassifier(max_epochs=1, alpha="auto", random_state=0)
     seen = []
-    from skexplain.training import ExplanationNet
-
-    original = ExplanationNet._sample
+    original = Trainer._sample
 
     def recording(self, rows, max_rows):
         sample = original(self, rows, max_rows)
         seen.append(sample)
         return sample
 
-    monkeypatch.setattr(ExplanationNet, "_sample", recording)
+    monkeypatch.setattr(Trainer, "_sample", recording)
     clf.fit(X, y, mask=np.array([[0, 1, 1]]))
     for sample in seen:
         assert len(set(sample.tolist())) == 4096

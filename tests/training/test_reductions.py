@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skexplain.training import GroupDROReduction
-from skexplain.training._reductions import MeanReduction
+from skexplain.training._method import GroupDRO
+from skexplain.training._reductions import GroupDROReduction, MeanReduction
 
 LOSSES = torch.tensor([1.0, 3.0, 0.5, 0.5, 0.5, 2.0])
 GROUPS = torch.tensor([0, 0, 1, 1, 1, 2])
@@ -29,7 +29,7 @@ def make_batch(groups, label_weight=None):
 
 
 def started(step_size=0.5, adjustment=0.0, **data):
-    reduction = GroupDROReduction(step_size, adjustment)
+    reduction = GroupDROReduction(GroupDRO(step_size, adjustment))
     reduction.start(make_data(**{"groups": GROUPS, **data}))
     return reduction
 

@@ -22,7 +22,7 @@ from skexplain import (
     SwapExRegressor,
 )
 from skexplain.penalties._average_case import PERTURBATIONS
-from skexplain.training import ExplanationNet
+from skexplain.training import Trainer
 from skexplain.training._random import Streams
 
 SEED, N_ROWS, N_CLASSES, BATCH, EPOCHS, LR = 3, 50, 3, 16, 3, 1e-2
@@ -487,13 +487,13 @@ def test_early_stopping_watches_the_loss_at_perturbed_samples(cls, monkeypatch):
     X, y, _ = make_problem(n_rows=120)
     mask = np.array([[False, False, False, True]])
     held_out = []
-    original = ExplanationNet._validate_epoch
+    original = Trainer._validate_epoch
 
     def watched(self, valid, objective):
         held_out.append(valid.index)
         return original(self, valid, objective)
 
-    monkeypatch.setattr(ExplanationNet, "_validate_epoch", watched)
+    monkeypatch.setattr(Trainer, "_validate_epoch", watched)
     params = {"early_stopping": True, "validation_fraction": 0.3, "max_epochs": 2, "lr": 1e-30}
     params |= {"batch_size": 10, "random_state": SEED}
     if cls is PGDExClassifier:

@@ -9,6 +9,7 @@ from torch import nn
 from skexplain import (
     AvgExClassifier,
     CDEPClassifier,
+    ConceptGradRegClassifier,
     ERMClassifier,
     ERMRegressor,
     GradCAMRegClassifier,
@@ -21,8 +22,7 @@ from skexplain import (
     SwapExClassifier,
     TwoStageExplanationClassifier,
 )
-from skexplain.training import TrainingData
-from skexplain.training._batches import RowStore, ahead
+from skexplain.training._batches import RowStore, TrainingData, ahead
 from skexplain.training._prepare import arrange_channels_last
 
 N_ROWS, N_CLASSES = 53, 3
@@ -172,7 +172,7 @@ def test_bfloat16_reaches_the_layers_and_not_the_losses():
         CDEPClassifier(),
         GradCAMRegClassifier(),
         InfluenceRegClassifier(),
-        GradRegClassifier(layer="0"),
+        ConceptGradRegClassifier(layer="0"),
     ],
     ids=str,
 )
@@ -344,7 +344,7 @@ def test_rows_from_a_file_give_the_same_weights(estimator, on_file, monkeypatch)
         fetched_ahead.append(len(items))
         return ahead(function, items)
 
-    monkeypatch.setattr("skexplain.training._net.ahead", spy)
+    monkeypatch.setattr("skexplain.training._trainer.ahead", spy)
     stored = on_file(X, "X"), y, on_file(mask, "mask")
     from_file = fitted(estimator, stored, module=perceptron)
     assert torch.equal(weights(in_memory), weights(from_file))
@@ -356,9 +356,8 @@ def test_what_is_streamed(on_file):
     assert not RowStore(array, "cpu").streams
     assert RowStore(on_file(array, "X"), "cpu").streams
     assert RowStore(np.asarray(on_file(array, "Y")), "cpu").streams  # as validation returns it
-    frame = {"sample_weight": None, "label_weight": None, "frame": None}
     index, penalised = np.arange(N_ROWS), np.zeros(N_ROWS, dtype=bool)
     data = TrainingData(
-        array, np.zeros(N_ROWS), None, index=index, penalised=penalised, device="cpu", **frame
+        array, np.zeros(N_ROWS), None, frame=None, index=index, penalised=penalised, device="cpu"
     )
     assert not data.streams

@@ -4,11 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from _estimators import RECORDING, make_problem, quick, received, weights
+from _estimators import RECORDING_OVER_UNITS, make_problem, quick, received, weights
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from skexplain import ERMClassifier, GradRegClassifier, GradRegRegressor
+from skexplain import (
+    ConceptGradRegClassifier,
+    ConceptGradRegRegressor,
+    ERMClassifier,
+    GradRegClassifier,
+)
 from skexplain.exceptions import MissingExplanationWarning
 
 N_ROWS = 12
@@ -45,7 +50,7 @@ def without_marks(mask):
 
 
 def on_units(mask, X=TABLE, **params):
-    return weights(fitted(GradRegClassifier(layer="body"), mask, X, **params))
+    return weights(fitted(ConceptGradRegClassifier(layer="body"), mask, X, **params))
 
 
 def test_spellings_of_a_mask_over_units():
@@ -119,16 +124,16 @@ NOT_ROWS = r"mask must have shape \(12, 5\).* or \(1, 5\) for one mask for all r
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_masks_that_do_not_fit_the_units(mask, concepts, match, method):
-    estimator = GradRegClassifier(Bottleneck, layer="body", concepts=concepts)
+    estimator = ConceptGradRegClassifier(Bottleneck, layer="body", concepts=concepts)
     arguments = {"classes": [0, 1]} if method == "partial_fit" else {}
     with pytest.raises(ValueError, match=match):
         getattr(estimator, method)(TABLE, LABELS, mask=mask, **arguments)
     # Before training, and nothing is left behind.
-    assert set(vars(estimator)) == set(GradRegClassifier().get_params())
+    assert set(vars(estimator)) == set(ConceptGradRegClassifier().get_params())
 
 
 def test_masks_that_do_not_fit_the_units_when_training_goes_on():
-    estimator = fitted(GradRegClassifier(layer="body"), UNITS)
+    estimator = fitted(ConceptGradRegClassifier(layer="body"), UNITS)
     before = weights(estimator)
     estimator.set_params(warm_start=True)
     for method in (estimator.fit, estimator.partial_fit):
@@ -141,12 +146,12 @@ def test_masks_that_do_not_fit_the_units_when_training_goes_on():
 
 
 def test_regressor_refuses_masks_that_do_not_fit_the_units():
-    estimator = GradRegRegressor(Bottleneck, module__n_outputs=1, layer="body")
+    estimator = ConceptGradRegRegressor(Bottleneck, module__n_outputs=1, layer="body")
     with pytest.raises(ValueError, match=PER_UNIT + "4"):
         estimator.fit(TABLE, TABLE[:, 0], mask=COLUMNS)
 
 
-def test_without_a_layer_a_mask_is_over_x():
+def test_at_the_input_a_mask_is_over_x():
     with pytest.raises(ValueError, match=r"mask must have shape \(12, 4\) beside X of shape"):
         fitted(GradRegClassifier(), UNITS)
     X = pd.DataFrame(TABLE, columns=list("abcd"))
@@ -159,15 +164,14 @@ def test_concepts_that_do_not_fit_the_layer():
     for concepts in (np.ones((2, 4)), np.ones(5), [[np.nan] * 5]):
         match = r"concepts must be finite numbers of shape \(k, 5\).*layer 'body' has 5 units; got"
         with pytest.raises(ValueError, match=match):
-            fitted(GradRegClassifier(layer="body", concepts=concepts), UNITS)
+            fitted(ConceptGradRegClassifier(layer="body", concepts=concepts), UNITS)
 
 
 def test_a_search_cuts_masks_over_units(tmp_path):
-    (recording,) = (cls for cls in RECORDING if issubclass(cls, GradRegClassifier))
     X, y, _ = make_problem()
     mask = np.repeat(X[:, 2:3] / 1024, 5, axis=1)  # each row's own number
     estimator = quick(
-        recording, module=Bottleneck, layer="body", norm="l2", log=tmp_path, max_epochs=1
+        RECORDING_OVER_UNITS, module=Bottleneck, layer="body", norm="l2", log=tmp_path, max_epochs=1
     )
     search = GridSearchCV(estimator, {"alpha": [0.1, 1.0]}, cv=3)
     search.fit(X, y, mask=mask)
@@ -183,7 +187,7 @@ def test_early_stopping_watches_the_units_of_rows_held_out():
     X[:, 2] = 0
     mask = np.random.default_rng(0).random((120, 5))
     params = {"module": Bottleneck, "lr": 0.05, "random_state": 0, "max_epochs": 60}
-    estimator = GradRegClassifier(
+    estimator = ConceptGradRegClassifier(
         alpha=0.5, layer="body", early_stopping=True, n_iter_no_change=3, **params
     ).fit(X, y, mask=mask)
     rows = estimator.history_[:, ("valid_loss", "valid_label_loss", "valid_input_gradient")]

@@ -1,0 +1,199 @@
+"""What a network says of samples, and how skorch's callbacks score and store it."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import Tags, TargetTags
+from skorch.history import History
+from torch import nn
+
+from ._batches import RowStore, TrainingData
+
+
+class Scored:
+    """Outputs of a network, as an estimator and as skorch's callbacks ask for them.
+
+    Targets and predictions of classes are codes, positions in the estimator's ``classes_``.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, on its device.
+    device : torch.device
+    n_classes : int or None
+        Number of classes; None: the output is the prediction itself.
+    """
+
+    #: Whether callbacks keep outputs of batches is theirs to say.
+    use_caching = "auto"
+    verbose = 0
+    batch_size = -1
+    max_epochs = 0
+    history: History
+
+    def __init__(self, module: nn.Module, device: torch.device, n_classes: int | None) -> None:
+        self.module_ = module
+        self.criterion_ = nn.Identity()  # the label loss is that of the rows
+        self.device = device
+        if n_classes is not None:
+            self.classes_ = np.arange(n_classes)
+
+    def effective_batch_size(self, data: Any) -> int:
+        """Return the batch size; -1 stands for all rows at once, as in skorch."""
+        return len(data) if self.batch_size == -1 else self.batch_size
+
+    # -- outputs ----------------------------------------------------------------------------------
+
+    def forward_iter(self, X: Any, **unused: Any) -> Iterator[torch.Tensor]:
+        """Run the network on an array or data set, batch by batch; its mode stays.
+
+        Parameters
+        ----------
+        X : ndarray, Tensor or TrainingData of shape (n, ...)
+            Inputs.
+        **unused : dict
+            What skorch's nets take, too.
+
+        Yields
+        ------
+        Tensor of shape (rows, outputs)
+            On the CPU.
+        """
+        if isinstance(X, TrainingData):
+            store, index = X.inputs, X.index
+        else:
+            array = X.cpu().numpy() if isinstance(X, torch.Tensor) else X
+            store, index = RowStore(array, self.device), torch.arange(len(X))
+        training = self.module_.training
+        try:
+            for batch in index.split(max(256, self.effective_batch_size(index))):
+                self.module_.eval()
+                with torch.no_grad():  # a module may keep what it made here, and train on with it
+                    yield self.module_(store.take(batch).to(torch.float32)).cpu()
+        finally:
+            self.module_.train(training)
+
+    def outputs(self, X: Any) -> torch.Tensor:
+        """Return raw outputs for all rows, on the CPU, shape (n, outputs)."""
+        return torch.cat(list(self.forward_iter(X)))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict probabilities of classes, or values.
+
+        Parameters
+        ----------
+        X : ndarray, Tensor or TrainingData of shape (n, ...)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_classes) or (n, 1)
+        """
+        outputs = self.outputs(X).double()
+        return (outputs.softmax(1) if hasattr(self, "classes_") else outputs).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict codes of classes, or values.
+
+        Parameters
+        ----------
+        X : ndarray, Tensor or TrainingData of shape (n, ...)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        outputs = self.outputs(X)
+        return (outputs.argmax(1) if hasattr(self, "classes_") else outputs[:, 0].double()).numpy()
+
+    def score(self, X: Any, y: np.ndarray) -> float:
+        """Return the accuracy on codes of classes, or the coefficient of determination."""
+        score = accuracy_score if hasattr(self, "classes_") else r2_score
+        return score(y, self.predict(X))
+
+    def fit(self, X: Any, y: Any = None) -> None:
+        """Raise an error: the estimator's own `fit` trains; scikit-learn's scorers look for one."""
+        raise TypeError("a trainer is trained by its estimator: call the estimator's fit.")
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn's scorers what is predicted."""
+        kind = "classifier" if hasattr(self, "classes_") else "regressor"
+        return Tags(estimator_type=kind, target_tags=TargetTags(required=True))
+
+    # -- for skorch's callbacks -------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings that skorch's callbacks read."""
+        batch_size = sys.maxsize if self.batch_size == -1 else self.batch_size
+        return {"batch_size": batch_size, "max_epochs": self.max_epochs}
+
+    def save_params(self, f_history: Any = None, use_safetensors: bool = False, **files: Any):
+        """Store weights, state of the optimizer or history.
+
+        Parameters
+        ----------
+        f_history : str or None, default=None
+            File of the history.
+        use_safetensors : bool, default=False
+            Whether to write tensors as safetensors, which takes no state of an optimizer.
+        **files : dict of str to (str or file-like object)
+            ``f_params``, ``f_optimizer`` or ``f_criterion``.
+        """
+        for name, file in files.items():
+            state = self._part(name).state_dict()
+            if file is not None and use_safetensors:
+                from safetensors.torch import save_file
+
+                save_file(state, file)
+            elif file is not None:
+                torch.save(state, file)
+        if f_history is not None:
+            self.history.to_file(f_history)
+
+    def load_params(
+        self,
+        f_history: Any = None,
+        checkpoint: Any = None,
+        use_safetensors: bool = False,
+        **files: Any,
+    ) -> None:
+        """Load what `save_params` has stored.
+
+        Parameters
+        ----------
+        f_history : str or None, default=None
+            File of the history.
+        checkpoint : skorch.callbacks.Checkpoint or None, default=None
+            A callback whose files are loaded.
+        use_safetensors : bool, default=False
+            Whether the files are safetensors.
+        **files : dict of str to (str or file-like object)
+            ``f_params``, ``f_optimizer`` or ``f_criterion``.
+        """
+        if checkpoint is not None:
+            others = ("f_history", "f_pickle")
+            stored = checkpoint.get_formatted_files(self)
+            files = {**{name: stored[name] for name in stored if name not in others}, **files}
+            f_history = checkpoint.f_history_ if f_history is None else f_history
+        if f_history is not None:
+            self.history = History.from_file(f_history)
+        for name, file in files.items():
+            if file is not None and use_safetensors:
+                from safetensors.torch import load_file
+
+                self._part(name).load_state_dict(load_file(file))
+            elif file is not None:
+                state = torch.load(file, map_location=self.device, weights_only=True)
+                self._part(name).load_state_dict(state)
+
+    def _part(self, name):
+        """Return the part of which ``f_<name>`` is the file."""
+        part = "module" if name == "f_params" else name.removeprefix("f_")
+        if not hasattr(self, f"{part}_"):
+            raise AttributeError(f"{name} must name a part of a trainer, {part}_, which has none.")
+        return getattr(self, f"{part}_")

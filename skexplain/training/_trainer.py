@@ -1,0 +1,463 @@
+"""What trains a network on an objective with masks, with skorch's callbacks."""
+
+import math
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from functools import partial
+from typing import Any
+
+import torch
+from skorch.history import History
+from torch import nn
+
+from ._batches import TrainingData, ahead, shuffled_passes
+from ._callbacks import BatchWatchers, WeightKeeper, has_stopped, start_callbacks
+from ._method import Method
+from ._objective import Objective, RunningMeans
+from ._random import Streams, seed_layers
+from ._reductions import GroupDROReduction, MeanReduction
+from ._scoring import Scored
+from ._steps import epoch_steps, evaluation_steps, read_step
+
+# Optimizers whose one-kernel form computes the same and is faster.
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+Step = tuple[torch.optim.Optimizer, Objective]
+
+
+class Trainer(Scored):
+    """Trains a network: no net of skorch, yet to skorch's callbacks what a net is.
+
+    Callbacks find here all that they read, among it ``history``, ``module_``, ``optimizer_``,
+    ``save_params`` and ``load_params``, and ``predict`` and ``predict_proba`` for scores.  Targets
+    and predictions of classes are codes, positions in the estimator's ``classes_``.  Batches are
+    slices of whole tensors, losses are read once per epoch, and callbacks that look at batches are
+    served only where there are any.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, on its device.
+    streams : Streams
+        Random streams.
+    device : torch.device
+    n_classes : int or None
+        Number of classes; None: the output is the prediction itself.
+    optimizer : torch.optim.Optimizer class
+    compile_parameters : dict or None, default=None
+        Of ``torch.compile``; None: the network is not compiled.
+
+    Attributes
+    ----------
+    method : Method
+        What is trained on.
+    alphas_ : dict of str to float
+        Weight of each penalty that is in force.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        streams: Streams,
+        device: torch.device,
+        n_classes: int | None,
+        optimizer: type[torch.optim.Optimizer],
+        compile_parameters: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(module, device, n_classes)
+        self.streams = streams
+        self.optimizer = optimizer
+        self.compile_parameters = compile_parameters
+        self.history = History()
+        self.method = Method()
+        self.alphas_: dict[str, float] = {}
+        self.unsettled_: set[str] = set()
+        self.optimizer_parameters: dict[str, Any] = {}
+        self.optimizer_ = self.mapping_optimizer_ = None
+
+    # -- set-up -----------------------------------------------------------------------------------
+
+    def prepare(
+        self,
+        method: Method,
+        *,
+        callbacks: list,
+        callback_parameters: dict[str, Any],
+        optimizer_parameters: dict[str, Any],
+        batch_size: int,
+        annotated_per_batch: int | None,
+        penalty_chunk_size: int | None,
+        mixed_precision: bool,
+        verbose: int,
+    ) -> None:
+        """Take over a method and settings before training, or going on; what was learnt stays.
+
+        Parameters
+        ----------
+        method : Method
+        callbacks : list of (callback or (str, callback))
+        callback_parameters, optimizer_parameters : dict of str to object
+            ``callbacks__*``, and ``optimizer__*`` with ``lr``.
+        batch_size : int
+            Rows per step; -1: all.
+        annotated_per_batch : int or None
+            Size of the batch of penalised rows; None: proportional to their share.
+        penalty_chunk_size : int or None
+            Penalised rows that are differentiated at once; None: all of a step.
+        mixed_precision : bool
+            Whether the network runs in bfloat16 in training.
+        verbose : int
+            Whether to print a table.
+        """
+        self.batch_size = batch_size
+        self.annotated_per_batch = annotated_per_batch
+        self.penalty_chunk_size = penalty_chunk_size
+        self.mixed_precision = mixed_precision
+        self.verbose = verbose
+        self._take_alphas(method, before=self.method)
+        self.method = method
+        if self.optimizer_ is None:
+            dro = method.reduction
+            self.reduction = MeanReduction() if dro is None else GroupDROReduction(dro)
+            self.optimizer_parameters = optimizer_parameters
+            self.build_optimizers()
+        else:
+            if method.reduction is not None:
+                self.reduction.settings = method.reduction
+            # Only what has changed: a schedule may have moved the rest.
+            known = self.optimizer_parameters
+            self.set_params(
+                **{
+                    name: value
+                    for name, value in optimizer_parameters.items()
+                    if name not in known or known[name] != value
+                }
+            )
+            if self.mapping_optimizer_ is not None:
+                shared = {**optimizer_parameters, "lr": method.mapping.lr}
+                _update(self.mapping_optimizer_, shared)
+        self.callbacks_ = start_callbacks(callbacks, callback_parameters, verbose)
+
+    def _take_alphas(self, method, before):
+        """Take over weights; an automatic one stays as it is settled, or is still to be."""
+        was_automatic = {term.name for term in before.terms if term.alpha == "auto"}
+        for term in method.terms:
+            if term.alpha != "auto":
+                # In the limit of "replace" the clean sample has no weight.
+                self.alphas_[term.name] = math.inf if term.replaces else float(term.alpha)
+                self.unsettled_.discard(term.name)
+            elif term.name not in was_automatic:
+                self.alphas_[term.name] = 0.0
+                self.unsettled_.add(term.name)
+
+    def build_optimizers(self) -> None:
+        """Build the optimizer, and one of the same class for a mapping layer's own step."""
+        mapping = self.method.mapping
+        self.optimizer_ = self._build_optimizer(self.module_.named_parameters())
+        if mapping is not None and mapping.lr is not None:
+            # Without a layer, all that the features depend on is trained.
+            trained = self.module_.mapping
+            trained = self.module_ if isinstance(trained, nn.Identity) else trained
+            self.mapping_optimizer_ = self._build_optimizer(
+                trained.named_parameters(), lr=mapping.lr
+            )
+
+    def _build_optimizer(self, named_parameters, **overrides):
+        """Build an optimizer over parameters, fused where that computes the same faster."""
+        settings = {_setting(name): value for name, value in self.optimizer_parameters.items()}
+        groups = _parameter_groups(named_parameters, settings.pop("param_groups", ()))
+        settings.update(overrides)
+        chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
+        if self.optimizer in _FUSED and not chosen and _may_be_fused(groups):
+            settings["fused"] = True
+        return self.optimizer(groups, **settings)
+
+    def set_params(self, **params: Any) -> "Trainer":
+        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        for name in params:
+            if name != "lr" and not name.startswith("optimizer__"):
+                raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
+        _update(self.optimizer_, params)
+        self.optimizer_parameters = {**self.optimizer_parameters, **params}
+        return self
+
+    @property
+    def lr(self) -> float:
+        """Learning rate, as skorch's callbacks read it."""
+        return self.optimizer_parameters["lr"]
+
+    def get_all_learnable_params(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Iterate over names and parameters of the network (for skorch's callbacks)."""
+        return self.module_.named_parameters()
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def train(self, data: TrainingData, valid: TrainingData | None = None, epochs: int = 1) -> None:
+        """Train for some epochs, with skorch's callbacks.
+
+        Parameters
+        ----------
+        data, valid : TrainingData
+            Rows to train on, and rows held out (or None).
+        epochs : int, default=1
+            At most so many.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            As it was raised, once the callbacks have restored the best weights.
+        DivergenceError
+            If the loss or a weight is no longer finite; the weights of the last good epoch are
+            back in place.
+        """
+        self.max_epochs = epochs  # where skorch's callbacks look for it
+        on_epoch = {"dataset_train": data, "dataset_valid": valid}
+        self.reduction.start(data)
+        keeper = WeightKeeper(self)
+        objective = self._build_objective()
+        self.notify("on_train_begin", X=data, y=None)
+        try:
+            for _ in range(epochs):
+                self.history.new_epoch()
+                self.history.record("epoch", self.epoch_)
+                self.notify("on_epoch_begin", **on_epoch)
+                self._train_epoch(data, objective)
+                keeper.check_and_keep()
+                if self._fix_automatic_alphas(data, objective):
+                    objective = objective.with_terms(self.method.weighted(self.alphas_))
+                if valid is not None:
+                    self._validate_epoch(valid, objective)
+                self._mark_best()
+                if not self._end_epoch(on_epoch):
+                    break
+        finally:
+            self.notify("on_train_end", X=data, y=None)
+            if self.history and "train_loss" not in self.history[-1]:
+                del self.history[-1]  # an epoch that was not finished
+            self.module_.eval()  # as whoever takes module_ out expects it
+
+    def notify(self, event: str, **arguments: Any) -> None:
+        """Call a method of all callbacks, such as ``on_epoch_end``."""
+        if event == "on_batch_begin":
+            self.history.new_batch()
+        for _, callback in self.callbacks_:
+            getattr(callback, event)(self, **arguments)
+
+    def _end_epoch(self, on_epoch):
+        """Close the epoch; False when a callback asked to stop."""
+        try:
+            self.notify("on_epoch_end", **on_epoch)
+        except KeyboardInterrupt:
+            # skorch's way to stop early; a true Ctrl-C goes on.
+            if any(has_stopped(callback) for _, callback in self.callbacks_):
+                return False
+            raise
+        return True
+
+    def _mark_best(self):
+        """Say whether the epoch is the best so far, where skorch's callbacks look for it."""
+        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
+            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
+            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
+
+    @property
+    def epoch_(self) -> int:
+        """Number of the epoch in progress, from 1, counted over warm starts."""
+        return len(self.history)
+
+    def _train_epoch(self, data, objective):
+        epoch = self.epoch_
+        if epoch < self.method.ramp_epochs:
+            terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
+            objective = objective.with_terms(terms)
+        steps = self._steps(objective)
+        seed_layers(self.streams.seed("layers", epoch), self.device)
+        generators = self._generators(epoch)
+        means = RunningMeans()
+        watchers = BatchWatchers(self)
+        self.module_.train()
+        batches = epoch_steps(
+            data,
+            objective,
+            self.streams,
+            epoch,
+            batch_size=self.effective_batch_size(data),
+            annotated_per_batch=self.annotated_per_batch,
+        )
+        read = partial(read_step, data, objective)
+        reading = ahead(read, batches) if data.streams else map(read, batches)
+        for batch, penalised, donors in reading:
+            watchers.begin(batch)
+            (optimizer, first), *own = steps
+            step = partial(self._step, batch, penalised, donors, generators, watchers)
+            loss, parts, logits = step(optimizer, first)
+            for optimizer, of_mapping in own:
+                if penalised is not None and of_mapping.terms:
+                    _, penalties, _ = step(optimizer, of_mapping)
+                    loss = objective.total(loss.detach(), penalties)
+                    parts.update(penalties)
+            means.add("train_loss", loss, len(batch.y))
+            for name, value in parts.items():
+                of_rows = batch if name == "label_loss" else penalised
+                means.add(f"train_{name}", value, len(of_rows.y))
+            watchers.end(batch, loss, logits.detach())
+        watchers.stand_in(len(data))
+        self.history.record("train_batch_count", len(batches))
+        self._record(means)
+
+    def _steps(self, objective: Objective) -> list[Step]:
+        """Return what is stepped on for each batch: one pair, or two with a mapping's own step."""
+        if self.mapping_optimizer_ is None:
+            return [(self.optimizer_, objective)]
+        first, of_mapping = objective.split(self.method.own_step)
+        return [(self.optimizer_, first), (self.mapping_optimizer_, of_mapping)]
+
+    def _step(self, batch, penalised, donors, generators, watchers, optimizer, objective):
+        """Step an optimizer; return the loss, its parts and the logits as they were before."""
+        first = []
+
+        # An optimizer like LBFGS calls the closure several times: the first values are reported.
+        def closure():
+            optimizer.zero_grad()
+            loss, parts, logits = objective.losses_and_gradients(
+                batch, penalised, donors, generators, self.penalty_chunk_size
+            )
+            if objective.has_label_loss:
+                watchers.gradients(batch)
+            if not first:
+                first.extend([loss, parts, logits])
+            return loss
+
+        optimizer.step(closure)
+        return first
+
+    def _build_objective(self) -> Objective:
+        forward = None
+        if self.compile_parameters is not None:
+            forward = torch.compile(self.module_, **self.compile_parameters)
+        terms = self.method.weighted(self.alphas_)
+        return Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
+
+    def _generators(self, epoch):
+        return {
+            term.name: self.streams.generator(term.name, epoch, self.device)
+            for term in self.method.terms
+        }
+
+    def _record(self, means):
+        for name, value in means.result().items():
+            self.history.record(name, value)
+
+    # -- held-out rows and automatic weights ------------------------------------------------------
+
+    def _validate_epoch(self, valid, objective):
+        """Record the estimator's own objective on the held-out rows."""
+        means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
+        label_loss = means.pop("label_loss")
+        total = objective.total(label_loss, means)
+        for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
+            self.history.record(f"valid_{name}", value)
+
+    def evaluate_losses(self, data, objective, max_rows=None, watchers=None):
+        """Mean label loss and penalties over rows, with the same draws at every call."""
+        means = RunningMeans()
+        generators = self._generators(0)
+        size = self.effective_batch_size(data)
+        self.module_.eval()
+        index = self._sample(data.index, max_rows)
+        for step in evaluation_steps(data, objective, self.streams, index.split(size)):
+            batch, penalised, donors = read_step(data, objective, step)
+            n_rows, trained_on = len(batch.y), batch
+            if watchers:
+                watchers.begin(batch, training=False)
+            if penalised is not None:
+                trained_on, _ = objective.replace_clean(batch, penalised, donors, generators)
+            with torch.no_grad():
+                loss, logits, _ = objective.label_term(trained_on)
+                if watchers and watchers.active and penalised is not None:
+                    # Scores of held-out samples are of what `predict` says of them.
+                    _, logits, _ = objective.label_term(batch)
+            means.add("label_loss", loss, n_rows)
+            if watchers:
+                watchers.end(batch, loss, logits, training=False)
+        rows = self._sample(data.penalised, max_rows if objective.terms else 0)
+        if not len(rows):  # none of the rows held out is penalised
+            return means.result()
+        donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
+        size = min(size, self.penalty_chunk_size or size)
+        for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
+            penalised = data.rows(index, with_masks=True)
+            with_donors = None
+            if objective.takes_donors(data.masks):
+                with_donors = data.rows(donor_index, with_masks=True)
+            values = objective.penalty_terms(penalised, with_donors, generators)
+            for name, value in values.items():
+                means.add(name, value, len(index))
+        return means.result()
+
+    def _sample(self, rows, max_rows):
+        """At most so many rows, drawn at random: they may be sorted by class; None: all."""
+        if max_rows is None:
+            return rows
+        size = min(max_rows, len(rows))
+        return shuffled_passes(rows, size, self.streams.generator("order"))
+
+    def _fix_automatic_alphas(self, data, objective):
+        """At the end of the first epoch with masks, weigh each automatic term as the label loss."""
+        if not self.unsettled_ or not len(data.penalised):
+            return False
+        switched_on = {**self.alphas_, **dict.fromkeys(self.unsettled_, 1.0)}
+        objective = objective.with_terms(self.method.weighted(switched_on))
+        # A few thousand rows tell the ratio well enough.
+        means = self.evaluate_losses(data, objective, max_rows=4096)
+        label_loss = means.pop("label_loss")
+        for name in self.unsettled_:
+            self.alphas_[name] = label_loss / means[name] if means[name] > 0 else 0.0
+        self.unsettled_ = set()
+        # Early stopping compares this epoch with later ones, which have the penalty.
+        settled = objective.with_terms(self.method.weighted(self.alphas_))
+        self.history.record("train_loss", settled.total(label_loss, means))
+        return True
+
+
+def _setting(name: str) -> str:
+    return name.removeprefix("optimizer__")
+
+
+def _update(optimizer, parameters):
+    """Set settings in all groups of an optimizer; groups of their own keep what they share."""
+    for name, value in parameters.items():
+        for group in () if "param_groups" in name else optimizer.param_groups:
+            group[_setting(name)] = value
+
+
+def _parameter_groups(named_parameters, patterns):
+    """Group parameters by the patterns of their names, with the settings of each group."""
+    rest, groups = list(named_parameters), []
+    for pattern, settings in patterns:
+        chosen = [parameter for name, parameter in rest if fnmatch(name, pattern)]
+        rest = [(name, parameter) for name, parameter in rest if not fnmatch(name, pattern)]
+        if chosen:
+            groups.append({"params": chosen, **settings})
+    if rest:
+        groups.append({"params": [parameter for _, parameter in rest]})
+    return groups
+
+
+def _may_be_fused(groups):
+    return all(
+        parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
+        for group in groups
+        for parameter in group["params"]
+    )
