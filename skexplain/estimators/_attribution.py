@@ -5,9 +5,8 @@ from ..penalties import (
     GradCAMPenalty,
     HINTPenalty,
     InfluencePenalty,
-    Term,
 )
-from ..training._method import Method
+from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA
 

@@ -1,7 +1,7 @@
 """Random perturbation of irrelevant features."""
 
-from ..penalties import AverageCasePenalty, Term
-from ..training._method import Method
+from ..penalties import AverageCasePenalty
+from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA

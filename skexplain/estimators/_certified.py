@@ -1,7 +1,7 @@
 """Certified robustness to perturbations of the irrelevant features."""
 
-from ..penalties import CertifiedPenalty, Term
-from ..training._method import Method
+from ..penalties import CertifiedPenalty
+from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import NON_NEGATIVE, SHARE

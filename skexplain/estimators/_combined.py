@@ -4,8 +4,8 @@ from numbers import Real
 
 from sklearn.base import clone
 
-from ..penalties import MaskedFeaturePenalty, Penalty, PerturbationPenalty, Term
-from ..training._method import Method
+from ..penalties import MaskedFeaturePenalty, Penalty, PerturbationPenalty
+from ..training._method import Method, Term
 from ..training._random import _PURPOSES
 from ._classifier import BaseExplanationClassifier
 from ._group_dro import GroupLabels

@@ -1,7 +1,7 @@
 """Gradients at hidden units, or along concepts: what must not matter is no place in the input."""
 
-from ..penalties import ConceptGradientPenalty, Term
-from ..training._method import Method
+from ..penalties import ConceptGradientPenalty
+from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA
 from ._regressor import BaseExplanationRegressor

@@ -1,7 +1,7 @@
 """Input-gradient regularisation: right for the right reasons."""
 
-from ..penalties import InputGradientPenalty, Term
-from ..training._method import Method
+from ..penalties import InputGradientPenalty
+from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA
 from ._regressor import BaseExplanationRegressor

@@ -1,7 +1,7 @@
 """Robustness to perturbations of the irrelevant features."""
 
-from ..penalties import Term, WorstCasePenalty
-from ..training._method import Method
+from ..penalties import WorstCasePenalty
+from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._grad_reg import gradient_terms
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from ..penalties import MaskedFeaturePenalty, Term
-from ..training._method import Mapping, Method
+from ..penalties import MaskedFeaturePenalty
+from ..training._method import Mapping, Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, POSITIVE, StrOptions
 

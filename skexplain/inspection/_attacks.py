@@ -11,8 +11,9 @@ from sklearn.base import is_classifier
 
 from .._checks import check_number
 from ..estimators._validation import check_inputs
-from ..penalties import WorstCasePenalty, irrelevant_box
+from ..penalties import WorstCasePenalty
 from ..penalties._base import point_at
+from ..penalties._box import irrelevant_box
 from ..penalties._checks import check_box
 from ..penalties._layers import trainable_gradient
 from ._checks import check_model, class_codes

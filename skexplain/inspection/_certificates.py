@@ -7,7 +7,8 @@ from sklearn.utils.validation import column_or_1d
 
 from .._checks import check_option
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
-from ..penalties import CertifiedPenalty, irrelevant_box
+from ..penalties import CertifiedPenalty
+from ..penalties._box import irrelevant_box
 from ..propagation import Interval, check_outputs, margins, propagate_interval
 from ._checks import check_model
 

@@ -1,23 +1,13 @@
 """Explanation terms: one callable object per penalty, one value per row."""
 
 from ._average_case import AverageCasePenalty
-from ._base import (
-    Penalty,
-    PerturbationPenalty,
-    Point,
-    Rows,
-    Term,
-    evaluate_terms,
-    full_precision,
-)
-from ._box import irrelevant_box
+from ._base import Penalty, PerturbationPenalty, Rows
 from ._certified import CertifiedPenalty
 from ._concepts import ConceptGradientPenalty
 from ._decomposition import DecompositionPenalty
 from ._grad_cam import GradCAMPenalty, HINTPenalty
 from ._influence import InfluencePenalty
 from ._input_gradient import InputGradientPenalty
-from ._layers import keep_outputs
 from ._masked_features import MaskedFeaturePenalty
 from ._worst_case import WorstCasePenalty
 
@@ -33,12 +23,6 @@ __all__ = [
     "MaskedFeaturePenalty",
     "Penalty",
     "PerturbationPenalty",
-    "Point",
     "Rows",
-    "Term",
     "WorstCasePenalty",
-    "evaluate_terms",
-    "full_precision",
-    "irrelevant_box",
-    "keep_outputs",
 ]

@@ -123,8 +123,6 @@ class AverageCasePenalty(PerturbationPenalty):
             check_option("perturbation", self.perturbation, PERTURBATIONS)
         check_number("epsilon", self.epsilon)
         check_count("n_draws", self.n_draws)
-        if isinstance(self.fill, str):
-            check_option("fill", self.fill, ("mean",))
         check_count("max_shift", self.max_shift)
         check_option("background", self.background, ("blank", "donor"))
         check_flag("exchange", self.exchange)

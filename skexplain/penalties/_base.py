@@ -1,7 +1,5 @@
 """What every explanation term is: a callable that gives one value per row."""
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -237,15 +235,15 @@ class PerturbationPenalty(Penalty):
     def __call__(self, module, rows, donors=None, generator=None):
         """Compute the label loss at the moved rows, the mean over draws, shape (rows,)."""
         moved = self.move(module, rows, donors, generator)
-        return _mean_over_draws(rows.label_loss(module(moved), _copies(rows, moved).y), rows)
+        return mean_over_draws(rows.label_loss(module(moved), copies_of(rows, moved).y), rows)
 
 
-def _copies(rows, moved):
+def copies_of(rows, moved):
     """Return the rows as often as they were moved."""
     return rows.repeat(len(moved) // len(rows.x))
 
 
-def _mean_over_draws(values, rows):
+def mean_over_draws(values, rows):
     return values.view(-1, len(rows.x)).mean(0) if len(values) > len(rows.x) else values
 
 
@@ -268,151 +266,6 @@ class Point:
     outputs: dict = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Term:
-    """A named penalty in an objective.
-
-    Attributes
-    ----------
-    name : str
-        Name in the history.
-    penalty : Penalty
-        What it computes.
-    alpha : float, "auto" or "replace"
-        Its weight; "replace", for perturbations: the label loss of an annotated sample is taken at
-        the perturbed sample instead of the clean one.
-    at : str, default="clean"
-        Where an input-gradient term is taken: at the clean rows, or at the point to which the
-        perturbation term of that name has moved them.
-    alpha_epochs : float, default=0.0
-        Epochs over which the weight rises.
-    penalty_epochs : float, default=0.0
-        Epochs over which the penalty itself rises (its ``at_progress``).
-    prefix : str, default=""
-        What the names of the penalty's parameters begin with in those of the estimator.
-    """
-
-    name: str
-    penalty: Penalty
-    alpha: float | str
-    at: str = "clean"
-    alpha_epochs: float = 0.0
-    penalty_epochs: float = 0.0
-    prefix: str = ""
-
-    @property
-    def replaces(self) -> bool:
-        """Whether the label loss of perturbed samples takes the place of that of the clean ones."""
-        return self.alpha in ("replace", math.inf)
-
-    @property
-    def ramp_epochs(self) -> float:
-        """Number of epochs after which everything has risen."""
-        return max(self.alpha_epochs, self.penalty_epochs)
-
-    def at_epoch(self, epoch: int) -> "Term":
-        """Return the term as it is in an epoch, counted from 1; its `alpha` is a number.
-
-        The share of the penalty in the whole, alpha / (1 + alpha), rises linearly: the schedule of
-        Heo et al. 2023, who weigh label loss and penalty with a and 1 - a.
-        """
-        term = self
-        if epoch < self.penalty_epochs:
-            term = replace(term, penalty=self.penalty.at_progress(epoch / self.penalty_epochs))
-        if epoch < self.alpha_epochs:
-            share = epoch / self.alpha_epochs * self.alpha / (1 + self.alpha)
-            term = replace(term, alpha=share / (1 - share))
-        return term
-
-    def check(self, row_shape: tuple[int, ...]) -> None:
-        """Check the parameters of the penalty, by the names that they have in the estimator."""
-        try:
-            self.penalty.check_parameters()
-            self.penalty.check_inputs(row_shape)
-        except ValueError as error:
-            raise ValueError(f"{self.prefix}{error}") from error
-
-
-def with_hosts(terms: Sequence[Term], chosen: Callable[[Term], bool]) -> tuple[Term, ...]:
-    """Return the chosen terms, and those at whose points a chosen one is taken.
-
-    Parameters
-    ----------
-    terms : sequence of Term
-    chosen : callable
-        ``chosen(term)`` says whether a term is wanted for itself.
-    """
-    hosts = {term.at for term in terms if chosen(term)}
-    return tuple(term for term in terms if chosen(term) or term.name in hosts)
-
-
-def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None, moved=None):
-    """Compute every term for each row; terms at one point share its forward pass.
-
-    Parameters
-    ----------
-    terms : sequence of Term
-        A term that is taken ``at`` another comes after it.
-    module : nn.Module
-        The network.
-    rows : Rows
-        Penalised rows.
-    donors : Rows or None, default=None
-        Rows that a swap takes values from.
-    generators : dict of str to torch.Generator or None, default=None
-        Generator of each term's own draws; None: torch's.
-    clean : Point or None, default=None
-        What the network makes of ``rows.x``, if it is known already.
-    moved : dict of str to Tensor of shape (draws * rows, ...), or None, default=None
-        Where perturbations of these names have moved the rows already.
-
-    Returns
-    -------
-    dict of str to Tensor of shape (rows,)
-
-    Examples
-    --------
-    >>> import torch
-    >>> from torch.nn.functional import cross_entropy
-    >>> from skexplain.penalties import InputGradientPenalty, Rows, Term, evaluate_terms
-    >>> rows = Rows(
-    ...     x=torch.tensor([[0.5, 0.5]]),
-    ...     y=torch.tensor([1]),
-    ...     irrelevance=torch.tensor([[0.0, 1.0]]),
-    ...     known=None,
-    ...     unit=torch.ones(1, 2),
-    ...     mean=torch.zeros(1, 2),
-    ...     lower=torch.full((1, 2), -1.0),
-    ...     upper=torch.ones(1, 2),
-    ...     label_loss=lambda logits, y: cross_entropy(logits, y, reduction="none"),
-    ... )
-    >>> module = torch.nn.Linear(2, 2)
-    >>> with torch.no_grad():
-    ...     _ = module.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
-    >>> term = Term("gradient", InputGradientPenalty(), alpha=1.0)
-    >>> values = evaluate_terms([term], module, rows)
-    >>> values["gradient"].tolist()  # the network does not read the second feature
-    [0.0]
-    """
-    points = {} if clean is None else {"clean": (clean, rows)}
-    hosts = {term.at for term in terms}
-    values = {}
-    for term in terms:
-        generator = generators[term.name] if generators else None
-        point, copies = points.get(term.at, (None, None))
-        if point is not None and term.penalty.reads(point):
-            values[term.name] = _mean_over_draws(term.penalty.at_point(point, copies), rows)
-        elif term.name in hosts:
-            x = (moved or {}).get(term.name)
-            if x is None:
-                x = term.penalty.move(module, rows, donors, generator)
-            point, copies = points[term.name] = point_at(module, x), _copies(rows, x)
-            values[term.name] = _mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
-        else:
-            values[term.name] = term.penalty(module, rows, donors, generator)
-    return values
-
-
 def point_at(module, x):
     """Run the module at `x` so that the input gradient there can be trained on."""
     x = x.detach().requires_grad_()
@@ -433,12 +286,5 @@ def full_precision(outputs):
     -------
     Tensor or Propagated
         Of the same shape.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skexplain.penalties import full_precision
-    >>> full_precision(torch.ones(1, dtype=torch.bfloat16)).dtype
-    torch.float32
     """
     return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs

@@ -25,7 +25,8 @@ def irrelevant_box(rows, epsilon, clip):
     --------
     >>> import torch
     >>> from torch.nn.functional import cross_entropy
-    >>> from skexplain.penalties import Rows, irrelevant_box
+    >>> from skexplain.penalties import Rows
+    >>> from skexplain.penalties._box import irrelevant_box
     >>> rows = Rows(
     ...     x=torch.tensor([[0.5, 0.5]]),
     ...     y=torch.tensor([1]),

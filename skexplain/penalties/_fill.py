@@ -69,7 +69,7 @@ def check_fill(name, fill, row_shape):
     ValueError
         If the fill is no finite number, "mean" or array that broadcasts to a row.
     """
-    if isinstance(fill, str):
+    if isinstance(fill, str) and fill == "mean":
         return
     row = (1, *row_shape)
     try:

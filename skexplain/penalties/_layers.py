@@ -102,7 +102,7 @@ def keep_outputs(module, layers):
     Examples
     --------
     >>> import torch
-    >>> from skexplain.penalties import keep_outputs
+    >>> from skexplain.penalties._layers import keep_outputs
     >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
     >>> with keep_outputs(module, ["0"]) as outputs:
     ...     _ = module(torch.ones(5, 2))

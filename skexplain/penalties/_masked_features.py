@@ -3,7 +3,7 @@
 import torch
 
 from ._base import Penalty, full_precision
-from ._checks import check_flag, check_option
+from ._checks import check_flag
 from ._fill import check_fill, fill_value
 
 
@@ -59,8 +59,6 @@ class MaskedFeaturePenalty(Penalty):
 
     def check_parameters(self):
         """Refuse parameters that are not legal."""
-        if isinstance(self.fill, str):
-            check_option("fill", self.fill, ("mean",))
         check_flag("train_features", self.train_features)
 
     def check_inputs(self, row_shape: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..penalties import full_precision
+from ..penalties._base import full_precision
 
 
 class CrossEntropyLoss(nn.Module):

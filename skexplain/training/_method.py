@@ -1,12 +1,91 @@
 """What a method is: penalties, a reduction of the label losses, and a mapping layer, as values."""
 
+import math
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ..penalties import MaskedFeaturePenalty, Term
-from ..penalties._base import with_hosts
+from ..penalties import MaskedFeaturePenalty, Penalty
+
+
+@dataclass(frozen=True)
+class Term:
+    """A named penalty in an objective.
+
+    Attributes
+    ----------
+    name : str
+        Name in the history.
+    penalty : Penalty
+        What it computes.
+    alpha : float, "auto" or "replace"
+        Its weight; "replace", for perturbations: the label loss of an annotated sample is taken at
+        the perturbed sample instead of the clean one.
+    at : str, default="clean"
+        Where an input-gradient term is taken: at the clean rows, or at the point to which the
+        perturbation term of that name has moved them.
+    alpha_epochs : float, default=0.0
+        Epochs over which the weight rises.
+    penalty_epochs : float, default=0.0
+        Epochs over which the penalty itself rises (its ``at_progress``).
+    prefix : str, default=""
+        What the names of the penalty's parameters begin with in those of the estimator.
+    """
+
+    name: str
+    penalty: Penalty
+    alpha: float | str
+    at: str = "clean"
+    alpha_epochs: float = 0.0
+    penalty_epochs: float = 0.0
+    prefix: str = ""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the label loss of perturbed samples takes the place of that of the clean ones."""
+        return self.alpha in ("replace", math.inf)
+
+    @property
+    def ramp_epochs(self) -> float:
+        """Number of epochs after which everything has risen."""
+        return max(self.alpha_epochs, self.penalty_epochs)
+
+    def at_epoch(self, epoch: int) -> "Term":
+        """Return the term as it is in an epoch, counted from 1; its `alpha` is a number.
+
+        The share of the penalty in the whole, alpha / (1 + alpha), rises linearly: the schedule of
+        Heo et al. 2023, who weigh label loss and penalty with a and 1 - a.
+        """
+        term = self
+        if epoch < self.penalty_epochs:
+            term = replace(term, penalty=self.penalty.at_progress(epoch / self.penalty_epochs))
+        if epoch < self.alpha_epochs:
+            share = epoch / self.alpha_epochs * self.alpha / (1 + self.alpha)
+            term = replace(term, alpha=share / (1 - share))
+        return term
+
+    def check(self, row_shape: tuple[int, ...]) -> None:
+        """Check the parameters of the penalty, by the names that they have in the estimator."""
+        try:
+            self.penalty.check_parameters()
+            self.penalty.check_inputs(row_shape)
+        except ValueError as error:
+            raise ValueError(f"{self.prefix}{error}") from error
+
+
+def with_hosts(terms: Sequence[Term], chosen: Callable[[Term], bool]) -> tuple[Term, ...]:
+    """Return the chosen terms, and those at whose points a chosen one is taken.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+    chosen : callable
+        ``chosen(term)`` says whether a term is wanted for itself.
+    """
+    hosts = {term.at for term in terms if chosen(term)}
+    return tuple(term for term in terms if chosen(term) or term.name in hosts)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from operator import mul
 
 import torch
 
-from ..penalties import Point, Term, evaluate_terms, full_precision, keep_outputs
-from ..penalties._base import with_hosts
+from ..penalties._base import Point, copies_of, full_precision, mean_over_draws, point_at
+from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters
 from ._label_losses import weighted_mean
+from ._method import Term, with_hosts
 from ._reductions import MeanReduction
 
 
@@ -240,6 +241,49 @@ class Objective:
             yield
         finally:
             self.module.train()
+
+
+def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None, moved=None):
+    """Compute every term for each row; terms at one point share its forward pass.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+        A term that is taken ``at`` another comes after it.
+    module : nn.Module
+        The network.
+    rows : Rows
+        Penalised rows.
+    donors : Rows or None, default=None
+        Rows that a swap takes values from.
+    generators : dict of str to torch.Generator or None, default=None
+        Generator of each term's own draws; None: torch's.
+    clean : Point or None, default=None
+        What the network makes of ``rows.x``, if it is known already.
+    moved : dict of str to Tensor of shape (draws * rows, ...), or None, default=None
+        Where perturbations of these names have moved the rows already.
+
+    Returns
+    -------
+    dict of str to Tensor of shape (rows,)
+    """
+    points = {} if clean is None else {"clean": (clean, rows)}
+    hosts = {term.at for term in terms}
+    values = {}
+    for term in terms:
+        generator = generators[term.name] if generators else None
+        point, copies = points.get(term.at, (None, None))
+        if point is not None and term.penalty.reads(point):
+            values[term.name] = mean_over_draws(term.penalty.at_point(point, copies), rows)
+        elif term.name in hosts:
+            x = (moved or {}).get(term.name)
+            if x is None:
+                x = term.penalty.move(module, rows, donors, generator)
+            point, copies = points[term.name] = point_at(module, x), copies_of(rows, x)
+            values[term.name] = mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
+        else:
+            values[term.name] = term.penalty(module, rows, donors, generator)
+    return values
 
 
 def _readers(terms):

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..penalties import Term
 from ._mapping import MappedModule, build_mapping, find_feature_layer
-from ._method import Mapping
+from ._method import Mapping, Term
 from ._random import Streams, seed_layers
 
 

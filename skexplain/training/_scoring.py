@@ -1,7 +1,7 @@
 """What a network says of samples, and how skorch's callbacks score and store it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Scored:
     batch_size = -1
     max_epochs = 0
     history: History
+    optimizer_: torch.optim.Optimizer
+    optimizer_parameters: dict[str, Any]
 
     def __init__(self, module: nn.Module, device: torch.device, n_classes: int | None) -> None:
         self.module_ = module
@@ -127,6 +129,34 @@ class Scored:
 
     # -- for skorch's callbacks -------------------------------------------------------------------
 
+    def set_params(self, **params: Any) -> "Scored":
+        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        for name in params:
+            if name != "lr" and not name.startswith("optimizer__"):
+                raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
+        update_optimizer(self.optimizer_, params)
+        self.optimizer_parameters = {**self.optimizer_parameters, **params}
+        return self
+
+    @property
+    def lr(self) -> float:
+        """Learning rate, as skorch's callbacks read it."""
+        return self.optimizer_parameters["lr"]
+
+    def get_all_learnable_params(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Iterate over names and parameters of the network (for skorch's callbacks)."""
+        return self.module_.named_parameters()
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings that skorch's callbacks read."""
         batch_size = sys.maxsize if self.batch_size == -1 else self.batch_size
@@ -197,3 +227,10 @@ class Scored:
         if not hasattr(self, f"{part}_"):
             raise AttributeError(f"{name} must name a part of a trainer, {part}_, which has none.")
         return getattr(self, f"{part}_")
+
+
+def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
+    """Set ``lr`` and ``optimizer__*`` in all groups of an optimizer."""
+    for name, value in parameters.items():
+        for group in () if "param_groups" in name else optimizer.param_groups:
+            group[name.removeprefix("optimizer__")] = value

@@ -1,7 +1,6 @@
 """What trains a network on an objective with masks, with skorch's callbacks."""
 
 import math
-from collections.abc import Iterable
 from fnmatch import fnmatch
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from ._method import Method
 from ._objective import Objective, RunningMeans
 from ._random import Streams, seed_layers
 from ._reductions import GroupDROReduction, MeanReduction
-from ._scoring import Scored
+from ._scoring import Scored, update_optimizer
 from ._steps import epoch_steps, evaluation_steps, read_step
 
 # Optimizers whose one-kernel form computes the same and is faster.
@@ -115,7 +114,15 @@ class Trainer(Scored):
         self.penalty_chunk_size = penalty_chunk_size
         self.mixed_precision = mixed_precision
         self.verbose = verbose
-        self._take_alphas(method, before=self.method)
+        was_automatic = {term.name for term in self.method.terms if term.alpha == "auto"}
+        for term in method.terms:
+            if term.alpha != "auto":
+                # In the limit of "replace" the clean sample has no weight.
+                self.alphas_[term.name] = math.inf if term.replaces else float(term.alpha)
+                self.unsettled_.discard(term.name)
+            elif term.name not in was_automatic:  # else it stays settled, or is still to be
+                self.alphas_[term.name] = 0.0
+                self.unsettled_.add(term.name)
         self.method = method
         if self.optimizer_ is None:
             dro = method.reduction
@@ -136,20 +143,8 @@ class Trainer(Scored):
             )
             if self.mapping_optimizer_ is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
-                _update(self.mapping_optimizer_, shared)
+                update_optimizer(self.mapping_optimizer_, shared)
         self.callbacks_ = start_callbacks(callbacks, callback_parameters, verbose)
-
-    def _take_alphas(self, method, before):
-        """Take over weights; an automatic one stays as it is settled, or is still to be."""
-        was_automatic = {term.name for term in before.terms if term.alpha == "auto"}
-        for term in method.terms:
-            if term.alpha != "auto":
-                # In the limit of "replace" the clean sample has no weight.
-                self.alphas_[term.name] = math.inf if term.replaces else float(term.alpha)
-                self.unsettled_.discard(term.name)
-            elif term.name not in was_automatic:
-                self.alphas_[term.name] = 0.0
-                self.unsettled_.add(term.name)
 
     def build_optimizers(self) -> None:
         """Build the optimizer, and one of the same class for a mapping layer's own step."""
@@ -165,41 +160,16 @@ class Trainer(Scored):
 
     def _build_optimizer(self, named_parameters, **overrides):
         """Build an optimizer over parameters, fused where that computes the same faster."""
-        settings = {_setting(name): value for name, value in self.optimizer_parameters.items()}
+        settings = {
+            name.removeprefix("optimizer__"): value
+            for name, value in self.optimizer_parameters.items()
+        }
         groups = _parameter_groups(named_parameters, settings.pop("param_groups", ()))
         settings.update(overrides)
         chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
         if self.optimizer in _FUSED and not chosen and _may_be_fused(groups):
             settings["fused"] = True
         return self.optimizer(groups, **settings)
-
-    def set_params(self, **params: Any) -> "Trainer":
-        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        for name in params:
-            if name != "lr" and not name.startswith("optimizer__"):
-                raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
-        _update(self.optimizer_, params)
-        self.optimizer_parameters = {**self.optimizer_parameters, **params}
-        return self
-
-    @property
-    def lr(self) -> float:
-        """Learning rate, as skorch's callbacks read it."""
-        return self.optimizer_parameters["lr"]
-
-    def get_all_learnable_params(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Iterate over names and parameters of the network (for skorch's callbacks)."""
-        return self.module_.named_parameters()
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -225,7 +195,11 @@ class Trainer(Scored):
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
         self.reduction.start(data)
         keeper = WeightKeeper(self)
-        objective = self._build_objective()
+        forward = None
+        if self.compile_parameters is not None:
+            forward = torch.compile(self.module_, **self.compile_parameters)
+        terms = self.method.weighted(self.alphas_)
+        objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
         self.notify("on_train_begin", X=data, y=None)
         try:
             for _ in range(epochs):
@@ -342,13 +316,6 @@ class Trainer(Scored):
         optimizer.step(closure)
         return first
 
-    def _build_objective(self) -> Objective:
-        forward = None
-        if self.compile_parameters is not None:
-            forward = torch.compile(self.module_, **self.compile_parameters)
-        terms = self.method.weighted(self.alphas_)
-        return Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
-
     def _generators(self, epoch):
         return {
             term.name: self.streams.generator(term.name, epoch, self.device)
@@ -429,17 +396,6 @@ class Trainer(Scored):
         settled = objective.with_terms(self.method.weighted(self.alphas_))
         self.history.record("train_loss", settled.total(label_loss, means))
         return True
-
-
-def _setting(name: str) -> str:
-    return name.removeprefix("optimizer__")
-
-
-def _update(optimizer, parameters):
-    """Set settings in all groups of an optimizer; groups of their own keep what they share."""
-    for name, value in parameters.items():
-        for group in () if "param_groups" in name else optimizer.param_groups:
-            group[_setting(name)] = value
 
 
 def _parameter_groups(named_parameters, patterns):

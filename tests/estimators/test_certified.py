@@ -76,11 +76,11 @@ def test_the_published_schedule():
     """Heo et al. weigh label loss and bound with a and 1 - a; their a falls from 1 to 1/2."""
     clf = IBPExClassifier(max_epochs=10)
     (term,) = clf._method().terms
-    weights = [term.alpha_at_epoch(1.0, epoch) for epoch in range(1, 11)]
+    weights = [term.at_epoch(epoch).alpha for epoch in range(1, 11)]
     published = [1 - 0.5 * epoch / 10 for epoch in range(1, 11)]
     assert weights == pytest.approx([(1 - a) / a for a in published])
     (term,) = clf.set_params(alpha_ramp=0)._method().terms
-    assert term.alpha_at_epoch(1.0, 1) == 1.0
+    assert term.at_epoch(1).alpha == 1.0
 
 
 def test_early_stopping_waits_for_the_ramps():
@@ -145,10 +145,10 @@ def test_a_network_without_rules_is_refused_at_fit():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"compile": True}, "compile must be False with bounds or a gradient penalty"),
+        ({"compile": True}, "compile must be False with CertifiedPenalty"),
         ({"epsilon": float("inf"), "clip": None}, "epsilon may be infinite only with a finite"),
         ({"clip": (1, 0)}, "clip must be a pair of numbers, the lower first"),
-        ({"bound": "interval"}, "The 'bound' parameter"),
+        ({"bound": "interval"}, "bound must be one of"),
         ({"epsilon_ramp": 2.0}, "The 'epsilon_ramp' parameter"),
         ({"alpha": "auto"}, "The 'alpha' parameter"),
     ],

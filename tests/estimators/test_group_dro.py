@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional
 
@@ -312,13 +313,13 @@ def test_held_out_rows_hold_every_group():
     X = rng.normal(size=(400, 4)) + y[:, None]
     seen = []
 
-    class Seeing(GroupDROClassifier):
-        def _split(self, *args, **kwargs):
-            seen.append(super()._split(*args, **kwargs))
-            return seen[-1]
+    class Seeing(Callback):
+        def on_epoch_end(self, net, dataset_valid, **kwargs):
+            seen.append(dataset_valid.index.numpy())
 
-    clf = Seeing(**QUICK, early_stopping=True).fit(X, y, group_labels=rare)
-    valid = seen[0][1].index.numpy()
+    clf = GroupDROClassifier(**QUICK, early_stopping=True, callbacks=[Seeing()])
+    clf.fit(X, y, group_labels=rare)
+    valid = seen[0]
     assert len(valid) == 40
     assert rare[valid].sum() == 2  # 5 % of them, as of all
     best = np.argmin(clf.history_[:, "valid_loss"])  # whose weights are back

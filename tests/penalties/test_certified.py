@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from torch import nn
 
 from skexplain.exceptions import UnsupportedOperationError
-from skexplain.penalties import CertifiedPenalty, WorstCasePenalty, irrelevant_box
+from skexplain.penalties import CertifiedPenalty, WorstCasePenalty
+from skexplain.penalties._box import irrelevant_box
 from skexplain.training._label_losses import FocalLoss, SquaredError
 
 

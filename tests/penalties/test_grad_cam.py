@@ -11,12 +11,14 @@ from torch import nn
 from torch.func import functional_call
 
 from skexplain.masks import interpret_mask
-from skexplain.penalties import ConceptGradientPenalty, Rows, Term, evaluate_terms, keep_outputs
+from skexplain.penalties import ConceptGradientPenalty, Rows
 from skexplain.penalties._base import point_at
 from skexplain.penalties._grad_cam import GradCAMPenalty, HINTPenalty, grad_cam
-from skexplain.penalties._layers import find_layers, run_to_layer
+from skexplain.penalties._layers import find_layers, keep_outputs, run_to_layer
 from skexplain.training._label_losses import CrossEntropyLoss
 from skexplain.training._mapping import MappedModule
+from skexplain.training._method import Term
+from skexplain.training._objective import evaluate_terms
 
 BOTH = [GradCAMPenalty(), HINTPenalty()]
 

@@ -14,9 +14,9 @@ from skexplain import (
     PGDExClassifier,
     TwoStageExplanationClassifier,
 )
-from skexplain.penalties import Penalty, Term
+from skexplain.penalties import Penalty
 from skexplain.training import Trainer
-from skexplain.training._method import Method
+from skexplain.training._method import Method, Term
 from skexplain.training._random import Streams
 
 SEED, N_ROWS, N_CLASSES, BATCH, EPOCHS, LR = 3, 50, 3, 16, 3, 1e-2
