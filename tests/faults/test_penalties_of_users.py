@@ -1,0 +1,142 @@
+"""A penalty or loss that cannot be right is a named error at the first step."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from skexplain import ERMClassifier, ERMRegressor, ExplanationClassifier
+from skexplain.penalties import Penalty
+
+
+class Given(Penalty):
+    """A penalty that computes what it is told to."""
+
+    def __init__(self, compute=None):
+        self.compute = compute
+
+    def __call__(self, module, rows, donors, generator):
+        return self.compute(module, rows, donors)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    return X, (X[:, 0] > 0).astype(int), np.eye(4)[3:]
+
+
+def fit(compute, problem):
+    X, y, mask = problem
+    clf = ExplanationClassifier(penalties=[("given", Given(compute))], max_epochs=1)
+    return clf.fit(X, y, mask=mask)
+
+
+BAD = {
+    "a scalar": (
+        lambda module, rows, donors: module(rows.x).square().mean(),
+        r"penalties: 'given' must return one value per sample, a tensor of shape \(60,\).*\(\)",
+    ),
+    "two values": (
+        lambda module, rows, donors: module(rows.x).square(),
+        r"'given' must return one value per sample.*\(60, 2\)",
+    ),
+    "no tensor": (lambda module, rows, donors: 1.0, r"'given' must return.*float"),
+    "None": (lambda module, rows, donors: None, r"'given' must return.*NoneType"),
+    "no gradient": (
+        lambda module, rows, donors: rows.x.square().sum(1),
+        r"'given' .*does not depend on the network",
+    ),
+    "detached": (
+        lambda module, rows, donors: module(rows.x).detach().square().sum(1),
+        r"'given' .*does not depend on the network",
+    ),
+    "donors": (
+        lambda module, rows, donors: module(donors.x).square().sum(1),
+        r"'given' .*needs_donors = True",
+    ),
+}
+
+
+@pytest.mark.parametrize(("compute", "message"), BAD.values(), ids=BAD)
+def test_what_cannot_be_right_is_an_error(compute, message, problem):
+    X, y, mask = problem
+    with pytest.raises((ValueError, TypeError), match=message):
+        ExplanationClassifier(
+            penalties=[("given", Given(compute))], max_epochs=1, batch_size=-1
+        ).fit(X, y, mask=mask)
+
+
+def test_what_is_right_trains(problem):
+    clf = fit(lambda module, rows, donors: module(rows.x).square().sum(1), problem)
+    assert np.isfinite(clf.history_[-1, "train_given"])
+
+
+# -- label losses -----------------------------------------------------------------------------------
+
+
+def test_label_smoothing_is_torchs(problem):
+    X, y, _ = problem
+
+    def smoothed(logits, y):
+        return functional.cross_entropy(logits, y, reduction="none", label_smoothing=0.2)
+
+    given, own = (
+        ERMClassifier(max_epochs=3, random_state=0, **params).fit(X, y)
+        for params in ({"label_smoothing": 0.2}, {"label_loss": smoothed})
+    )
+    np.testing.assert_array_equal(given.predict_proba(X), own.predict_proba(X))
+    plain = ERMClassifier(max_epochs=3, random_state=0).fit(X, y)
+    assert not np.array_equal(plain.predict_proba(X), own.predict_proba(X))
+
+
+REGRESSION = {
+    "squared_error": lambda outputs, y: (outputs[:, 0] - y).square(),
+    "absolute_error": lambda outputs, y: (outputs[:, 0] - y).abs(),
+    "huber": lambda outputs, y: functional.huber_loss(outputs[:, 0], y, reduction="none"),
+    "quantile": lambda outputs, y: torch.maximum(
+        0.5 * (y - outputs[:, 0]), 0.5 * (outputs[:, 0] - y)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_losses_of_regression(name, problem):
+    X, _, _ = problem
+    named, own = (
+        ERMRegressor(label_loss=loss, max_epochs=3, random_state=0).fit(X, 3 * X[:, 0])
+        for loss in (name, REGRESSION[name])
+    )
+    np.testing.assert_allclose(named.predict(X), own.predict(X), rtol=1e-5)
+
+
+def test_a_quantile_is_met():
+    """On noise alone the constant that minimises the loss is the quantile."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 1)), rng.exponential(size=400)
+    reg = ERMRegressor(
+        torch.nn.Sequential(torch.nn.Linear(1, 1)),
+        label_loss="quantile",
+        quantile=0.9,
+        max_epochs=200,
+        lr=0.02,
+        random_state=0,
+    )
+    share = (y < reg.fit(X * 0, y).predict(X * 0)).mean()
+    assert abs(share - 0.9) < 0.03  # measured below
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda logits, y: logits.square().mean(), r"label_loss must return one value per sample"),
+        (lambda logits, y: logits, r"label_loss must return one value per sample"),
+        (lambda logits, y: y.float(), r"label_loss .*does not depend on the network"),
+        ("mse", r"label_loss.*parameter of ERMClassifier must be"),
+    ],
+    ids=["a mean", "one per class", "no gradient", "another name"],
+)
+def test_losses_that_cannot_be_right(loss, message, problem):
+    X, y, _ = problem
+    with pytest.raises((ValueError, TypeError), match=message):
+        ERMClassifier(label_loss=loss, max_epochs=1).fit(X, y)
