@@ -11,7 +11,11 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..exceptions import DivergenceError
+from .._surroundings import (
+    deterministic_algorithms,
+    isolated_random_state,
+    own_surroundings,
+)
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
@@ -21,7 +25,7 @@ from ..training._batches import TrainingData
 from ..training._callbacks import TrainingProgress, stop_early
 from ..training._method import Method
 from ..training._prepare import as_example, build_module, check_penalties
-from ..training._random import Streams, deterministic_algorithms, isolated_random_state
+from ..training._random import Streams
 from ..training._reductions import GroupWeightLog
 from ..training._trainer import Trainer
 from ._atomic import unchanged_on_error
@@ -181,11 +185,15 @@ class BaseExplanationEstimator(BaseEstimator):
         """Return the penalties, the reduction and the mapping layer; here the label loss alone."""
         return Method()
 
+    @own_surroundings()
     def _fit(
         self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
     ):
         """Check, ask for the method, read the samples, train, and keep what was learnt."""
-        with unchanged_on_error(self):
+        trainer = None
+        # What ended epochs have taught is kept, whatever ends the training; without one the
+        # estimator is what it was.
+        with unchanged_on_error(self, unless=lambda: trainer is not None and trainer.history):
             # Check.
             self._validate_params()
             method = self._method()
@@ -267,17 +275,13 @@ class BaseExplanationEstimator(BaseEstimator):
                 index,
                 penalised,
                 getattr(self, "classes_", None),
-                stacklevel=4,
+                stacklevel=5,
             )
             check_donors(self, method.active_terms, len(train.penalised))
 
-        # Train, and keep the network also where that ends early with good weights: these errors
-        # leave such, and a network that goes on has no others to go back to.
-        kept = BaseException if go_on else (KeyboardInterrupt, DivergenceError)
-        with unchanged_on_error(self, unless=kept):
-            self._keep(trainer)
+            # Train, and keep what was learnt.
             try:
-                with isolated_random_state(device), deterministic_algorithms(self.deterministic):
+                with deterministic_algorithms(self.deterministic):
                     trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
             finally:
                 self._keep(trainer)
@@ -338,7 +342,7 @@ class BaseExplanationEstimator(BaseEstimator):
             f"early_stopping watches the training objective: validation_fraction={fraction} of "
             f"{reason}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return "train_loss"
 
@@ -404,7 +408,16 @@ class BaseExplanationEstimator(BaseEstimator):
         """Raw outputs of the network, float32, shape (n, outputs)."""
         check_is_fitted(self)
         X = check_inputs(self, X, reset=False)
-        return self.trainer_.outputs(X)
+        with own_surroundings():
+            outputs = self.trainer_.outputs(X)
+        finite = outputs.isfinite().all(1)
+        if not finite.all():
+            raise ValueError(
+                f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "
+                f"samples, so that nothing can be predicted: compare the range of X with that of "
+                f"the training, in input_statistics_."
+            )
+        return outputs
 
 
 # The base is no subclass of its own.

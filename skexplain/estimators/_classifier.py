@@ -7,9 +7,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from ..training._label_losses import CrossEntropyLoss, FocalLoss
+from ..training._label_losses import CrossEntropyLoss, FocalLoss, OwnLoss
 from ._base import BaseExplanationEstimator
 from ._parameters import LABEL_CONSTRAINTS, LABEL_TEXT
+from ._validation import within_float32
 
 
 class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
@@ -36,12 +37,14 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         *,
         label_loss="cross_entropy",
         focal_gamma=2.0,
+        label_smoothing=0.0,
         class_weight=None,
         **common,
     ):
         super().__init__(module, **common)
         self.label_loss = label_loss
         self.focal_gamma = focal_gamma
+        self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
     def fit(self, X, y, *, mask=None, sample_weight=None):
@@ -126,7 +129,16 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         return self._outputs(X).double().softmax(1).numpy()
 
     def _label_loss(self):
-        return FocalLoss(self.focal_gamma) if self.label_loss == "focal" else CrossEntropyLoss()
+        if self.label_smoothing and self.label_loss != "cross_entropy":
+            raise ValueError(
+                f'label_smoothing must be 0 unless label_loss="cross_entropy"; got '
+                f"{self.label_smoothing} with label_loss={self.label_loss!r}."
+            )
+        if callable(self.label_loss):
+            return OwnLoss(self.label_loss)
+        if self.label_loss == "focal":
+            return FocalLoss(self.focal_gamma)
+        return CrossEntropyLoss(self.label_smoothing)
 
     def _loss_scale(self):
         """Return the label loss of a constant prediction: the log of the number of classes."""
@@ -161,7 +173,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
             weight = weight * sample_weight
         if not weight[rows].any():
             raise ValueError("class_weight must be positive for some class with rows; got zeros.")
-        return None if np.ptp(weight[rows]) == 0 else weight
+        return None if np.ptp(weight[rows]) == 0 else within_float32(weight)
 
     def _class_weight(self, y, sample_weight):
         """Weight of each class; "balanced" as in scikit-learn, over the classes that are there."""

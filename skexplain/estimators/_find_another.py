@@ -189,8 +189,8 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
             self._root = root_seed(self.random_state)
             self._forget()
             first = self._train(X, y, self._irrelevance(mask, X, labels), sample_weight)
-        self.classes_ = first.estimator.classes_
-        self._keep(first)
+            self.classes_ = first.estimator.classes_
+            self._keep(first)
         self._search(X, y, sample_weight)
         return self
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from .._surroundings import own_surroundings
 from ..penalties._base import point_at
 from ..penalties._input_gradient import _score
 from ._classifier import BaseExplanationClassifier
@@ -16,6 +17,7 @@ CUTOFF = 0.67
 _OUTPUTS = ("prob_max", "log_prob_max", "log_prob_sum", "logit_sum")
 
 
+@own_surroundings()
 def largest_gradient_mask(estimator, X, *, cutoff=CUTOFF, output="prob_max"):
     r"""Mark the features that a classifier looks at: those of the largest input gradients.
 

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
+from .._surroundings import isolated_random_state, own_surroundings
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..training import measure_inputs
-from ..training._random import isolated_random_state
 from ._atomic import unchanged_on_error
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
 from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, root_seed
@@ -223,7 +223,11 @@ class MaskPropagator(BaseEstimator):
         self.n_annotated_ = len(rows)
         statistics = measure_inputs(X, taking_part) if X.ndim > 2 else None
         learner = partial(self._learn, X, masks, statistics=statistics, device=device)
-        with isolated_random_state(device), self._progress(X, len(rows)) as on_step:
+        with (
+            own_surroundings(),
+            isolated_random_state(device),
+            self._progress(X, len(rows)) as on_step,
+        ):
             learn = partial(learner, seed=int(seeds[0]), on_step=on_step)
             if self._holds_out(X, len(rows)):
                 self._learn_and_measure(X, masks, rows, learn, seeds)
@@ -231,6 +235,7 @@ class MaskPropagator(BaseEstimator):
                 self.model_ = learn(rows)
                 self._cross_validate(X, masks, rows, learn, int(seeds[1]))
 
+    @own_surroundings()
     def fill(self, X, mask=None):
         """Fill in the masks of rows that have none.
 

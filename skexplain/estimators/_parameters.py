@@ -51,9 +51,19 @@ COMMON_CONSTRAINTS = {
 }
 
 LABEL_CONSTRAINTS = {
-    "label_loss": [StrOptions({"cross_entropy", "focal"})],
+    "label_loss": [StrOptions({"cross_entropy", "focal"}), callable],
     "focal_gamma": [NON_NEGATIVE],
+    "label_smoothing": [SHARE],
     "class_weight": [dict, StrOptions({"balanced"}), None],
+}
+
+TARGET_CONSTRAINTS = {
+    "label_loss": [
+        StrOptions({"squared_error", "absolute_error", "huber", "quantile"}),
+        callable,
+    ],
+    "quantile": [Interval(Real, 0, 1, closed="neither")],
+    "huber_delta": [POSITIVE],
 }
 
 COMMON_TEXT = """\
@@ -115,13 +125,27 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         ``compile__*``."""
 
 LABEL_TEXT = """\
-label_loss : {"cross_entropy", "focal"}, default="cross_entropy"
-        Loss of a row.
+label_loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
+        Loss of a sample.  A callable is given logits of shape (n_samples, n_classes) and positions
+        in ``classes_`` of shape (n_samples,), and returns one value per sample.
     focal_gamma : float, default=2.0
         Exponent of the focal loss.
+    label_smoothing : float, default=0.0
+        Share of a label that is spread over all classes, with the cross entropy.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in label losses, also those inside a perturbation penalty;
         "balanced" counts sample weights, and is refused by ``partial_fit``.
+    """
+
+TARGET_TEXT = """\
+label_loss : {"squared_error", "absolute_error", "huber", "quantile"} or callable, \
+default="squared_error"
+        Loss of a sample.  A callable is given predictions of shape (n_samples, 1) and targets of
+        shape (n_samples,), and returns one value per sample.
+    quantile : float, default=0.5
+        Which quantile of the targets the loss ``"quantile"`` predicts, between 0 and 1.
+    huber_delta : float, default=1.0
+        Error, in units of the targets, from which the loss ``"huber"`` grows linearly.
     """
 
 ATTRIBUTES_TEXT = """\

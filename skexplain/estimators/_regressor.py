@@ -1,13 +1,15 @@
-"""Base of the regressors: targets, squared error."""
+"""Base of the regressors: targets and their losses."""
 
 import numpy as np
+import torch
 from sklearn.base import RegressorMixin
 from torch import nn
 
 from ..masks._statistics import check_float32
 from ..training._architectures import build_network
-from ..training._label_losses import SquaredError
+from ..training._label_losses import OwnLoss, regression_loss
 from ._base import BaseExplanationEstimator
+from ._parameters import TARGET_CONSTRAINTS, TARGET_TEXT
 
 
 class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
@@ -18,12 +20,28 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
     %(parameters)s
     """
 
+    _parameter_constraints: dict = TARGET_CONSTRAINTS
+    _texts = TARGET_TEXT
     _words = {
         "outputs": "predictions of shape (rows, 1)",
         "targets": "Target values, one per row.",
     }
     # The score whose input gradient an added penalty takes: the prediction itself.
     _gradient_output = "logit_sum"
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        label_loss="squared_error",
+        quantile=0.5,
+        huber_delta=1.0,
+        **common,
+    ):
+        super().__init__(module, **common)
+        self.label_loss = label_loss
+        self.quantile = quantile
+        self.huber_delta = huber_delta
 
     def fit(self, X, y, *, mask=None, sample_weight=None):
         """Train on targets and masks.
@@ -71,12 +89,20 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         return self._outputs(X)[:, 0].double().numpy()
 
     def _label_loss(self):
-        return SquaredError()
+        if callable(self.label_loss):
+            return OwnLoss(self.label_loss)
+        return regression_loss(self.label_loss, self.quantile, self.huber_delta)
 
     def _loss_scale(self):
-        """Return the label loss of a constant prediction: the variance of the first targets."""
-        _, sd = self._target_scale
-        return float(sd) ** 2
+        """Return the label loss of predicting the mean where targets are one std away from it.
+
+        With the squared error this is the variance of the targets of the first fit.
+        """
+        mean, sd = map(float, self._target_scale)
+        targets = torch.tensor([mean - sd, mean + sd], dtype=torch.float64)
+        return float(
+            self._label_loss()(torch.full((2, 1), mean, dtype=torch.float64), targets).mean()
+        )
 
     def _label_weight(self, y, sample_weight, rows):
         return sample_weight

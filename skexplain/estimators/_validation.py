@@ -20,6 +20,17 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     ValueError
         If X is no finite dense array with rows, or, at prediction, of another shape than at fit.
     """
+    if isinstance(X, dict):
+        raise ValueError(
+            f"X must be one array with a row per sample, got a dict of {sorted(map(str, X))}: a "
+            f"network of several inputs takes them from the columns of one array."
+        )
+    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        kind = "MultiOutputRegressor" if is_regressor(estimator) else "MultiOutputClassifier"
+        raise ValueError(
+            f"y must hold one label per sample, got shape {np.shape(y)}: put "
+            f"sklearn.multioutput.{kind} around the estimator."
+        )
     if not reset and len(estimator.input_shape_) > 1:
         # scikit-learn would count axis 1 as features.
         _check_row_shape(estimator, np.shape(X)[1:])
@@ -34,7 +45,11 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
         ensure_all_finite=True,
         **({"y_numeric": True} if numeric_targets else {}),
     )
-    array = checked if isinstance(y, str) and y == "no_validation" else checked[0]
+    alone = isinstance(y, str) and y == "no_validation"
+    array = checked if alone else checked[0]
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # torch has no longer numbers
+        array = array.astype(np.float64)
+        checked = array if alone else (array, checked[1])
     if isinstance(getattr(estimator, "module", "auto"), str):
         _check_channel_axis(array.shape)
     if not reset:
@@ -74,7 +89,7 @@ def warn_of_coarse_columns(statistics):
             f"values differ little beside their mean, as times in seconds do. Subtract it, or put "
             f"a StandardScaler in front.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -94,7 +109,22 @@ def check_weights(sample_weight, X):
     if not len(rows):
         raise ValueError("sample_weight must be positive for some row, got zeros only.")
     # Equal weights cancel; without them the result is the unweighted one to the bit.
-    return (None if np.ptp(weight[rows]) == 0 else weight), rows
+    return (None if np.ptp(weight[rows]) == 0 else within_float32(weight)), rows
+
+
+def within_float32(weight):
+    """Scale weights by a power of two, which cancels to the bit, until the largest is near 1.
+
+    Parameters
+    ----------
+    weight : ndarray of float64
+        Non-negative, some positive.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    return np.ldexp(weight, -int(np.frexp(weight.max())[1]))
 
 
 def resolve_device(device):
@@ -138,6 +168,12 @@ def check_method(estimator, method, row_shape):
         term.check(row_shape)
     for term in method.active_terms:
         name = type(term.penalty).__name__
+        loss = estimator._label_loss()
+        if term.penalty.bounds_label_loss and not loss.worst_at_worst_logits:
+            raise ValueError(
+                f"label_loss must be a named loss, with label_smoothing=0, for {name}: of others "
+                f"the bound of the outputs is no bound of the loss. Got {estimator.label_loss!r}."
+            )
         if estimator.mixed_precision and not term.penalty.allows_mixed_precision:
             raise ValueError(
                 f"mixed_precision must be False with {name}, which needs float32; got "

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import is_classifier
 
 from .._checks import check_number
+from .._surroundings import own_surroundings
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty
 from ..penalties._base import point_at
@@ -19,6 +20,7 @@ from ..penalties._layers import trainable_gradient
 from ._checks import check_model, class_codes
 
 
+@own_surroundings()
 def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
     r"""Change every feature a little, to the side on which the loss rises.
 
@@ -95,6 +97,7 @@ def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
     return _attack(estimator, X, checked, y, mask, step.move)
 
 
+@own_surroundings()
 def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
     r"""Change few features much, until a class of choice is predicted.
 

@@ -6,6 +6,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import column_or_1d
 
 from .._checks import check_option
+from .._surroundings import own_surroundings
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty
 from ..penalties._box import irrelevant_box
@@ -13,6 +14,7 @@ from ..propagation import Interval, check_outputs, margins, propagate_interval
 from ._checks import check_model
 
 
+@own_surroundings()
 def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     """Bound the predictions over all perturbations of the irrelevant features.
 
@@ -85,6 +87,7 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     return tuple(torch.cat(ends).cpu().numpy() for ends in zip(*parts, strict=True))
 
 
+@own_surroundings()
 def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=None):
     """Share of rows that are right and stay so whatever their irrelevant features change to.
 

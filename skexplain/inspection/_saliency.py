@@ -8,13 +8,14 @@ import torch
 from sklearn.base import is_classifier
 
 from .._checks import check_option
+from .._surroundings import isolated_random_state, own_surroundings
 from ..estimators._largest_gradients import input_gradient, log_odds, rows_in_batches
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..penalties._checks import check_layer
 from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
-from ..training._random import isolated_random_state, seed_layers
+from ..training._random import seed_layers
 from ._captum import integrated_gradients, lime, occlusion, smooth_grad
 from ._checks import check_model, class_codes
 
@@ -24,6 +25,7 @@ _OF_ALL_CLASSES = ("log_prob_sum", "logit_sum")
 _AT_THE_ROWS = ("input_gradient", "grad_cam")
 
 
+@own_surroundings()
 def saliency(
     estimator,
     X,

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from .._surroundings import differentiable_attention
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class Penalty(BaseEstimator):
     #: Whether the network may run through ``torch.compile``, which neither differentiates twice nor
     #: runs on intervals.
     allows_compile = False
+    #: Whether it takes the label loss at a bound of the outputs.
+    bounds_label_loss = False
     #: Whether its masks are over the units of a layer instead of the features of X; such a penalty
     #: has a method ``mask_shape``.
     marks_units = False
@@ -240,6 +243,11 @@ class PerturbationPenalty(Penalty):
 
 def copies_of(rows, moved):
     """Return the rows as often as they were moved."""
+    if moved.shape[1:] != rows.x.shape[1:] or not len(moved) or len(moved) % len(rows.x):
+        raise TypeError(
+            f"penalties: move must return copies of all samples, a tensor of shape (draws * "
+            f"{len(rows.x)}, {', '.join(map(str, rows.x.shape[1:]))}); got {tuple(moved.shape)}."
+        )
     return rows.repeat(len(moved) // len(rows.x))
 
 
@@ -269,8 +277,7 @@ class Point:
 def point_at(module, x):
     """Run the module at `x` so that the input gradient there can be trained on."""
     x = x.detach().requires_grad_()
-    # torch's fused attention kernels have no second derivative, its plain form has.
-    with sdpa_kernel(SDPBackend.MATH):
+    with differentiable_attention():
         return Point(x, full_precision(module(x)))
 
 

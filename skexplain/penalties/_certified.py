@@ -51,6 +51,7 @@ class CertifiedPenalty(Penalty):
     """
 
     is_label_loss = True
+    bounds_label_loss = True
     # How much of the box is in force.
     _progress = 1.0
 
@@ -92,11 +93,7 @@ class CertifiedPenalty(Penalty):
         low, high = (rows.x.lerp(end, self._progress) for end in (low, high))
         outputs = propagate_interval(module, (low + high) / 2, (high - low) / 2)
         if rows.y.is_floating_point():
-            return rows.label_loss(_farther_end(outputs, rows.y), rows.y)
+            # A convex loss is largest at an end of the interval.
+            ends = (outputs.lower, outputs.upper)
+            return torch.maximum(*(rows.label_loss(end, rows.y) for end in ends))
         return rows.label_loss(worst_case_logits(outputs, rows.y, self.bound), rows.y)
-
-
-def _farther_end(outputs, y):
-    """Predictions, shape (rows, 1), at the end of each interval that is farther from the target."""
-    lower, upper = outputs.lower, outputs.upper
-    return torch.where(upper - y[:, None] > y[:, None] - lower, upper, lower)

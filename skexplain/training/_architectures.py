@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from ._mapping import LinearMapping, MappedLayer, MappedModule
 
@@ -191,3 +192,46 @@ def mode_matters(module):
         type(layer) not in _SAME_IN_BOTH_MODES or layer._forward_pre_hooks or layer._forward_hooks
         for layer in module.modules()
     )
+
+
+def set_training(module: nn.Module) -> None:
+    """Put a network in training mode, but for normalisation whose weights are frozen.
+
+    Its running statistics belong to the weights: they stay as they are with
+    ``requires_grad_(False)``.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place.
+    """
+    module.train()
+    for layer in module.modules():
+        if isinstance(layer, _NormBase):
+            weights = list(layer.parameters())
+            if weights and not any(weight.requires_grad for weight in weights):
+                layer.eval()
+
+
+def let_go_of_graphs(module: nn.Module) -> None:
+    """Detach what a forward has kept in attributes: graphs can be neither copied nor stored.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place.
+    """
+    for layer in module.modules():
+        for name, value in vars(layer).items():
+            if not name.startswith("_"):
+                vars(layer)[name] = _detached(value)
+
+
+def _detached(value):
+    if isinstance(value, torch.Tensor):
+        return value.detach() if value.grad_fn is not None else value
+    if type(value) in (list, tuple, set):
+        return type(value)(map(_detached, value))
+    if type(value) is dict:
+        return {key: _detached(item) for key, item in value.items()}
+    return value

@@ -16,7 +16,7 @@ import torch
 
 from ..penalties._base import Point, copies_of, full_precision, mean_over_draws, point_at
 from ..penalties._layers import keep_outputs
-from ._architectures import mode_matters
+from ._architectures import mode_matters, set_training
 from ._label_losses import weighted_mean
 from ._method import Term, with_hosts
 from ._reductions import MeanReduction
@@ -240,7 +240,7 @@ class Objective:
         try:
             yield
         finally:
-            self.module.train()
+            set_training(self.module)
 
 
 def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None, moved=None):
@@ -282,7 +282,34 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
             point, copies = points[term.name] = point_at(module, x), copies_of(rows, x)
             values[term.name] = mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
         else:
-            values[term.name] = term.penalty(module, rows, donors, generator)
+            values[term.name] = _checked_values(term, module, rows, donors, generator)
+    return values
+
+
+def _checked_values(term, module, rows, donors, generator):
+    """Compute a penalty, which may be a user's own, and check what it returns."""
+    try:
+        values = term.penalty(module, rows, donors, generator)
+    except AttributeError as error:
+        if donors is None and "'NoneType' object has no attribute" in str(error):
+            raise TypeError(
+                f"penalties: {term.name!r} reads donors, which it is given only where its class "
+                f"says needs_donors = True."
+            ) from error
+        raise
+    if not isinstance(values, torch.Tensor) or values.shape != rows.y.shape:
+        got = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
+        raise TypeError(
+            f"penalties: {term.name!r} must return one value per sample, a tensor of shape "
+            f"{tuple(rows.y.shape)}; got {got}."
+        )
+    own = type(term.penalty).__module__.startswith("skexplain.")
+    if not own and torch.is_grad_enabled() and not values.requires_grad:
+        raise TypeError(
+            f"penalties: {term.name!r} returned values whose gradient does not depend on the "
+            f"network, so that it would train nothing: compute them from what the module returns, "
+            f"without detach() or no_grad()."
+        )
     return values
 
 

@@ -4,6 +4,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +58,56 @@ def build_module(
     if not isinstance(built, nn.Module):
         raise TypeError(f"module must give a torch.nn.Module, got {type(built).__name__}.")
     built = built.to(device)
+    adapt_ends(built, as_example(example, device))
     x = as_example(example, device)
     _warn_of_probabilities(_check_outputs(built, x, n_outputs))
+    if not any(parameter.requires_grad for parameter in built.parameters()):
+        raise ValueError(
+            "module must have parameters that require gradients, got none: there is nothing to "
+            "train. Leave the head that is to be trained out of requires_grad_(False)."
+        )
     built = arrange_channels_last(built, x)
     if mapping is None:
         return built
     mapped = _put_mapping(built, mapping, x, streams.seed("mapping"))
     _check_outputs(mapped, x, n_outputs)
     return mapped
+
+
+def adapt_ends(module: nn.Module, x: torch.Tensor) -> None:
+    """Give a network that needs them hooks at its two ends; most networks need none.
+
+    A network that writes into its input (``x.div_(255)``, ``ReLU(inplace=True)``) gets a copy, as
+    others read the samples after it.  Of one that returns a tuple, a dict or an object with
+    ``logits``, as those of transformers do, the logits are read.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place.
+    x : Tensor of shape (n_samples, ...)
+        A few samples to run, which the network may write into.
+    """
+    version = x._version
+    outputs = _try(module, x)
+    if x._version > version:
+        module.register_forward_pre_hook(copy_inputs)
+    if not isinstance(outputs, torch.Tensor):
+        module.register_forward_hook(read_logits)
+
+
+def copy_inputs(module: nn.Module, inputs: tuple) -> tuple:
+    """Hand copies of its inputs to a network."""
+    return tuple(x.clone() if isinstance(x, torch.Tensor) else x for x in inputs)
+
+
+def read_logits(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
+    """Return the logits of what a network has returned; what has none stays as it is."""
+    if isinstance(outputs, Dictionary):
+        return outputs.get("logits", outputs)
+    if isinstance(outputs, tuple | list):
+        return outputs[0] if len(outputs) else outputs
+    return getattr(outputs, "logits", outputs)
 
 
 def as_example(rows: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -82,10 +125,27 @@ def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -
 
 def _check_outputs(module, x, n_outputs):
     """Run a few rows, which also materialises lazy layers, and return the outputs."""
+    outputs = _try(module, x)
+    expected = (len(x), n_outputs)
+    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
+        got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
+        hint = ""
+        if n_outputs == 2 and isinstance(got, tuple) and got[1:] in ((), (1,)):
+            hint = " It has one output for two classes: give it two, one logit per class."
+        raise ValueError(
+            f"module must return outputs of shape (rows, {n_outputs}), here {expected} "
+            f"for {expected[0]} rows; got {got}.{hint} See docs/networks.md."
+        )
+    module.train()
+    return outputs
+
+
+def _try(module, x):
+    """Run a few samples in evaluation mode; what the network raises says what was given to it."""
     module.eval()
     try:
         with torch.no_grad():
-            outputs = module(x)
+            return module(x)
     except (RuntimeError, ValueError) as error:
         channel = _hint_at_channels(x.shape)
         kind = ValueError if isinstance(error, ValueError) else RuntimeError
@@ -93,15 +153,6 @@ def _check_outputs(module, x, n_outputs):
             f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: "
             f"{str(error).rstrip().rstrip('.')}.{channel} See docs/networks.md."
         ) from error
-    expected = (len(x), n_outputs)
-    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
-        got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs)
-        raise ValueError(
-            f"module must return outputs of shape (rows, {n_outputs}), here {expected} "
-            f"for {expected[0]} rows; got {got}. See docs/networks.md."
-        )
-    module.train()
-    return outputs
 
 
 def _hint_at_channels(shape):

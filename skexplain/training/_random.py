@@ -1,6 +1,4 @@
-"""Random streams of a fit: each purpose has its own, and the world outside sees none."""
-
-from contextlib import contextmanager
+"""Random streams of a fit: each purpose has its own."""
 
 import numpy as np
 import torch
@@ -48,32 +46,3 @@ def seed_layers(seed, device):
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index
         torch.cuda.default_generators[index].manual_seed(seed)
-
-
-@contextmanager
-def deterministic_algorithms(wanted):
-    """Have torch refuse or replace kernels whose result depends on the order of threads."""
-    if not wanted:
-        yield
-        return
-    mode = torch.get_deterministic_debug_mode()
-    benchmark = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = False  # it would choose kernels by their speed
-    torch.set_deterministic_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.set_deterministic_debug_mode(mode)
-        torch.backends.cudnn.benchmark = benchmark
-
-
-@contextmanager
-def isolated_random_state(device):
-    """Leave the global random states of torch and numpy as they were found."""
-    numpy_state = np.random.get_state()  # noqa: NPY002 - a user's module may draw from it
-    devices = [device] if torch.device(device).type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002

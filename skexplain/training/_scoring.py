@@ -11,6 +11,8 @@ from sklearn.utils import Tags, TargetTags
 from skorch.history import History
 from torch import nn
 
+from .._surroundings import undisturbed_attention
+from ._architectures import mode_matters, set_training
 from ._batches import RowStore, TrainingData
 
 
@@ -70,14 +72,18 @@ class Scored:
         else:
             array = X.cpu().numpy() if isinstance(X, torch.Tensor) else X
             store, index = RowStore(array, self.device), torch.arange(len(X))
-        training = self.module_.training
+        training, may_attend = self.module_.training, mode_matters(self.module_)
         try:
             for batch in index.split(max(256, self.effective_batch_size(index))):
                 self.module_.eval()
-                with torch.no_grad():  # a module may keep what it made here, and train on with it
+                with (
+                    undisturbed_attention(may_attend),
+                    torch.no_grad(),
+                ):  # a module may keep what it made here, and train on with it
                     yield self.module_(store.take(batch).to(torch.float32)).cpu()
         finally:
-            self.module_.train(training)
+            if training:
+                set_training(self.module_)
 
     def outputs(self, X: Any) -> torch.Tensor:
         """Return raw outputs for all rows, on the CPU, shape (n, outputs)."""

@@ -1,6 +1,7 @@
 """What trains a network on an objective with masks, with skorch's callbacks."""
 
 import math
+from contextlib import nullcontext
 from fnmatch import fnmatch
 from functools import partial
 from typing import Any
@@ -9,8 +10,11 @@ import torch
 from skorch.history import History
 from torch import nn
 
+from .._surroundings import isolated_random_state
+from ._architectures import let_go_of_graphs, mode_matters, set_training
 from ._batches import TrainingData, ahead, shuffled_passes
 from ._callbacks import BatchWatchers, WeightKeeper, has_stopped, start_callbacks
+from ._label_losses import OwnLoss
 from ._method import Method
 from ._objective import Objective, RunningMeans
 from ._random import Streams, seed_layers
@@ -167,7 +171,8 @@ class Trainer(Scored):
         groups = _parameter_groups(named_parameters, settings.pop("param_groups", ()))
         settings.update(overrides)
         chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
-        if self.optimizer in _FUSED and not chosen and _may_be_fused(groups):
+        sparse = any(getattr(layer, "sparse", False) for layer in self.module_.modules())
+        if self.optimizer in _FUSED and not (chosen or sparse) and _may_be_fused(groups):
             settings["fused"] = True
         return self.optimizer(groups, **settings)
 
@@ -192,6 +197,19 @@ class Trainer(Scored):
             back in place.
         """
         self.max_epochs = epochs  # where skorch's callbacks look for it
+        with isolated_random_state(self.device) if self._draws(data) else nullcontext():
+            self._train(data, valid)
+
+    def _draws(self, data):
+        """Whether training may draw from the state of the process, as dropout and own code do."""
+        codes = [term.penalty for term in self.method.terms]
+        codes += [getattr(penalty, "perturbation", None) for penalty in codes]
+        codes += [data.frame.label_loss, *(callback for _, callback in self.callbacks_)]
+        given = [code for code in codes if code is not None and not isinstance(code, str)]
+        known = all(type(code).__module__.startswith(("skexplain.", "skorch.")) for code in given)
+        return mode_matters(self.module_) or isinstance(data.frame.label_loss, OwnLoss) or not known
+
+    def _train(self, data, valid):
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
         self.reduction.start(data)
         keeper = WeightKeeper(self)
@@ -202,7 +220,7 @@ class Trainer(Scored):
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
         self.notify("on_train_begin", X=data, y=None)
         try:
-            for _ in range(epochs):
+            for _ in range(self.max_epochs):
                 self.history.new_epoch()
                 self.history.record("epoch", self.epoch_)
                 self.notify("on_epoch_begin", **on_epoch)
@@ -220,6 +238,7 @@ class Trainer(Scored):
             if self.history and "train_loss" not in self.history[-1]:
                 del self.history[-1]  # an epoch that was not finished
             self.module_.eval()  # as whoever takes module_ out expects it
+            let_go_of_graphs(self.module_)
 
     def notify(self, event: str, **arguments: Any) -> None:
         """Call a method of all callbacks, such as ``on_epoch_end``."""
@@ -256,11 +275,12 @@ class Trainer(Scored):
             terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
             objective = objective.with_terms(terms)
         steps = self._steps(objective)
-        seed_layers(self.streams.seed("layers", epoch), self.device)
+        if self._draws(data):
+            seed_layers(self.streams.seed("layers", epoch), self.device)
         generators = self._generators(epoch)
         means = RunningMeans()
         watchers = BatchWatchers(self)
-        self.module_.train()
+        set_training(self.module_)
         batches = epoch_steps(
             data,
             objective,

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
 
 from skexplain import (
     ERMClassifier,
@@ -42,13 +42,21 @@ class Raise(Callback):
 
     def initialize(self):
         self.left_ = self.at
-        setattr(self, self.event, self._count)
         return self
 
-    def _count(self, net, **kwargs):
-        self.left_ -= 1
+    def _count(self, event):
+        self.left_ -= event == self.event
         if self.left_ == 0:
             raise self.error
+
+    def on_train_begin(self, net, **kwargs):
+        self._count("on_train_begin")
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._count("on_epoch_begin")
+
+    def on_batch_begin(self, net, **kwargs):
+        self._count("on_batch_begin")
 
 
 ERRORS = {
@@ -125,10 +133,17 @@ KINDS = {
     threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"),
     reason="signals reach the main thread, on POSIX",
 )
+@pytest.mark.parametrize(
+    ("n_moments", "refit"),
+    [
+        pytest.param(2, False, id="first fit"),
+        pytest.param(2, True, id="refit"),
+        pytest.param(25, False, id="first fit, often", marks=pytest.mark.slow),
+        pytest.param(25, True, id="refit, often", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize("refit", [False, True], ids=["first fit", "refit"])
-def test_interrupts_at_random_moments(make, refit, problem):
-    """Twelve moments of each kind of fit by default; 25 of each were tried."""
+def test_interrupts_at_random_moments(make, n_moments, refit, problem):
     X, y, mask = problem
     start = time.perf_counter()
     make().fit(X, y, mask=mask)
@@ -143,7 +158,7 @@ def test_interrupts_at_random_moments(make, refit, problem):
 
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for moment in rng.uniform(0.001, 0.8, size=12):
+        for moment in rng.uniform(0.001, 0.8, size=n_moments):
             clf = make().set_params(random_state=0).fit(X, y, mask=mask) if refit else make()
             clf.set_params(random_state=1)
             interrupted = False

@@ -72,7 +72,7 @@ def test_what_is_right_trains(problem):
     assert np.isfinite(clf.history_[-1, "train_given"])
 
 
-# -- label losses -----------------------------------------------------------------------------------
+# -- label losses ----------------------------------------------------------------------------------
 
 
 def test_label_smoothing_is_torchs(problem):
@@ -131,7 +131,7 @@ def test_a_quantile_is_met():
     [
         (lambda logits, y: logits.square().mean(), r"label_loss must return one value per sample"),
         (lambda logits, y: logits, r"label_loss must return one value per sample"),
-        (lambda logits, y: y.float(), r"label_loss .*does not depend on the network"),
+        (lambda logits, y: y.float(), r"label_loss .*do not depend on the network"),
         ("mse", r"label_loss.*parameter of ERMClassifier must be"),
     ],
     ids=["a mean", "one per class", "no gradient", "another name"],

@@ -36,7 +36,7 @@ SURROUNDINGS = {
 }
 ESTIMATORS = [
     SwapExClassifier(max_epochs=3, random_state=0),
-    AvgExClassifier(perturbation="noise", max_epochs=3, random_state=0),
+    AvgExClassifier(perturbation="gaussian", max_epochs=3, random_state=0),
     GradRegClassifier(max_epochs=3, random_state=0),
     TwoStageExplanationClassifier(max_epochs=3, random_state=0),
     SwapExRegressor(max_epochs=3, random_state=0),

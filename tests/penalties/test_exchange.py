@@ -20,7 +20,7 @@ from skexplain.penalties import (
 )
 from skexplain.penalties._average_case import PERTURBATIONS
 from skexplain.penalties._fill import exchange, irrelevant_values
-from skexplain.training._label_losses import SquaredError
+from skexplain.training._label_losses import regression_loss
 
 KINDS = {
     "table": ((6, 10), (1, 10)),
@@ -51,7 +51,7 @@ def make_rows(kind="table", seed=0, share=0.2):
         "upper": lower + 6 + rng.random(measured),
     }
     parts = {name: torch.from_numpy(part) for name, part in parts.items()}
-    return Rows(**parts, known=None, label_loss=SquaredError(), marks_parts=True)
+    return Rows(**parts, known=None, label_loss=regression_loss("squared_error"), marks_parts=True)
 
 
 def generator():

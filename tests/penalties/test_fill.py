@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skexplain.penalties import Rows
 from skexplain.penalties._fill import fill_value, irrelevant_values, pooled_axes
-from skexplain.training._label_losses import SquaredError
+from skexplain.training._label_losses import regression_loss
 
 # Each kind of X, and the shape in which its columns or channels are measured.
 KINDS = {
@@ -29,7 +29,7 @@ def make_rows(x, irrelevance, unit=1.0, mean=0.0, lower=-1e3, upper=1e3):
         part if part.ndim else part.expand((1,) * x.ndim) for part in statistics
     )
     y = torch.zeros(len(x), dtype=torch.float64)
-    return Rows(x, y, irrelevance, None, unit, mean, lower, upper, SquaredError())
+    return Rows(x, y, irrelevance, None, unit, mean, lower, upper, regression_loss("squared_error"))
 
 
 def random_rows(kind, seed=0, degrees=True):

@@ -1,0 +1,86 @@
+"""What surrounds a call, torch's and numpy's global state: without influence, and left as it was.
+
+Some of it belongs to a thread (gradients, inference mode, autocast), and is set for the call.  Some
+belongs to the whole process (random states, the default dtype, the kernels of attention): whatever
+changes it holds a lock, so that calls at once in threads equal calls alone.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+
+import numpy as np
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+# Reentrant: a fit may hold estimators that are fitted.
+_OF_THE_PROCESS = threading.RLock()
+_ATTENTION = threading.RLock()
+
+
+@contextmanager
+def own_surroundings() -> Iterator[None]:
+    """Compute with gradients and in float32, whatever surrounds the call."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_dtype() is not torch.float32:
+            stack.enter_context(_float32_by_default())
+        yield
+
+
+@contextmanager
+def _float32_by_default():
+    with _OF_THE_PROCESS:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+@contextmanager
+def isolated_random_state(device: torch.device | str) -> Iterator[None]:
+    """Leave the global random states of torch and numpy as they were found; one at a time."""
+    with _OF_THE_PROCESS:
+        numpy_state = np.random.get_state()  # noqa: NPY002 - a user's module may draw from it
+        devices = [device] if torch.device(device).type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices=devices):
+                yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@contextmanager
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+    """Have torch raise errors for, or replace, kernels whose result depends on threads' order."""
+    if not wanted:
+        yield
+        return
+    with _OF_THE_PROCESS:
+        mode = torch.get_deterministic_debug_mode()
+        benchmark = torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = False  # it would choose kernels by their speed
+        torch.set_deterministic_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(mode)
+            torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def differentiable_attention() -> Iterator[None]:
+    """Run attention in its plain form: torch's fused kernels have no second derivative."""
+    with _ATTENTION, sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
+def undisturbed_attention(may_attend: bool):
+    """Return a context in which no other thread changes the kernels of attention."""
+    return _ATTENTION if may_attend else nullcontext()
