@@ -4,7 +4,7 @@ import math
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, InputShapeSetter, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, InputShapeSetter, LRScheduler, PrintLog
 from torch import nn
 
 from ..exceptions import DivergenceError
@@ -175,6 +175,38 @@ def start_callbacks(callbacks, parameters, log):
 def has_stopped(callback):
     """Whether it is a stopping callback that has just asked to stop."""
     return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+
+
+def states_of_schedules(callbacks: list) -> dict[str, dict]:
+    """Return the state of each learning rate schedule, by the name of its callback."""
+    return {
+        name: {"schedule": callback.lr_scheduler_.state_dict(), "batch": callback.batch_idx_}
+        for name, callback in callbacks
+        if isinstance(callback, LRScheduler) and hasattr(callback, "lr_scheduler_")
+    }
+
+
+def resume_schedules(callbacks: list, states: dict[str, dict], optimizer, groups: list) -> None:
+    """Let learning rate schedules go on where the last training ended.
+
+    skorch begins a schedule anew with each training, on top of the rates that it had reached.
+
+    Parameters
+    ----------
+    callbacks : list of (str, callback)
+        Whose training has just begun.
+    states : dict of str to dict
+        As `states_of_schedules` returned them after the last training; empty before the first.
+    optimizer : torch.optim.Optimizer
+    groups : list of dict
+        Its groups before the training began.
+    """
+    for name, callback in callbacks:
+        if name in states and isinstance(callback, LRScheduler):
+            callback.lr_scheduler_.load_state_dict(states[name]["schedule"])
+            callback.batch_idx_ = states[name]["batch"]
+            for group, before in zip(optimizer.param_groups, groups, strict=True):
+                group.update({key: value for key, value in before.items() if key != "params"})
 
 
 class TrainingProgress(Callback):

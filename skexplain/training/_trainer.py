@@ -13,7 +13,14 @@ from torch import nn
 from .._surroundings import isolated_random_state
 from ._architectures import let_go_of_graphs, mode_matters, set_training
 from ._batches import TrainingData, ahead, shuffled_passes
-from ._callbacks import BatchWatchers, WeightKeeper, has_stopped, start_callbacks
+from ._callbacks import (
+    BatchWatchers,
+    WeightKeeper,
+    has_stopped,
+    resume_schedules,
+    start_callbacks,
+    states_of_schedules,
+)
 from ._label_losses import OwnLoss
 from ._method import Method
 from ._objective import Objective, RunningMeans
@@ -78,6 +85,7 @@ class Trainer(Scored):
         self.unsettled_: set[str] = set()
         self.optimizer_parameters: dict[str, Any] = {}
         self.optimizer_ = self.mapping_optimizer_ = None
+        self.schedules_: dict[str, dict] = {}
 
     # -- set-up -----------------------------------------------------------------------------------
 
@@ -218,7 +226,9 @@ class Trainer(Scored):
             forward = torch.compile(self.module_, **self.compile_parameters)
         terms = self.method.weighted(self.alphas_)
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
+        rates = [dict(group) for group in self.optimizer_.param_groups]
         self.notify("on_train_begin", X=data, y=None)
+        resume_schedules(self.callbacks_, self.schedules_, self.optimizer_, rates)
         try:
             for _ in range(self.max_epochs):
                 self.history.new_epoch()
@@ -235,6 +245,7 @@ class Trainer(Scored):
                     break
         finally:
             self.notify("on_train_end", X=data, y=None)
+            self.schedules_ = states_of_schedules(self.callbacks_)
             if self.history and "train_loss" not in self.history[-1]:
                 del self.history[-1]  # an epoch that was not finished
             self.module_.eval()  # as whoever takes module_ out expects it
