@@ -17,6 +17,10 @@ class DivergenceError(ArithmeticError):
     """Training produced a loss or weight that is not finite."""
 
 
+class ModelFileError(ValueError):
+    """A model file is damaged, no model file, or of another network or version."""
+
+
 class UnsupportedOperationError(TypeError):
     """A network does something that has no rule for what is to be propagated through it."""
 
@@ -24,6 +28,7 @@ class UnsupportedOperationError(TypeError):
 __all__ = [
     "DivergenceError",
     "MissingExplanationWarning",
+    "ModelFileError",
     "RemainingShortcutWarning",
     "UnreliableMaskWarning",
     "UnsupportedOperationError",

@@ -20,7 +20,7 @@ FLOORS = [
     {"penalties"},
     {"training"},
     {"estimators"},
-    {"model_selection", "datasets", "inspection"},
+    {"model_selection", "datasets", "inspection", "persistence"},
     {"studies"},
     {"_cli"},
 ]
@@ -68,7 +68,7 @@ def test_a_file_is_one_room(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
 
 
-OPTIONAL = ["captum", "distributed", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
+OPTIONAL = ["captum", "distributed", "matplotlib", "onnx", "pandas", "PIL", "pooch", "pyarrow"]
 
 
 @pytest.mark.parametrize("missing", OPTIONAL)

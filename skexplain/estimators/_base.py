@@ -27,6 +27,7 @@ from ..training._method import Method
 from ..training._prepare import as_example, build_module, check_penalties
 from ..training._random import Streams
 from ..training._reductions import GroupWeightLog
+from ..training._state import restore_trainer
 from ..training._trainer import Trainer
 from ._atomic import unchanged_on_error
 from ._holding_out import reason_to_hold_out_none, strata, stratified_split
@@ -242,20 +243,7 @@ class BaseExplanationEstimator(BaseEstimator):
             with isolated_random_state(device):
                 trainer = self.trainer_ if go_on else self._make_trainer(method, example, device)
                 check_penalties(trainer.module_, method.active_terms, as_example(example, device))
-                trainer.prepare(
-                    method,
-                    callbacks=self._callbacks(method, monitor),
-                    callback_parameters=self._prefixed("callbacks__", strip=False),
-                    optimizer_parameters={
-                        "lr": self.lr,
-                        **self._prefixed("optimizer__", strip=False),
-                    },
-                    batch_size=self.batch_size,
-                    annotated_per_batch=self.annotated_per_batch,
-                    penalty_chunk_size=self.penalty_chunk_size,
-                    mixed_precision=self.mixed_precision,
-                    verbose=int(self.verbose == 1),
-                )
+                self._prepare(trainer, method, monitor)
                 try_masks(method, trainer.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
@@ -287,8 +275,10 @@ class BaseExplanationEstimator(BaseEstimator):
                 self._keep(trainer)
         return self
 
-    def _make_trainer(self, method: Method, example: np.ndarray, device: torch.device) -> Trainer:
-        streams = Streams(root_seed(self.random_state))
+    def _make_trainer(
+        self, method: Method, example: np.ndarray, device: torch.device, root: int | None = None
+    ) -> Trainer:
+        streams = Streams(root_seed(self.random_state) if root is None else root)
         module = build_module(
             self.module,
             self._prefixed("module__"),
@@ -307,6 +297,35 @@ class BaseExplanationEstimator(BaseEstimator):
             optimizer=self.optimizer,
             compile_parameters=self._prefixed("compile__") if self.compile else None,
         )
+
+    def _prepare(self, trainer: Trainer, method: Method, monitor: str | None) -> None:
+        """Hand the present parameters to the trainer."""
+        trainer.prepare(
+            method,
+            callbacks=self._callbacks(method, monitor),
+            callback_parameters=self._prefixed("callbacks__", strip=False),
+            optimizer_parameters={"lr": self.lr, **self._prefixed("optimizer__", strip=False)},
+            batch_size=self.batch_size,
+            annotated_per_batch=self.annotated_per_batch,
+            penalty_chunk_size=self.penalty_chunk_size,
+            mixed_precision=self.mixed_precision,
+            verbose=int(self.verbose == 1),
+        )
+
+    def _restore(self, state: dict[str, Any], device: torch.device) -> None:
+        """Make a trainer for the fitted attributes, in a state that `trainer_state` returned."""
+        statistics, method = self.input_statistics_, self._method()
+        example = np.concatenate(
+            [
+                np.broadcast_to(values, (1, *self.input_shape_))
+                for values in (statistics.lower, statistics.upper)
+            ]
+        )
+        with own_surroundings(), isolated_random_state(device):
+            trainer = self._make_trainer(method, example, device, root=state["root"])
+            self._prepare(trainer, method, monitor=None)
+        restore_trainer(trainer, state)
+        self._keep(trainer)
 
     def _keep(self, trainer: Trainer) -> None:
         self.trainer_ = trainer

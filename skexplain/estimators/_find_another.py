@@ -364,6 +364,11 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         return explanation if mask is None else np.where(explanation, True, mask)
 
     def _check_same_rows(self, X):
+        if self.explanations_[-1] is None:
+            raise ValueError(
+                "mask must be given: the file that this estimator was loaded from holds no masks. "
+                "save(..., with_masks=True) stores them."
+            )
         n_rows = len(self.explanations_[-1])
         if len(X) != n_rows:
             raise ValueError(

@@ -75,6 +75,28 @@ class ImageMasks:
         mean = torch.as_tensor((statistics.mean - low) / self.span, dtype=torch.float32)
         self.mean = self._images(mean)
 
+    def state(self):
+        """Return what `from_state` makes an equal object of, on the CPU."""
+        return {
+            **{name: getattr(self, name) for name in ("max_side", "low", "span")},
+            "mean": self.mean.cpu(),
+            "arguments": self.network.arguments,
+            "weights": dict(self.network.state_dict()),
+        }
+
+    @classmethod
+    def from_state(cls, state, device):
+        """Make the object of which `state` was asked, on a device."""
+        model = cls.__new__(cls)
+        model.device = device
+        model.max_side, model.low, model.span = (state[k] for k in ("max_side", "low", "span"))
+        model.mean = state["mean"].to(device)
+        with torch.device("meta"):  # so that sizes which no weights back up cost nothing
+            model.network = MaskNetwork(*state["arguments"])
+        model.network.load_state_dict(state["weights"], assign=True)
+        model.network.to(device)
+        return model
+
     def fit(self, X, masks, rows, *, seed, **params):
         """Train a new network on the given rows, as `train` does; returns self."""
         seed_layers(seed, self.device)  # the caller isolates the global state

@@ -27,6 +27,7 @@ class MaskNetwork(nn.Module):
 
     def __init__(self, n_channels, n_outputs, side):
         super().__init__()
+        self.arguments = n_channels, n_outputs, side
         self.stem = nn.Conv2d(n_channels * _N_BINS + 2, _WIDTH, 3, padding=1)
         n_blocks = max(1, math.ceil(math.log2(side)))
         self.blocks = nn.Sequential(*(_Block(1 << i) for i in range(n_blocks)))

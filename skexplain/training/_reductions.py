@@ -19,6 +19,9 @@ class MeanReduction:
         """State that training changes; none."""
         return []
 
+    def restore(self, tensors):
+        """Take over a state that `tensors` returned; there is none."""
+
     def __call__(self, losses, batch):
         """Reduce losses of shape (rows,)."""
         return weighted_mean(losses, batch.label_weight)
@@ -76,6 +79,10 @@ class GroupDROReduction:
     def tensors(self):
         """State that training changes."""
         return [self.log_q]
+
+    def restore(self, tensors):
+        """Take over a state that `tensors` returned."""
+        (self.log_q,) = tensors
 
     def __call__(self, losses, batch):
         """Reduce losses of shape (rows,); moves q wherever a gradient is asked for."""

@@ -1,0 +1,73 @@
+"""The file itself: tensors as safetensors, and a JSON record beside them."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..exceptions import ModelFileError
+from ._values import from_text, to_text
+
+# The entry of the header that holds the record.
+_RECORD = "skexplain"
+# A header beyond this is none of ours: a record holds numbers, names and the history of a fit.
+_MAX_RECORD = 1 << 26
+
+
+def write_container(path, record, tensors):
+    """Write a record and its tensors; a file of that name is replaced at once or not at all."""
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        save_file(tensors, unfinished, metadata={_RECORD: to_text(record)})
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+class Container:
+    """A model file that is open for reading; tensors are read one by one, when asked for.
+
+    safetensors checks before anything is allocated that the offsets of all tensors lie within the
+    file, without gaps, and agree with their shapes.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    ModelFileError
+        If it is no complete safetensors file with a record.
+    OSError
+        If the file cannot be opened.
+    """
+
+    def __init__(self, path):
+        with open(path, "rb"):  # a missing file is the system's error, not a damaged one
+            pass
+        try:
+            self._file = safe_open(path, framework="pt", device="cpu")
+            text = (self._file.metadata() or {})[_RECORD]
+            if len(text) > _MAX_RECORD:
+                raise ModelFileError(f"has a record of {len(text)} characters, which is too long.")
+            self.record = from_text(text)
+        except SafetensorError as error:
+            raise ModelFileError(f"is no complete safetensors file: {error}") from error
+        except KeyError as error:
+            raise ModelFileError("holds tensors, but no estimator of this package.") from error
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError(f"has a record that is no JSON: {error}") from error
+        self._names = set(self._file.keys())
+
+    def __getitem__(self, name):
+        """Read a tensor."""
+        if name not in self._names:
+            raise ModelFileError(f"must hold a tensor {name!r:.80}.")
+        return self._file.get_tensor(name)
+
+    def shape(self, name):
+        """Return the shape of a tensor without reading it."""
+        if name not in self._names:
+            raise ModelFileError(f"must hold a tensor {name!r:.80}.")
+        return tuple(self._file.get_slice(name).get_shape())

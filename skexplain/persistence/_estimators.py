@@ -1,0 +1,187 @@
+"""Estimators as records of plain values, and back."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
+
+from .. import estimators as _estimators
+from .. import penalties as _penalties
+from ..estimators._mask_models import ColumnShares, ImageMasks
+from ..estimators._validation import resolve_device
+from ..exceptions import ModelFileError
+from ..masks._statistics import InputStatistics
+from ..training._state import trainer_state
+from ._networks import restore_network
+from ._values import CannotBeStored, ValueReader, ValueWriter, describe
+
+
+def _classes_of(room):
+    found = (getattr(room, name) for name in room.__all__)
+    return {
+        cls.__name__: cls
+        for cls in found
+        if isinstance(cls, type) and issubclass(cls, BaseEstimator)
+    }
+
+
+# What a file may name: these classes and no others, whatever else can be imported.
+ESTIMATORS = _classes_of(_estimators)
+_WITH_PARAMETERS = _classes_of(_penalties)
+# Of these, a file holds the attributes.
+_RECORDS = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
+
+# Made from the network's state.
+_OF_THE_NETWORK = {"trainer_", "module_", "history_", "n_iter_", "alpha_"}
+# Masks of the training samples, in lists or a record: stored where this is asked for.
+_MASKS = {"masks_", "explanations_", "rejected_"}
+# Of scikit-learn: how metadata are routed and outputs are wrapped is set anew.
+_OF_SCIKIT_LEARN = {"_metadata_request", "_sklearn_output_config"}
+
+
+class EstimatorWriter(ValueWriter):
+    """Turns estimators into plain values.
+
+    Parameters
+    ----------
+    with_masks : bool
+        Whether masks of training samples that an estimator has kept are stored, too.
+    """
+
+    def __init__(self, with_masks):
+        super().__init__()
+        self.with_masks = with_masks
+
+    def write(self, value, place):
+        """Return a value as JSON can hold it."""
+        name = type(value).__name__
+        if ESTIMATORS.get(name) is type(value):
+            return {"estimator": self._estimator(value, place)}
+        if _WITH_PARAMETERS.get(name) is type(value):
+            params = value.get_params(deep=False)
+            return {"penalty": [name, super().write(params, place)]}
+        if _RECORDS.get(name) is type(value):
+            return {"record": [name, super().write(vars(value), place)]}
+        if type(value) is Bunch:
+            return {"bunch": super().write(dict(value), place)}
+        if type(value) is ImageMasks:
+            return {"image_masks": super().write(value.state(), place)}
+        if isinstance(value, BaseEstimator):
+            raise CannotBeStored(f"{place} is {describe(value)}, no estimator of this package.")
+        return super().write(value, place)
+
+    def _estimator(self, estimator, place):
+        params, handed = {}, {}
+        for name, value in estimator.get_params(deep=False).items():
+            try:
+                params[name] = self.write(value, f"{place}.{name}")
+            except CannotBeStored:
+                if isinstance(value, BaseEstimator):
+                    raise
+                handed[name] = describe(value)
+        network = hasattr(estimator, "trainer_")
+        left_out = {*estimator.get_params(deep=False), *_OF_SCIKIT_LEARN}
+        left_out |= _OF_THE_NETWORK if network else set()
+        return {
+            "class": type(estimator).__name__,
+            "params": params,
+            "handed": handed,
+            "attributes": {
+                name: self.write(self._without_masks(name, value), f"{place}.{name}")
+                for name, value in vars(estimator).items()
+                if name not in left_out
+            },
+            "network": self.write(trainer_state(estimator.trainer_), place) if network else None,
+        }
+
+    def _without_masks(self, name, value):
+        if self.with_masks or name not in _MASKS:
+            return value
+        return [None] * len(value) if isinstance(value, list) else None
+
+
+class EstimatorReader(ValueReader):
+    """Turns plain values back into estimators.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        The tensors of the file.
+    handed : dict of str to object
+        Parameters that the file does not hold, by name.
+    device : str or None
+        The device of all estimators; None: their own.
+    """
+
+    def __init__(self, tensors, handed, device):
+        super().__init__(tensors)
+        self.handed = handed
+        self.device = device
+
+    def _read_estimator(self, content):
+        cls = _known(ESTIMATORS, content["class"])
+        params = {name: self.read(value) for name, value in content["params"].items()}
+        params |= {name: self.handed[name] for name in content["handed"]}
+        estimator = cls(**params)
+        if self.device is not None and "device" in params:
+            estimator.set_params(device=self.device)
+        if hasattr(estimator, "_validate_params"):
+            estimator._validate_params()
+        for name, value in content["attributes"].items():
+            if not name.isidentifier() or hasattr(cls, name) or name in params:
+                raise ModelFileError(f"must hold fitted attributes, got {name!r:.80}.")
+            setattr(estimator, name, self.read(value))
+        if content["network"] is not None:
+            device = resolve_device(estimator.device)
+            restore_network(estimator, self.read(content["network"]), device)
+        return estimator
+
+    def _read_penalty(self, content):
+        name, params = content
+        return _known(_WITH_PARAMETERS, name)(**self.read(params))
+
+    def _read_record(self, content):
+        name, attributes = content
+        cls = _known(_RECORDS, name)
+        record = cls.__new__(cls)
+        for key, value in self.read(attributes).items():
+            if hasattr(cls, key) or not isinstance(value, (np.ndarray, np.generic, float)):
+                raise ModelFileError(f"must hold arrays in {name}, got {key!r:.80}.")
+            object.__setattr__(record, key, value)  # a frozen dataclass, too
+        return record
+
+    def _read_bunch(self, content):
+        return Bunch(**self.read(content))
+
+    def _read_image_masks(self, content):
+        device = resolve_device(self.device or "auto")
+        return ImageMasks.from_state(self.read(content), device)
+
+
+def handed_parameters(written):
+    """Collect the parameters that a file does not hold, with what they were.
+
+    Parameters
+    ----------
+    written : object
+        As `EstimatorWriter` wrote it.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    found, waiting = {}, [written]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("handed"), dict):
+                found.update(value["handed"])
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return found
+
+
+def _known(classes, name):
+    if name not in classes:
+        raise ModelFileError(f"must name classes of this package, got {name!r:.80}.")
+    return classes[name]

@@ -1,0 +1,89 @@
+"""What training has made of a network, as plain values, and a trainer in that state again."""
+
+from typing import Any
+
+import torch
+from skorch.history import History
+
+from ._trainer import Trainer
+
+
+def trainer_state(trainer: Trainer) -> dict[str, Any]:
+    """Return the state of a trainer: numbers, text and tensors, nothing of the samples.
+
+    Parameters
+    ----------
+    trainer : Trainer
+
+    Returns
+    -------
+    dict of str to object
+    """
+    return {
+        "root": trainer.streams.root,
+        "weights": dict(trainer.module_.state_dict()),
+        "optimizers": [optimizer.state_dict() for optimizer in _optimizers(trainer)],
+        "history": list(trainer.history),
+        "alphas": dict(trainer.alphas_),
+        "unsettled": set(trainer.unsettled_),
+        "reduction": trainer.reduction.tensors(),
+        "schedules": dict(trainer.schedules_),
+    }
+
+
+def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Put a new trainer, of the same network and method, in a state.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Changed in place.
+    state : dict of str to object
+        As `trainer_state` returned it.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of the network.
+    """
+    _check_weights(trainer.module_, state["weights"])
+    trainer.module_.load_state_dict(state["weights"])
+    trainer.module_.eval()
+    for optimizer, saved in zip(_optimizers(trainer), state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+        _lay_out_as_parameters(optimizer)
+    trainer.history = History(state["history"])
+    trainer.alphas_, trainer.unsettled_ = state["alphas"], state["unsettled"]
+    trainer.reduction.restore(state["reduction"])
+    trainer.schedules_ = state["schedules"]
+
+
+def _optimizers(trainer):
+    both = (trainer.optimizer_, trainer.mapping_optimizer_)
+    return [optimizer for optimizer in both if optimizer is not None]
+
+
+def _lay_out_as_parameters(optimizer):
+    """Give the state of each parameter its layout: fused kernels take it for granted."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _check_weights(module, weights):
+    """Check that the weights are those of the module, by name, shape and dtype."""
+    own = {name: _kind(tensor) for name, tensor in module.state_dict().items()}
+    given = {name: _kind(tensor) for name, tensor in weights.items()}
+    differ = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
+    if differ:
+        name = differ[0]
+        raise ValueError(
+            f"must hold the weights of module: {len(differ)} of {len(own)} tensors differ, first "
+            f"{name!r}, in the module {own.get(name, 'missing')} and in the file "
+            f"{given.get(name, 'missing')}."
+        )
+
+
+def _kind(tensor):
+    return f"{tensor.dtype} of shape {tuple(tensor.shape)}"
