@@ -171,7 +171,7 @@ def is_record(thing):
 def is_base(thing):
     """Whether a class is there to be derived from, or to be caught."""
     bases = (BaseException, skexplain.studies.Study)
-    return thing in (Penalty, PerturbationPenalty, skexplain.propagation.Propagated) or (
+    return thing in (Penalty, PerturbationPenalty) or (
         inspect.isclass(thing) and issubclass(thing, bases)
     )
 

@@ -88,7 +88,8 @@ def margins(logits: Interval, y: Tensor) -> Interval:
     Examples
     --------
     >>> import torch
-    >>> from skexplain.propagation import Interval, margins
+    >>> from skexplain.propagation import Interval
+    >>> from skexplain.propagation._bounds import margins
     >>> logits = Interval(torch.tensor([[3.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
     >>> margins(logits, torch.tensor([0])).upper  # at most -1: class 0 stays
     tensor([[ 0., -1.]])
@@ -147,7 +148,8 @@ def worst_case_logits(
     Examples
     --------
     >>> import torch
-    >>> from skexplain.propagation import Interval, worst_case_logits
+    >>> from skexplain.propagation import Interval
+    >>> from skexplain.propagation._bounds import worst_case_logits
     >>> logits = Interval(torch.tensor([[3.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
     >>> worst_case_logits(logits, torch.tensor([0]), bound="logits")
     tensor([[2.5000, 1.5000]])

@@ -81,7 +81,8 @@ def check_outputs(module: Callable[..., Any], x: Tensor, value: Propagated) -> N
     Examples
     --------
     >>> import torch
-    >>> from skexplain.propagation import Interval, check_outputs
+    >>> from skexplain.propagation import Interval
+    >>> from skexplain.propagation._run import check_outputs
     >>> x = torch.ones(2, 3)
     >>> check_outputs(torch.nn.Linear(3, 1), x, Interval(x, 0 * x))
     """
