@@ -213,6 +213,22 @@ def test_parameters_tell_shape_and_default(name):
                 assert "default" in entry.type, parameter
 
 
+@needs_numpydoc
+@pytest.mark.parametrize("name", [*DOCUMENTED, *METHODS])
+def test_parameters_are_documented_in_the_order_of_the_signature(name):
+    """As PR03 of numpydoc, which does not compare where **prefixed stands for many names."""
+    from numpydoc.docscrape import ClassDoc, FunctionDoc
+
+    thing = (DOCUMENTED | METHODS)[name]
+    documentation = ClassDoc if inspect.isclass(thing) else FunctionDoc
+    entries = [entry.name for entry in documentation(thing)["Parameters"]]
+    documented = [part.strip("* ") for entry in entries for part in entry.split(",")]
+    signature = list(inspect.signature(thing).parameters) if documented else []
+    assert [part for part in documented if part in signature] == [
+        part for part in signature if part in documented
+    ]
+
+
 def raises_value_error(function):
     """Whether ValueError is raised in the body of a function."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))

@@ -103,7 +103,6 @@ class _Estimator(BaseEstimator):
     lr: float
     max_epochs: int
     batch_size: int
-    mask_marks: Literal["irrelevant", "relevant"]
     input_unit: Literal["input", "sd"]
     annotated_per_batch: int | None
     penalty_chunk_size: int | None
@@ -118,6 +117,7 @@ class _Estimator(BaseEstimator):
     verbose: int | bool
     warm_start: bool
     random_state: Seed
+    mask_marks: Literal["irrelevant", "relevant"]
     n_features_in_: int
     input_shape_: tuple[int, ...]
     feature_names_in_: NDArray[Any]
@@ -135,7 +135,6 @@ class _Estimator(BaseEstimator):
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
@@ -150,6 +149,7 @@ class _Estimator(BaseEstimator):
         verbose: int | bool = 0,
         warm_start: bool = False,
         random_state: Seed = None,
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         **prefixed: Unpack[_Prefixed],
     ) -> None: ...
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
@@ -164,13 +164,13 @@ class _Classifier(ClassifierMixin, _Estimator):
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -235,10 +235,10 @@ class AvgExClassifier(_Classifier):
     alpha: float | Literal["auto", "replace"] | None
     perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any]
     epsilon: float
+    n_draws: int
     fill: float | Literal["mean"] | ArrayLike
     max_shift: int
     background: Literal["blank", "donor"]
-    n_draws: int
     exchange: bool
     grad_alpha: float
     def __init__(
@@ -248,19 +248,19 @@ class AvgExClassifier(_Classifier):
         alpha: float | Literal["auto", "replace"] | None = None,
         perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any] = "gaussian",
         epsilon: float = 1.0,
+        n_draws: int = 1,
         fill: float | Literal["mean"] | ArrayLike = 0.0,
         max_shift: int = 4,
         background: Literal["blank", "donor"] = "blank",
-        n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -283,10 +283,10 @@ class AvgExRegressor(_Regressor):
     alpha: float | Literal["auto", "replace"] | None
     perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any]
     epsilon: float
+    n_draws: int
     fill: float | Literal["mean"] | ArrayLike
     max_shift: int
     background: Literal["blank", "donor"]
-    n_draws: int
     exchange: bool
     grad_alpha: float
     def __init__(
@@ -296,10 +296,10 @@ class AvgExRegressor(_Regressor):
         alpha: float | Literal["auto", "replace"] | None = None,
         perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any] = "gaussian",
         epsilon: float = 1.0,
+        n_draws: int = 1,
         fill: float | Literal["mean"] | ArrayLike = 0.0,
         max_shift: int = 4,
         background: Literal["blank", "donor"] = "blank",
-        n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
         optimizer: Callable[..., Any] = ...,
@@ -325,21 +325,21 @@ class AvgExRegressor(_Regressor):
     ) -> None: ...
 
 class CDEPClassifier(_Classifier):
-    measure: Literal["l1", "softmax"]
     alpha: float | Literal["auto"]
+    measure: Literal["l1", "softmax"]
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
-        measure: Literal["l1", "softmax"] = "softmax",
         alpha: float | Literal["auto"] = 1.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        measure: Literal["l1", "softmax"] = "softmax",
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -371,13 +371,13 @@ class CounterexampleClassifier(_Classifier):
         n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -401,13 +401,13 @@ class ERMClassifier(_Classifier):
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -458,9 +458,9 @@ class ExplanationClassifier(_Classifier):
     alpha: float | Literal["auto"] | dict[Any, Any]
     at: dict[Any, Any] | None
     reduction: Literal["group_dro", "mean"]
-    schedule: Literal["joint", "two_stage"]
     group_step_size: float
     group_adjustment: float
+    schedule: Literal["joint", "two_stage"]
     mapping: Literal["conv1x1", "linear"] | nn.Module | None
     mapping_init: Literal["default", "identity"]
     mapping_lr: float
@@ -476,20 +476,20 @@ class ExplanationClassifier(_Classifier):
         alpha: float | Literal["auto"] | dict[Any, Any] = 1.0,
         at: dict[Any, Any] | None = None,
         reduction: Literal["group_dro", "mean"] = "mean",
-        schedule: Literal["joint", "two_stage"] = "joint",
         group_step_size: float = 0.01,
         group_adjustment: float = 0.0,
+        schedule: Literal["joint", "two_stage"] = "joint",
         mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
         mapping_init: Literal["default", "identity"] = "default",
         mapping_lr: float = 0.001,
         feature_layer: str | None = None,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -555,21 +555,21 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     def set_score_request(self, *, sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...
 
 class GradCAMRegClassifier(_Classifier):
-    layer: str | None
     alpha: float | Literal["auto"]
+    layer: str | None
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
-        layer: str | None = None,
         alpha: float | Literal["auto"] = 1.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        layer: str | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -589,29 +589,29 @@ class GradCAMRegClassifier(_Classifier):
     ) -> None: ...
 
 class GradRegClassifier(_Classifier):
-    output: Literal["auto", "log_prob_max", "log_prob_sum", "log_prob_true", "logit_sum", "logit_true", "prob_max", "prob_sum"]
-    sign: Literal["both", "negative", "positive"]
     alpha: float | Literal["auto"]
+    output: Literal["auto", "log_prob_max", "log_prob_sum", "log_prob_true", "logit_sum", "logit_true", "prob_max", "prob_sum"]
     norm: Literal["l1", "l2", "share"]
+    sign: Literal["both", "negative", "positive"]
     layer: str | None
     concepts: ArrayLike | None
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
-        output: Literal["auto", "log_prob_max", "log_prob_sum", "log_prob_true", "logit_sum", "logit_true", "prob_max", "prob_sum"] = "auto",
-        sign: Literal["both", "negative", "positive"] = "both",
         alpha: float | Literal["auto"] = 2.0,
+        output: Literal["auto", "log_prob_max", "log_prob_sum", "log_prob_true", "logit_sum", "logit_true", "prob_max", "prob_sum"] = "auto",
         norm: Literal["l1", "l2", "share"] = "share",
+        sign: Literal["both", "negative", "positive"] = "both",
         layer: str | None = None,
         concepts: ArrayLike | None = None,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -676,13 +676,13 @@ class GroupDROClassifier(_Classifier):
         *,
         group_step_size: float = 0.01,
         group_adjustment: float = 0.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -706,23 +706,23 @@ class GroupDROClassifier(_Classifier):
     def set_partial_fit_request(self, *, classes: bool | str | None = "$UNCHANGED$", group_labels: bool | str | None = "$UNCHANGED$", mask: bool | str | None = "$UNCHANGED$", sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...
 
 class HINTClassifier(_Classifier):
+    alpha: float | Literal["auto"]
     attribution: Literal["grad_cam", "input_gradient"]
     layer: str | None
-    alpha: float | Literal["auto"]
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
+        alpha: float | Literal["auto"] = 1.0,
         attribution: Literal["grad_cam", "input_gradient"] = "grad_cam",
         layer: str | None = None,
-        alpha: float | Literal["auto"] = 1.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -762,13 +762,13 @@ class IBPExClassifier(_Classifier):
         epsilon_ramp: float = 1.0,
         alpha_ramp: float = 1.0,
         grad_alpha: float = 0.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -837,13 +837,13 @@ class InfluenceRegClassifier(_Classifier):
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 1.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -924,13 +924,13 @@ class PGDExClassifier(_Classifier):
         exchange: bool = True,
         grad_alpha: float = 0.0,
         grad_at: Literal["clean", "perturbed"] = "perturbed",
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -1007,13 +1007,13 @@ class SwapExClassifier(_Classifier):
         n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -1069,30 +1069,30 @@ class SwapExRegressor(_Regressor):
 
 class TwoStageExplanationClassifier(_Classifier):
     alpha: float
-    schedule: Literal["joint", "two_stage"]
-    mask_fill: float | Literal["mean"] | ArrayLike
     mapping: Literal["conv1x1", "linear"] | nn.Module | None
     mapping_init: Literal["default", "identity"]
     mapping_lr: float
     feature_layer: str | None
+    schedule: Literal["joint", "two_stage"]
+    mask_fill: float | Literal["mean"] | ArrayLike
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float = 1.0,
-        schedule: Literal["joint", "two_stage"] = "two_stage",
-        mask_fill: float | Literal["mean"] | ArrayLike = 0.0,
         mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
         mapping_init: Literal["default", "identity"] = "default",
         mapping_lr: float = 0.001,
         feature_layer: str | None = None,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        schedule: Literal["joint", "two_stage"] = "two_stage",
+        mask_fill: float | Literal["mean"] | ArrayLike = 0.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
