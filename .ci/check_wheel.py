@@ -17,7 +17,8 @@ def check_wheel(path):
     package = {name for name in names if ".dist-info/" not in name}
     expected = {
         module.relative_to(_CHECKOUT).as_posix()
-        for module in (_CHECKOUT / "skexplain").rglob("*.py")
+        for module in (_CHECKOUT / "skexplain").rglob("*.py*")
+        if module.suffix in (".py", ".pyi")
     } | {"skexplain/py.typed", "skexplain/studies/published.csv"}
 
     problems = [f"{name} is missing" for name in sorted(expected - package)]

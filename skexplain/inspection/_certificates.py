@@ -9,7 +9,9 @@ from .._checks import check_option
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty
 from ..penalties._box import irrelevant_box
-from ..propagation import Interval, check_outputs, margins, propagate_interval
+from ..propagation import Interval, propagate_interval
+from ..propagation._bounds import margins
+from ..propagation._run import check_outputs
 from ._checks import check_model
 
 

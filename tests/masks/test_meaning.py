@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skexplain.masks import _meaning, interpret_mask, legal_shapes
+from skexplain.masks import _meaning, interpret_mask
+from skexplain.masks._shapes import legal_shapes
 
 MARKS = ["irrelevant", "relevant"]
 DTYPES = [bool, np.uint8, np.int64, np.uint16, np.float16, np.float32, np.float64, ">f8"]

@@ -10,11 +10,10 @@ from torch.nn import functional as F
 from skexplain.exceptions import UnsupportedOperationError
 from skexplain.propagation import (
     Interval,
-    margins,
     propagate_interval,
     register_interval_rule,
-    worst_case_logits,
 )
+from skexplain.propagation._bounds import margins, worst_case_logits
 
 
 class Residual(nn.Module):
