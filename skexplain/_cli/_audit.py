@@ -2,12 +2,6 @@
 
 from pathlib import Path
 
-from .. import inspection
-from ..masks import mask_from_columns
-from ..studies import write_csv
-from ..studies._report import require_matplotlib
-from ._files import load_model, read_npz, read_table
-from ._mask_input import read_mask_file
 from ._options import add_marks, add_seed
 
 # Not 1 and 2, which errors and wrong arguments end with.
@@ -72,6 +66,11 @@ def add_arguments(command):
 
 def audit(arguments):
     """Run the command and return its exit status."""
+    from .. import inspection
+    from ..studies import write_csv
+    from ..studies._report import require_matplotlib
+    from ._files import load_model
+
     if arguments.output:
         require_matplotlib()  # now rather than after the work; and no window is opened
     model = load_model(arguments.model)
@@ -102,6 +101,8 @@ def audit(arguments):
 
 
 def _read_data(arguments, model):
+    from ._files import read_npz, read_table
+
     if Path(arguments.data).suffix.lower() == ".csv":
         columns = getattr(model, "feature_names_in_", None)
         return read_table(arguments.data, arguments.target, arguments.groups, columns)
@@ -110,6 +111,9 @@ def _read_data(arguments, model):
 
 def _choose_mask(arguments, data):
     """Return the mask and what it marks; columns that are named irrelevant are."""
+    from ..masks import mask_from_columns
+    from ._mask_input import read_mask_file
+
     if arguments.irrelevant:
         if data.feature_names is None:
             raise ValueError(

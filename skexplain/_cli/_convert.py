@@ -1,10 +1,6 @@
 """``skexplain masks convert``."""
 
-import numpy as np
-
-from ..masks import invert_mask, mask_coverage
-from ._mask_input import add_mask_input, read_masks
-from ._options import npz_file
+from ._options import add_mask_input, npz_file
 
 SUMMARY = "make masks of a COCO file or of a folder of images"
 
@@ -37,6 +33,10 @@ def add_arguments(command):
 
 def convert(arguments):
     """Run the command and return its exit status."""
+    from ..masks import invert_mask, mask_coverage
+    from ._files import write_masks
+    from ._mask_input import read_masks
+
     mask, names = read_masks(arguments)
     coverage = mask_coverage(mask)  # refuses what is no mask
     if arguments.invert:
@@ -45,11 +45,3 @@ def convert(arguments):
     print(f"{arguments.output}: shape {mask.shape}, {mask.dtype}")
     print(coverage or mask_coverage(mask))
     return 0
-
-
-def write_masks(path, mask, names):
-    """Write masks, and the names of the rows unless they are None."""
-    arrays = (
-        {"mask": mask} if names is None else {"mask": mask, "names": np.array(names, dtype=str)}
-    )
-    np.savez_compressed(path, **arrays)

@@ -149,6 +149,12 @@ def read_coco_images(path):
         raise ValueError(f"{expected}: {_text(error)}") from error
 
 
+def write_masks(path, mask, names):
+    """Write masks, and the names of their samples unless they are None."""
+    named = {} if names is None else {"names": np.array(names, dtype=str)}
+    np.savez_compressed(path, mask=mask, **named)
+
+
 def _text(error):
     """Return an error as text; some say nothing without their name, such as KeyError('a')."""
     return f"{type(error).__name__}: {error}"

@@ -1,13 +1,6 @@
 """``skexplain masks inspect``."""
 
-import numpy as np
-
-from ..inspection import MaskDisplay
-from ..masks import mask_coverage
-from ..studies._report import require_matplotlib
-from ._files import read_npz
-from ._mask_input import add_mask_input, read_masks
-from ._options import add_marks
+from ._options import add_marks, add_mask_input
 
 SUMMARY = "look at masks before a training"
 
@@ -42,6 +35,9 @@ def add_arguments(command):
 
 def inspect(arguments):
     """Run the command and return its exit status."""
+    from ..masks import mask_coverage
+    from ._mask_input import read_masks
+
     mask, _ = read_masks(arguments)
     print(f"{arguments.input}: shape {mask.shape}, {mask.dtype}")
     coverage = mask_coverage(mask)
@@ -65,6 +61,11 @@ def _hint(median, marks):
 
 
 def _draw(arguments, mask, coverage):
+    import numpy as np
+
+    from ..inspection import MaskDisplay
+    from ..studies._report import require_matplotlib
+
     pyplot = require_matplotlib()
     X = _inputs(arguments)
     rows = np.flatnonzero(coverage.marked > 0)[:_N_ROWS]
@@ -80,6 +81,8 @@ def _draw(arguments, mask, coverage):
 
 def _inputs(arguments):
     """Return X from where it was said to be or, if it is there, from beside the mask."""
+    from ._files import read_npz
+
     if arguments.data:
         return read_npz(arguments.data, ["X"]).X
     return read_npz(arguments.input, optional=["X"]).X if arguments.input.endswith(".npz") else None

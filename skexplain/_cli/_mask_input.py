@@ -1,4 +1,4 @@
-"""Masks from what the ``masks`` commands are pointed at, and the options that say how."""
+"""Masks from the input of the ``masks`` commands: a folder, a COCO file or an array."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from ..masks import mask_from_coco, mask_from_folder, resize_mask
 from ._files import load_arrays, read_coco_images, read_names, read_npz
-from ._options import positive
 
 _KINDS = {
     "folder": "a folder of mask images",
@@ -19,55 +18,6 @@ _OPTIONS = {
     "coco": ("names", "missing", "categories", "unit"),
     "array": (),
 }
-
-
-def add_mask_input(command):
-    """Add the input, and how it is read; what is not given is left to the library's defaults."""
-    command.add_argument(
-        "input",
-        metavar="INPUT",
-        help="folder of mask images (one per row), COCO file .json, or array .npy or .npz "
-        '(then "mask", or the only array in it)',
-    )
-    command.add_argument(
-        "--names",
-        metavar="FILE.txt",
-        help="names of X's images, one per line, in the order of the rows of X "
-        "(default: all images that have masks, in the order of the file, or of the alphabet)",
-    )
-    command.add_argument(
-        "--missing",
-        choices=["unknown", "empty", "error"],
-        help="a row without marks: not annotated, annotated as having none, or an error "
-        "(default: unknown)",
-    )
-    command.add_argument(
-        "--size", nargs=2, type=positive, metavar=("H", "W"), help="height and width of X's images"
-    )
-    command.add_argument(
-        "--resize",
-        choices=["area", "nearest"],
-        help="bring masks to --size, where X shows the whole images at another size: "
-        "shares of a pixel, or the pixel below its centre (default: another size is an error)",
-    )
-    command.add_argument(
-        "--categories", nargs="+", metavar="NAME", help="COCO: what to mark (default: all)"
-    )
-    command.add_argument(
-        "--unit",
-        choices=["pixel", "share", "percent"],
-        help="COCO: what coordinates are (default: pixels, unless all lie within one)",
-    )
-    command.add_argument(
-        "--suffix", help='folder: what follows a name, such as "_segmentation.png" (default: .png)'
-    )
-    command.add_argument(
-        "--marked",
-        nargs="+",
-        metavar="WHAT",
-        help='folder: which pixels are marked, "auto", "nonzero", "degree", "alpha" or grey values '
-        "(default: auto, what is drawn in one colour on black or transparent)",
-    )
 
 
 def read_masks(arguments):

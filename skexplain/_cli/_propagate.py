@@ -3,11 +3,6 @@
 import sys
 import time
 
-from ..estimators import MaskPropagator
-from ..masks import mask_coverage
-from ._convert import write_masks
-from ._files import read_npz
-from ._mask_input import read_mask_file
 from ._options import add_marks, add_seed, npz_file, positive
 
 SUMMARY = "fill in the masks of rows that nobody annotated"
@@ -46,6 +41,11 @@ def add_arguments(command):
 
 def propagate(arguments):
     """Run the command and return its exit status."""
+    from ..estimators import MaskPropagator
+    from ..masks import mask_coverage
+    from ._files import read_npz, write_masks
+    from ._mask_input import read_mask_file
+
     data = read_npz(arguments.data, ["X"] if arguments.mask else ["X", "mask"], ["names"])
     X, mask, names = data.X, data.get("mask"), data.names
     if arguments.mask:

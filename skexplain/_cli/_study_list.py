@@ -1,8 +1,6 @@
 """``skexplain study list``."""
 
-from ..studies import list_studies
-from ..studies._table import align
-from ._study_options import add_store, load
+from ._study_options import add_store
 
 SUMMARY = "list the studies, and how much of each is stored"
 
@@ -25,6 +23,10 @@ def add_arguments(command):
 
 def study_list(arguments):
     """Run the command and return its exit status."""
+    from ..studies import list_studies
+    from ..studies._table import align
+    from ._study_results import load
+
     rows = [("name", "stored", "source", "title")]
     for study in list_studies():
         results = load(study, arguments)

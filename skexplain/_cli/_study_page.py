@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ..studies import write_markdown
-from ._study_options import add_names, add_store, load_stored
+from ._study_options import add_names, add_store
 
 SUMMARY = "a Markdown page per study, as in docs/results"
 
@@ -30,6 +29,9 @@ def add_arguments(command):
 
 def study_page(arguments):
     """Run the command and return its exit status."""
+    from ..studies import write_markdown
+    from ._study_results import load_stored
+
     for results in [load_stored(name, arguments) for name in arguments.names]:
         for path in write_markdown(results, Path(arguments.output) / f"{results.study.name}.md"):
             print(path)

@@ -1,7 +1,6 @@
 """``skexplain study plot``."""
 
-from ..studies._study_report import save_pictures, try_pictures
-from ._study_options import add_name, add_store, load_stored
+from ._study_options import add_name, add_store
 
 SUMMARY = "draw the pictures of what is stored"
 
@@ -31,6 +30,9 @@ def add_arguments(command):
 
 def study_plot(arguments):
     """Run the command and return its exit status."""
+    from ..studies._study_report import save_pictures, try_pictures
+    from ._study_results import load_stored
+
     figures = try_pictures(load_stored(arguments.name, arguments))
     if not figures:
         raise ValueError(f"the pictures of {arguments.name!r} need cells that are not stored yet.")

@@ -1,8 +1,6 @@
 """``skexplain study report``."""
 
-from ..studies import list_studies, write_report
-from ..studies._study_report import shell_command
-from ._study_options import add_store, load, load_stored
+from ._study_options import add_store
 
 SUMMARY = "one HTML page with tables and pictures of all studies"
 
@@ -31,6 +29,9 @@ def add_arguments(command):
 
 def study_report(arguments):
     """Run the command and return its exit status."""
+    from ..studies import write_report
+    from ._study_results import load_stored
+
     if arguments.names:
         results = [load_stored(name, arguments) for name in arguments.names]
     else:
@@ -41,6 +42,10 @@ def study_report(arguments):
 
 
 def _all_stored(arguments):
+    from ..studies import list_studies
+    from ..studies._study_report import shell_command
+    from ._study_results import load
+
     loaded = [load(study, arguments) for study in list_studies()]
     results = [result for result in loaded if result.n_done]
     if not results:

@@ -3,9 +3,8 @@
 import sys
 from pathlib import Path
 
-from ..studies import StudyError, get_study, list_studies, run_study
 from ._options import add_n_jobs
-from ._study_options import add_names, add_store, format_results, load
+from ._study_options import add_names, add_store
 
 SUMMARY = "compute studies, or go on where they were stopped"
 
@@ -38,6 +37,9 @@ def add_arguments(command):
 
 def study_run(arguments):
     """Run the command and return its exit status."""
+    from ..studies import StudyError, get_study, list_studies
+    from ._study_results import format_results
+
     everything = "all" in arguments.names
     studies = list_studies() if everything else [get_study(name) for name in arguments.names]
     _make_folder(arguments.folder)
@@ -67,6 +69,8 @@ def _make_folder(folder):
 
 
 def _run(study, arguments):
+    from ..studies import run_study
+
     try:
         return run_study(
             study,
@@ -78,12 +82,14 @@ def _run(study, arguments):
             progress=True,
         )
     except KeyboardInterrupt:
-        _tell_state(study, arguments)
+        _print_state(study, arguments)
         print("The same command goes on from there.", file=sys.stderr)
         raise
 
 
-def _tell_state(study, arguments):
+def _print_state(study, arguments):
+    from ._study_results import load
+
     results = load(study, arguments)
     state = f"{results.n_done} of {results.n_cells} cells are stored in {arguments.folder}"
     print(f"{study.name}: {state}", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
 """``skexplain study show``."""
 
-from ._study_options import add_name, add_store, format_results, load_stored
+from ._study_options import add_name, add_store
 
 SUMMARY = "print the tables of what is stored, or save its rows"
 
@@ -33,6 +33,8 @@ def add_arguments(command):
 
 def study_show(arguments):
     """Run the command and return its exit status."""
+    from ._study_results import format_results, load_stored
+
     results = load_stored(arguments.name, arguments)
     # The tables first: a file that cannot be written must not cost them.
     print(format_results(results, markdown=arguments.format == "markdown"))
