@@ -10,6 +10,7 @@ import sys
 import warnings
 
 from .. import __version__
+from .._text import printable
 from . import (
     _audit,
     _compare,
@@ -27,6 +28,7 @@ from ._audit import audit
 from ._compare import compare
 from ._convert import convert
 from ._inspect import inspect
+from ._output import show_error
 from ._propagate import propagate
 from ._study_list import study_list
 from ._study_page import study_page
@@ -88,21 +90,29 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        show_error("interrupted")
         return 130
     except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f"skexplain: {error}", file=sys.stderr)
+        show_error(f"skexplain: {error}")
         return 1
 
 
 def _show_warning(message, *_):
     """Show a warning without the line of source code that raised it."""
-    print(f"skexplain: warning: {message}", file=sys.stderr)
+    show_error(f"skexplain: warning: {message}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no escape codes; its subparsers are of the same class."""
+
+    def error(self, message):
+        """Print the message, and exit with status 2."""
+        super().error(printable(message))
 
 
 def _parser():
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("skexplain", description=_DESCRIPTION, formatter_class=raw)
+    parser = _Parser("skexplain", description=_DESCRIPTION, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)

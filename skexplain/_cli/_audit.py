@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ._options import add_marks, add_seed
+from ._output import show
 
 # Not 1 and 2, which errors and wrong arguments end with.
 _LEANS = 3
@@ -90,7 +91,7 @@ def audit(arguments):
     report.provenance["data"] = f"{Path(arguments.data).name}: {report.provenance['data']}"
     report.provenance["model"] = f"{Path(arguments.model).name}: {report.provenance['model']}"
     # The numbers first: a file that cannot be written must not cost them.
-    print(report)
+    show(report)
     if arguments.csv:
         numbers = {"verdict": report.verdict, "reason": report.reason, **report.numbers()}
         rows = [{"name": name, "value": value} for name, value in numbers.items()]

@@ -1,6 +1,7 @@
 """``skexplain compare``."""
 
 from ._options import add_n_jobs, positive
+from ._output import show
 
 # As studies.DATASETS and studies.ESTIMATORS: to import that room takes seconds, and --help needs
 # only the names.
@@ -82,7 +83,7 @@ def compare(arguments):
         progress=True,
     )
     # The numbers first: a file that cannot be written must not cost them.
-    print(studies.format_table(studies.summarise(rows)))
+    show(studies.format_table(studies.summarise(rows)))
     if arguments.output:
         studies.write_csv(rows, arguments.output)
     if arguments.plot:

@@ -1,6 +1,7 @@
 """``skexplain masks convert``."""
 
 from ._options import add_mask_input, npz_file
+from ._output import show
 
 SUMMARY = "make masks of a COCO file or of a folder of images"
 
@@ -42,6 +43,6 @@ def convert(arguments):
     if arguments.invert:
         mask, coverage = invert_mask(mask), None
     write_masks(arguments.output, mask, names)
-    print(f"{arguments.output}: shape {mask.shape}, {mask.dtype}")
-    print(coverage or mask_coverage(mask))
+    show(f"{arguments.output}: shape {mask.shape}, {mask.dtype}")
+    show(coverage or mask_coverage(mask))
     return 0

@@ -1,6 +1,7 @@
 """``skexplain masks inspect``."""
 
 from ._options import add_marks, add_mask_input
+from ._output import show
 
 SUMMARY = "look at masks before a training"
 
@@ -39,10 +40,10 @@ def inspect(arguments):
     from ._mask_input import read_masks
 
     mask, _ = read_masks(arguments)
-    print(f"{arguments.input}: shape {mask.shape}, {mask.dtype}")
+    show(f"{arguments.input}: shape {mask.shape}, {mask.dtype}")
     coverage = mask_coverage(mask)
-    print(coverage)
-    print(_hint(coverage.quantiles[0.5], arguments.marks))
+    show(coverage)
+    show(_hint(coverage.quantiles[0.5], arguments.marks))
     if arguments.output:
         _draw(arguments, mask, coverage)
     return 0

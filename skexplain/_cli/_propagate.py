@@ -4,6 +4,7 @@ import sys
 import time
 
 from ._options import add_marks, add_seed, npz_file, positive
+from ._output import show
 
 SUMMARY = "fill in the masks of rows that nobody annotated"
 
@@ -59,11 +60,11 @@ def propagate(arguments):
     ).fit(X, mask)
     filled = propagator.fill(X, mask)
     seconds = time.perf_counter() - start
-    print(
+    show(
         f"learnt from {propagator.n_annotated_} of {len(X)} rows; intersection over union on "
         f"rows left out: {propagator.iou_:.3f}; {seconds:.1f} seconds"
     )
     write_masks(arguments.output, filled, names)
-    print(f"{arguments.output}: shape {filled.shape}, {filled.dtype}")
-    print(mask_coverage(filled))
+    show(f"{arguments.output}: shape {filled.shape}, {filled.dtype}")
+    show(mask_coverage(filled))
     return 0

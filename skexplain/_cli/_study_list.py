@@ -1,5 +1,6 @@
 """``skexplain study list``."""
 
+from ._output import show
 from ._study_options import add_store
 
 SUMMARY = "list the studies, and how much of each is stored"
@@ -32,5 +33,5 @@ def study_list(arguments):
         results = load(study, arguments)
         stored = f"{results.n_done} of {results.n_cells}"
         rows.append((study.name, stored, study.source or "-", study.title))
-    print("\n".join(align(rows, n_left=len(rows[0]))))
+    show("\n".join(align(rows, n_left=len(rows[0]))))
     return 0

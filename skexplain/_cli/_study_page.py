@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ._output import show
 from ._study_options import add_names, add_store
 
 SUMMARY = "a Markdown page per study, as in docs/results"
@@ -34,5 +35,5 @@ def study_page(arguments):
 
     for results in [load_stored(name, arguments) for name in arguments.names]:
         for path in write_markdown(results, Path(arguments.output) / f"{results.study.name}.md"):
-            print(path)
+            show(path)
     return 0

@@ -1,5 +1,6 @@
 """``skexplain study plot``."""
 
+from ._output import show
 from ._study_options import add_name, add_store
 
 SUMMARY = "draw the pictures of what is stored"
@@ -37,5 +38,5 @@ def study_plot(arguments):
     if not figures:
         raise ValueError(f"the pictures of {arguments.name!r} need cells that are not stored yet.")
     for path in save_pictures(figures, arguments.output, arguments.format):
-        print(path)
+        show(path)
     return 0

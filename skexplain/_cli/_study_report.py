@@ -1,5 +1,6 @@
 """``skexplain study report``."""
 
+from ._output import show
 from ._study_options import add_store
 
 SUMMARY = "one HTML page with tables and pictures of all studies"
@@ -37,7 +38,7 @@ def study_report(arguments):
     else:
         results = _all_stored(arguments)
     write_report(results, arguments.output)
-    print(arguments.output)
+    show(arguments.output)
     return 0
 
 

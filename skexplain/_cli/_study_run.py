@@ -1,9 +1,9 @@
 """``skexplain study run``."""
 
-import sys
 from pathlib import Path
 
 from ._options import add_n_jobs
+from ._output import show, show_error
 from ._study_options import add_names, add_store
 
 SUMMARY = "compute studies, or go on where they were stopped"
@@ -55,9 +55,9 @@ def study_run(arguments):
         except StudyError as error:
             problems.append(str(error))
             continue
-        print(format_results(results), end="\n\n", flush=True)
+        show(format_results(results), end="\n\n", flush=True)
     for problem in problems:
-        print(f"skexplain: {problem}", file=sys.stderr)
+        show_error(f"skexplain: {problem}")
     return 1 if problems else 0
 
 
@@ -83,7 +83,7 @@ def _run(study, arguments):
         )
     except KeyboardInterrupt:
         _print_state(study, arguments)
-        print("The same command goes on from there.", file=sys.stderr)
+        show_error("The same command goes on from there.")
         raise
 
 
@@ -92,4 +92,4 @@ def _print_state(study, arguments):
 
     results = load(study, arguments)
     state = f"{results.n_done} of {results.n_cells} cells are stored in {arguments.folder}"
-    print(f"{study.name}: {state}", file=sys.stderr, flush=True)
+    show_error(f"{study.name}: {state}")

@@ -1,5 +1,6 @@
 """``skexplain study show``."""
 
+from ._output import show
 from ._study_options import add_name, add_store
 
 SUMMARY = "print the tables of what is stored, or save its rows"
@@ -37,7 +38,7 @@ def study_show(arguments):
 
     results = load_stored(arguments.name, arguments)
     # The tables first: a file that cannot be written must not cost them.
-    print(format_results(results, markdown=arguments.format == "markdown"))
+    show(format_results(results, markdown=arguments.format == "markdown"))
     if arguments.output:
         results.save(arguments.output)
     return 0

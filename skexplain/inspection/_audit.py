@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._checks import check_count
+from .._text import printable
 from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..masks._labels import by_position, column_labels
@@ -224,7 +225,7 @@ def audit(
 
 def _describe_missing(classes, measured):
     """Say of which classes hardly any sample has a mask, and what was done about it."""
-    listed = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
+    listed = ", ".join(map(printable, classes[:5])) + (", ..." if len(classes) > 5 else "")
     text = f"Of class {listed} few samples or none have a mask. "
     if measured.crossing < 0.5:
         return (

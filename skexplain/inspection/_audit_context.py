@@ -10,6 +10,7 @@ import torch
 from sklearn.utils import Bunch
 
 from .. import __version__
+from .._text import printable
 from ._drawing import shown_rows
 
 _N_EXAMPLES = 4
@@ -41,6 +42,7 @@ def _describe_parameters(estimator):
             text = type(value).__name__  # data have no place in a report
         else:
             text = getattr(value, "__name__", None) or " ".join(str(value).split())
+        text = printable(text)
         text = type(value).__name__ if " at 0x" in text else text
         listed.append(f"{name}={text if len(text) <= 80 else text[:77] + '...'}")
     return ", ".join(listed) or "not known"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._text import drawable
 from ._curve_display import PerturbationCurveDisplay
 from ._drawing import (
     SIGNED,
@@ -44,9 +45,10 @@ def _draw_images(examples):
         draw_image(panels[1], examples.changed[row], shown.limits)
         panels[0].set_ylabel(f"sample {shown.index[row]}", fontsize=9)
         before, after = examples.predicted[row], examples.predicted_changed[row]
-        panels[0].set_title(f"is {examples.y[row]}, predicted {before}", fontsize=9)
+        title = drawable(f"is {examples.y[row]}, predicted {before}")
+        panels[0].set_title(title, fontsize=9)
         color = VERMILION if before != after else "black"
-        panels[1].set_title(f"{examples.change}: {after}", fontsize=9, color=color)
+        panels[1].set_title(drawable(f"{examples.change}: {after}"), fontsize=9, color=color)
         if maps is not None:
             values = maps[row].sum(axis=0) if maps[row].ndim == 3 else maps[row]
             low, high = signed_limits(values)
@@ -71,7 +73,7 @@ def draw_features(report):
     names = sorted(rates, key=rates.get, reverse=True)
     figure, ax = single_axes(None, (5.0, 0.28 * len(names) + 0.9))
     ax.barh(range(len(names)), [rates[name] for name in names], color=VERMILION)
-    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.set_yticks(range(len(names)), list(map(drawable, names)), fontsize=8)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="share of predictions that change")
     ax.spines[["top", "right"]].set_visible(False)

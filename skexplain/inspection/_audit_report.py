@@ -1,11 +1,11 @@
 """What an audit found: numbers, and pages and pictures made of them."""
 
-import html
 import textwrap
 from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from .._text import html_text
 from ._audit_pictures import draw_examples, draw_features, draw_groups, draw_noise
 from ._html import data_url, html_page
 
@@ -261,7 +261,7 @@ class AuditReport(Bunch):
 
     def _body(self, figures):
         answer, color = _ANSWERS[self.verdict]
-        notes = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in self.notes)
+        notes = "".join(f'<p class="note">{html_text(note)}</p>\n' for note in self.notes)
         shown = dict(map(_picture, figures.items()))
         first = shown.pop(_BY_COLUMN, "") + shown.pop(self._caption(), "")
         rows = "\n".join(
@@ -271,14 +271,14 @@ class AuditReport(Bunch):
             if name in self
         )
         provenance = "\n".join(
-            f'<tr><td class="name">{html.escape(name)}</td><td>{html.escape(text)}</td></tr>'
+            f'<tr><td class="name">{html_text(name)}</td><td>{html_text(text)}</td></tr>'
             for name, text in self.provenance.items()
         )
         return (
             f'<div class="skexplain-audit">\n<style>\n{_STYLE}</style>\n'
-            f"<h1>Audit of {html.escape(self.estimator)}, {self.provenance['date']}</h1>\n"
+            f"<h1>Audit of {html_text(self.estimator)}, {self.provenance['date']}</h1>\n"
             f'<p class="verdict" style="border-color: {color}">{answer}</p>\n'
-            f'<p class="reason">{html.escape(self.reason)}</p>\n{notes}'
+            f'<p class="reason">{html_text(self.reason)}</p>\n{notes}'
             f"{self._key_figures()}{first}\n"
             f"<h2>What was audited</h2>\n<table>\n{provenance}\n</table>\n"
             f"<details><summary>All numbers and pictures</summary>\n"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._checks import check_count, check_option
+from .._text import drawable
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
 from ..metrics._perturb import Perturber, make_generator
 from ..metrics._reliance import check_classifier
@@ -86,8 +87,9 @@ class PerturbationCurveDisplay:
         random_state=None,
         name=None,
         ax=None,
+        **kwargs,
     ):
-        """Predict perturbed rows, and draw the accuracy.
+        """Predict perturbed samples, and draw the accuracy.
 
         Parameters
         ----------
@@ -116,6 +118,8 @@ class PerturbationCurveDisplay:
             Name in the legend; None: the estimator's class.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, which draws the mean curve.
 
         Returns
         -------
@@ -145,11 +149,20 @@ class PerturbationCurveDisplay:
             perturbation=perturbation,
             unit="sd" if input_unit == "sd" else "units of X",
             name=type(estimator).__name__ if name is None else name,
-        ).plot(ax)
+        ).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
-        cls, y_true, predictions, epsilons, *, perturbation="change", unit="", name=None, ax=None
+        cls,
+        y_true,
+        predictions,
+        epsilons,
+        *,
+        perturbation="change",
+        unit="",
+        name=None,
+        ax=None,
+        **kwargs,
     ):
         """Draw the accuracy of predictions that are already there.
 
@@ -169,6 +182,8 @@ class PerturbationCurveDisplay:
             Name in the legend.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, which draws the mean curve.
 
         Returns
         -------
@@ -191,38 +206,48 @@ class PerturbationCurveDisplay:
                 f"epsilons and n={len(y_true)} rows of y_true; got {predictions.shape}."
             )
         accuracies = check_correct(y_true, predictions, ("y_true", "predictions")).mean(axis=2)
-        return cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name).plot(ax)
+        display = cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name)
+        return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, *, ax=None, name=None, **kwargs):
+        """Draw the curve.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Name in the legend; None: `name` of the display.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, which draws the mean curve.
 
         Returns
         -------
-        self
+        PerturbationCurveDisplay
+            The display itself.
         """
+        name = self.name if name is None else name
         self.figure_, self.ax_ = single_axes(ax, (4.5, 3.2))
         # The next style that these axes have not used.
         color, marker = _STYLES[len(self.ax_.lines) % len(_STYLES)]
         order = np.argsort(self.epsilons, kind="stable")
         epsilons, accuracies = self.epsilons[order], self.accuracies[order]
-        (self.line_,) = self.ax_.plot(
-            epsilons, accuracies.mean(axis=1), color=color, marker=marker, ms=4, label=self.name
-        )
+        style = {"color": color, "marker": marker, "markersize": 4, **kwargs}
+        if name:
+            # matplotlib leaves a label out of the legend that begins with an underscore.
+            style["label"] = drawable(f" {name}" if name.startswith("_") else name)
+        (self.line_,) = self.ax_.plot(epsilons, accuracies.mean(axis=1), **style)
+        color = self.line_.get_color()
         self.ax_.fill_between(
             epsilons, accuracies.min(axis=1), accuracies.max(axis=1), color=color, alpha=0.2, lw=0
         )
         unit = f" ({self.unit})" if self.unit else ""
         self.ax_.set(ylim=(0, 1.02), ylabel="accuracy")
-        self.ax_.set_xlabel(f"{self.perturbation} of the irrelevant features{unit}")
+        self.ax_.set_xlabel(drawable(f"{self.perturbation} of the irrelevant features{unit}"))
         self.ax_.grid(color="0.9")
         self.ax_.set_axisbelow(True)
         self.ax_.spines[["top", "right"]].set_visible(False)
-        if self.name is not None:
+        if name:
             self.ax_.legend(fontsize=8, frameon=False)
         return self
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._checks import check_option
+from .._text import drawable
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 
@@ -209,6 +210,12 @@ def _irrelevance(mask, shape, marks, index, feature_names, row_labels):
     return degrees
 
 
+def draw_title(figure, name):
+    """Write the title over a figure; None: no title."""
+    if name is not None:
+        figure.suptitle(drawable(name), fontsize=10)
+
+
 def draw_image(ax, image, limits):
     """Draw a picture of shape (h, w) or (channels, h, w): 3 channels in colour, others in grey."""
     if image.ndim == 3 and len(image) == 3:
@@ -261,15 +268,15 @@ def signed_limits(values):
     return (-largest, largest) if largest > 0 else (-1.0, 1.0)
 
 
-def draw_bars(ax, values, names, degrees, n_bars):
+def draw_bars(ax, values, names, degrees, n_bars, **kwargs):
     """Draw the largest values as bars with names; those of irrelevant columns are hatched."""
     order = np.argsort(-np.abs(values), kind="stable")[:n_bars]
     irrelevant = np.zeros(len(values), bool) if degrees is None else np.nan_to_num(degrees) > 0
-    bars = ax.barh(range(len(order)), values[order], color=BLUE)
+    bars = ax.barh(range(len(order)), values[order], **{"color": BLUE, **kwargs})
     for bar, column in zip(bars, order, strict=True):
         if irrelevant[column]:
             bar.set(facecolor=ORANGE, hatch="///", edgecolor="black")
-    ax.set_yticks(range(len(order)), [names[column] for column in order], fontsize=8)
+    ax.set_yticks(range(len(order)), [drawable(names[column]) for column in order], fontsize=8)
     ax.tick_params(axis="x", labelsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color="black", lw=0.8)

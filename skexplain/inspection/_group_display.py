@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._text import drawable
 from ..metrics import group_accuracies
 from ..metrics._groups import label_codes, row_labels
 from ._drawing import BLUE, VERMILION, single_axes
@@ -56,7 +57,7 @@ class GroupAccuracyDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, group_labels, *, name=None, ax=None):
+    def from_estimator(cls, estimator, X, y, group_labels, *, name=None, ax=None, **kwargs):
         """Predict, and draw the accuracy of every group.
 
         Parameters
@@ -73,6 +74,8 @@ class GroupAccuracyDisplay:
             Title; None: the estimator's class.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.barh`.
 
         Returns
         -------
@@ -86,10 +89,11 @@ class GroupAccuracyDisplay:
             As :func:`skexplain.metrics.group_accuracies`.
         """
         name = type(estimator).__name__ if name is None else name
-        return cls.from_predictions(y, estimator.predict(X), group_labels, name=name, ax=ax)
+        predicted = estimator.predict(X)
+        return cls.from_predictions(y, predicted, group_labels, name=name, ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, group_labels, *, name=None, ax=None):
+    def from_predictions(cls, y_true, y_pred, group_labels, *, name=None, ax=None, **kwargs):
         """Draw the accuracy of every group.
 
         Parameters
@@ -102,6 +106,8 @@ class GroupAccuracyDisplay:
             Title.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.barh`.
 
         Returns
         -------
@@ -115,20 +121,26 @@ class GroupAccuracyDisplay:
             As :func:`skexplain.metrics.group_accuracies`.
         """
         accuracies = group_accuracies(y_true, y_pred, group_labels)
-        return cls(accuracies, group_counts(group_labels), name=name).plot(ax)
+        return cls(accuracies, group_counts(group_labels), name=name).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, *, ax=None, name=None, **kwargs):
+        """Draw the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Title; None: `name` of the display.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.barh`.
 
         Returns
         -------
-        self
+        GroupAccuracyDisplay
+            The display itself.
         """
+        name = self.name if name is None else name
         groups = list(self.accuracies)
         scores = np.array([self.accuracies[group] for group in groups])
         counts = np.array([self.counts[group] for group in groups])
@@ -139,19 +151,24 @@ class GroupAccuracyDisplay:
         self.ax_.barh(
             range(len(groups)),
             scores,
-            xerr=errors,
-            color=colors,
-            error_kw={"lw": 1, "capsize": 2},
+            **{
+                "xerr": errors,
+                "color": colors,
+                "error_kw": {"lw": 1, "capsize": 2},
+                **kwargs,
+            },
         )
         mean = np.nanmean(scores)
         self.ax_.axvline(mean, color="black", ls=":", lw=1)
-        labels = [f"{group} (n={count})" for group, count in zip(groups, counts, strict=True)]
+        labels = [
+            drawable(f"{group} (n={count})") for group, count in zip(groups, counts, strict=True)
+        ]
         self.ax_.set_yticks(range(len(groups)), labels, fontsize=8)
         self.ax_.invert_yaxis()
         self.ax_.set(xlim=(0, 1))
         self.ax_.set_xlabel(f"accuracy (dotted: mean over groups, {mean:.2f})", fontsize=9)
-        if self.name is not None:
-            self.ax_.set_title(self.name, fontsize=10)
+        if name is not None:
+            self.ax_.set_title(drawable(name), fontsize=10)
         self.ax_.spines[["top", "right"]].set_visible(False)
         return self
 

@@ -1,8 +1,9 @@
 """Pages of HTML that need no other file."""
 
 import base64
-import html
 import io
+
+from .._text import html_text
 
 
 def html_page(title, body, style=""):
@@ -23,7 +24,7 @@ def html_page(title, body, style=""):
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n{style}</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html_text(title)}</title>\n{style}</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 

@@ -2,13 +2,8 @@
 
 import numpy as np
 
-from ._drawing import (
-    ORANGE,
-    draw_image,
-    draw_outline,
-    panel_axes,
-    shown_rows,
-)
+from .._text import drawable
+from ._drawing import ORANGE, draw_image, draw_outline, draw_title, panel_axes, shown_rows
 from ._words import draw_words, height_of, word_values
 
 _UNKNOWN = "0.75"
@@ -60,9 +55,11 @@ class MaskDisplay:
         rows=None,
         feature_names=None,
         documents=None,
+        name=None,
         ax=None,
+        **kwargs,
     ):
-        """Draw masks on rows of X.
+        """Draw masks on samples of X.
 
         Parameters
         ----------
@@ -78,8 +75,12 @@ class MaskDisplay:
             Names of the columns; None: those of a DataFrame.
         documents : list of str of length n, default=None
             Texts, drawn in place of the columns, whose names are their words.
+        name : str, default=None
+            Title of the figure.
         ax : matplotlib Axes, array of Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed on as by :meth:`plot`.
 
         Returns
         -------
@@ -92,24 +93,33 @@ class MaskDisplay:
         ValueError
             If an argument does not fit X.
         """
-        return cls(shown_rows(X, mask, mask_marks, rows, feature_names, documents)).plot(ax)
+        shown = shown_rows(X, mask, mask_marks, rows, feature_names, documents)
+        return cls(shown).plot(ax=ax, name=name, **kwargs)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, *, ax=None, name=None, **kwargs):
+        """Draw the masks.
 
         Parameters
         ----------
         ax : matplotlib Axes, array of Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Title of the figure.
+        **kwargs : dict
+            Passed to the method of matplotlib's Axes that draws the marks: ``imshow`` for images
+            and tables, ``text`` for texts.
 
         Returns
         -------
-        self
+        MaskDisplay
+            The display itself.
         """
-        getattr(self, f"_plot_{self.shown.kind}")(ax)
+        draw = {"image": self._plot_image, "table": self._plot_table, "text": self._plot_text}
+        draw[self.shown.kind](ax, kwargs)
+        draw_title(self.figure_, name)
         return self
 
-    def _plot_image(self, ax):
+    def _plot_image(self, ax, kwargs):
         shown = self.shown
         self.figure_, axes = panel_axes(ax, 1, len(shown.index), (2.0, 2.2))
         self.axes_ = axes[0]
@@ -119,10 +129,10 @@ class MaskDisplay:
             degrees = shown.flat_irrelevance(row)
             if degrees is None:
                 continue
-            panel.imshow(_tint(degrees), interpolation="nearest")
+            panel.imshow(_tint(degrees), **{"interpolation": "nearest", **kwargs})
             draw_outline(panel, np.nan_to_num(degrees) > 0)
 
-    def _plot_table(self, ax):
+    def _plot_table(self, ax, kwargs):
         shown, names = self.shown, self.shown.names()
         size = (max(3.0, 0.45 * len(names) + 1.5), max(1.8, 0.35 * len(shown.index) + 1.4))
         self.figure_, axes = panel_axes(ax, 1, 1, size)
@@ -132,10 +142,10 @@ class MaskDisplay:
         nothing = np.full(len(names), np.nan)
         panel.imshow(
             _tint(np.array([nothing if d is None else d for d in degrees]), clear=0.0),
-            aspect="auto",
-            interpolation="nearest",
+            **{"aspect": "auto", "interpolation": "nearest", **kwargs},
         )
-        panel.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+        labels = list(map(drawable, names))
+        panel.set_xticks(range(len(names)), labels, rotation=45, ha="right", fontsize=8)
         panel.set_yticks(range(len(shown.index)), [f"row {row}" for row in shown.index], fontsize=8)
         panel.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
         panel.set_yticks(np.arange(len(shown.index) + 1) - 0.5, minor=True)
@@ -143,7 +153,7 @@ class MaskDisplay:
         panel.tick_params(which="minor", length=0)
         panel.set_title("orange: must not matter", fontsize=9)
 
-    def _plot_text(self, ax):
+    def _plot_text(self, ax, kwargs):
         shown, names = self.shown, self.shown.names()
         height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
         self.figure_, axes = panel_axes(ax, len(shown.index), 1, (_TEXT_WIDTH, height + 0.4))
@@ -155,7 +165,7 @@ class MaskDisplay:
             degrees = shown.flat_irrelevance(row)
             degrees = np.full(len(names), np.nan) if degrees is None else degrees
             pieces, found = word_values(shown.documents[row], names, degrees)
-            draw_words(panel, pieces, [_word_color(degree) for degree in found])
+            draw_words(panel, pieces, [_word_color(degree) for degree in found], **kwargs)
 
     def _title(self, row):
         degrees = self.shown.flat_irrelevance(row)

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import is_classifier
 
+from .._text import drawable
 from ..masks._labels import labels_beside
 from ._drawing import (
     ORANGE,
@@ -10,6 +11,7 @@ from ._drawing import (
     draw_bars,
     draw_image,
     draw_outline,
+    draw_title,
     panel_axes,
     require_pyplot,
     shown_rows,
@@ -79,6 +81,7 @@ class SaliencyDisplay:
         feature_names=None,
         documents=None,
         max_features=12,
+        name=None,
         ax=None,
         **saliency_parameters,
     ):
@@ -103,7 +106,9 @@ class SaliencyDisplay:
         documents : list of str of length n, default=None
             Texts, drawn in place of the columns, whose names are their words.
         max_features : int, default=12
-            Columns drawn for a row of a table, those of the largest saliency.
+            Columns drawn for a sample of a table, those of the largest saliency.
+        name : str, default=None
+            Title of the figure.
         ax : array of matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
         **saliency_parameters
@@ -134,7 +139,7 @@ class SaliencyDisplay:
             )
             for title, target in _check_targets(estimator, targets).items()
         }
-        return cls(shown, maps).plot(ax, max_features=max_features)
+        return cls(shown, maps).plot(ax=ax, name=name, max_features=max_features)
 
     @classmethod
     def from_predictions(
@@ -148,7 +153,9 @@ class SaliencyDisplay:
         feature_names=None,
         documents=None,
         max_features=12,
+        name=None,
         ax=None,
+        **kwargs,
     ):
         """Draw saliency that is already there, of any model and method.
 
@@ -170,8 +177,12 @@ class SaliencyDisplay:
             The texts, as in :meth:`from_estimator`.
         max_features : int, default=12
             Bars of a table, as in :meth:`from_estimator`.
+        name : str, default=None
+            Title of the figure.
         ax : array of matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed on as by :meth:`plot`.
 
         Returns
         -------
@@ -191,31 +202,39 @@ class SaliencyDisplay:
         maps = {
             str(title): _check_map(values, shape)[shown.index] for title, values in saliency.items()
         }
-        return cls(shown, maps).plot(ax, max_features=max_features)
+        display = cls(shown, maps)
+        return display.plot(ax=ax, name=name, max_features=max_features, **kwargs)
 
-    def plot(self, ax=None, *, max_features=12):
-        """Draw.
+    def plot(self, *, ax=None, name=None, max_features=12, **kwargs):
+        """Draw the saliency.
 
         Parameters
         ----------
         ax : array of matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Title of the figure.
         max_features : int, default=12
-            Columns drawn for a row of a table.
+            Columns drawn for a sample of a table.
+        **kwargs : dict
+            Passed to the method of matplotlib's Axes that draws the saliency: ``imshow`` for
+            images, ``barh`` for tables, ``text`` for texts.
 
         Returns
         -------
-        self
+        SaliencyDisplay
+            The display itself.
         """
         if self.shown.kind == "image":
-            self._plot_images(ax)
+            self._plot_images(ax, kwargs)
         elif self.shown.kind == "text":
-            self._plot_texts(ax)
+            self._plot_texts(ax, kwargs)
         else:
-            self._plot_bars(ax, max_features)
+            self._plot_bars(ax, max_features, kwargs)
+        draw_title(self.figure_, name)
         return self
 
-    def _plot_images(self, ax):
+    def _plot_images(self, ax, kwargs):
         shown = self.shown
         n_rows, n_columns = len(shown.index), 1 + len(self.saliency)
         self.figure_, self.axes_ = panel_axes(ax, n_rows, n_columns, (1.9, 2.0))
@@ -226,16 +245,17 @@ class SaliencyDisplay:
             # One scale per row: gradients of sure rows are tiny.
             low, high = signed_limits(np.stack(maps))
             for panel, values in zip(others, maps, strict=True):
-                panel.imshow(values, cmap=SIGNED, vmin=low, vmax=high, interpolation="nearest")
+                style = {"cmap": SIGNED, "vmin": low, "vmax": high, "interpolation": "nearest"}
+                panel.imshow(values, **{**style, **kwargs})
                 without_ticks(panel)
             degrees = shown.flat_irrelevance(row)
             if degrees is not None:
                 for panel in (first, *others):
                     draw_outline(panel, np.nan_to_num(degrees) > 0)
         for panel, title in zip(self.axes_[0], ("image", *self.saliency), strict=True):
-            panel.set_title(title, fontsize=9)
+            panel.set_title(drawable(title), fontsize=9)
 
-    def _plot_bars(self, ax, max_features):
+    def _plot_bars(self, ax, max_features, kwargs):
         shown, names = self.shown, self.shown.names()
         n_bars = min(max_features, len(names))
         size = (3.2, 0.25 * n_bars + 0.9)
@@ -243,8 +263,8 @@ class SaliencyDisplay:
         for row, panels in enumerate(self.axes_):
             degrees = shown.flat_irrelevance(row)
             for panel, (title, values) in zip(panels, self.saliency.items(), strict=True):
-                draw_bars(panel, values[row], names, degrees, n_bars)
-                panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9)
+                draw_bars(panel, values[row], names, degrees, n_bars, **kwargs)
+                panel.set_title(drawable(f"row {shown.index[row]}, {title}"), fontsize=9)
         if shown.irrelevance is not None:
             handle = require_pyplot().Rectangle((0, 0), 1, 1, fc=ORANGE, ec="black", hatch="///")
             # Beside the panels where the figure is ours to arrange.
@@ -253,14 +273,15 @@ class SaliencyDisplay:
             )
             owner.legend([handle], ["must not matter"], loc=place, fontsize=8, frameon=False)
 
-    def _plot_texts(self, ax):
+    def _plot_texts(self, ax, kwargs):
         shown, names = self.shown, self.shown.names()
         height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
         shape = (len(shown.index), len(self.saliency))
         self.figure_, self.axes_ = panel_axes(ax, *shape, (_TEXT_WIDTH, height + 0.4))
         for row, panels in enumerate(self.axes_):
             for panel, title in zip(panels, self.saliency, strict=True):
-                panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9, loc="left")
+                text = drawable(f"row {shown.index[row]}, {title}")
+                panel.set_title(text, fontsize=9, loc="left")
         self.figure_.draw_without_rendering()  # the final width of the panels
         colormap = require_pyplot().get_cmap(SIGNED)
         for row, panels in enumerate(self.axes_):
@@ -270,7 +291,8 @@ class SaliencyDisplay:
                 shades = [
                     None if np.isnan(v) else colormap((v - low) / (high - low)) for v in found
                 ]
-                draw_words(panel, pieces, shades, underlined=self._underlined(row, pieces, names))
+                underlined = self._underlined(row, pieces, names)
+                draw_words(panel, pieces, shades, underlined=underlined, **kwargs)
 
     def _underlined(self, row, pieces, names):
         degrees = self.shown.flat_irrelevance(row)

@@ -9,6 +9,7 @@ from ._drawing import (
     draw_bars,
     draw_image,
     draw_outline,
+    draw_title,
     panel_axes,
     single_axes,
     without_ticks,
@@ -114,8 +115,8 @@ class MaskSuggestion:
         """
         return accept_suggestions([self], n_rows)
 
-    def plot(self, ax=None, *, n_features=12):
-        """Draw it: rows of the group with the region's border, and the suspicion; bars for a table.
+    def plot(self, *, ax=None, name=None, n_features=12):
+        """Draw samples of the group with the region's border, and the suspicion; bars for a table.
 
         The last picture of a thing shows how many of the rows have it where.
 
@@ -124,13 +125,15 @@ class MaskSuggestion:
         ax : matplotlib Axes, array of Axes or None, default=None
             Where to draw: one for a table; for images one for each row of `shown` and one more.
             None makes a figure.
+        name : str, default=None
+            Title of the figure.
         n_features : int, default=12
             Bars of a table, at most: the most suspicious columns.
 
         Returns
         -------
         MaskSuggestion
-            Itself, with `figure_` and `axes_`.
+            The suggestion itself, with `figure_` and `axes_`.
 
         Raises
         ------
@@ -144,11 +147,13 @@ class MaskSuggestion:
             f"p {self.p_value:.1g}"
         )
         if self.shown.kind == "image":
-            return self._plot_image(ax, title)
-        n_bars = min(n_features, len(self.mask))
-        self.figure_, self.axes_ = single_axes(ax, (4.0, 0.25 * n_bars + 0.9))
-        draw_bars(self.axes_, self.suspicion, self.shown.names(), self.mask, n_bars)
-        self.axes_.set_title(title, fontsize=9)
+            self._plot_image(ax, title)
+        else:
+            n_bars = min(n_features, len(self.mask))
+            self.figure_, self.axes_ = single_axes(ax, (4.0, 0.25 * n_bars + 0.9))
+            draw_bars(self.axes_, self.suspicion, self.shown.names(), self.mask, n_bars)
+            self.axes_.set_title(title, fontsize=9)
+        draw_title(self.figure_, name)
         return self
 
     def _plot_image(self, ax, title):
@@ -165,7 +170,6 @@ class MaskSuggestion:
         if not self.moves:
             draw_outline(self.axes_[-1], self.mask)
         self.axes_[0].set_title(title, fontsize=9, loc="left")
-        return self
 
 
 def accept_suggestions(suggestions, n_rows):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from .._text import drawable, printable
 from ._drawing import VERMILION
 
 _WORD = re.compile(r"\w+|\W")
@@ -38,7 +39,7 @@ def word_values(document, names, values):
     return pieces, found
 
 
-def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
+def draw_words(ax, pieces, colors, *, underlined=None, max_lines=12, **kwargs):
     """Draw a document whose pieces have background colours, in lines that fill the axes.
 
     Parameters
@@ -53,6 +54,8 @@ def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
         Pieces to underline.
     max_lines : int
         A longer text ends in an ellipsis.
+    **kwargs : dict
+        Passed to ``ax.text``.
     """
     points = 72 * ax.get_position().width * ax.figure.get_figwidth()
     width = max(20, int(points / (_FONT_POINTS * _CHARACTER_WIDTH)))
@@ -65,12 +68,15 @@ def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
         ax.text(
             column,
             line,
-            text,
-            family="monospace",
-            fontsize=_FONT_POINTS,
-            va="center",
-            bbox=box,
-            color=_readable_on(color),
+            drawable(text),
+            **{
+                "family": "monospace",
+                "fontsize": _FONT_POINTS,
+                "va": "center",
+                "bbox": box,
+                "color": _readable_on(color),
+                **kwargs,
+            },
         )
         if piece is not None and underlined[piece]:
             ends = [column, column + len(text)]
@@ -90,20 +96,21 @@ def height_of(document, width_inches, max_lines=12):
 
 
 def _place(pieces, width, max_lines):
-    """Break lines: return (piece, line, column, text) of what is seen, and the number of lines."""
+    """Return (piece, line, column, text) of what is drawn, and the number of lines."""
     placed, line, column = [], 0, 0
     for number, piece in enumerate(pieces):
-        if piece == "\n" or (column and column + len(piece) > width):
+        if piece == "\n" or (column and column + len(printable(piece)) > width):
             line, column = line + 1, 0
         if line == max_lines:
             placed.append((None, line, 0, "…"))
             break
         if piece.isspace() and not column:
             continue  # no blank at the start of a line
+        shown = printable(piece)
         if not piece.isspace():
             # A word longer than a line is cut, so that it stays in the picture.
-            placed.append((number, line, column, piece[:width]))
-        column += len(piece)
+            placed.append((number, line, column, shown[:width]))
+        column += len(shown)
     return placed, line + 1
 
 

@@ -1,0 +1,15 @@
+"""What the command writes to the terminal: names in it may hold escape codes."""
+
+import sys
+
+from .._text import printable
+
+
+def show(text, *, end="\n", flush=False):
+    """Write text to the standard output; of its control characters only line breaks act."""
+    print(printable(text, keep="\n"), end=end, flush=flush)
+
+
+def show_error(text):
+    """Write text to the standard error, as :func:`show` does."""
+    print(printable(text, keep="\n"), file=sys.stderr, flush=True)
