@@ -4,10 +4,15 @@
 are imported here hold a command each: its texts, its arguments and the function that runs it.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import NoReturn
 
 from .. import __version__
 from .._text import printable
@@ -63,7 +68,7 @@ Studies repeat the experiments of the papers, with controls. Run them, and look 
 """
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Parameters
@@ -97,7 +102,7 @@ def main(argv=None):
         return 1
 
 
-def _show_warning(message, *_):
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Show a warning without the line of source code that raised it."""
     show_error(f"skexplain: warning: {message}")
 
@@ -105,27 +110,23 @@ def _show_warning(message, *_):
 class _Parser(argparse.ArgumentParser):
     """A parser whose messages hold no escape codes; its subparsers are of the same class."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Print the message, and exit with status 2."""
         super().error(printable(message))
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser("skexplain", description=_DESCRIPTION, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
-    masks = commands.add_parser("masks", help="inspect, convert, propagate", description=_MASKS)
-    masks = masks.add_subparsers(required=True, metavar="command")
+    masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
     _add(masks, "inspect", _inspect, inspect)
     _add(masks, "convert", _convert, convert)
     _add(masks, "propagate", _propagate, propagate)
     _add(commands, "compare", _compare, compare)
-    study = commands.add_parser(
-        "study", help="list, run, show, plot, report, page", description=_STUDIES
-    )
-    study = study.add_subparsers(required=True, metavar="command")
+    study = _group(commands, "study", "list, run, show, plot, report, page", _STUDIES)
     _add(study, "list", _study_list, study_list)
     _add(study, "run", _study_run, study_run)
     _add(study, "show", _study_show, study_show)
@@ -135,7 +136,19 @@ def _parser():
     return parser
 
 
-def _add(commands, name, module, run):
+def _group(
+    commands: argparse._SubParsersAction, name: str, summary: str, description: str
+) -> argparse._SubParsersAction:
+    group = commands.add_parser(name, help=summary, description=description)
+    return group.add_subparsers(required=True, metavar="command")
+
+
+def _add(
+    commands: argparse._SubParsersAction,
+    name: str,
+    module: ModuleType,
+    run: Callable[[argparse.Namespace], int],
+) -> None:
     command = commands.add_parser(
         name,
         help=module.SUMMARY,

@@ -1,9 +1,16 @@
 """``skexplain audit``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ._options import add_marks, add_seed
 from ._output import show
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 # Not 1 and 2, which errors and wrong arguments end with.
 _LEANS = 3
@@ -33,7 +40,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     command.add_argument("model", metavar="MODEL", help="fitted classifier (joblib or pickle)")
     command.add_argument("data", metavar="DATA", help=".npz or .csv file")
@@ -65,7 +72,7 @@ def add_arguments(command):
     )
 
 
-def audit(arguments):
+def audit(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from .. import inspection
     from ..studies import write_csv
@@ -101,7 +108,7 @@ def audit(arguments):
     return _LEANS if arguments.fail_if_leans and report.verdict == "leans" else 0
 
 
-def _read_data(arguments, model):
+def _read_data(arguments: Namespace, model: Any) -> Bunch:
     from ._files import read_npz, read_table
 
     if Path(arguments.data).suffix.lower() == ".csv":
@@ -110,7 +117,7 @@ def _read_data(arguments, model):
     return read_npz(arguments.data, ["X", "y"], ["mask", "groups", "feature_names"])
 
 
-def _choose_mask(arguments, data):
+def _choose_mask(arguments: Namespace, data: Bunch) -> tuple[Any, Any]:
     """Return the mask and what it marks; columns that are named irrelevant are."""
     from ..masks import mask_from_columns
     from ._mask_input import read_mask_file

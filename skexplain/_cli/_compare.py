@@ -1,5 +1,10 @@
 """``skexplain compare``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
 from ._options import add_n_jobs, positive
 from ._output import show
 
@@ -43,7 +48,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     _add_choice(command, "--dataset", DATASETS, "data sets")
     _add_choice(command, "--estimators", ESTIMATORS, "estimators; erm is always there")
@@ -60,7 +65,7 @@ def add_arguments(command):
     )
 
 
-def _add_choice(command, option, names, what):
+def _add_choice(command: ArgumentParser, option: str, names: Sequence[str], what: str) -> None:
     command.add_argument(
         option,
         nargs="+",
@@ -70,7 +75,7 @@ def _add_choice(command, option, names, what):
     )
 
 
-def compare(arguments):
+def compare(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from .. import studies
 

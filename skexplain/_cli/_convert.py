@@ -1,5 +1,9 @@
 """``skexplain masks convert``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
 from ._options import add_mask_input, npz_file
 from ._output import show
 
@@ -23,7 +27,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_mask_input(command)
     command.add_argument("output", type=npz_file, metavar="OUTPUT.npz", help="file to write")
@@ -32,7 +36,7 @@ def add_arguments(command):
     )
 
 
-def convert(arguments):
+def convert(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..masks import invert_mask, mask_coverage
     from ._files import write_masks

@@ -1,7 +1,15 @@
 """``skexplain masks inspect``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
 from ._options import add_marks, add_mask_input
 from ._output import show
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SUMMARY = "look at masks before a training"
 
@@ -22,7 +30,7 @@ examples:
 _N_ROWS = 4
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_mask_input(command)
     add_marks(command)
@@ -34,7 +42,7 @@ def add_arguments(command):
     )
 
 
-def inspect(arguments):
+def inspect(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..masks import mask_coverage
     from ._mask_input import read_masks
@@ -49,7 +57,7 @@ def inspect(arguments):
     return 0
 
 
-def _hint(median, marks):
+def _hint(median: float, marks: str) -> str:
     meaning = {"irrelevant": "must not matter", "relevant": "is the reason"}[marks]
     hint = f'A mark is read as "{meaning}" (mask_marks="{marks}").'
     # What must not matter mostly takes less than half of a row, and so does the reason.
@@ -61,7 +69,7 @@ def _hint(median, marks):
     return hint
 
 
-def _draw(arguments, mask, coverage):
+def _draw(arguments: Namespace, mask: np.ndarray, coverage: Any) -> None:
     import numpy as np
 
     from ..inspection import MaskDisplay
@@ -80,7 +88,7 @@ def _draw(arguments, mask, coverage):
     pyplot.close(display.figure_)
 
 
-def _inputs(arguments):
+def _inputs(arguments: Namespace) -> np.ndarray | None:
     """Return X from where it was said to be or, if it is there, from beside the mask."""
     from ._files import read_npz
 

@@ -1,11 +1,16 @@
 """Masks from the input of the ``masks`` commands: a folder, a COCO file or an array."""
 
+from __future__ import annotations
+
+import os
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..masks import mask_from_coco, mask_from_folder, resize_mask
-from ._files import load_arrays, read_coco_images, read_names, read_npz
+from ._files import Names, load_arrays, read_coco_images, read_names, read_npz
 
 _KINDS = {
     "folder": "a folder of mask images",
@@ -20,7 +25,7 @@ _OPTIONS = {
 }
 
 
-def read_masks(arguments):
+def read_masks(arguments: Namespace) -> tuple[np.ndarray, Names]:
     """Read masks from what the arguments name.
 
     Returns
@@ -46,7 +51,7 @@ def read_masks(arguments):
     return _READERS[kind](path, names, options)
 
 
-def _kind_of(path):
+def _kind_of(path: Path) -> str:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
     if path.is_dir():
@@ -57,7 +62,7 @@ def _kind_of(path):
     return kind
 
 
-def read_mask_file(path):
+def read_mask_file(path: str | os.PathLike[str]) -> tuple[np.ndarray, Names]:
     """Read a mask, and the names of its rows if there are any, from an .npy or .npz file.
 
     In an .npz file the mask is called "mask" or is the only array.
@@ -71,7 +76,9 @@ def read_mask_file(path):
     return found[name], found.names
 
 
-def _read_array(path, size, resize):
+def _read_array(
+    path: Path, size: tuple[int, ...] | None, resize: str | None
+) -> tuple[np.ndarray, Names]:
     mask, names = read_mask_file(path)
     if size and mask.shape[-2:] != size:
         if resize is None:
@@ -83,7 +90,9 @@ def _read_array(path, size, resize):
     return mask, names
 
 
-def _read_folder(path, names, options):
+def _read_folder(
+    path: Path, names: list[str] | None, options: dict[str, Any]
+) -> tuple[np.ndarray, list[str]]:
     suffix = options.get("suffix", ".png")
     if names is None:
         files = sorted(file.name for file in path.iterdir() if file.name.endswith(suffix))
@@ -94,7 +103,9 @@ def _read_folder(path, names, options):
     return mask_from_folder(path, names, **options), names
 
 
-def _read_coco(path, names, options):
+def _read_coco(
+    path: Path, names: list[str] | None, options: dict[str, Any]
+) -> tuple[np.ndarray, list[str]]:
     images = names
     if names is None:
         images, names = read_coco_images(path)

@@ -1,10 +1,13 @@
 """Options that several commands have."""
 
+from __future__ import annotations
+
 import argparse
 import os
+from argparse import ArgumentParser
 
 
-def positive(text):
+def positive(text: str) -> int:
     """Read a whole number from 1."""
     number = int(text)
     if number < 1:
@@ -12,14 +15,14 @@ def positive(text):
     return number
 
 
-def npz_file(text):
+def npz_file(text: str) -> str:
     """Read the name of an .npz file to write; numpy would add the ending unasked."""
     if not text.endswith(".npz"):
         raise argparse.ArgumentTypeError(f"must end in .npz, got {text}")
     return text
 
 
-def add_marks(command, default="irrelevant"):
+def add_marks(command: ArgumentParser, default: str | None = "irrelevant") -> None:
     """Add ``--marks``; a default of None stands for what an estimator says."""
     command.add_argument(
         "--marks",
@@ -30,14 +33,14 @@ def add_marks(command, default="irrelevant"):
     )
 
 
-def add_seed(command):
+def add_seed(command: ArgumentParser) -> None:
     """Add ``--seed``; not drawn, so that a call can be repeated."""
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of all that is random (default: 0)"
     )
 
 
-def add_n_jobs(command):
+def add_n_jobs(command: ArgumentParser) -> None:
     """Add ``--n-jobs``."""
     command.add_argument(
         "--n-jobs",
@@ -48,7 +51,7 @@ def add_n_jobs(command):
     )
 
 
-def add_mask_input(command):
+def add_mask_input(command: ArgumentParser) -> None:
     """Add the input, and how it is read; what is not given is left to the library's defaults."""
     command.add_argument(
         "input",

@@ -1,7 +1,10 @@
 """``skexplain masks propagate``."""
 
+from __future__ import annotations
+
 import sys
 import time
+from argparse import ArgumentParser, Namespace
 
 from ._options import add_marks, add_seed, npz_file, positive
 from ._output import show
@@ -22,7 +25,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     command.add_argument("data", metavar="DATA.npz", help="file with X and mask")
     command.add_argument("output", type=npz_file, metavar="OUTPUT.npz", help="file to write")
@@ -40,7 +43,7 @@ def add_arguments(command):
     add_seed(command)
 
 
-def propagate(arguments):
+def propagate(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..estimators import MaskPropagator
     from ..masks import mask_coverage

@@ -1,5 +1,9 @@
 """``skexplain study list``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
 from ._output import show
 from ._study_options import add_store
 
@@ -17,12 +21,12 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_store(command)
 
 
-def study_list(arguments):
+def study_list(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..studies import list_studies
     from ..studies._table import align

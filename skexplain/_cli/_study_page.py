@@ -1,5 +1,8 @@
 """``skexplain study page``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ._output import show
@@ -19,7 +22,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_names(command, "studies, by name")
     add_store(command)
@@ -28,7 +31,7 @@ def add_arguments(command):
     )
 
 
-def study_page(arguments):
+def study_page(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..studies import write_markdown
     from ._study_results import load_stored

@@ -1,5 +1,9 @@
 """``skexplain study plot``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
 from ._output import show
 from ._study_options import add_name, add_store
 
@@ -17,7 +21,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_name(command)
     add_store(command)
@@ -29,7 +33,7 @@ def add_arguments(command):
     )
 
 
-def study_plot(arguments):
+def study_plot(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..studies._study_report import save_pictures, try_pictures
     from ._study_results import load_stored

@@ -1,16 +1,24 @@
 """Stored results of the studies that the arguments name, and their text."""
 
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
 from ..studies import load_results
 from ..studies._study_report import describe_command, describe_state, try_tables
 
+if TYPE_CHECKING:
+    from ..studies import Study, StudyResults
 
-def load(study, arguments):
+
+def load(study: Study | str, arguments: Namespace) -> StudyResults:
     """Read what is stored of a study, which may be nothing."""
     folder, n_seeds = arguments.folder, arguments.seeds
     return load_results(study, arguments.scale, n_seeds=n_seeds, folder=folder)
 
 
-def load_stored(study, arguments):
+def load_stored(study: Study | str, arguments: Namespace) -> StudyResults:
     """Read what is stored of a study.
 
     Raises
@@ -29,7 +37,7 @@ def load_stored(study, arguments):
     return results
 
 
-def format_results(results, markdown=False):
+def format_results(results: StudyResults, markdown: bool = False) -> str:
     """Write title, source, state and tables as text."""
     study = results.study
     head = [study.title, study.source, describe_state(results)]

@@ -1,10 +1,17 @@
 """``skexplain study run``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._options import add_n_jobs
 from ._output import show, show_error
 from ._study_options import add_names, add_store
+
+if TYPE_CHECKING:
+    from ..studies import Study, StudyResults
 
 SUMMARY = "compute studies, or go on where they were stopped"
 
@@ -23,7 +30,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_names(command)
     add_store(command)
@@ -35,7 +42,7 @@ def add_arguments(command):
     )
 
 
-def study_run(arguments):
+def study_run(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..studies import StudyError, get_study, list_studies
     from ._study_results import format_results
@@ -61,14 +68,14 @@ def study_run(arguments):
     return 1 if problems else 0
 
 
-def _make_folder(folder):
+def _make_folder(folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"--folder must be a folder that can be written: {error}") from error
 
 
-def _run(study, arguments):
+def _run(study: Study, arguments: Namespace) -> StudyResults:
     from ..studies import run_study
 
     try:
@@ -87,7 +94,7 @@ def _run(study, arguments):
         raise
 
 
-def _print_state(study, arguments):
+def _print_state(study: Study, arguments: Namespace) -> None:
     from ._study_results import load
 
     results = load(study, arguments)

@@ -1,5 +1,9 @@
 """``skexplain study show``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
 from ._output import show
 from ._study_options import add_name, add_store
 
@@ -18,7 +22,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_name(command)
     add_store(command)
@@ -32,7 +36,7 @@ def add_arguments(command):
     )
 
 
-def study_show(arguments):
+def study_show(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ._study_results import format_results, load_stored
 

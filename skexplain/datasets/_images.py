@@ -1,10 +1,21 @@
 """What the fetchers of pictures share: reading, resizing, splitting and putting arrays together."""
 
+from __future__ import annotations
+
 import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import Bunch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_Record = TypeVar("_Record", bound="ImageRecord")
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class ImageRecord:
     group: int
 
 
-def import_pillow():
+def import_pillow() -> Any:
     """Import pillow, or say which extra brings it.
 
     Returns
@@ -46,7 +57,7 @@ def import_pillow():
     return Image
 
 
-def read_image(path, mode="RGB"):
+def read_image(path: Path, mode: str = "RGB") -> Image:
     """Read a picture completely.
 
     Parameters
@@ -80,7 +91,7 @@ def read_image(path, mode="RGB"):
         raise ValueError(f"{path} must be a complete picture: {error}") from error
 
 
-def resize(image, size, *, nearest=False):
+def resize(image: Image, size: int, *, nearest: bool = False) -> Image:
     """Resize a picture to a square.
 
     Parameters
@@ -104,12 +115,14 @@ def resize(image, size, *, nearest=False):
     return image.resize((size, size), resampling.NEAREST if nearest else resampling.BICUBIC)
 
 
-def channels_first(image):
+def channels_first(image: Image) -> np.ndarray:
     """Turn an RGB picture to a uint8 array of shape (3, height, width)."""
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def split_rows(n_rows, shares, rng):
+def split_rows(
+    n_rows: int, shares: Sequence[float], rng: np.random.RandomState
+) -> list[np.ndarray]:
     """Split rows at random into consecutive parts.
 
     Parameters
@@ -130,7 +143,7 @@ def split_rows(n_rows, shares, rng):
     return np.split(rng.permutation(n_rows), np.cumsum(sizes))
 
 
-def stratified_rows(strata, n_rows, rng):
+def stratified_rows(strata: ArrayLike, n_rows: int, rng: np.random.RandomState) -> np.ndarray:
     """Draw some of the rows, of each stratum in proportion to its size.
 
     Parameters
@@ -147,10 +160,9 @@ def stratified_rows(strata, n_rows, rng):
     int ndarray of shape (n_rows,)
         The rows, in ascending order.
     """
+    strata = np.asarray(strata)
     order = rng.permutation(len(strata))
-    _, stratum, sizes = np.unique(
-        np.asarray(strata)[order], return_inverse=True, return_counts=True
-    )
+    _, stratum, sizes = np.unique(strata[order], return_inverse=True, return_counts=True)
     # Each stratum is spread evenly over [0, 1], so that the first rows hold each in proportion.
     place = np.empty(len(order))
     for number, size in enumerate(sizes):
@@ -158,7 +170,13 @@ def stratified_rows(strata, n_rows, rng):
     return np.sort(order[np.argsort(place, kind="stable")[:n_rows]])
 
 
-def read_parts(records, parts, read, size, mask_dtype):
+def read_parts(
+    records: Sequence[_Record],
+    parts: Mapping[str, np.ndarray],
+    read: Callable[[_Record], tuple[np.ndarray, np.ndarray | float]],
+    size: int,
+    mask_dtype: DTypeLike,
+) -> Bunch:
     """Read the pictures and masks of each part of a data set.
 
     Pictures are read one by one into the arrays in which they are returned, so that there is never

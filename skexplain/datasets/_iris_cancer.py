@@ -5,6 +5,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
+from .._typing import Seed
 from ._random import private_random_state
 
 _N_PER_CLASS = 50
@@ -45,7 +46,7 @@ References
 """
 
 
-def load_iris_cancer(*, test_size=0.33, random_state=None):
+def load_iris_cancer(*, test_size: float = 0.33, random_state: Seed = None) -> Bunch:
     """Load tumours beside flowers: four columns tell the label and must not matter.
 
     Made from the files that scikit-learn ships; nothing is downloaded [1]_.

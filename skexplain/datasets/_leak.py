@@ -2,14 +2,24 @@
 
 from contextlib import suppress
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, column_or_1d
 
+from .._typing import Seed
 from ._random import private_random_state
 
 
-def inject_leak(X, y, *, correlation=0.9, name="leak", random_state=None):
+def inject_leak(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    correlation: float = 0.9,
+    name: str = "leak",
+    random_state: Seed = None,
+) -> Bunch:
     """Append a column to a table that leaks the number or the class to predict.
 
     The column is standard normal noise and the standardised `y`, mixed to a given correlation.
@@ -88,7 +98,7 @@ def inject_leak(X, y, *, correlation=0.9, name="leak", random_state=None):
     return Bunch(data=data, mask=type(X)(mask, columns=data.columns))
 
 
-def _check_table(X):
+def _check_table(X: Any) -> np.ndarray:
     if hasattr(X, "tocsr"):
         raise TypeError("X must be dense; got a sparse matrix: pass X.toarray().")
     table = np.asarray(X)
@@ -99,7 +109,7 @@ def _check_table(X):
     return table
 
 
-def _check_numbers(y, n_rows):
+def _check_numbers(y: ArrayLike, n_rows: int) -> np.ndarray:
     """Return y as numbers: labels of another kind become their place in sorted order."""
     numbers = column_or_1d(y)
     if len(numbers) != n_rows:

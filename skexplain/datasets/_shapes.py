@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
+from typing import Literal, TypeAlias
 
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
+from .._typing import Seed
 from . import _shape_texts as texts
 from ._random import private_random_state
 from ._shape_drawing import SIDE, SQUARE_SIDE, draw_heads, draw_squares, draw_triangles
+
+Spurious: TypeAlias = Literal["row", "caption"] | None
 
 _WHITE = 255
 
@@ -63,8 +67,14 @@ _TRIANGLE_VS_CIRCLE = _Kind(
 
 @texts.document(_TRIANGLES)
 def make_triangles(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make triangles that point up or down, with masks that leave apex and middle of the base.
 
     A synthetic data set of [1]_.  The reasons are a rectangle over the apex and the middle of the
@@ -105,8 +115,14 @@ def make_triangles(
 
 @texts.document(_PENTAGONS)
 def make_pentagons(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make pentagons that point up or down: the middle vertical slices of triangles.
 
     The transfer set of [1]_ for :func:`make_triangles`.  With equal parameters and an integer
@@ -145,8 +161,14 @@ def make_pentagons(
 
 @texts.document(_FOX_VS_CAT)
 def make_fox_vs_cat(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make foxes and cats, with masks that leave the top of their heads.
 
     A synthetic data set of [1]_.  A fox has a triangle for a head, a cat a circle, both on a
@@ -184,8 +206,14 @@ def make_fox_vs_cat(
 
 @texts.document(_TRIANGLE_VS_CIRCLE)
 def make_triangle_vs_circle(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make triangles and circles: the heads of foxes and cats.
 
     The transfer set of [1]_ for :func:`make_fox_vs_cat`.  With equal parameters and an integer
@@ -224,7 +252,15 @@ def make_triangle_vs_circle(
     )
 
 
-def _make_shapes(kind, n_samples, n_test, class_ratio, spurious, filled, random_state):
+def _make_shapes(
+    kind: _Kind,
+    n_samples: int,
+    n_test: int,
+    class_ratio: float,
+    spurious: Spurious,
+    filled: bool,
+    random_state: Seed,
+) -> Bunch:
     n_ones = _check_parameters(n_samples, n_test, class_ratio, spurious, filled)
     rng = private_random_state(random_state)
     # Test rows are drawn first, and squares last, so that equal seeds give the same shapes whatever
@@ -257,7 +293,9 @@ def _make_shapes(kind, n_samples, n_test, class_ratio, spurious, filled, random_
     )
 
 
-def _check_parameters(n_samples, n_test, class_ratio, spurious, filled):
+def _check_parameters(
+    n_samples: int, n_test: int, class_ratio: float, spurious: object, filled: object
+) -> int:
     """Return the number of training rows of class 1, or raise an error that names the parameter."""
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
     check_scalar(n_test, "n_test", Integral, min_val=2)
@@ -278,13 +316,17 @@ def _check_parameters(n_samples, n_test, class_ratio, spurious, filled):
     return n_ones
 
 
-def _draw_rows(kind, n, n_ones, filled, rng):
+def _draw_rows(
+    kind: _Kind, n: int, n_ones: int, filled: bool, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw n rows in random order: their labels, shapes and reasons."""
     target = rng.permutation(np.arange(n) < n_ones).astype(np.int64)
     return (target, *kind.draw(target == 1, rng, filled=filled))
 
 
-def _squares(kind, spurious, shown, rng):
+def _squares(
+    kind: _Kind, spurious: Spurious, shown: np.ndarray, rng: np.random.RandomState
+) -> np.ndarray:
     """Return masks of squares that stand where they tell the labels `shown`."""
     last = SIDE - SQUARE_SIDE
     if spurious is None:
@@ -297,5 +339,5 @@ def _squares(kind, spurious, shown, rng):
     return draw_squares(top, shown == 1)
 
 
-def _to_grey(white):
+def _to_grey(white: np.ndarray) -> np.ndarray:
     return np.where(white, _WHITE, 0).astype(np.uint8)

@@ -1,24 +1,38 @@
 """Attacks: changes of a row that mislead the model, on irrelevant features if a mask says so."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
+from torch import nn
 
 from .._checks import check_number
+from .._typing import MaskLike
+from ..estimators._base import BaseExplanationEstimator
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty, irrelevant_box
 from ..penalties._base import point_at
 from ..penalties._checks import check_box
 from ..penalties._layers import trainable_gradient
-from ._checks import check_model, class_codes
+from ._checks import Clip, check_model, class_codes
 
 
-def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
+def fgsm(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    epsilon: float,
+    *,
+    mask: MaskLike | None = None,
+    clip: Clip = "data",
+) -> np.ndarray:
     r"""Change every feature a little, to the side on which the loss rises.
 
     The fast gradient sign method (Goodfellow et al. 2015 [1]_): with irrelevance a and input unit
@@ -94,7 +108,16 @@ def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
     return _attack(estimator, X, checked, y, mask, step.move)
 
 
-def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
+def jsma(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    target: Any,
+    *,
+    theta: float = 1.0,
+    gamma: float = 0.1,
+    mask: MaskLike | None = None,
+    clip: Clip = "data",
+) -> np.ndarray:
     r"""Change few features much, until a class of choice is predicted.
 
     The Jacobian-based saliency map attack (Papernot et al. 2016 [1]_, Algorithm 1 and equations 8
@@ -178,7 +201,7 @@ def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
     return _attack(estimator, X, checked, target, mask, move)
 
 
-def _check_move(theta, gamma, clip):
+def _check_move(theta: float, gamma: float, clip: Clip) -> None:
     if not isinstance(theta, Real) or theta == 0 or math.isnan(theta):
         raise ValueError(f"theta must be a number other than 0, got {theta!r}.")
     check_number("gamma", gamma, positive=True)
@@ -189,7 +212,14 @@ def _check_move(theta, gamma, clip):
         raise ValueError('theta may be infinite only with a finite clip, e.g. clip="data".')
 
 
-def _attack(estimator, X, checked, y, mask, move):
+def _attack(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    checked: np.ndarray,
+    y: np.ndarray,
+    mask: MaskLike | None,
+    move: Callable[..., torch.Tensor],
+) -> np.ndarray:
     """Move rows in batches, in float32; keep what does not move as it was."""
     if mask is None:
         mask = np.full((1, *checked.shape[1:]), estimator.mask_marks == "irrelevant")
@@ -206,7 +236,9 @@ def _attack(estimator, X, checked, y, mask, move):
     return result
 
 
-def _move_to_target(module, rows, *, theta, gamma, clip):
+def _move_to_target(
+    module: nn.Module, rows: Any, *, theta: float, gamma: float, clip: Clip
+) -> torch.Tensor:
     """Move one feature of each row after the other, until its target is predicted."""
     low, high = irrelevant_box(rows, math.inf, clip)
     x = rows.x.clone(memory_format=torch.contiguous_format)
@@ -226,7 +258,9 @@ def _move_to_target(module, rows, *, theta, gamma, clip):
     return x
 
 
-def _adversarial_saliency(module, x, target, step):
+def _adversarial_saliency(
+    module: nn.Module, x: torch.Tensor, target: torch.Tensor, step: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits, and equation 8 of Papernot et al. for features that move by `step` (9: negative)."""
     with torch.enable_grad():
         point = point_at(module, x)

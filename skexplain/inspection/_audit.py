@@ -1,10 +1,15 @@
 """One report that answers whether a model leans on what it must not."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
 from .._checks import check_count
 from .._text import printable
+from .._typing import MaskLike, Seed
 from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..masks._labels import by_position, column_labels
@@ -35,6 +40,7 @@ from ._audit_measures import (
 from ._audit_report import AuditReport
 from ._audit_verdict import decide
 from ._certificates import certified_accuracy
+from ._checks import Marks
 from ._curve_display import accuracy_curve
 from ._drawing import check_length, list_documents
 from ._group_display import group_counts
@@ -46,19 +52,19 @@ _KNOWN_BY_HEART = 0.995
 
 
 def audit(
-    estimator,
-    X,
-    y,
-    mask,
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    mask: MaskLike,
     *,
-    group_labels=None,
-    mask_marks=None,
-    epsilon=None,
-    feature_names=None,
-    documents=None,
-    n_repeats=5,
-    random_state=None,
-):
+    group_labels: ArrayLike | None = None,
+    mask_marks: Marks | None = None,
+    epsilon: float | None = None,
+    feature_names: Sequence[str] | None = None,
+    documents: Iterable[str] | None = None,
+    n_repeats: int = 5,
+    random_state: Seed = None,
+) -> AuditReport:
     """Report whether a classifier leans on features that must not matter.
 
     Each sample is given what another sample marks, or loses what it marks itself (a swap), or has
@@ -223,7 +229,7 @@ def audit(
     return report
 
 
-def _describe_missing(classes, measured):
+def _describe_missing(classes: list[Any], measured: Bunch) -> str:
     """Say of which classes hardly any sample has a mask, and what was done about it."""
     listed = ", ".join(map(printable, classes[:5])) + (", ..." if len(classes) > 5 else "")
     text = f"Of class {listed} few samples or none have a mask. "
@@ -238,7 +244,7 @@ def _describe_missing(classes, measured):
     )
 
 
-def _numbers_of(name, measured):
+def _numbers_of(name: str, measured: Bunch) -> dict[str, Any]:
     """Name the numbers of one measure as the report does."""
     return {
         f"accuracy_after_{name}": measured.accuracy,
@@ -257,12 +263,12 @@ def _numbers_of(name, measured):
     )
 
 
-def _key_figures(measured):
+def _key_figures(measured: Bunch) -> Bunch:
     keys = ("n_rows", "before", "after", "lost", "lost_interval", "flips", "flips_interval")
     return Bunch(**{key: measured[key] for key in keys})
 
 
-def _coverage(swap):
+def _coverage(swap: Perturber) -> dict[str, Any]:
     rows = swap.irrelevant
     # Chunk by chunk: masks of all rows may not fit into memory as numbers.
     degrees = [swap.masks.degrees_of(part)[0] for part in swap.inputs.chunks(rows)]
@@ -275,9 +281,16 @@ def _coverage(swap):
     }
 
 
-def _by_feature(estimator, X, swap, names, n_repeats, seed):
+def _by_feature(
+    estimator: Any,
+    X: ArrayLike,
+    swap: Perturber,
+    names: list[str] | None,
+    n_repeats: int,
+    seed: int,
+) -> dict[str, float]:
     """Flip rates when each irrelevant column is swapped alone, where there are few."""
-    if swap.inputs.ndim > 2 or not swap.masks.for_all_rows:
+    if names is None or not swap.masks.for_all_rows:
         return {}
     degrees, _ = swap.masks.degrees_of(swap.irrelevant[:1])
     columns = np.flatnonzero(degrees[0])
@@ -296,7 +309,7 @@ def _by_feature(estimator, X, swap, names, n_repeats, seed):
     }
 
 
-def _feature_names(given, inputs):
+def _feature_names(given: Sequence[str] | None, inputs: Any) -> list[str] | None:
     """Return names of the columns, made up where there are none; None for images."""
     if inputs.ndim > 2:
         return None
@@ -307,7 +320,16 @@ def _feature_names(given, inputs):
     return [f"x{column}" for column in range(n_columns)] if names is None else list(map(str, names))
 
 
-def _under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed):
+def _under_noise(
+    estimator: Any,
+    X: ArrayLike,
+    y: np.ndarray,
+    mask: MaskLike,
+    marks: Marks,
+    swap: Perturber,
+    n_repeats: int,
+    seed: int,
+) -> dict[str, Any]:
     noise = swap.changed("gaussian")
     curve = accuracy_curve(noise, y, _NOISE, n_repeats, np.random.default_rng(seed))
     core = float(curve[_NOISE == 1].mean())
@@ -330,7 +352,7 @@ def _under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed):
     }
 
 
-def _saliency_numbers(maps, swap, marks):
+def _saliency_numbers(maps: np.ndarray, swap: Perturber, marks: Marks) -> dict[str, float]:
     values = swap.masks.values  # in the order of the columns of X, whatever a DataFrame had
     return {
         "irrelevant_saliency_mass": irrelevant_saliency_mass(maps, values, mask_marks=marks),
@@ -338,7 +360,7 @@ def _saliency_numbers(maps, swap, marks):
     }
 
 
-def _by_group(y, predicted, group_labels):
+def _by_group(y: np.ndarray, predicted: np.ndarray, group_labels: ArrayLike) -> dict[str, Any]:
     return {
         "mean_group_accuracy": mean_group_accuracy(y, predicted, group_labels),
         "worst_group_accuracy": worst_group_accuracy(y, predicted, group_labels),

@@ -1,6 +1,11 @@
 """Pictures of an audit; each is None where there is nothing to draw."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from sklearn.utils import Bunch
 
 from .._text import drawable
 from ._curve_display import PerturbationCurveDisplay
@@ -17,8 +22,11 @@ from ._drawing import (
 from ._group_display import GroupAccuracyDisplay
 from ._saliency_display import SaliencyDisplay
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw_examples(examples):
+
+def draw_examples(examples: Bunch | None) -> Figure | None:
     """Draw images before and after the change, or the saliency of samples of a table or of texts.
 
     Parameters
@@ -36,7 +44,7 @@ def draw_examples(examples):
     return SaliencyDisplay(examples.shown, {"saliency": examples.saliency}).plot().figure_
 
 
-def _draw_images(examples):
+def _draw_images(examples: Bunch) -> Figure:
     shown, maps = examples.shown, examples.saliency
     n_columns = 2 if maps is None else 3
     figure, axes = panel_axes(None, len(shown.index), n_columns, (2.3, 2.4))
@@ -65,7 +73,7 @@ def _draw_images(examples):
     return figure
 
 
-def draw_features(report):
+def draw_features(report: Bunch) -> Figure | None:
     """Draw the flip rate of each irrelevant column."""
     rates = report.get("flip_rate_by_feature")
     if not rates:
@@ -80,7 +88,7 @@ def draw_features(report):
     return figure
 
 
-def draw_noise(report):
+def draw_noise(report: Bunch) -> Figure | None:
     """Draw accuracy against noise."""
     if "noise" not in report:
         return None
@@ -90,7 +98,7 @@ def draw_noise(report):
     return curve.plot().figure_
 
 
-def draw_groups(report):
+def draw_groups(report: Bunch) -> Figure | None:
     """Draw the accuracy of each group."""
     if "group_accuracies" not in report:
         return None

@@ -1,5 +1,7 @@
 """The answer of an audit and the sentence that says why."""
 
+from sklearn.utils import Bunch
+
 # What counts as leaning: a loss of accuracy, or a share of predictions that change, that is beyond
 # doubt larger than this.
 TOLERATED_LOSS, TOLERATED_FLIPS = 0.05, 0.10
@@ -12,7 +14,9 @@ _DONE = {
 }
 
 
-def decide(measures, tells, *, erasure_counts):
+def decide(
+    measures: dict[str, Bunch], tells: bool, *, erasure_counts: bool
+) -> tuple[str, str, str]:
     """Find the verdict, the measure that decided, and the reason.
 
     Parameters
@@ -42,7 +46,7 @@ def decide(measures, tells, *, erasure_counts):
     return verdict, decided_by, answers[decided_by][1]
 
 
-def _judge_swap(done, m, tells):
+def _judge_swap(done: str, m: Bunch, tells: bool) -> tuple[str, str]:
     low, high = m.lost_interval
     pull = "toward" if tells else "toward_predicted"
     # Where accuracy cannot tell, predictions have to follow the other sample beyond doubt.
@@ -78,7 +82,7 @@ def _judge_swap(done, m, tells):
     return "unclear", f"{done}, {fall} and {change}: too few samples ({m.n_rows}) to tell."
 
 
-def _judge_erasure(m):
+def _judge_erasure(m: Bunch) -> tuple[str, str]:
     low, high = m.lost_interval
     text = (
         f"{_DONE['erasure']}, accuracy goes from {m.before:.2f} to {m.after:.2f}, and "
@@ -91,5 +95,5 @@ def _judge_erasure(m):
     return "unclear", f"{text}: too few samples ({m.n_rows}) to tell."
 
 
-def _percent(share):
+def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"

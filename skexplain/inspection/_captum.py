@@ -4,18 +4,26 @@
 """
 
 import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import torch
+from numpy.typing import ArrayLike
+from torch import nn
 
 from .._checks import check_count, check_number, check_option
 from ..estimators._validation import check_fill
 from ..penalties._fill import fill_value
 
+# From logits and classes to a value per sample; what stands for an absent feature.
+Score: TypeAlias = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+Baseline: TypeAlias = Literal["mean"] | float | ArrayLike
+
 # Width of the kernel by which LIME weighs samples, as in the authors' code.
 _KERNEL_WIDTH = 0.25
 
 
-def require_captum():
+def require_captum() -> Any:
     """Import captum, or say which extra brings it.
 
     Raises
@@ -33,7 +41,9 @@ def require_captum():
     return captum
 
 
-def integrated_gradients(module, rows, score, *, baseline="mean", n_steps=50):
+def integrated_gradients(
+    module: nn.Module, rows: Any, score: Score, *, baseline: Baseline = "mean", n_steps: int = 50
+) -> torch.Tensor:
     """Share of each feature in the way from the score at the baseline to that at the row."""
     check_count("n_steps", n_steps)
     start = _baseline(baseline, rows)
@@ -43,7 +53,9 @@ def integrated_gradients(module, rows, score, *, baseline="mean", n_steps=50):
     )
 
 
-def smooth_grad(module, row, score, *, n_samples=50, noise=0.5):
+def smooth_grad(
+    module: nn.Module, row: Any, score: Score, *, n_samples: int = 50, noise: float = 0.5
+) -> torch.Tensor:
     """Mean gradient per input unit over noisy copies of one row."""
     check_count("n_samples", n_samples)
     check_number("noise", noise)
@@ -51,7 +63,7 @@ def smooth_grad(module, row, score, *, n_samples=50, noise=0.5):
     forward = _forward(module, row, score)
 
     # In steps of one input unit from the row: captum's noise has one size for all columns.
-    def at_offset(offset):
+    def at_offset(offset: torch.Tensor) -> torch.Tensor:
         return forward(row.x + row.unit * offset)
 
     return attr.NoiseTunnel(attr.Saliency(at_offset)).attribute(
@@ -63,7 +75,15 @@ def smooth_grad(module, row, score, *, n_samples=50, noise=0.5):
     )
 
 
-def occlusion(module, rows, score, *, baseline="mean", patch_size=None, stride=None):
+def occlusion(
+    module: nn.Module,
+    rows: Any,
+    score: Score,
+    *,
+    baseline: Baseline = "mean",
+    patch_size: int | None = None,
+    stride: int | None = None,
+) -> torch.Tensor:
     """Fall of the score when a patch is set to the baseline, the mean over a feature's patches."""
     shape = rows.x.shape[1:]
     start = _baseline(baseline, rows)
@@ -81,7 +101,15 @@ def occlusion(module, rows, score, *, baseline="mean", patch_size=None, stride=N
     )
 
 
-def lime(module, row, score, *, baseline="mean", n_samples=500, patch_size=None):
+def lime(
+    module: nn.Module,
+    row: Any,
+    score: Score,
+    *,
+    baseline: Baseline = "mean",
+    n_samples: int = 500,
+    patch_size: int | None = None,
+) -> torch.Tensor:
     """Coefficients of a linear model of the score, where patches of one row are there or not."""
     check_count("n_samples", n_samples)
     start = _baseline(baseline, row)
@@ -111,16 +139,16 @@ def lime(module, row, score, *, baseline="mean", n_samples=500, patch_size=None)
     return torch.where(in_model, coefficients, 0)
 
 
-def _similarity(_, __, present, **___):
+def _similarity(_: torch.Tensor, __: torch.Tensor, present: torch.Tensor, **___: Any) -> float:
     """Weight of a sample: a kernel of the cosine distance to the sample where all is there."""
     distance = 1 - math.sqrt(present.float().mean())
     return math.exp(-((distance / _KERNEL_WIDTH) ** 2) / 2)
 
 
-def _forward(module, rows, score):
+def _forward(module: nn.Module, rows: Any, score: Score) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return the function that captum explains, for whole copies of the rows."""
 
-    def forward(x):
+    def forward(x: torch.Tensor) -> torch.Tensor:
         # Adds nothing, but captum refuses a network that does not read its inputs.
         unread = (0 * x).flatten(1).sum(1)
         return score(module(x), rows.y.repeat(len(x) // len(rows.y))) + unread
@@ -128,7 +156,7 @@ def _forward(module, rows, score):
     return forward
 
 
-def _baseline(baseline, rows):
+def _baseline(baseline: Baseline, rows: Any) -> torch.Tensor:
     """Return what stands for an absent feature, as one row."""
     if isinstance(baseline, str):
         check_option("baseline", baseline, ("mean",))
@@ -136,12 +164,12 @@ def _baseline(baseline, rows):
     return fill_value(baseline, rows).broadcast_to(rows.x[:1].shape)
 
 
-def _spatial(shape):
+def _spatial(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the lengths along which patches lie: the columns, or the axes after the channels."""
     return shape[1:] if len(shape) > 2 else shape
 
 
-def _patch_size(patch_size, shape):
+def _patch_size(patch_size: int | None, shape: tuple[int, ...]) -> int:
     if len(shape) == 1:
         if patch_size is not None:
             raise ValueError(
@@ -156,13 +184,13 @@ def _patch_size(patch_size, shape):
     return min(patch_size, shortest)
 
 
-def _window(size, shape):
+def _window(size: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Shape of a patch of a row: all channels, and a square (a cube) of pixels."""
     n_spatial = len(_spatial(shape))
     return (*shape[:-n_spatial], *(size,) * n_spatial)
 
 
-def _segments(size, x):
+def _segments(size: int, x: torch.Tensor) -> torch.Tensor:
     """Number the patches of a row: each feature's, shape of ``x[:1]``."""
     number = torch.zeros((), dtype=torch.int64, device=x.device)
     for length in _spatial(x.shape[1:]):

@@ -1,18 +1,32 @@
 """What holds for every perturbation of the irrelevant features: bounds and certified accuracy."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import column_or_1d
 
 from .._checks import check_option
+from .._typing import MaskLike
+from ..estimators._base import BaseExplanationEstimator
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty, irrelevant_box
 from ..propagation import Interval, check_outputs, margins, propagate_interval
-from ._checks import check_model
+from ._checks import Clip, Marks, check_model
 
 
-def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
+def predict_bounds(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    mask: MaskLike,
+    epsilon: float,
+    *,
+    clip: Clip = None,
+    mask_marks: Marks | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bound the predictions over all perturbations of the irrelevant features.
 
     Intervals are propagated through the network (Gowal et al. 2019 [1]_): the bounds hold, and may
@@ -81,10 +95,20 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     check_model(estimator)
     bounds = _probability_bounds if is_classifier(estimator) else _value_bounds
     parts = _for_each_batch(bounds, estimator, X, mask, epsilon, clip, mask_marks)
-    return tuple(torch.cat(ends).cpu().numpy() for ends in zip(*parts, strict=True))
+    lower, upper = (torch.cat(ends).cpu().numpy() for ends in zip(*parts, strict=True))
+    return lower, upper
 
 
-def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=None):
+def certified_accuracy(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    mask: MaskLike,
+    epsilon: float,
+    *,
+    clip: Clip = None,
+    mask_marks: Marks | None = None,
+) -> float:
     """Share of rows that are right and stay so whatever their irrelevant features change to.
 
     A row counts if its label is predicted, and the bounds of `predict_bounds`, through the weights
@@ -162,11 +186,19 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=
     return float(np.mean((stable >= 0) & right))
 
 
-def _for_each_batch(function, estimator, X, mask, epsilon, clip, mask_marks):
+def _for_each_batch(
+    function: Callable[[Interval], Any],
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    mask: MaskLike,
+    epsilon: float,
+    clip: Clip,
+    mask_marks: Marks | None,
+) -> list[Any]:
     """Apply a function to the outputs of the network as intervals, batch by batch."""
     _check_arguments(mask, epsilon, clip, mask_marks)
     module = estimator.module_.eval()
-    results = []
+    results: list[Any] = []
     with torch.no_grad():
         for rows in estimator._masked_rows(X, mask, mask_marks):
             if not results:  # bounds of another function would certify nothing
@@ -178,7 +210,9 @@ def _for_each_batch(function, estimator, X, mask, epsilon, clip, mask_marks):
     return results
 
 
-def _check_arguments(mask, epsilon, clip, mask_marks):
+def _check_arguments(
+    mask: MaskLike | None, epsilon: float, clip: Clip, mask_marks: Marks | None
+) -> None:
     if mask_marks is not None:
         check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
     if mask is None:
@@ -186,11 +220,11 @@ def _check_arguments(mask, epsilon, clip, mask_marks):
     CertifiedPenalty(epsilon, clip=clip).check_parameters()
 
 
-def _value_bounds(outputs):
+def _value_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
     return outputs.lower[:, 0].double(), outputs.upper[:, 0].double()
 
 
-def _probability_bounds(outputs):
+def _probability_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
     """Bounds of softmax, from those of the differences between logits."""
     n_rows, n_classes = outputs.shape
     lower, upper = outputs.center.new_empty(2, n_rows, n_classes, dtype=torch.float64)
@@ -202,7 +236,7 @@ def _probability_bounds(outputs):
     return lower, upper
 
 
-def _stable_classes(outputs):
+def _stable_classes(outputs: Interval) -> torch.Tensor:
     """Class that wins at every point, or -1 where none can be shown to."""
     winners = outputs.center.argmax(1)
     others = margins(outputs, winners).upper.scatter(1, winners[:, None], -torch.inf)

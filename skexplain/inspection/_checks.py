@@ -1,13 +1,19 @@
 """Checks that ways of looking at a model share."""
 
+from typing import Any, Literal, TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..estimators._base import BaseExplanationEstimator
 
+Marks: TypeAlias = Literal["irrelevant", "relevant"]
+Clip: TypeAlias = Literal["data"] | tuple[float, float] | None
 
-def check_model(estimator, classifier=False):
+
+def check_model(estimator: object, classifier: bool = False) -> None:
     """Refuse what has no trained network of its own.
 
     Parameters
@@ -37,7 +43,9 @@ def check_model(estimator, classifier=False):
     check_is_fitted(estimator)
 
 
-def class_codes(name, labels, estimator, n_rows):
+def class_codes(
+    name: str, labels: Any, estimator: BaseExplanationEstimator, n_rows: int
+) -> NDArray[np.int64]:
     """Turn labels into positions in ``classes_``.
 
     Parameters

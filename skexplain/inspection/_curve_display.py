@@ -1,13 +1,24 @@
 """A picture of accuracy against the size of a change of the irrelevant features."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import check_count, check_option
 from .._text import drawable
+from .._typing import MaskLike, Seed
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
 from ..metrics._perturb import Perturber, make_generator
 from ..metrics._reliance import check_classifier
+from ._checks import Marks
 from ._drawing import single_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 _PERTURBATIONS = ("gaussian", "uniform", "offset")
 # Colours and marks differ together: the curves tell apart in grey, too (Okabe & Ito).
@@ -64,7 +75,15 @@ class PerturbationCurveDisplay:
     2
     """
 
-    def __init__(self, epsilons, accuracies, *, perturbation="change", unit="", name=None):
+    def __init__(
+        self,
+        epsilons: np.ndarray,
+        accuracies: np.ndarray,
+        *,
+        perturbation: str = "change",
+        unit: str = "",
+        name: str | None = None,
+    ) -> None:
         self.epsilons = epsilons
         self.accuracies = accuracies
         self.perturbation = perturbation
@@ -74,21 +93,21 @@ class PerturbationCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        mask,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        mask: MaskLike,
         *,
-        perturbation="gaussian",
-        epsilons=(0, 0.25, 0.5, 1, 1.5, 2, 3),
-        input_unit="sd",
-        mask_marks=None,
-        n_repeats=3,
-        random_state=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        perturbation: Literal["gaussian", "uniform", "offset"] = "gaussian",
+        epsilons: ArrayLike = (0, 0.25, 0.5, 1, 1.5, 2, 3),
+        input_unit: Literal["sd", "input"] = "sd",
+        mask_marks: Marks | None = None,
+        n_repeats: int = 3,
+        random_state: Seed = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Predict perturbed samples, and draw the accuracy.
 
         Parameters
@@ -154,16 +173,16 @@ class PerturbationCurveDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        predictions,
-        epsilons,
+        y_true: ArrayLike,
+        predictions: ArrayLike,
+        epsilons: ArrayLike,
         *,
-        perturbation="change",
-        unit="",
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        perturbation: str = "change",
+        unit: str = "",
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the accuracy of predictions that are already there.
 
         Parameters
@@ -209,7 +228,7 @@ class PerturbationCurveDisplay:
         display = cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, name=None, **kwargs):
+    def plot(self, *, ax: Axes | None = None, name: str | None = None, **kwargs: Any) -> Self:
         """Draw the curve.
 
         Parameters
@@ -252,7 +271,13 @@ class PerturbationCurveDisplay:
         return self
 
 
-def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
+def accuracy_curve(
+    perturber: Perturber,
+    y: np.ndarray,
+    epsilons: np.ndarray,
+    n_repeats: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
     """Return the accuracy of the annotated rows at each size of a change, (k, n_repeats)."""
     rows = perturber.annotated
     accuracies = np.empty((len(epsilons), n_repeats))
@@ -264,7 +289,7 @@ def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
     return accuracies
 
 
-def _check_epsilons(epsilons, perturbation):
+def _check_epsilons(epsilons: ArrayLike, perturbation: str) -> np.ndarray:
     values = np.asarray(epsilons, dtype=float)
     least = -np.inf if perturbation == "offset" else 0
     if (

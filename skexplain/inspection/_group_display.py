@@ -1,11 +1,20 @@
 """A picture of accuracy by group."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._text import drawable
 from ..metrics import group_accuracies
 from ..metrics._groups import label_codes, row_labels
 from ._drawing import BLUE, VERMILION, single_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 _Z = 1.959964  # two-sided 95 % of a normal distribution
 
@@ -51,13 +60,25 @@ class GroupAccuracyDisplay:
     {'none': 0.5, 'ruler': 1.0}
     """
 
-    def __init__(self, accuracies, counts, *, name=None):
+    def __init__(
+        self, accuracies: dict[Any, float], counts: dict[Any, int], *, name: str | None = None
+    ) -> None:
         self.accuracies = accuracies
         self.counts = counts
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, group_labels, *, name=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        group_labels: ArrayLike,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Predict, and draw the accuracy of every group.
 
         Parameters
@@ -93,7 +114,16 @@ class GroupAccuracyDisplay:
         return cls.from_predictions(y, predicted, group_labels, name=name, ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, group_labels, *, name=None, ax=None, **kwargs):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        group_labels: ArrayLike,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the accuracy of every group.
 
         Parameters
@@ -123,7 +153,7 @@ class GroupAccuracyDisplay:
         accuracies = group_accuracies(y_true, y_pred, group_labels)
         return cls(accuracies, group_counts(group_labels), name=name).plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, name=None, **kwargs):
+    def plot(self, *, ax: Axes | None = None, name: str | None = None, **kwargs: Any) -> Self:
         """Draw the bars.
 
         Parameters
@@ -173,13 +203,13 @@ class GroupAccuracyDisplay:
         return self
 
 
-def group_counts(group_labels):
+def group_counts(group_labels: ArrayLike) -> dict[Any, int]:
     """Return the number of rows by group label."""
     codes, groups = label_codes(row_labels(group_labels, "group_labels"))
     return dict(zip(groups, np.bincount(codes).tolist(), strict=True))
 
 
-def wilson_interval(share, count):
+def wilson_interval(share: Any, count: Any) -> tuple[Any, Any]:
     """Return Wilson's 95 % interval of a share among a count of rows."""
     centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     spread = np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))

@@ -1,12 +1,18 @@
 """Pages of HTML that need no other file."""
 
+from __future__ import annotations
+
 import base64
 import io
+from typing import TYPE_CHECKING
 
 from .._text import html_text
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def html_page(title, body, style=""):
+
+def html_page(title: str, body: str, style: str = "") -> str:
     """Return a whole page.
 
     Parameters
@@ -28,7 +34,7 @@ def html_page(title, body, style=""):
     )
 
 
-def data_url(figure, dpi=110):
+def data_url(figure: Figure, dpi: int = 110) -> str:
     """Return a matplotlib figure as a data URL, and close it."""
     from matplotlib import pyplot
 

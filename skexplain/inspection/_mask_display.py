@@ -1,10 +1,29 @@
 """Pictures of masks."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._text import drawable
-from ._drawing import ORANGE, draw_image, draw_outline, draw_title, panel_axes, shown_rows
+from .._typing import MaskLike
+from ._checks import Marks
+from ._drawing import (
+    ORANGE,
+    ShownRows,
+    draw_image,
+    draw_outline,
+    draw_title,
+    panel_axes,
+    shown_rows,
+)
 from ._words import draw_words, height_of, word_values
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _UNKNOWN = "0.75"
 _TEXT_WIDTH = 6.0  # inches
@@ -42,23 +61,23 @@ class MaskDisplay:
     (3,)
     """
 
-    def __init__(self, shown):
+    def __init__(self, shown: ShownRows) -> None:
         self.shown = shown
 
     @classmethod
     def from_mask(
         cls,
-        X,
-        mask,
+        X: ArrayLike,
+        mask: MaskLike | None,
         *,
-        mask_marks="irrelevant",
-        rows=None,
-        feature_names=None,
-        documents=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        mask_marks: Marks = "irrelevant",
+        rows: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        documents: Iterable[str] | None = None,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw masks on samples of X.
 
         Parameters
@@ -96,7 +115,7 @@ class MaskDisplay:
         shown = shown_rows(X, mask, mask_marks, rows, feature_names, documents)
         return cls(shown).plot(ax=ax, name=name, **kwargs)
 
-    def plot(self, *, ax=None, name=None, **kwargs):
+    def plot(self, *, ax: Any = None, name: str | None = None, **kwargs: Any) -> Self:
         """Draw the masks.
 
         Parameters
@@ -119,7 +138,7 @@ class MaskDisplay:
         draw_title(self.figure_, name)
         return self
 
-    def _plot_image(self, ax, kwargs):
+    def _plot_image(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown = self.shown
         self.figure_, axes = panel_axes(ax, 1, len(shown.index), (2.0, 2.2))
         self.axes_ = axes[0]
@@ -132,7 +151,7 @@ class MaskDisplay:
             panel.imshow(_tint(degrees), **{"interpolation": "nearest", **kwargs})
             draw_outline(panel, np.nan_to_num(degrees) > 0)
 
-    def _plot_table(self, ax, kwargs):
+    def _plot_table(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown, names = self.shown, self.shown.names()
         size = (max(3.0, 0.45 * len(names) + 1.5), max(1.8, 0.35 * len(shown.index) + 1.4))
         self.figure_, axes = panel_axes(ax, 1, 1, size)
@@ -153,9 +172,10 @@ class MaskDisplay:
         panel.tick_params(which="minor", length=0)
         panel.set_title("orange: must not matter", fontsize=9)
 
-    def _plot_text(self, ax, kwargs):
+    def _plot_text(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown, names = self.shown, self.shown.names()
-        height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
+        documents = shown.documents or []
+        height = max(height_of(text, _TEXT_WIDTH) for text in documents)
         self.figure_, axes = panel_axes(ax, len(shown.index), 1, (_TEXT_WIDTH, height + 0.4))
         self.axes_ = axes[:, 0]
         for row, panel in enumerate(self.axes_):
@@ -164,16 +184,16 @@ class MaskDisplay:
         for row, panel in enumerate(self.axes_):
             degrees = shown.flat_irrelevance(row)
             degrees = np.full(len(names), np.nan) if degrees is None else degrees
-            pieces, found = word_values(shown.documents[row], names, degrees)
+            pieces, found = word_values(documents[row], names, degrees)
             draw_words(panel, pieces, [_word_color(degree) for degree in found], **kwargs)
 
-    def _title(self, row):
+    def _title(self, row: int) -> str:
         degrees = self.shown.flat_irrelevance(row)
         unknown = degrees is None or np.isnan(degrees).all()
         return f"row {self.shown.index[row]}" + (", not annotated" if unknown else "")
 
 
-def _tint(degrees, clear=None):
+def _tint(degrees: np.ndarray, clear: float | None = None) -> np.ndarray:
     """Return degrees as colours: orange by degree, grey where unknown, else clear or white."""
     from matplotlib.colors import to_rgb
 
@@ -187,7 +207,7 @@ def _tint(degrees, clear=None):
     return colors
 
 
-def _word_color(degree):
+def _word_color(degree: float) -> tuple[float, ...] | None:
     if np.isnan(degree) or degree == 0:
         return None
     from matplotlib.colors import to_rgb

@@ -1,9 +1,14 @@
 """Which rows a person should explain next."""
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 
 from .._checks import check_count, check_option
+from .._typing import MaskLike, Seed
+from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..masks import interpret_mask
@@ -14,7 +19,15 @@ from ._saliency import saliency
 _PICKS = ("centre", "margin", "spread")
 
 
-def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_state=None):
+def query_explanations(
+    estimator: BaseExplanationClassifier,
+    X: ArrayLike,
+    n: int,
+    *,
+    mask: MaskLike | None = None,
+    pick: Literal["centre", "margin", "spread"] = "centre",
+    random_state: Seed = None,
+) -> NDArray[np.intp]:
     r"""Choose rows whose masks a person should draw next.
 
     The rows are dealt out evenly over the predicted classes.  Within a class, the saliency maps
@@ -106,24 +119,26 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     return np.sort(np.concatenate(chosen))
 
 
-def _not_annotated(estimator, X, mask):
+def _not_annotated(
+    estimator: BaseExplanationClassifier, X: ArrayLike, mask: MaskLike | None
+) -> np.ndarray:
     values = check_inputs(estimator, X, reset=False)
     labels = labels_beside(X, fitted=estimator)
     masks = interpret_mask(mask, values.shape, marks=estimator.mask_marks, **labels)
     return np.arange(len(values)) if masks is None else np.flatnonzero(~masks.annotated)
 
 
-def _margin(probabilities):
+def _margin(probabilities: np.ndarray) -> np.ndarray:
     """Difference of log p of the two most probable classes."""
     second, first = np.sort(probabilities, axis=1)[:, -2:].T
     return np.log(np.maximum(first, 1e-300)) - np.log(np.maximum(second, 1e-300))
 
 
-def _entropy(shares):
+def _entropy(shares: np.ndarray) -> np.ndarray:
     return -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
 
 
-def _deal(n, sizes):
+def _deal(n: int, sizes: list[int]) -> np.ndarray:
     """Deal n out as evenly as sizes allow, the first ones one more."""
     counts = np.zeros(len(sizes), dtype=int)
     while n:
@@ -133,7 +148,9 @@ def _deal(n, sizes):
     return counts
 
 
-def _one_of_each_cluster(maps, rows, count, cost, seed):
+def _one_of_each_cluster(
+    maps: np.ndarray, rows: np.ndarray, count: int, cost: np.ndarray | None, seed: int
+) -> np.ndarray:
     """Pick `count` rows, the cheapest of each cluster; maps may be equal, and clusters fewer."""
     points = maps[rows]
     n_clusters = min(count, len(np.unique(points, axis=0)))

@@ -1,13 +1,19 @@
 """What a model looks at: one map per row."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
+from torch import nn
 
 from .._checks import check_option
+from .._typing import Seed
+from ..estimators._base import BaseExplanationEstimator
 from ..estimators._largest_gradients import input_gradient, log_odds, rows_in_batches
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
@@ -16,7 +22,7 @@ from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
 from ..training import isolated_random_state
 from ..training._random import seed_layers
-from ._captum import integrated_gradients, lime, occlusion, smooth_grad
+from ._captum import Score, integrated_gradients, lime, occlusion, smooth_grad
 from ._checks import check_model, class_codes
 
 _OF_A_CLASS = ("log_odds", "log_prob", "prob", "logit")
@@ -26,15 +32,15 @@ _AT_THE_ROWS = ("input_gradient", "grad_cam")
 
 
 def saliency(
-    estimator,
-    X,
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
     *,
-    method="input_gradient",
-    target=None,
-    output=None,
-    random_state=None,
-    **params,
-):
+    method: str = "input_gradient",
+    target: Any = None,
+    output: str | None = None,
+    random_state: Seed = None,
+    **params: Any,
+) -> np.ndarray:
     r"""Map how much each feature of each row speaks for a class, or moves a prediction.
 
     Parameters
@@ -152,7 +158,9 @@ def saliency(
     return np.concatenate(maps)
 
 
-def _grad_cam(module, rows, score, *, layer=None):
+def _grad_cam(
+    module: nn.Module, rows: Any, score: Score, *, layer: str | None = None
+) -> torch.Tensor:
     """Mean gradient of each channel of a layer, times its map, where that is positive."""
     check_layer("layer", layer)
     with torch.enable_grad():
@@ -171,7 +179,7 @@ _METHODS = {
 }
 
 
-def _method(name, params):
+def _method(name: str, params: dict[str, Any]) -> Callable[..., torch.Tensor]:
     check_option("method", name, tuple(_METHODS))
     function = _METHODS[name]
     parameters = inspect.signature(function).parameters.values()
@@ -182,7 +190,7 @@ def _method(name, params):
     return partial(function, **params)
 
 
-def _check_output(estimator, output, target):
+def _check_output(estimator: BaseExplanationEstimator, output: str | None, target: Any) -> str:
     if not is_classifier(estimator):
         for name, value in {"target": target, "output": output}.items():
             if value is not None:
@@ -196,7 +204,9 @@ def _check_output(estimator, output, target):
     return output
 
 
-def _explained_classes(estimator, X, method, output, target):
+def _explained_classes(
+    estimator: BaseExplanationEstimator, X: np.ndarray, method: str, output: str, target: Any
+) -> np.ndarray | None:
     """Code of each row's class; None: the predicted one, which the pass of the method tells."""
     if target is not None:
         return class_codes("target", target, estimator, len(X))
@@ -207,7 +217,7 @@ def _explained_classes(estimator, X, method, output, target):
     return np.zeros(len(X), dtype=np.int64)
 
 
-def _class_score(output, logits, classes):
+def _class_score(output: str, logits: torch.Tensor, classes: torch.Tensor | None) -> torch.Tensor:
     """Reduce logits of shape (rows, classes) to one scalar per row; None: the predicted classes."""
     if output in _OF_ALL_CLASSES:
         return _score(output, logits, None)
@@ -221,6 +231,6 @@ def _class_score(output, logits, classes):
     return log_prob if output == "log_prob" else log_prob.exp()
 
 
-def _one_by_one(rows):
+def _one_by_one(rows: Any) -> list[Any]:
     positions = torch.arange(len(rows.x), device=rows.x.device)
     return [rows.take(position) for position in positions.split(1)]

@@ -1,13 +1,23 @@
 """Pictures of what a model looks at."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
 from .._text import drawable
+from .._typing import MaskLike
+from ..estimators._base import BaseExplanationEstimator
 from ..masks._labels import labels_beside
+from ._checks import Marks
 from ._drawing import (
     ORANGE,
     SIGNED,
+    ShownRows,
     draw_bars,
     draw_image,
     draw_outline,
@@ -20,6 +30,9 @@ from ._drawing import (
 )
 from ._saliency import saliency as compute_saliency
 from ._words import draw_words, height_of, word_values
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _TEXT_WIDTH = 6.0  # inches
 
@@ -64,27 +77,27 @@ class SaliencyDisplay:
     (2, 3)
     """
 
-    def __init__(self, shown, saliency):
+    def __init__(self, shown: ShownRows, saliency: dict[str, np.ndarray]) -> None:
         self.shown = shown
         self.saliency = saliency
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseExplanationEstimator,
+        X: ArrayLike,
         *,
-        mask=None,
-        method="input_gradient",
-        targets=("predicted",),
-        rows=None,
-        feature_names=None,
-        documents=None,
-        max_features=12,
-        name=None,
-        ax=None,
-        **saliency_parameters,
-    ):
+        mask: MaskLike | None = None,
+        method: str = "input_gradient",
+        targets: Any = ("predicted",),
+        rows: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        documents: Iterable[str] | None = None,
+        max_features: int = 12,
+        name: str | None = None,
+        ax: Any = None,
+        **saliency_parameters: Any,
+    ) -> Self:
         """Compute saliency and draw it.
 
         Parameters
@@ -144,19 +157,19 @@ class SaliencyDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        saliency,
+        X: ArrayLike,
+        saliency: ArrayLike | dict[str, Any],
         *,
-        mask=None,
-        mask_marks="irrelevant",
-        rows=None,
-        feature_names=None,
-        documents=None,
-        max_features=12,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        mask: MaskLike | None = None,
+        mask_marks: Marks = "irrelevant",
+        rows: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        documents: Iterable[str] | None = None,
+        max_features: int = 12,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw saliency that is already there, of any model and method.
 
         Parameters
@@ -205,7 +218,9 @@ class SaliencyDisplay:
         display = cls(shown, maps)
         return display.plot(ax=ax, name=name, max_features=max_features, **kwargs)
 
-    def plot(self, *, ax=None, name=None, max_features=12, **kwargs):
+    def plot(
+        self, *, ax: Any = None, name: str | None = None, max_features: int = 12, **kwargs: Any
+    ) -> Self:
         """Draw the saliency.
 
         Parameters
@@ -234,7 +249,7 @@ class SaliencyDisplay:
         draw_title(self.figure_, name)
         return self
 
-    def _plot_images(self, ax, kwargs):
+    def _plot_images(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown = self.shown
         n_rows, n_columns = len(shown.index), 1 + len(self.saliency)
         self.figure_, self.axes_ = panel_axes(ax, n_rows, n_columns, (1.9, 2.0))
@@ -255,7 +270,7 @@ class SaliencyDisplay:
         for panel, title in zip(self.axes_[0], ("image", *self.saliency), strict=True):
             panel.set_title(drawable(title), fontsize=9)
 
-    def _plot_bars(self, ax, max_features, kwargs):
+    def _plot_bars(self, ax: Any, max_features: int, kwargs: dict[str, Any]) -> None:
         shown, names = self.shown, self.shown.names()
         n_bars = min(max_features, len(names))
         size = (3.2, 0.25 * n_bars + 0.9)
@@ -268,14 +283,14 @@ class SaliencyDisplay:
         if shown.irrelevance is not None:
             handle = require_pyplot().Rectangle((0, 0), 1, 1, fc=ORANGE, ec="black", hatch="///")
             # Beside the panels where the figure is ours to arrange.
-            owner, place = (
-                (self.figure_, "outside lower right") if ax is None else (panels[0], "best")
-            )
+            owner: Any = self.figure_ if ax is None else panels[0]
+            place = "outside lower right" if ax is None else "best"
             owner.legend([handle], ["must not matter"], loc=place, fontsize=8, frameon=False)
 
-    def _plot_texts(self, ax, kwargs):
+    def _plot_texts(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown, names = self.shown, self.shown.names()
-        height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
+        documents = shown.documents or []
+        height = max(height_of(text, _TEXT_WIDTH) for text in documents)
         shape = (len(shown.index), len(self.saliency))
         self.figure_, self.axes_ = panel_axes(ax, *shape, (_TEXT_WIDTH, height + 0.4))
         for row, panels in enumerate(self.axes_):
@@ -286,7 +301,7 @@ class SaliencyDisplay:
         colormap = require_pyplot().get_cmap(SIGNED)
         for row, panels in enumerate(self.axes_):
             for panel, values in zip(panels, self.saliency.values(), strict=True):
-                pieces, found = word_values(shown.documents[row], names, values[row])
+                pieces, found = word_values(documents[row], names, values[row])
                 low, high = signed_limits(found)
                 shades = [
                     None if np.isnan(v) else colormap((v - low) / (high - low)) for v in found
@@ -294,7 +309,7 @@ class SaliencyDisplay:
                 underlined = self._underlined(row, pieces, names)
                 draw_words(panel, pieces, shades, underlined=underlined, **kwargs)
 
-    def _underlined(self, row, pieces, names):
+    def _underlined(self, row: int, pieces: list[str], names: list[str]) -> np.ndarray | None:
         degrees = self.shown.flat_irrelevance(row)
         if degrees is None:
             return None
@@ -302,7 +317,7 @@ class SaliencyDisplay:
         return np.nan_to_num(found) > 0
 
 
-def _check_targets(estimator, targets):
+def _check_targets(estimator: Any, targets: Any) -> dict[str, Any]:
     """Return the target of each map by its title."""
     if not is_classifier(estimator):
         return {"output": None}
@@ -324,7 +339,7 @@ def _check_targets(estimator, targets):
     return titles
 
 
-def _check_map(values, shape):
+def _check_map(values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     legal = [tuple(shape)]
     if len(shape) == 4:
@@ -337,6 +352,6 @@ def _check_map(values, shape):
     return values
 
 
-def _one_channel(values):
+def _one_channel(values: np.ndarray) -> np.ndarray:
     """Return the saliency of pixels: the sum over channels, which what a pixel adds up to."""
     return values.sum(axis=0) if values.ndim == 3 else values

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import _safe_indexing
 
 from .._checks import check_count, check_number
+from .._typing import Seed
+from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..metrics import nuisance_flip_rate
 from ._checks import check_model
-from ._drawing import shown_rows
+from ._drawing import ShownRows, shown_rows
 from ._saliency import saliency
 from ._suggest_places import CELL_TELLS, FEWEST_ROWS, Grid, find_places, tell_of_values
 from ._suggest_things import MAX_SIDE, find_things
@@ -22,8 +25,14 @@ _N_EXAMPLES = 6
 
 
 def suggest_masks(
-    estimator, X, *, n_suggestions=5, n_clusters=10, max_p_value=0.05, random_state=None
-):
+    estimator: BaseExplanationClassifier,
+    X: ArrayLike,
+    *,
+    n_suggestions: int = 5,
+    n_clusters: int = 10,
+    max_p_value: float = 0.05,
+    random_state: Seed = None,
+) -> list[MaskSuggestion]:
     r"""Find places, and things that move, which give predictions away, without any annotation.
 
     A shortcut is simple: a patch's shade, a tint, one column or a sticker tells the label, where a
@@ -178,23 +187,25 @@ def suggest_masks(
 class _Searched:
     """What is searched: rows, what is predicted, and where the model looks."""
 
-    estimator: object
-    X: object
+    estimator: BaseExplanationClassifier
+    X: ArrayLike
     values: np.ndarray
     predicted: np.ndarray
     gradient: np.ndarray
     seed: int
 
     @property
-    def of_images(self):
+    def of_images(self) -> bool:
         """Whether rows are images, in which things may move."""
         return self.values.ndim > 2
 
-    def corrected(self, p_value):
+    def corrected(self, p_value: float) -> float:
         """Correct for the number of searches, each of which may find something by chance."""
         return min(1.0, p_value * (2 if self.of_images else 1))
 
-    def suggestion(self, mask, rows, told, p_value, suspicion):
+    def suggestion(
+        self, mask: np.ndarray, rows: np.ndarray, told: float, p_value: float, suspicion: np.ndarray
+    ) -> MaskSuggestion:
         """Describe a region; one for all rows, or one for each."""
         return MaskSuggestion(
             mask=mask,
@@ -207,7 +218,7 @@ class _Searched:
             shown=self._examples(rows),
         )
 
-    def _flip_rate(self, mask, rows):
+    def _flip_rate(self, mask: np.ndarray, rows: np.ndarray) -> float:
         moves = mask.ndim == 3
         own = mask if moves else mask[None]
         if self.values.ndim == 4:
@@ -222,7 +233,7 @@ class _Searched:
             random_state=self.seed,
         )
 
-    def _examples(self, rows):
+    def _examples(self, rows: np.ndarray) -> ShownRows:
         """Pick rows of as many predicted classes as possible."""
         classes = self.predicted[rows]
         nth_of_class = np.array([np.sum(classes[:i] == code) for i, code in enumerate(classes)])
@@ -231,7 +242,7 @@ class _Searched:
         return shown_rows(self.X, rows=chosen, feature_names=names)
 
 
-def _places(search, n_clusters, max_p_value):
+def _places(search: _Searched, n_clusters: int, max_p_value: float) -> list[MaskSuggestion]:
     """Suggest regions that are at one place in many rows."""
     grid = Grid(search.values.shape[1:])
     found = find_places(
@@ -246,7 +257,7 @@ def _places(search, n_clusters, max_p_value):
     ]
 
 
-def _told_pixels(search, grid, cells, rows):
+def _told_pixels(search: _Searched, grid: Grid, cells: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Leave out pixels of the cells that alone tell nothing: cells may lie across a border."""
     mask = grid.enlarge(cells)
     if grid.block == 1:
@@ -258,7 +269,7 @@ def _told_pixels(search, grid, cells, rows):
     return mask
 
 
-def _things(search, n_things, max_p_value):
+def _things(search: _Searched, n_things: int, max_p_value: float) -> list[MaskSuggestion]:
     """Suggest things that are anywhere in rows of one predicted class."""
     shape = search.values.shape[1:]
     grid = Grid(shape, MAX_SIDE)
@@ -281,7 +292,9 @@ def _things(search, n_things, max_p_value):
     return suggestions
 
 
-def _without_covered(things, places):
+def _without_covered(
+    things: list[MaskSuggestion], places: list[MaskSuggestion]
+) -> list[MaskSuggestion]:
     """Leave out things that lie in places which are suggested already."""
     kept = []
     for thing in things:

@@ -1,12 +1,19 @@
 """Places: cells of an image, or columns, whose single value tells predictions of many rows."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 from scipy import ndimage
 from sklearn.cluster import KMeans
 
 from ._suggest_null import FEWEST_OTHERS, FEWEST_WITH_TAIL, step_down, tail_p_value
+
+# Cells, and the samples that share them.
+Region: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 _NEIGHBOURS = 10
 # From these values of `tell` on, a cell is in the region of a group, and a row in the group.
@@ -23,7 +30,14 @@ _NEWS = 0.5
 _FREE_CELLS, _FREE_ROWS = 0.25, 0.25
 
 
-def find_places(grid, values, gradient, predicted, n_clusters, seed):
+def find_places(
+    grid: Grid,
+    values: np.ndarray,
+    gradient: np.ndarray,
+    predicted: np.ndarray,
+    n_clusters: int,
+    seed: int,
+) -> list[tuple[np.ndarray, np.ndarray, float, float, np.ndarray]]:
     """Find regions that tell predictions of many rows.
 
     Parameters
@@ -63,7 +77,9 @@ def find_places(grid, values, gradient, predicted, n_clusters, seed):
     ]
 
 
-def place_p_values(tell, regions, chance=()):
+def place_p_values(
+    tell: np.ndarray, regions: Sequence[Region], chance: Sequence[float] = ()
+) -> list[float]:
     """P-values of regions against the other places of the same rows.
 
     Parameters
@@ -110,17 +126,17 @@ def place_p_values(tell, regions, chance=()):
     return step_down(p_values, scores)
 
 
-def _scores_by_chance(means, predicted, seed):
+def _scores_by_chance(means: np.ndarray, predicted: np.ndarray, seed: int) -> list[float]:
     """Scores of the same columns when predictions are permuted, so many that a tail is seen."""
     rng = np.random.RandomState(seed)
-    scores = []
+    scores: list[float] = []
     while len(scores) < FEWEST_WITH_TAIL:
         tell = tell_of_values(means, rng.permutation(predicted), seed)
         scores.extend(np.where(tell > _ROW_TELLS, tell, 0).mean(axis=0))
     return scores
 
 
-def tell_of_values(values, codes, seed):
+def tell_of_values(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
     """How far a single value tells the class of its row.
 
     Parameters
@@ -145,7 +161,7 @@ def tell_of_values(values, codes, seed):
     return tell
 
 
-def _tell(values, codes):
+def _tell(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     n_rows, n_cells = values.shape
     n_neighbours = min(_NEIGHBOURS, n_rows - 1)
     order = values.argsort(axis=0, kind="stable")
@@ -167,19 +183,19 @@ def _tell(values, codes):
     return tell
 
 
-def _shares(values):
+def _shares(values: np.ndarray) -> np.ndarray:
     total = values.sum(axis=1, keepdims=True)
     return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
 
 
-def _clusters(points, n_clusters, seed):
+def _clusters(points: np.ndarray, n_clusters: int, seed: int) -> list[np.ndarray]:
     """Return the rows of each k-means cluster, those of equal points in one."""
     n_clusters = min(n_clusters, len(np.unique(points, axis=0)))
     labels = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(points)
     return [np.flatnonzero(labels == label) for label in range(n_clusters)]
 
 
-def _region(grid, tell, suspicion, rows):
+def _region(grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray) -> Region:
     """Find the region of a cluster of rows, and all rows that share it."""
     cells = _told_cells(grid, tell, suspicion, rows)
     if cells.any():
@@ -189,12 +205,14 @@ def _region(grid, tell, suspicion, rows):
     return cells, rows[:0]
 
 
-def _told_cells(grid, tell, suspicion, rows):
+def _told_cells(
+    grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
     told = tell[rows].mean(axis=0) > CELL_TELLS
     return grid.heaviest_piece(told, suspicion[rows].mean(axis=0))
 
 
-def _distinct(regions):
+def _distinct(regions: Iterable[Region]) -> list[Region]:
     """Leave out regions of too few rows, and of those that are alike all but the largest group."""
     regions = [(cells, rows) for cells, rows in regions if len(rows) >= FEWEST_ROWS]
     regions.sort(key=lambda region: -len(region[1]))
@@ -209,13 +227,13 @@ def _distinct(regions):
 class Grid:
     """Cells of a row: square blocks of pixels, at most `max_cells` along a side, or columns."""
 
-    def __init__(self, row_shape, max_cells=_MAX_CELLS):
+    def __init__(self, row_shape: tuple[int, ...], max_cells: int = _MAX_CELLS) -> None:
         self.is_image = len(row_shape) > 1
         self.shape = row_shape[-2:] if self.is_image else (1, *row_shape)
         self.block = -(-max(self.shape) // max_cells) if self.is_image else 1
         self.n_cells = tuple(-(-side // self.block) for side in self.shape)
 
-    def means(self, values):
+    def means(self, values: np.ndarray) -> np.ndarray:
         """Average rows over cells; shape (n, channels, cells)."""
         values = values.reshape(len(values), -1, *self.shape)
         for axis, side in zip((2, 3), self.shape, strict=True):
@@ -225,7 +243,7 @@ class Grid:
             values /= sizes[:, None] if axis == 2 else sizes
         return values.reshape(*values.shape[:2], -1)
 
-    def heaviest_piece(self, cells, weights):
+    def heaviest_piece(self, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Keep of the marked cells of an image the connected ones with the largest sum."""
         if not self.is_image:
             return cells
@@ -234,7 +252,7 @@ class Grid:
         sums[0] = -1.0  # the cells that are not marked
         return (pieces.ravel() == sums.argmax()) & cells
 
-    def enlarge(self, cells):
+    def enlarge(self, cells: np.ndarray) -> np.ndarray:
         """Give every pixel what its cell has; shape (..., h, w), or (d,) for a table."""
         height, width = self.shape
         values = cells.reshape(*cells.shape[:-1], *self.n_cells)

@@ -1,6 +1,9 @@
 """Things that move: windows that look alike, wherever they are, in rows of one prediction."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -50,7 +53,7 @@ class Thing:
         Pixels around its centre that are alike in all its rows; None where the centre is not.
     """
 
-    looks: "Looks"
+    looks: Looks
     look: np.ndarray
     code: int
     farthest: float
@@ -58,7 +61,7 @@ class Thing:
     p_value: float = 1.0
     template: np.ndarray | None = None
 
-    def locate(self, images):
+    def locate(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find it in images: numbers of those that have it, and its mask in each of them."""
         rows, masks = [], [np.zeros((0, *images.shape[2:]), dtype=bool)]
         for start in range(0, len(images), _ROWS_AT_ONCE):
@@ -68,24 +71,27 @@ class Thing:
             masks.append(own)
         return np.concatenate(rows), np.concatenate(masks)
 
-    def locate_windows(self, values, shape):
+    def locate_windows(
+        self, values: np.ndarray, shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find it where the looks of all windows are known already."""
         distance = _distances(values, self.look)
         nearest = distance.min(axis=1)
         there = np.flatnonzero(nearest <= self.farthest)
         hits = distance[there] <= np.maximum(self.close, nearest[there])[:, None]
         masks = self.looks.cover(hits, shape)
-        return there, masks if self.template is None else self._stamp(masks)
+        return there, masks if self.template is None else self._stamp(masks, self.template)
 
-    def _stamp(self, masks):
-        """Put the template at the centre of each mask."""
-        reach = len(self.template) // 2
+    @staticmethod
+    def _stamp(masks: np.ndarray, template: np.ndarray) -> np.ndarray:
+        """Return masks of the template at the centre of each mask."""
+        reach = len(template) // 2
         stamped = np.zeros((len(masks), *(side + 2 * reach for side in masks.shape[1:])), bool)
         for own, (top, left) in zip(stamped, _centres(masks), strict=True):
-            own[top : top + 2 * reach + 1, left : left + 2 * reach + 1] = self.template
+            own[top : top + 2 * reach + 1, left : left + 2 * reach + 1] = template
         return stamped[:, reach:-reach, reach:-reach]
 
-    def learn_template(self, images, masks):
+    def learn_template(self, images: np.ndarray, masks: np.ndarray) -> None:
         """See which pixels around the centre are alike in the rows that have it."""
         reach = max(masks.shape[1:]) // 3
         wide = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)), mode="edge")
@@ -108,7 +114,9 @@ class Thing:
         self.template = pieces == own if own else None
 
 
-def find_things(images, gradient, predicted, n_things, seed):
+def find_things(
+    images: np.ndarray, gradient: np.ndarray, predicted: np.ndarray, n_things: int, seed: int
+) -> list[Thing]:
     """Find what tells one predicted class wherever it is.
 
     Windows where the model looks are drawn, as many of each predicted class.  A row has the look of
@@ -146,7 +154,14 @@ def find_things(images, gradient, predicted, n_things, seed):
 
 
 class _Search:
-    def __init__(self, images, gradient, predicted, looks, rng):
+    def __init__(
+        self,
+        images: np.ndarray,
+        gradient: np.ndarray,
+        predicted: np.ndarray,
+        looks: Looks,
+        rng: np.random.RandomState,
+    ) -> None:
         self.images, self.predicted, self.looks = images, predicted, looks
         self.values = looks.of(images)
         rows, places = self._draw_windows(gradient, rng)
@@ -160,7 +175,9 @@ class _Search:
         self.farthest, self.told = best_thresholds(self.distances[self.half], own[self.half])
         self.held_out = self._held_out(self.distances, own, self.farthest)
 
-    def _draw_windows(self, gradient, rng):
+    def _draw_windows(
+        self, gradient: np.ndarray, rng: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
         looked_at = _box_means(gradient[:, None], self.looks.window)[:, 0]
         looked_at = looked_at.reshape(len(gradient), -1)
         n_places = looked_at.shape[1]
@@ -179,7 +196,7 @@ class _Search:
             np.concatenate([places, rng.randint(n_places, size=_N_WINDOWS)]),
         )
 
-    def _match_all(self):
+    def _match_all(self) -> tuple[np.ndarray, np.ndarray]:
         """Distance and place of the nearest window of each row; shape (n, n_windows)."""
         places = np.arange(self.values.shape[2]).reshape(self.looks.shape)
         if places.size > _MANY_POSITIONS:
@@ -196,13 +213,14 @@ class _Search:
             distances[row] = size + np.take_along_axis(squares, nearest[row][:, None], 1)[:, 0]
         return np.sqrt(np.maximum(distances, 0)), places[nearest]
 
-    def _held_out(self, distances, own, farthest):
+    def _held_out(self, distances: np.ndarray, own: np.ndarray, farthest: Any) -> np.ndarray:
         there, own = distances[~self.half] <= farthest, own[~self.half]
         return explained(there.sum(0), (there & own).sum(0), len(own), own.sum(0))
 
-    def things(self, n_things):
+    def things(self, n_things: int) -> list[Thing]:
         others = np.ones(len(self.codes), dtype=bool)  # windows that show nothing found so far
-        things, told = [], []
+        things: list[Thing] = []
+        told: list[float] = []
         while len(things) < n_things:
             strength = np.where(others & self.salient, np.minimum(self.told, self.held_out), 0)
             best = int(strength.argmax())
@@ -223,7 +241,7 @@ class _Search:
             thing.p_value = p_value if share >= _LEAST_TOLD else 1.0
         return things
 
-    def _thing(self, best):
+    def _thing(self, best: int) -> tuple[Thing, float]:
         """Make a thing of a window; the mean look of its nearest windows is tried instead."""
         own = self.predicted == self.codes[best]
         look, distances = self.window_looks[best], self.distances[:, best]
@@ -245,7 +263,7 @@ class _Search:
         thing.learn_template(self.images[rows], masks)
         return thing, float(held_out)
 
-    def _inside(self, rows, masks):
+    def _inside(self, rows: np.ndarray, masks: np.ndarray) -> np.ndarray:
         """Share of each window's nearest windows that lies in the masks, over the rows."""
         window = self.looks.window
         share = _box_means(masks[:, None].astype(np.float32), window).reshape(len(rows), -1)
@@ -263,10 +281,11 @@ class Looks:
         Side of a window.
     """
 
-    def __init__(self, images, window):
+    def __init__(self, images: np.ndarray, window: int) -> None:
         self.window = window
         self.shape = tuple(side - window + 1 for side in images.shape[2:])
-        self.floor = self.scale = 1.0
+        self.floor: float | np.ndarray = 1.0
+        self.scale: float | np.ndarray = 1.0
         _, deviations = self._moments(images)
         self.floor = 0.1 * np.median(deviations, axis=(0, 2, 3), keepdims=True)
         spread = images.std(axis=(0, 2, 3), keepdims=True)
@@ -274,14 +293,14 @@ class Looks:
         scale = self.of(images).std(axis=(0, 2), keepdims=True)
         self.scale = np.where(scale > 0, scale, 1)
 
-    def of(self, images):
+    def of(self, images: np.ndarray) -> np.ndarray:
         """Describe every window; float32 of shape (n, 5 channels, windows)."""
         quarters, deviations = self._moments(images)
         values = np.concatenate([*quarters, np.log(deviations + self.floor)], axis=1)
         values = values.reshape(*values.shape[:2], -1)
         return (values / self.scale).astype(np.float32)
 
-    def _moments(self, images):
+    def _moments(self, images: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         means = _box_means(images, self.window)
         squares = _box_means(images**2, self.window)
         deviations = np.sqrt(np.maximum(squares - means**2, 0))
@@ -295,7 +314,7 @@ class Looks:
         ]
         return quarters, deviations
 
-    def cover(self, hits, shape):
+    def cover(self, hits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Mark the pixels of windows; hits of shape (n, windows), masks of shape (n, h, w)."""
         height, width = self.shape
         hits = hits.reshape(-1, height, width)
@@ -306,7 +325,7 @@ class Looks:
         return masks
 
 
-def explained(n_there, own_there, n_rows, n_own):
+def explained(n_there: Any, own_there: Any, n_rows: Any, n_own: Any) -> np.ndarray:
     """Share of the surprise "of the class or not" that presence explains.
 
     Parameters
@@ -329,7 +348,7 @@ def explained(n_there, own_there, n_rows, n_own):
     return np.where(there > rest, share, 0.0)
 
 
-def best_thresholds(distances, own):
+def best_thresholds(distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the distance at which presence explains most, for each look.
 
     Parameters
@@ -357,19 +376,19 @@ def best_thresholds(distances, own):
     return (ordered[last, looks] + after) / 2, told[last, looks]
 
 
-def _entropy(share):
+def _entropy(share: np.ndarray) -> np.ndarray:
     rest = 1 - share
     return -(
         share * np.log(np.where(share > 0, share, 1)) + rest * np.log(np.where(rest > 0, rest, 1))
     )
 
 
-def _distances(values, look):
+def _distances(values: np.ndarray, look: np.ndarray) -> np.ndarray:
     """Distance of every window to a look, shape (n, windows)."""
     return np.sqrt(np.square(values - look[:, None]).sum(axis=1))
 
 
-def _box_means(values, side):
+def _box_means(values: np.ndarray, side: int) -> np.ndarray:
     """Mean of every square of the given side, of shape (n, channels, h - side + 1, ...)."""
     sums = np.zeros((*values.shape[:2], *(n + 1 for n in values.shape[2:])))
     np.cumsum(values, axis=2, out=sums[:, :, 1:, 1:], dtype=np.float64)
@@ -378,7 +397,7 @@ def _box_means(values, side):
     return (rows[..., side:] - rows[..., :-side]) / side**2
 
 
-def _centres(masks):
+def _centres(masks: np.ndarray) -> list[tuple[int, int]]:
     """Centre of the bounding box of each mask's largest piece."""
     centres = []
     for mask in masks:

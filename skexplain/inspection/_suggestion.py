@@ -1,8 +1,13 @@
 """A candidate mask that a person looks at, and accepts or not."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._drawing import (
     ShownRows,
@@ -14,6 +19,9 @@ from ._drawing import (
     single_axes,
     without_ticks,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(eq=False)
@@ -66,11 +74,11 @@ class MaskSuggestion:
     shown: ShownRows = field(repr=False)
 
     @property
-    def moves(self):
+    def moves(self) -> bool:
         """Whether it is a thing, with a mask of its own for each row of the group."""
         return self.mask.ndim == 3
 
-    def mask_of(self, row):
+    def mask_of(self, row: int) -> NDArray[np.bool_]:
         """Region in one row of X.
 
         Parameters
@@ -94,7 +102,7 @@ class MaskSuggestion:
             )
         return self.mask[position[0]] if self.moves else self.mask
 
-    def to_mask(self, n_rows):
+    def to_mask(self, n_rows: int) -> list[NDArray[np.bool_] | None]:
         """Make a mask for `fit`: the region in the rows of the group, no annotation elsewhere.
 
         Parameters
@@ -115,7 +123,7 @@ class MaskSuggestion:
         """
         return accept_suggestions([self], n_rows)
 
-    def plot(self, *, ax=None, name=None, n_features=12):
+    def plot(self, *, ax: Any = None, name: str | None = None, n_features: int = 12) -> Self:
         """Draw samples of the group with the region's border, and the suspicion; bars for a table.
 
         The last picture of a thing shows how many of the rows have it where.
@@ -146,6 +154,7 @@ class MaskSuggestion:
             f"{len(self.rows)} rows, tell {self.tell:.2f}, flips {self.flip_rate:.2f}, "
             f"p {self.p_value:.1g}"
         )
+        self.axes_: Any
         if self.shown.kind == "image":
             self._plot_image(ax, title)
         else:
@@ -156,7 +165,7 @@ class MaskSuggestion:
         draw_title(self.figure_, name)
         return self
 
-    def _plot_image(self, ax, title):
+    def _plot_image(self, ax: Any, title: str) -> None:
         shown = self.shown
         self.figure_, axes = panel_axes(ax, 1, len(shown.index) + 1, (1.5, 1.8))
         self.axes_ = axes[0]
@@ -172,7 +181,9 @@ class MaskSuggestion:
         self.axes_[0].set_title(title, fontsize=9, loc="left")
 
 
-def accept_suggestions(suggestions, n_rows):
+def accept_suggestions(
+    suggestions: Iterable[MaskSuggestion], n_rows: int
+) -> list[NDArray[np.bool_] | None]:
     """Make one mask of the suggestions that a person accepts.
 
     Parameters
@@ -220,9 +231,10 @@ def accept_suggestions(suggestions, n_rows):
             f"n_rows must be the number of rows of the X that was searched; got {n_rows}, but a "
             f"suggestion has row {last}."
         )
-    masks = [None] * n_rows
+    masks: list[NDArray[np.bool_] | None] = [None] * n_rows
     for suggestion in suggestions:
         for position, row in enumerate(suggestion.rows):
             own = suggestion.mask[position] if suggestion.moves else suggestion.mask
-            masks[row] = own if masks[row] is None else masks[row] | own
+            before = masks[row]
+            masks[row] = own if before is None else before | own
     return masks

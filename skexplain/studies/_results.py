@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._text import csv_cell
+from ._study import Study
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class StudyResults:
         Seeds of every cell, where that is not what the study declares.
     """
 
-    study: object
+    study: Study
     scale: str
     rows: list
     n_done: int
