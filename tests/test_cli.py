@@ -459,7 +459,7 @@ def test_propagate_fills_in_the_masks_of_the_others(few, capsys):
     assert result["names"].tolist() == [f"row {row}" for row in range(12)]
     printed = capsys.readouterr().out
     assert (
-        "learnt from 4 of 12 rows; intersection over union on rows left out: 0.875" in printed
+        "learnt from 4 of 12 samples; intersection over union on samples left out: 0.875" in printed
     )  # 1, 1, 1, 1/2
     assert "seconds\n" in printed
     assert "12 of 12 rows annotated" in printed

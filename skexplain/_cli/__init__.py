@@ -46,9 +46,9 @@ _DESCRIPTION = """\
 Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
-  skexplain masks inspect     look at masks before a training
+  skexplain masks inspect     check masks before a training
   skexplain masks convert     make masks of a COCO file or of a folder of images
-  skexplain masks propagate   fill in the masks of rows that nobody annotated
+  skexplain masks propagate   fill in the masks of samples that are not annotated
   skexplain compare           train every estimator on data with a shortcut, see who is fooled
   skexplain study list        the papers' experiments, and how much of each is stored
   skexplain study run         repeat them; stop at any moment, and go on
@@ -60,11 +60,11 @@ Learn from labels and from the reasons for them.
 
 _MASKS = """\
 Masks say of each feature whether it may matter for the label. Annotate, convert, inspect, and
-propagate where only some rows are annotated.
+propagate where only some samples are annotated.
 """
 
 _STUDIES = """\
-Studies repeat the experiments of the papers, with controls. Run them, and look at what is stored.
+Studies repeat the experiments of the papers, with controls. Run them, and show what is stored.
 """
 
 

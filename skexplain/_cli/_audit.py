@@ -55,7 +55,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--target", default="target", metavar="COLUMN", help=".csv: labels (default: target)"
     )
-    command.add_argument("--groups", metavar="COLUMN", help=".csv: group of each row")
+    command.add_argument("--groups", metavar="COLUMN", help=".csv: group of each sample")
     command.add_argument(
         "--epsilon",
         type=float,

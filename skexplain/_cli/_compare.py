@@ -34,7 +34,7 @@ SUMMARY = "train every estimator on data with a shortcut"
 DESCRIPTION = """\
 Train estimators on images in which a shade of grey gives the label away in training and lies in the
 test set. Each that learns from masks is trained with them and, as a control, with masks shuffled
-between rows; beside them stand the plain network (erm) and the same without the shortcut in its
+between samples; beside them stand the plain network (erm) and the same without the shortcut in its
 training data, the ceiling. Printed are accuracy, its mean over groups and that of the worst group
 (mean and standard deviation over seeds), and the gain in mean-group accuracy over erm and over
 shuffled masks, paired over seeds, with its standard error.

@@ -11,11 +11,11 @@ SUMMARY = "make masks of a COCO file or of a folder of images"
 
 DESCRIPTION = """\
 Make masks that fit(mask=...) takes of what an annotation tool wrote: a COCO file (CVAT, Label
-Studio, Roboflow, VIA) or a folder with one mask image per row; or resize or turn round masks in an
+Studio, Roboflow, VIA) or a folder with one mask image per sample; or resize or invert masks in an
 array.
-OUTPUT.npz holds "mask" and, where rows have names, "names":
+OUTPUT.npz holds "mask" and, where samples have names, "names":
   mask = numpy.load("masks.npz")["mask"]
-Rows are joined to X by name: --names lists the images of X in the order of its rows.
+Samples are joined to X by name: --names lists the images of X in the order of its samples.
 """
 
 EXAMPLES = """\
@@ -43,7 +43,7 @@ def convert(arguments: Namespace) -> int:
     from ._mask_input import read_masks
 
     mask, names = read_masks(arguments)
-    coverage = mask_coverage(mask)  # refuses what is no mask
+    coverage = mask_coverage(mask)  # raises for what is no mask
     if arguments.invert:
         mask, coverage = invert_mask(mask), None
     write_masks(arguments.output, mask, names)

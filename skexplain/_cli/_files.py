@@ -68,7 +68,7 @@ def read_npz(path: PathLike, required: Sequence[str] = (), optional: Sequence[st
 
 
 def load_arrays(path: PathLike) -> np.ndarray | NpzFile:
-    """Open an .npy or .npz file; pickled objects, which could run code, are refused."""
+    """Open an .npy or .npz file; pickled objects, which could run code, raise an error."""
     try:
         return np.load(path, allow_pickle=False)
     except OSError:
@@ -146,7 +146,7 @@ def read_names(path: PathLike) -> list[str]:
         raise ValueError(f"{path} must be text in UTF-8: {error}") from error
     names = [line.strip() for line in lines]
     if not all(names):
-        # Left out, it would move all rows below.
+        # Left out, it would move all samples below.
         raise ValueError(
             f"{path} must have a name on each line; line {names.index('') + 1} is blank."
         )

@@ -11,12 +11,12 @@ from ._output import show
 if TYPE_CHECKING:
     import numpy as np
 
-SUMMARY = "look at masks before a training"
+SUMMARY = "check masks before a training"
 
 DESCRIPTION = """\
-Print the shape of masks, how many rows are annotated and how much of them is marked; refuse values
-that are no marks. Rows that should be annotated and are not, masks that mark nothing and masks that
-mark everything are all legal, and all lead to a disappointing model.
+Print the shape of masks, how many samples are annotated and how much of them is marked; raise an
+error for values that are no marks. Samples that should be annotated and are not, masks that mark
+nothing and masks that mark everything are all legal, and all lead to a disappointing model.
 """
 
 EXAMPLES = """\
@@ -35,7 +35,7 @@ def add_arguments(command: ArgumentParser) -> None:
     add_mask_input(command)
     add_marks(command)
     command.add_argument(
-        "--output", metavar="FILE.png", help='draw some rows (needs the extra "plot")'
+        "--output", metavar="FILE.png", help='draw some samples (needs the extra "plot")'
     )
     command.add_argument(
         "--data", metavar="FILE.npz", help="with X (or data), on which masks are drawn"
@@ -60,10 +60,10 @@ def inspect(arguments: Namespace) -> int:
 def _hint(median: float, marks: str) -> str:
     meaning = {"irrelevant": "must not matter", "relevant": "is the reason"}[marks]
     hint = f'A mark is read as "{meaning}" (mask_marks="{marks}").'
-    # What must not matter mostly takes less than half of a row, and so does the reason.
+    # What must not matter mostly takes less than half of a sample, and so does the reason.
     if median > 0.5:
         hint += (
-            " More than half is marked in most rows: if it is the rest that you meant to mark, "
+            " More than half is marked in most samples: if it is the rest that you meant to mark, "
             "turn the masks round (skexplain masks convert --invert)."
         )
     return hint

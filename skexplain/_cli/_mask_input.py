@@ -32,7 +32,7 @@ def read_masks(arguments: Namespace) -> tuple[np.ndarray, Names]:
     -------
     mask : ndarray
     names : sequence of str or None
-        Names of the rows, where they have any.
+        Names of the samples, where they have any.
     """
     path = Path(arguments.input)
     kind = _kind_of(path)
@@ -63,7 +63,7 @@ def _kind_of(path: Path) -> str:
 
 
 def read_mask_file(path: str | os.PathLike[str]) -> tuple[np.ndarray, Names]:
-    """Read a mask, and the names of its rows if there are any, from an .npy or .npz file.
+    """Read a mask, and the names of its samples if there are any, from an .npy or .npz file.
 
     In an .npz file the mask is called "mask" or is the only array.
     """

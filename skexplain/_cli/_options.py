@@ -56,19 +56,19 @@ def add_mask_input(command: ArgumentParser) -> None:
     command.add_argument(
         "input",
         metavar="INPUT",
-        help="folder of mask images (one per row), COCO file .json, or array .npy or .npz "
+        help="folder of mask images (one per sample), COCO file .json, or array .npy or .npz "
         '(then "mask", or the only array in it)',
     )
     command.add_argument(
         "--names",
         metavar="FILE.txt",
-        help="names of X's images, one per line, in the order of the rows of X "
+        help="names of X's images, one per line, in the order of the samples of X "
         "(default: all images that have masks, in the order of the file, or of the alphabet)",
     )
     command.add_argument(
         "--missing",
         choices=["unknown", "empty", "error"],
-        help="a row without marks: not annotated, annotated as having none, or an error "
+        help="a sample without marks: not annotated, annotated as having none, or an error "
         "(default: unknown)",
     )
     command.add_argument(

@@ -1,4 +1,4 @@
-"""What the command writes to the terminal: names in it may hold escape codes."""
+"""Output of the command to the terminal, in which names may hold escape codes."""
 
 from __future__ import annotations
 

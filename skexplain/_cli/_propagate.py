@@ -9,12 +9,12 @@ from argparse import ArgumentParser, Namespace
 from ._options import add_marks, add_seed, npz_file, positive
 from ._output import show
 
-SUMMARY = "fill in the masks of rows that nobody annotated"
+SUMMARY = "fill in the masks of samples that are not annotated"
 
 DESCRIPTION = """\
-Learn from the annotated rows what their masks look like, and fill in the others, those with NaN.
+Learn from the annotated samples what their masks look like, and fill in the others, those with NaN.
 DATA.npz holds X (or data) and, unless --mask names it, mask. Printed is how well masks of annotated
-rows are predicted that were left out (intersection over union, 1 is best); look at the result with
+samples are predicted that were left out (intersection over union, 1 is best). To draw the result:
   skexplain masks inspect OUTPUT.npz --data DATA.npz --output picture.png
 """
 
@@ -64,8 +64,8 @@ def propagate(arguments: Namespace) -> int:
     filled = propagator.fill(X, mask)
     seconds = time.perf_counter() - start
     show(
-        f"learnt from {propagator.n_annotated_} of {len(X)} rows; intersection over union on "
-        f"rows left out: {propagator.iou_:.3f}; {seconds:.1f} seconds"
+        f"learnt from {propagator.n_annotated_} of {len(X)} samples; intersection over union on "
+        f"samples left out: {propagator.iou_:.3f}; {seconds:.1f} seconds"
     )
     write_masks(arguments.output, filled, names)
     show(f"{arguments.output}: shape {filled.shape}, {filled.dtype}")

@@ -112,7 +112,7 @@ def fetch_birds(
         target : int ndarray of shape (n_train,)
             0 Indigo Bunting, 1 Blue Grosbeak.
         mask : float32 ndarray of shape (n_train, size, size)
-            1 where a pixel is irrelevant: off the square around the beak, 0 in it.  NaN in rows
+            1 where a pixel is irrelevant: off the square around the beak, 0 in it.  NaN in samples
             whose beak is not visible: they are not annotated.
         spurious_mask : bool ndarray of shape (n_train, size, size)
             True where a spurious square was drawn.
@@ -201,7 +201,7 @@ def fetch_birds(
 def _choose_training(
     birds: list[Bird], train_size: int | None, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Return the rows of the training pictures, ascending."""
+    """Return the samples of the training pictures, ascending."""
     rows = np.flatnonzero([bird.in_training for bird in birds])
     if train_size is None:
         return rows

@@ -72,8 +72,8 @@ def fetch_color_mnist(
     """Fetch MNIST in colours that tell the digit in training and lie in the test set.
 
     A training digit d has colour d of ten colours from red to purple, a test digit has colour
-    9 - d [1]_.  The trap is no place in the image, so no mask can mark it: the masks are those few
-    pixels drawn at random whose contribution [1]_ penalise.  DESCR says what that explains.
+    9 - d [1]_.  The shortcut is no place in the image, so no mask can mark it: the masks are those
+    few pixels drawn at random whose contribution [1]_ penalise.  DESCR says what that explains.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def fetch_color_mnist(
     download_if_missing : bool, default=True
         Whether to download files that are not there, as in :func:`fetch_decoy_mnist`.
     random_state : int, RandomState instance or None, default=None
-        Seeds rows, masks and the colours of `data_random`.  Equal integers give equal bytes.  None
-        is fresh randomness and leaves numpy's global random state alone.
+        Seeds samples, masks and the colours of `data_random`.  Equal integers give equal bytes.
+        None is fresh randomness and leaves numpy's global random state alone.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def _make_palette() -> np.ndarray:
 
 
 def _paint(images: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Multiply grey images (n, 28, 28) with a colour per row, (n, 3)."""
+    """Multiply grey images (n, 28, 28) with a colour per sample, (n, 3)."""
     painted = np.empty((len(images), 3, *images.shape[1:]), dtype=np.uint8)
     for start in range(0, len(images), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)

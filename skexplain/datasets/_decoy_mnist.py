@@ -115,7 +115,7 @@ def fetch_decoy_mnist(
         Whether to download files that are not there (11 MB) into data_home/mnist.  They are
         checked.  If no mirror answers, OpenML's copy is read instead, which takes minutes.
     random_state : int, RandomState instance or None, default=None
-        Seeds rows, places, digits and textures.  Equal integers give equal bytes.  None is fresh
+        Seeds samples, places, digits and textures.  Equal integers give equal bytes.  None is fresh
         randomness and leaves numpy's global random state alone.
 
     Returns
@@ -201,7 +201,7 @@ def decoy_mnist(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        As :func:`fetch_decoy_mnist` returns it; rows keep their order.
+        As :func:`fetch_decoy_mnist` returns it; samples keep their order.
 
     Examples
     --------
@@ -300,7 +300,7 @@ def _paint(
 
 
 def _fill(images: np.ndarray, mask: np.ndarray, shade: np.ndarray) -> np.ndarray:
-    """Return a copy of the images whose masked pixels have the shade of the row, 0 to 255."""
+    """Return a copy of the images whose masked pixels have the shade of the sample, 0 to 255."""
     return np.where(mask, shade[:, None, None].astype(np.uint8), images)
 
 

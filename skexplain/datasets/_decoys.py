@@ -79,8 +79,8 @@ def make_decoy_digits(
     """Make digits with a shade that tells the label in training and lies in the test set.
 
     The images are the 1797 real digits of 8x8 pixels of
-    :func:`sklearn.datasets.load_digits`.  A model that looks at the decoy is nearly perfect in
-    training, and hardly better than chance on test rows whose decoy says something else.
+    :func:`sklearn.datasets.load_digits`.  A model that uses the decoy is nearly perfect in
+    training, and hardly better than chance on test samples whose decoy says something else.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def make_decoy_digits(
     test_size : float or int, default=1/3
         Share of the images, or number of images, in the test set; both sets need at least ten.
     flatten : bool, default=False
-        Whether rows are vectors of 64 pixels rather than images of 8x8.
+        Whether samples are vectors of 64 pixels rather than images of 8x8.
     random_state : int, RandomState instance or None, default=None
         Seeds the split, the decoy's places and its random shades.  Equal integers give equal
         bytes, and the same split for every `decoy`.  None is fresh randomness and, unlike in
@@ -103,7 +103,7 @@ def make_decoy_digits(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        With the attributes, where a row has the shape (8, 8), or (64,) if `flatten`:
+        With the attributes, where a sample has the shape (8, 8), or (64,) if `flatten`:
 
         data : uint8 ndarray of shape (n_train, ...)
             Training images, 0 to 255.
@@ -192,7 +192,7 @@ def make_decoy_digits(
 
 
 def _split(target: np.ndarray, test_size: float, rng: np.random.RandomState) -> list[np.ndarray]:
-    """Return the rows of the training and of the test set, drawn class by class."""
+    """Return the samples of the training and of the test set, drawn class by class."""
     try:
         return train_test_split(
             np.arange(len(target)), test_size=test_size, stratify=target, random_state=rng

@@ -1,4 +1,4 @@
-"""What the fetchers of pictures share: reading, resizing, splitting and putting arrays together."""
+"""Tools of the fetchers of pictures: reading, resizing, splitting, arrays of all pictures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageRecord:
 
 
 def import_pillow() -> Any:
-    """Import pillow, or say which extra brings it.
+    """Import pillow, or raise an error that names the extra.
 
     Returns
     -------
@@ -123,33 +123,33 @@ def channels_first(image: Image) -> np.ndarray:
 def split_rows(
     n_rows: int, shares: Sequence[float], rng: np.random.RandomState
 ) -> list[np.ndarray]:
-    """Split rows at random into consecutive parts.
+    """Split samples at random into consecutive parts.
 
     Parameters
     ----------
     n_rows : int
-        Number of rows.
+        Number of samples.
     shares : tuple of float
-        Share of each part but the last, which is what remains; rounded down to whole rows.
+        Share of each part but the last, which is what remains; rounded down to whole samples.
     rng : RandomState
         Draws the order.
 
     Returns
     -------
     list of int ndarray
-        Rows of each part, in the order drawn.
+        Samples of each part, in the order drawn.
     """
     sizes = [int(share * n_rows) for share in shares]
     return np.split(rng.permutation(n_rows), np.cumsum(sizes))
 
 
 def stratified_rows(strata: ArrayLike, n_rows: int, rng: np.random.RandomState) -> np.ndarray:
-    """Draw some of the rows, of each stratum in proportion to its size.
+    """Draw some of the samples, of each stratum in proportion to its size.
 
     Parameters
     ----------
     strata : array-like of shape (n,)
-        Stratum of each row.
+        Stratum of each sample.
     n_rows : int
         How many to draw, at most n.
     rng : RandomState
@@ -158,12 +158,12 @@ def stratified_rows(strata: ArrayLike, n_rows: int, rng: np.random.RandomState) 
     Returns
     -------
     int ndarray of shape (n_rows,)
-        The rows, in ascending order.
+        The samples, in ascending order.
     """
     strata = np.asarray(strata)
     order = rng.permutation(len(strata))
     _, stratum, sizes = np.unique(strata[order], return_inverse=True, return_counts=True)
-    # Each stratum is spread evenly over [0, 1], so that the first rows hold each in proportion.
+    # Each stratum is spread evenly over [0, 1], so that the first samples hold each in proportion.
     place = np.empty(len(order))
     for number, size in enumerate(sizes):
         place[stratum == number] = (np.arange(size) + 0.5) / size
@@ -187,7 +187,7 @@ def read_parts(
     records : sequence of ImageRecord
         All pictures.
     parts : dict of str to int ndarray
-        Ending of the part's names, such as "_test", to its rows.
+        Ending of the part's names, such as "_test", to its samples.
     read : callable
         From a record to its picture, uint8 of shape (3, size, size), and its mask, of shape
         (size, size).

@@ -26,7 +26,7 @@ _PLACES = {
     "right": np.s_[:, -1],
 }
 _SHAPES = ("square", "disc", "cross", "stripe")
-_CHUNK_VALUES = 1 << 22  # places looked at at once
+_CHUNK_VALUES = 1 << 22  # places that are tried at once
 
 
 def inject_patches(
@@ -52,7 +52,7 @@ def inject_patches(
     X : array-like of shape (n_samples, height, width) or (n_samples, n_channels, height, width)
         Images, integers or floats.  Nothing is written into them.
     y : array-like of shape (n_samples,), default=None
-        Labels.  None: each row shows the patch of a class that is drawn uniformly at random, so
+        Labels.  None: each sample shows the patch of a class that is drawn uniformly at random, so
         patches are independent of the labels.  The classes are then the keys of `colors` or of
         another dict, or the numbers of the entries of `colors`; without these there is one.
     shape : {"square", "disc", "cross", "stripe"}, bool array of shape (rows, columns), or dict, \
@@ -73,9 +73,9 @@ def inject_patches(
         row and column at a place, where -1 is the last in which it fits, so that (0, -1) is the
         top right corner.  A dict gives a place by class.
     rate : float or dict, default=1.0
-        Share in [0, 1] of the rows of each class that get a patch, or a dict of shares by class.
-        Of n rows exactly ``floor(rate * n + 0.5)`` do.  Without `y`, a row's class is the drawn
-        one here too.
+        Share in [0, 1] of the samples of each class that get a patch, or a dict of shares by class.
+        Of n samples exactly ``floor(rate * n + 0.5)`` do.  Without `y`, a sample's class is the
+        drawn one here too.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
         What is known about the images, as in ``fit``.  No patch covers a pixel that is marked as a
         reason, to any degree and in any channel; unknown pixels may be covered.
@@ -83,7 +83,7 @@ def inject_patches(
         What a mark of 1 says in `mask`, as in the estimators.  The mask that is returned always
         marks what is irrelevant.
     random_state : int, RandomState instance or None, default=None
-        Seeds which rows get a patch, the places and, without `y`, the classes.  None is fresh
+        Seeds which samples get a patch, the places and, without `y`, the classes.  None is fresh
         randomness that leaves numpy's global random state alone.
 
     Returns
@@ -97,7 +97,7 @@ def inject_patches(
                 the channels if X has some
             True on the patches, which are irrelevant.
         shown : ndarray of shape (n_samples,)
-            The class that each patch shows, or would show in a row without one.  For metrics by
+            The class that each patch shows, or would show in a sample without one.  For metrics by
             group cross it with the label.
         colors : dict
             Pixel values by class, each of shape (n_channels,).
@@ -105,9 +105,9 @@ def inject_patches(
     Raises
     ------
     ValueError
-        If a patch does not fit, a row has no room for it beside the reasons (the message names
-        the rows), a dict lacks a class, a value cannot be held by the dtype of X, `y` is not a
-        label per row, or another argument is out of range.
+        If a patch does not fit, a sample has no room for it beside the reasons (the message names
+        the samples), a dict lacks a class, a value cannot be held by the dtype of X, `y` is not a
+        label per sample, or another argument is out of range.
     TypeError
         If X does not hold integers or floats, or an argument is of the wrong type.
 
@@ -189,7 +189,7 @@ def _check_images(X: ArrayLike) -> np.ndarray:
 def _find_classes(
     y: ArrayLike | None, n_rows: int, arguments: tuple[Any, ...], rng: np.random.RandomState
 ) -> tuple[list[Any], np.ndarray]:
-    """Return the list of classes, and of each row the position of the one that its patch shows."""
+    """Return the list of classes, and the position of the one that each sample's patch shows."""
     if y is not None:
         classes, codes = np.unique(_check_labels(y, n_rows), return_inverse=True)
         return classes.tolist(), codes
@@ -202,7 +202,7 @@ def _find_classes(
 def _check_labels(y: ArrayLike, n_rows: int) -> np.ndarray:
     labels = column_or_1d(y)
     if len(labels) != n_rows:
-        raise ValueError(f"y must have one label per row of X, {n_rows}; got {len(labels)}.")
+        raise ValueError(f"y must have one label per sample of X, {n_rows}; got {len(labels)}.")
     kind = type_of_target(labels, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"y must hold class labels, or be None; got {kind} values.")
@@ -234,7 +234,7 @@ def _check_colors(colors: Any, classes: list[Any], images: np.ndarray) -> list[n
 
 
 def _is_listed(colors: Any) -> bool:
-    """Whether the colours of the classes are given in their order."""
+    """Return whether the colours of the classes are given in their order."""
     return isinstance(colors, list | tuple) or getattr(colors, "ndim", 0) > 0
 
 
@@ -331,7 +331,7 @@ def _check_rate(rate: Any) -> float:
 def _draw_places(
     allowed: np.ndarray, stamp: np.ndarray, masks: Any, rows: np.ndarray, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw a place in each row, uniformly among those where no reason is covered.
+    """Draw a place in each sample, uniformly among those where no reason is covered.
 
     Returns
     -------
@@ -362,7 +362,7 @@ def _find_uncovered(masks: Any, rows: ArrayLike, stamp: np.ndarray) -> np.ndarra
     """Return the places, (len(rows), down, across), where the stamp covers no marked reason."""
     degrees, known = masks.degrees_of(rows)
     reason = degrees < 1 if known is None else (degrees < 1) & known
-    # In a row without annotation nothing is marked; its degrees are zero all the same.
+    # In a sample without annotation nothing is marked; its degrees are zero all the same.
     reason = reason.numpy() & masks.annotated[rows].reshape(-1, *[1] * (reason.ndim - 1))
     if reason.ndim == 4:
         reason = reason.any(axis=1)
@@ -372,7 +372,7 @@ def _find_uncovered(masks: Any, rows: ArrayLike, stamp: np.ndarray) -> np.ndarra
 
 
 def _pick(free: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pick a free place of each row: share 0 is the first, 1 beyond the last.
+    """Pick a free place of each sample: share 0 is the first, 1 beyond the last.
 
     Returns the flat indices of the places, 0 where there is none, and whether there is one.
     """
@@ -386,8 +386,8 @@ def _pick(free: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _raise_full(rows: list[int], mask_marks: str) -> NoReturn:
     shown = f"[{', '.join(map(str, rows[:8]))}{', ...' if len(rows) > 8 else ''}]"
     raise ValueError(
-        f"mask leaves no room for the patch beside the reasons in {len(rows)} rows, {shown}: choose"
-        " a smaller patch or another place, or leave these rows out."
+        f"mask leaves no room for the patch beside the reasons in {len(rows)} samples, {shown}:"
+        " choose a smaller patch or another place, or leave these samples out."
         f" Under mask_marks={mask_marks!r}, reasons are the pixels marked"
         f" {'0' if mask_marks == 'irrelevant' else '1'}."
     )

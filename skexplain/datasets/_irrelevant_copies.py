@@ -53,7 +53,7 @@ def make_irrelevant_copies(
     Parameters
     ----------
     n_samples, n_test : int, default=1000
-        Number of training and of test rows.
+        Number of training and of test samples.
     n_copies : int, default=10
         Number D of columns that equal y.
     precision : float, default=5.0
@@ -72,7 +72,7 @@ def make_irrelevant_copies(
         target, target_test : float ndarrays of shape (n,)
             The numbers to predict.
         mask, mask_test : bool ndarrays of shape (1, n_copies + 1)
-            True for the copies: one mask for all rows.
+            True for the copies: one mask for all samples.
         feature_names : list of str
             "copy_0" and so on, and "measurement".
         target_names : list of str

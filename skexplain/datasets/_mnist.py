@@ -67,9 +67,9 @@ def load_mnist(
     download_if_missing : bool
         Whether to download what is missing, into data_home/mnist.
     n_train, n_test : int or None
-        How many rows to draw, without replacement.  None is all of them, in their order.
+        How many samples to draw, without replacement.  None is all of them, in their order.
     rng : RandomState
-        Draws the rows.
+        Draws the samples.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     Returns
     -------
     uint8 ndarray
-        Of the shape that the file's header tells.
+        Of the shape that the file's header states.
 
     Raises
     ------

@@ -106,9 +106,9 @@ def fetch_newsgroups(
     download_if_missing : bool, default=True
         Whether to download the archive (14 MB) into `data_home` if there is none.  It is checked.
     random_state : int, RandomState instance or None, default=None
-        Seeds the order of rows and the shuffled headers.  Equal integers give equal bytes, and the
-        same order for both traps.  None is fresh randomness and leaves numpy's global random state
-        alone.
+        Seeds the order of samples and the shuffled headers.  Equal integers give equal bytes, and
+        the same order with both values of `trap`.  None is fresh randomness and leaves numpy's
+        global random state alone.
 
     Returns
     -------
@@ -121,15 +121,15 @@ def fetch_newsgroups(
         target : int ndarray of shape (1079,)
             0 for alt.atheism, 1 for soc.religion.christian.
         mask : bool ndarray of the shape of `data`
-            True where a word stands in the row's header and not in its body.  All False if there is
-            no trap.
+            True where a word stands in the sample's header and not in its body.  All False if there
+            is no shortcut.
         groups : int ndarray of shape (1079,)
             The labels.
         data_test, target_test, mask_test, groups_test : ndarrays
             The same for the 717 test messages.
         data_random : float32 ndarray of the shape of `data`
             The training messages with shuffled headers, to train without the shortcut; equals
-            `data` if there is no trap.
+            `data` if there is no shortcut.
         documents, documents_test : list of str
             The texts behind `data` and `data_test`.
         vectorizer : TfidfVectorizer
@@ -219,7 +219,7 @@ def _stack(messages: list[list[str]], rng: np.random.RandomState) -> tuple[list[
 
 
 def _shuffle_headers(documents: list[str], rng: np.random.RandomState) -> list[str]:
-    """Put each body below the header of a document drawn without replacement."""
+    """Return each body below the header of a document drawn without replacement."""
     headers, bodies = _split(documents)
     order = rng.permutation(len(documents))
     return [headers[row] + _BLANK_LINE + body for row, body in zip(order, bodies, strict=True)]

@@ -112,7 +112,7 @@ def make_two_bands(
         target, target_test : int ndarrays of shape (n,)
             1 in the middle band, 0 in the outer bands.
         mask, mask_test : bool ndarrays of shape (1, 2)
-            True for the second coordinate: one mask for all rows.
+            True for the second coordinate: one mask for all samples.
         groups, groups_test : int ndarrays of shape (n,)
             Their groups: the labels [1]_.
         data_random, data_test_random : float ndarrays of shape (n, 2)

@@ -1,4 +1,4 @@
-"""What is said of the shape data sets: their DESCR, and what their docstrings share."""
+"""Texts of the shape data sets: their DESCR, and common parts of their docstrings."""
 
 import inspect
 import textwrap

@@ -66,7 +66,7 @@ def make_toy_colors(
 
     In class 0 the four corners have one colour *and* the three middle pixels of the top row have
     three colours; in class 1 neither holds.  Both rules hold in the test set as well: accuracy does
-    not tell which one a model has learned, its gradients do [1]_.
+    not show which one a model has learned, its gradients do [1]_.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _make_top_distinct(colors: np.ndarray, rows: np.ndarray, rng: np.random.Rand
 
 
 def _make_top_repeat(colors: np.ndarray, rows: np.ndarray, rng: np.random.RandomState) -> None:
-    """Let a pixel repeat another one's colour where all three differ.
+    """Make a pixel repeat another one's colour where all three differ.
 
     That is where redrawing pixels one by one ends, with all pairs and colours treated alike.
     """
@@ -230,7 +230,7 @@ def _as_images(images: np.ndarray) -> np.ndarray:
 
 
 def _as_mask(pixels: np.ndarray, images: bool) -> np.ndarray:
-    """Return one mask for all rows: broadcast over channels, or with a column for each."""
+    """Return one mask for all samples: broadcast over channels, or with a column for each."""
     if images:
         return pixels[None, None].copy()
     return np.repeat(pixels.ravel(), len(_CHANNELS))[None]

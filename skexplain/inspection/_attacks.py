@@ -1,4 +1,4 @@
-"""Attacks: changes of a row that mislead the model, on irrelevant features if a mask says so."""
+"""Attacks: changes of a sample that mislead the model, on irrelevant features if a mask says so."""
 
 import math
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def fgsm(
         finite.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
         What may change, as in ``fit``; under the estimator's `mask_marks`.  Degrees scale epsilon.
-        None: every feature may; a row without annotation does not change.
+        None: every feature may; a sample without annotation does not change.
     clip : "data", (float, float) or None, default="data"
         Range that a changed feature does not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
@@ -93,7 +93,7 @@ def fgsm(
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
     >>> clf = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf.score(fgsm(clf, X, y, epsilon=1.0, mask=mask), y) < clf.score(X, y) - 0.2
     True
     """
@@ -128,8 +128,8 @@ def jsma(
         \beta_d = u_d \sum_{k \ne t} \frac{\partial z_k}{\partial x_d}
 
     moves by theta, where z are the logits, t is the target and u the input unit.  Only a feature
-    whose move raises the target's logit and lowers the sum of the others is taken.  A row is done
-    when its target is predicted; whether it was reached, ``predict`` tells.
+    whose move raises the target's logit and lowers the sum of the others is taken.  A sample is
+    done when its target is predicted; ``predict`` shows whether it was reached.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def jsma(
     X : array-like of the shape of the training inputs
         Inputs.
     target : label or array-like of shape (n,)
-        Class to be predicted, for all rows or for each.
+        Class to be predicted, for all samples or for each.
     theta : float, default=1.0
         Move of a feature in the estimator's `input_unit`: upwards, or downwards if negative; it may
         be infinite where `clip` is finite, and then goes to the end of the range.
@@ -146,7 +146,7 @@ def jsma(
         Largest share of features that move: so many steps are taken, but at least one.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
         What may change, as in ``fit``; under the estimator's `mask_marks`: each feature of a degree
-        above 0.  None: every feature may; a row without annotation does not change.
+        above 0.  None: every feature may; a sample without annotation does not change.
     clip : "data", (float, float) or None, default="data"
         Range that a changed feature does not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
@@ -220,7 +220,7 @@ def _attack(
     mask: MaskLike | None,
     move: Callable[..., torch.Tensor],
 ) -> np.ndarray:
-    """Move rows in batches, in float32; keep what does not move as it was."""
+    """Move samples in batches, in float32; and return the others as they were."""
     if mask is None:
         mask = np.full((1, *checked.shape[1:]), estimator.mask_marks == "irrelevant")
     module = estimator.module_.eval()
@@ -239,7 +239,7 @@ def _attack(
 def _move_to_target(
     module: nn.Module, rows: Any, *, theta: float, gamma: float, clip: Clip
 ) -> torch.Tensor:
-    """Move one feature of each row after the other, until its target is predicted."""
+    """Move one feature of each sample after the other, until its target is predicted."""
     low, high = irrelevant_box(rows, math.inf, clip)
     x = rows.x.clone(memory_format=torch.contiguous_format)
     left = torch.arange(len(x), device=x.device)
@@ -261,7 +261,7 @@ def _move_to_target(
 def _adversarial_saliency(
     module: nn.Module, x: torch.Tensor, target: torch.Tensor, step: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits, and equation 8 of Papernot et al. for features that move by `step` (9: negative)."""
+    """Return logits, and equation 8 (a negative step: 9) of Papernot et al. for moves by `step`."""
     with torch.enable_grad():
         point = point_at(module, x)
         of_target = point.logits.gather(1, target[:, None])

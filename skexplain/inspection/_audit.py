@@ -1,4 +1,4 @@
-"""One report that answers whether a model leans on what it must not."""
+"""A report on whether a model leans on features that must not matter."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -82,10 +82,10 @@ def audit(
     y : array-like of shape (n,)
         Class labels.
     mask : array-like, list of (array-like or None) or DataFrame
-        What must not matter, in one of the shapes of the user guide.  Rows without annotation count
-        in the overall accuracy alone.
+        What must not matter, in one of the shapes of the user guide.  Samples without annotation
+        count in the overall accuracy alone.
     group_labels : array-like of shape (n,), default=None
-        Group of every row, where groups are known.
+        Group of every sample, where groups are known.
     mask_marks : {"irrelevant", "relevant"}, default=None
         What a mark of 1 says; None: what the estimator says, "irrelevant" if nothing.
     epsilon : float, default=None
@@ -94,7 +94,7 @@ def audit(
     feature_names : list of str of length d, default=None
         Names of the columns; None: those of a DataFrame.
     documents : list of str of length n, default=None
-        Texts of the rows, drawn in place of columns that are their words.
+        Texts of the samples, drawn in place of columns that are their words.
     n_repeats : int, default=5
         Swaps, and draws of noise.
     random_state : int, RandomState instance or None, default=None
@@ -135,11 +135,11 @@ def audit(
     Swaps exchange values and need no arithmetic: missing values, text, categories and tokens take
     part.  Erasure and noise are left out, with a note, where marked features are no quantities.
 
-    Where a class has samples, but none with a mask, a trap of the others is exchanged for a trap.
-    A second measure then counts samples without a mask as samples that mark nothing, so that traps
-    come to them, and go from the others.  Where the places of the marks tell the class, and no
-    swap can change them, because two places cover more than half of a sample or because marks say
-    what is relevant, the loss by erasure decides, too.
+    Where a class has samples, but none with a mask, a shortcut of the others is exchanged for a
+    shortcut. A second measure then counts samples without a mask as samples that mark nothing, so
+    that shortcuts come to them, and go from the others.  Where the places of the marks tell the
+    class, and no swap can change them, because two places cover more than half of a sample or
+    because marks say what is relevant, the loss by erasure decides, too.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def audit(
 
 
 def _describe_missing(classes: list[Any], measured: Bunch) -> str:
-    """Say of which classes hardly any sample has a mask, and what was done about it."""
+    """Return the note on classes of which hardly any sample has a mask."""
     listed = ", ".join(map(printable, classes[:5])) + (", ..." if len(classes) > 5 else "")
     text = f"Of class {listed} few samples or none have a mask. "
     if measured.crossing < 0.5:
@@ -245,7 +245,7 @@ def _describe_missing(classes: list[Any], measured: Bunch) -> str:
 
 
 def _numbers_of(name: str, measured: Bunch) -> dict[str, Any]:
-    """Name the numbers of one measure as the report does."""
+    """Return the numbers of one measure under their names in the report."""
     return {
         f"accuracy_after_{name}": measured.accuracy,
         f"lost_by_{name}": measured.lost,
@@ -270,7 +270,7 @@ def _key_figures(measured: Bunch) -> Bunch:
 
 def _coverage(swap: Perturber) -> dict[str, Any]:
     rows = swap.irrelevant
-    # Chunk by chunk: masks of all rows may not fit into memory as numbers.
+    # Chunk by chunk: masks of all samples may not fit into memory as numbers.
     degrees = [swap.masks.degrees_of(part)[0] for part in swap.inputs.chunks(rows)]
     share = np.average([float(a.mean()) for a in degrees], weights=[len(a) for a in degrees])
     return {
@@ -289,7 +289,7 @@ def _by_feature(
     n_repeats: int,
     seed: int,
 ) -> dict[str, float]:
-    """Flip rates when each irrelevant column is swapped alone, where there are few."""
+    """Return flip rates when each irrelevant column is swapped alone, where there are few."""
     if names is None or not swap.masks.for_all_rows:
         return {}
     degrees, _ = swap.masks.degrees_of(swap.irrelevant[:1])

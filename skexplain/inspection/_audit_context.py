@@ -1,4 +1,4 @@
-"""What a report says beside the numbers: what was audited, and samples to look at."""
+"""Parts of a report beside the numbers: what was audited, and examples."""
 
 import datetime
 import platform
@@ -21,7 +21,7 @@ _N_EXAMPLES = 4
 def describe_provenance(
     estimator: Any, swap: Perturber, n_repeats: int, seed: int
 ) -> dict[str, str]:
-    """Say what was audited, with what, and when."""
+    """Return what was audited, with what, and when."""
     shape = " x ".join(map(str, swap.inputs.shape[1:]))
     unit = " columns" if swap.inputs.ndim == 2 else ""
     return {
@@ -98,6 +98,6 @@ def pick_examples(
 
 
 def _spread(rows: np.ndarray, number: int) -> np.ndarray:
-    """Take a number of rows at even distances, so that they are not all of one class."""
+    """Return some of the samples at even distances, so that they are not all of one class."""
     places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
     return rows[np.round(places).astype(int)]

@@ -1,4 +1,4 @@
-"""What an audit measures: what predictions do when marked parts change, and what these tell."""
+"""Measures of an audit: predictions when marked parts change, and labels from marked parts."""
 
 from copy import copy
 from dataclasses import replace
@@ -65,7 +65,7 @@ def measure_swap(
 
 
 def measure_erasure(erase: Perturber, y: np.ndarray, predicted: np.ndarray, seed: int) -> Bunch:
-    """Measure the same when what samples mark is erased.
+    """Measure what predictions do when marked features are erased.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def among_all(swap: Perturber) -> Perturber:
 def unannotated_classes(swap: Perturber, y: np.ndarray) -> list[Any]:
     """List the classes of which far fewer samples have a mask than of others.
 
-    A trap of the other classes can then be given to samples without a mask only.
+    A shortcut of the other classes can then be given to samples without a mask only.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
 
 
 def reads_tokens(estimator: Any, swap: Perturber) -> bool:
-    """Tell whether an estimator of this package looks integers up in a table of embeddings."""
+    """Return whether an estimator of this package looks integers up in a table of embeddings."""
     module = getattr(getattr(estimator, "net_", None), "module_", None)
     if module is None or swap.inputs.ndim != 2 or getattr(swap.inputs, "X", None) is None:
         return False
@@ -150,7 +150,7 @@ def reads_tokens(estimator: Any, swap: Perturber) -> bool:
 
 
 def why_no_arithmetic(estimator: Any, swap: Perturber) -> str | None:
-    """Say why marked features cannot be set to their mean or given noise.
+    """Return why marked features cannot be set to their mean or given noise.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def why_no_arithmetic(estimator: Any, swap: Perturber) -> str | None:
 
 
 def is_training_data(estimator: Any, swap: Perturber) -> bool:
-    """Tell whether X has mean, spread and range of the data that an estimator was trained on.
+    """Return whether X has mean, std and range of the data that an estimator was trained on.
 
     Only estimators of this package keep these; no sample of X is kept.
     """
@@ -188,7 +188,7 @@ def is_training_data(estimator: Any, swap: Perturber) -> bool:
 def _describe(
     rows: np.ndarray, y: np.ndarray, predicted: np.ndarray, after: np.ndarray, changes: np.ndarray
 ) -> Bunch:
-    """Hold predictions against those before, among the samples that change."""
+    """Compare predictions with those before, among the samples that change."""
     was_right = np.broadcast_to(predicted[rows] == y[rows], after.shape)
     is_right, flips = after == y[rows], after != predicted[rows]
     counts = changes.sum(axis=0)
@@ -224,7 +224,7 @@ def _describe(
 def _pull(
     name: str, before: np.ndarray, after: np.ndarray, given: np.ndarray, changes: np.ndarray
 ) -> dict[str, Any]:
-    """By how much more often than by chance predictions go to given classes.
+    """Return by how much more often than by chance predictions go to given classes.
 
     Chance is how often they go to a class that neither is given nor was predicted: a change that
     merely disturbs leads there as well.  Among two classes: how often a prediction changes although

@@ -66,7 +66,7 @@ def _draw_images(examples: Bunch) -> Figure:
         degrees = shown.flat_irrelevance(row)
         for panel in panels:
             draw_outline(panel, np.nan_to_num(degrees) > 0)
-        # What came from another sample, at a place that this one does not mark.
+        # Pixels that come from another sample, at a place that this one does not mark.
         moved = np.asarray(examples.changed[row]) != np.asarray(examples.original[row])
         moved = moved.any(axis=0) if moved.ndim == 3 else moved
         draw_outline(panels[1], moved & ~(np.nan_to_num(degrees) > 0))

@@ -1,4 +1,4 @@
-"""What an audit found: numbers, and pages and pictures made of them."""
+"""Results of an audit: numbers, and pages and pictures made of them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ _NUMBERS = {
 _ANSWERS = {
     "leans": ("It leans on what it must not.", "#D55E00"),
     "does not lean": ("No sign that it leans on what it must not.", "#0072B2"),
-    "unclear": ("Unclear: these samples do not tell.", "#767676"),
+    "unclear": ("Unclear: these samples do not decide it.", "#767676"),
 }
 _CHANGES = {
     "swap": "marked parts are swapped",
@@ -127,7 +127,7 @@ _STYLE = """\
 
 
 class AuditReport(Bunch):
-    """What :func:`audit` found: numbers as attributes and items, and pages made of them.
+    """Results of :func:`audit`: numbers as attributes and items, and pages made of them.
 
     Attributes
     ----------
@@ -149,11 +149,11 @@ class AuditReport(Bunch):
     estimator : str
         Class of the model.
     n_rows, n_annotated, n_irrelevant : int
-        Rows, those with a mask, and those with something irrelevant.
+        Samples, those with a mask, and those with something irrelevant.
     irrelevant_share : float
         Share of the features of the latter that is irrelevant.
     accuracy, accuracy_annotated : float
-        As is, of all rows and of the annotated ones.
+        As is, of all samples and of the annotated ones.
     accuracy_of_marks, chance : float
         Of a random forest that sees nothing but the marked parts, in a cross-validation; and the
         share of the most frequent class.

@@ -1,4 +1,4 @@
-"""The answer of an audit and the sentence that says why."""
+"""The verdict of an audit, and the sentence that gives the reason."""
 
 from sklearn.utils import Bunch
 
@@ -26,7 +26,7 @@ def decide(
     tells : bool
         Whether the marked part alone tells the label in these data.
     erasure_counts : bool
-        Whether erasure is needed: where the swap cannot give a trap to the other classes.
+        Whether erasure is needed: where the swap cannot give a shortcut to the other classes.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def _judge_swap(done: str, m: Bunch, tells: bool) -> tuple[str, str]:
             f"model, as values do that it has never seen; that it takes them as evidence for a "
             f"class is not shown."
         )
-    return "unclear", f"{done}, {fall} and {change}: too few samples ({m.n_rows}) to tell."
+    return "unclear", f"{done}, {fall} and {change}: too few samples ({m.n_rows}) for an answer."
 
 
 def _judge_erasure(m: Bunch) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def _judge_erasure(m: Bunch) -> tuple[str, str]:
         return "leans", f"{text}: they were owed to it."
     if high < TOLERATED_LOSS:
         return "does not lean", f"{text}: within what is tolerated."
-    return "unclear", f"{text}: too few samples ({m.n_rows}) to tell."
+    return "unclear", f"{text}: too few samples ({m.n_rows}) for an answer."
 
 
 def _percent(share: float) -> str:

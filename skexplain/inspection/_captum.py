@@ -1,6 +1,6 @@
 """Explanations that captum computes, each a function of (module, rows, score).
 
-``score(logits, rows.y)`` gives the value per row that is explained.  captum is imported late.
+``score(logits, rows.y)`` gives the value per sample that is explained.  captum is imported late.
 """
 
 import math
@@ -24,7 +24,7 @@ _KERNEL_WIDTH = 0.25
 
 
 def require_captum() -> Any:
-    """Import captum, or say which extra brings it.
+    """Import captum, or raise an error that names the extra.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def require_captum() -> Any:
 def integrated_gradients(
     module: nn.Module, rows: Any, score: Score, *, baseline: Baseline = "mean", n_steps: int = 50
 ) -> torch.Tensor:
-    """Share of each feature in the way from the score at the baseline to that at the row."""
+    """Return the share of each feature in the change of the score from baseline to sample."""
     check_count("n_steps", n_steps)
     start = _baseline(baseline, rows)
     attr = require_captum().attr
@@ -56,13 +56,13 @@ def integrated_gradients(
 def smooth_grad(
     module: nn.Module, row: Any, score: Score, *, n_samples: int = 50, noise: float = 0.5
 ) -> torch.Tensor:
-    """Mean gradient per input unit over noisy copies of one row."""
+    """Return the mean gradient per input unit over noisy copies of one sample."""
     check_count("n_samples", n_samples)
     check_number("noise", noise)
     attr = require_captum().attr
     forward = _forward(module, row, score)
 
-    # In steps of one input unit from the row: captum's noise has one size for all columns.
+    # In steps of one input unit from the sample: captum's noise has one size for all columns.
     def at_offset(offset: torch.Tensor) -> torch.Tensor:
         return forward(row.x + row.unit * offset)
 
@@ -84,7 +84,7 @@ def occlusion(
     patch_size: int | None = None,
     stride: int | None = None,
 ) -> torch.Tensor:
-    """Fall of the score when a patch is set to the baseline, the mean over a feature's patches."""
+    """Return the fall of the score when a patch is set to the baseline, a mean over patches."""
     shape = rows.x.shape[1:]
     start = _baseline(baseline, rows)
     size = _patch_size(patch_size, shape)
@@ -110,7 +110,7 @@ def lime(
     n_samples: int = 500,
     patch_size: int | None = None,
 ) -> torch.Tensor:
-    """Coefficients of a linear model of the score, where patches of one row are there or not."""
+    """Return the coefficients of a linear model of the score, fitted to random sets of patches."""
     check_count("n_samples", n_samples)
     start = _baseline(baseline, row)
     segments = _segments(_patch_size(patch_size, row.x.shape[1:]), row.x)
@@ -140,16 +140,16 @@ def lime(
 
 
 def _similarity(_: torch.Tensor, __: torch.Tensor, present: torch.Tensor, **___: Any) -> float:
-    """Weight of a sample: a kernel of the cosine distance to the sample where all is there."""
+    """Return the weight of a random copy: a kernel of its cosine distance to the sample."""
     distance = 1 - math.sqrt(present.float().mean())
     return math.exp(-((distance / _KERNEL_WIDTH) ** 2) / 2)
 
 
 def _forward(module: nn.Module, rows: Any, score: Score) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the function that captum explains, for whole copies of the rows."""
+    """Return the function that captum explains, for whole copies of the samples."""
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        # Adds nothing, but captum refuses a network that does not read its inputs.
+        # Adds nothing, but captum raises for a network that does not read its inputs.
         unread = (0 * x).flatten(1).sum(1)
         return score(module(x), rows.y.repeat(len(x) // len(rows.y))) + unread
 
@@ -157,7 +157,7 @@ def _forward(module: nn.Module, rows: Any, score: Score) -> Callable[[torch.Tens
 
 
 def _baseline(baseline: Baseline, rows: Any) -> torch.Tensor:
-    """Return what stands for an absent feature, as one row."""
+    """Return what stands for an absent feature, as one sample."""
     if isinstance(baseline, str):
         check_option("baseline", baseline, ("mean",))
     check_fill("baseline", baseline, rows.x.shape[1:])
@@ -185,13 +185,13 @@ def _patch_size(patch_size: int | None, shape: tuple[int, ...]) -> int:
 
 
 def _window(size: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of a patch of a row: all channels, and a square (a cube) of pixels."""
+    """Return the shape of a patch of a sample: all channels, and a square (a cube) of pixels."""
     n_spatial = len(_spatial(shape))
     return (*shape[:-n_spatial], *(size,) * n_spatial)
 
 
 def _segments(size: int, x: torch.Tensor) -> torch.Tensor:
-    """Number the patches of a row: each feature's, shape of ``x[:1]``."""
+    """Number the patches of a sample: each feature's, shape of ``x[:1]``."""
     number = torch.zeros((), dtype=torch.int64, device=x.device)
     for length in _spatial(x.shape[1:]):
         place = torch.arange(length, device=x.device) // size

@@ -1,4 +1,4 @@
-"""What holds for every perturbation of the irrelevant features: bounds and certified accuracy."""
+"""Bounds and certified accuracy: statements on all perturbations of irrelevant features."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,8 +39,8 @@ def predict_bounds(
     X : array-like of the shape of the training inputs
         Inputs.
     mask : array-like, list of (array-like or None) or DataFrame
-        What may change, as in ``fit``.  Degrees scale epsilon.  In a row without annotation nothing
-        changes.
+        What may change, as in ``fit``.  Degrees scale epsilon.  In a sample without annotation
+        nothing changes.
     epsilon : float
         Largest change of a feature, in the estimator's `input_unit`; it may be infinite where
         `clip` is finite.
@@ -85,7 +85,7 @@ def predict_bounds(
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> lower, upper = predict_bounds(clf, X, mask, epsilon=0.5)
     >>> moved = clf.predict_proba(X + [0, 0.5 * X[:, 1].std()])
@@ -109,11 +109,12 @@ def certified_accuracy(
     clip: Clip = None,
     mask_marks: Marks | None = None,
 ) -> float:
-    """Share of rows that are right and stay so whatever their irrelevant features change to.
+    """Return the share of predictions that are right whatever irrelevant features change to.
 
-    A row counts if its label is predicted, and the bounds of `predict_bounds`, through the weights
-    of a last linear layer, show that no change of its irrelevant features by up to epsilon leads to
-    another prediction (Gowal et al. 2019 [1]_).  The true share of such rows is at least this one.
+    A sample counts if its label is predicted, and the bounds of `predict_bounds`, through the
+    weights of a last linear layer, show that no change of its irrelevant features by up to epsilon
+    leads to another prediction (Gowal et al. 2019 [1]_).  The true share of such samples is at
+    least this one.
 
     Parameters
     ----------
@@ -124,8 +125,8 @@ def certified_accuracy(
     y : array-like of shape (n,)
         True labels.
     mask : array-like, list of (array-like or None) or DataFrame
-        What may change, as in ``fit``.  Degrees scale epsilon.  In a row without annotation nothing
-        changes.
+        What may change, as in ``fit``.  Degrees scale epsilon.  In a sample without annotation
+        nothing changes.
     epsilon : float
         Largest change of a feature, in the estimator's `input_unit`; it may be infinite where
         `clip` is finite.
@@ -169,7 +170,7 @@ def certified_accuracy(
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> plain = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
     >>> robust = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> shares = [certified_accuracy(clf, X, y, mask, epsilon=1.0) for clf in (plain, robust)]
@@ -181,7 +182,7 @@ def certified_accuracy(
     stable = torch.cat(stable).cpu().numpy()
     y = column_or_1d(y)
     if len(y) != len(stable):
-        raise ValueError(f"y must have a label per row of X, {len(stable)}; got {len(y)}.")
+        raise ValueError(f"y must have a label per sample of X, {len(stable)}; got {len(y)}.")
     right = check_correct(y, estimator.classes_[stable], BESIDE_ESTIMATOR)
     return float(np.mean((stable >= 0) & right))
 
@@ -225,7 +226,7 @@ def _value_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _probability_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bounds of softmax, from those of the differences between logits."""
+    """Return bounds of softmax, from those of the differences between logits."""
     n_rows, n_classes = outputs.shape
     lower, upper = outputs.center.new_empty(2, n_rows, n_classes, dtype=torch.float64)
     for k in range(n_classes):
@@ -237,7 +238,7 @@ def _probability_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _stable_classes(outputs: Interval) -> torch.Tensor:
-    """Class that wins at every point, or -1 where none can be shown to."""
+    """Return the class that wins at every point, or -1 where none can be shown to."""
     winners = outputs.center.argmax(1)
     others = margins(outputs, winners).upper.scatter(1, winners[:, None], -torch.inf)
     return torch.where((others < 0).all(1), winners, -1)

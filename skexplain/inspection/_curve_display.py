@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _PERTURBATIONS = ("gaussian", "uniform", "offset")
-# Colours and marks differ together: the curves tell apart in grey, too (Okabe & Ito).
+# Colours and marks differ together: the curves differ in grey, too (Okabe & Ito).
 _STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("black", "v"))
 
 
@@ -119,7 +119,7 @@ class PerturbationCurveDisplay:
         y : array-like of shape (n,)
             Class labels.
         mask : array-like, list of (array-like or None) or DataFrame
-            Which features must not matter, as in ``fit``.  Rows without annotation do not count.
+            Which features must not matter, as in ``fit``.  Samples without annotation do not count.
         perturbation : {"gaussian", "uniform", "offset"}, default="gaussian"
             As in :func:`skexplain.metrics.nuisance_flip_rate`: noise, or a shift of all irrelevant
             features by the same amount.
@@ -222,7 +222,7 @@ class PerturbationCurveDisplay:
         if predictions.ndim != 3 or predictions[:, 0].shape != (len(epsilons), *y_true.shape):
             raise ValueError(
                 f"predictions must have shape (k, n) or (k, n_repeats, n) with k={len(epsilons)} "
-                f"epsilons and n={len(y_true)} rows of y_true; got {predictions.shape}."
+                f"epsilons and n={len(y_true)} samples of y_true; got {predictions.shape}."
             )
         accuracies = check_correct(y_true, predictions, ("y_true", "predictions")).mean(axis=2)
         display = cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name)
@@ -278,7 +278,7 @@ def accuracy_curve(
     n_repeats: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Return the accuracy of the annotated rows at each size of a change, (k, n_repeats)."""
+    """Return the accuracy of the annotated samples at each size of a change, (k, n_repeats)."""
     rows = perturber.annotated
     accuracies = np.empty((len(epsilons), n_repeats))
     for place, epsilon in enumerate(epsilons):

@@ -1,4 +1,4 @@
-"""What the displays share: axes, rows of data as pictures, outlines of masks."""
+"""Tools of the displays: axes, samples of data as pictures, outlines of masks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIGNED = "PuOr_r"
 
 
 def require_pyplot() -> Any:
-    """Import pyplot, or say which extra brings it.
+    """Import pyplot, or raise an error that names the extra.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def single_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axe
 
 @dataclass(frozen=True)
 class ShownRows:
-    """Rows of X that are drawn, with what is known about their features.
+    """Samples of X that are drawn, with what is known about their features.
 
     Attributes
     ----------
     index : ndarray of int of shape (k,)
-        Where the rows stand in X.
+        Where the samples stand in X.
     values : ndarray of shape (k, ...)
-        The rows.
+        The samples.
     limits : (float, float)
         Range of X, which is that of a picture's shades.
     irrelevance : float ndarray that broadcasts to `values`, or None
@@ -98,7 +98,7 @@ class ShownRows:
     feature_names : list of str or None
         Names of the columns of a table.
     documents : list of str or None
-        Texts of the rows.
+        Texts of the samples.
     """
 
     index: np.ndarray
@@ -110,13 +110,13 @@ class ShownRows:
 
     @property
     def kind(self) -> str:
-        """What a row is: "image", "table" or "text"."""
+        """Kind of a sample: "image", "table" or "text"."""
         if self.values.ndim > 2:
             return "image"
         return "table" if self.documents is None else "text"
 
     def flat_irrelevance(self, row: int) -> np.ndarray | None:
-        """Irrelevance of a row, shape (h, w) of an image (the largest of its channels) or (d,)."""
+        """Irrelevance of a sample, of shape (d,) or (h, w): the largest of an image's channels."""
         if self.irrelevance is None:
             return None
         degrees = self.irrelevance[row if len(self.irrelevance) > 1 else 0]
@@ -135,7 +135,7 @@ def shown_rows(
     feature_names: Sequence[str] | None = None,
     documents: Iterable[str] | None = None,
 ) -> ShownRows:
-    """Pick rows to draw, and give their masks their meaning.
+    """Pick samples to draw, and interpret their masks.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def shown_rows(
     values = np.asarray(X)
     if values.ndim < 2 or values.ndim > 4 or not len(values):
         raise ValueError(
-            f"X must hold rows of a table, (n, d), or images, (n, h, w) or (n, channels, h, w); "
+            f"X must hold samples of a table, (n, d), or images, (n, h, w) or (n, channels, h, w); "
             f"got shape {values.shape}."
         )
     index = _check_rows(rows, len(values))
@@ -173,7 +173,7 @@ def _check_rows(rows: ArrayLike | None, n_rows: int) -> np.ndarray:
         return np.arange(min(4, n_rows))
     index = np.atleast_1d(np.asarray(rows))
     if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index):
-        raise ValueError(f"rows must be row numbers of X, at least one; got {rows!r}.")
+        raise ValueError(f"rows must be numbers of samples of X, at least one; got {rows!r}.")
     if index.min() < -n_rows or index.max() >= n_rows:
         raise ValueError(f"rows must lie in 0 to {n_rows - 1}; got {rows!r}.")
     return index % n_rows
@@ -185,21 +185,21 @@ def _check_documents(
     documents = list_documents(documents, len(values))
     if feature_names is None or values.ndim != 2:
         raise ValueError(
-            "feature_names must tell the word of each column of X, (n, n_words), when documents "
+            "feature_names must give the word of each column of X, (n, n_words), when documents "
             "are drawn."
         )
     return [documents[row] for row in index]
 
 
 def list_documents(documents: Iterable[str], n_rows: int) -> list[str]:
-    """Return the text of each row as a list, so that no Series is looked up by label."""
+    """Return the text of each sample as a list, so that no Series is looked up by label."""
     documents = list(documents)
-    check_length("documents", documents, n_rows, "rows of X")
+    check_length("documents", documents, n_rows, "samples of X")
     return documents
 
 
 def check_length(name: str, values: Sized, expected: int, what: str) -> None:
-    """Refuse what has too few or too many entries."""
+    """Check that there is one entry for each of what is named."""
     if len(values) != expected:
         raise ValueError(
             f"{name} must have one entry for each of the {expected} {what}; got {len(values)}."
@@ -255,7 +255,7 @@ def draw_image(ax: Axes, image: np.ndarray, limits: tuple[float, float]) -> None
 
 
 def without_ticks(ax: Axes) -> None:
-    """Leave the frame of a picture, and nothing at its sides."""
+    """Remove the ticks of a picture."""
     ax.set(xticks=[], yticks=[])
 
 

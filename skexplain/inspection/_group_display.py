@@ -30,7 +30,7 @@ class GroupAccuracyDisplay:
     accuracies : dict
         Accuracy by group label.
     counts : dict
-        Number of rows by group label.
+        Number of samples by group label.
     name : str or None, default=None
         Name of the model, the title.
 
@@ -90,7 +90,7 @@ class GroupAccuracyDisplay:
         y : array-like of shape (n,)
             Class labels.
         group_labels : array-like of shape (n,)
-            Group of every row, by any label.
+            Group of every sample, by any label.
         name : str, default=None
             Title; None: the estimator's class.
         ax : matplotlib Axes or None, default=None
@@ -131,7 +131,7 @@ class GroupAccuracyDisplay:
         y_true, y_pred : array-like of shape (n,)
             True and predicted labels.
         group_labels : array-like of shape (n,)
-            Group of every row, by any label.
+            Group of every sample, by any label.
         name : str, default=None
             Title.
         ax : matplotlib Axes or None, default=None
@@ -204,13 +204,13 @@ class GroupAccuracyDisplay:
 
 
 def group_counts(group_labels: ArrayLike) -> dict[Any, int]:
-    """Return the number of rows by group label."""
+    """Return the number of samples by group label."""
     codes, groups = label_codes(row_labels(group_labels, "group_labels"))
     return dict(zip(groups, np.bincount(codes).tolist(), strict=True))
 
 
 def wilson_interval(share: Any, count: Any) -> tuple[Any, Any]:
-    """Return Wilson's 95 % interval of a share among a count of rows."""
+    """Return Wilson's 95 % interval of a share among a count of samples."""
     centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     spread = np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
     half = _Z * spread / (1 + _Z**2 / count)

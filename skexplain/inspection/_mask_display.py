@@ -30,15 +30,15 @@ _TEXT_WIDTH = 6.0  # inches
 
 
 class MaskDisplay:
-    """Masks drawn on their rows: images, columns of a table, or the words of texts.
+    """Masks drawn on their samples: images, columns of a table, or the words of texts.
 
     Make one with :meth:`from_mask`.  What must not matter is orange, the more the higher its
-    degree, and outlined in an image; what nobody has looked at is grey.
+    degree, and outlined in an image; unknown entries are grey.
 
     Parameters
     ----------
     shown : object
-        Rows and masks to draw, as :meth:`from_mask` picks them.
+        Samples and masks to draw, as :meth:`from_mask` picks them.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class MaskDisplay:
 
     See Also
     --------
-    SaliencyDisplay : What a model looks at.
+    SaliencyDisplay : Saliency of a model.
 
     Examples
     --------
@@ -83,13 +83,13 @@ class MaskDisplay:
         Parameters
         ----------
         X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
-            Rows, or a DataFrame.
+            Samples, or a DataFrame.
         mask : array-like, list of (array-like or None), DataFrame or None
             Marks as in ``fit``.
         mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
             What a mark of 1 says.
         rows : int or array-like of int, default=None
-            Rows to draw; None: the first four.
+            Samples to draw; None: the first four.
         feature_names : list of str of length d, default=None
             Names of the columns; None: those of a DataFrame.
         documents : list of str of length n, default=None
@@ -165,7 +165,8 @@ class MaskDisplay:
         )
         labels = list(map(drawable, names))
         panel.set_xticks(range(len(names)), labels, rotation=45, ha="right", fontsize=8)
-        panel.set_yticks(range(len(shown.index)), [f"row {row}" for row in shown.index], fontsize=8)
+        labels = [f"sample {row}" for row in shown.index]
+        panel.set_yticks(range(len(shown.index)), labels, fontsize=8)
         panel.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
         panel.set_yticks(np.arange(len(shown.index) + 1) - 0.5, minor=True)
         panel.grid(which="minor", color="0.85")
@@ -190,7 +191,7 @@ class MaskDisplay:
     def _title(self, row: int) -> str:
         degrees = self.shown.flat_irrelevance(row)
         unknown = degrees is None or np.isnan(degrees).all()
-        return f"row {self.shown.index[row]}" + (", not annotated" if unknown else "")
+        return f"sample {self.shown.index[row]}" + (", not annotated" if unknown else "")
 
 
 def _tint(degrees: np.ndarray, clear: float | None = None) -> np.ndarray:

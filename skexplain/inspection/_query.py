@@ -1,4 +1,4 @@
-"""Which rows a person should explain next."""
+"""Which samples a person should explain next."""
 
 from typing import Literal
 
@@ -28,44 +28,44 @@ def query_explanations(
     pick: Literal["centre", "margin", "spread"] = "centre",
     random_state: Seed = None,
 ) -> NDArray[np.intp]:
-    r"""Choose rows whose masks a person should draw next.
+    r"""Choose samples whose masks a person should draw next.
 
-    The rows are dealt out evenly over the predicted classes.  Within a class, the saliency maps
+    The samples are dealt out evenly over the predicted classes.  Within a class, the saliency maps
     (:math:`|` input gradient :math:`|` per input unit, of sum one) are clustered by k-means into as
-    many clusters as rows are wanted, and one row of each is picked, so that a person sees every way
-    in which the model looks at every class once.
+    many clusters as samples are wanted, and one sample of each is picked, so that a person sees
+    every way in which the model looks at every class once.
 
     Parameters
     ----------
     estimator : classifier of this package
         A fitted one.
     X : array-like of the shape of the training inputs
-        Rows to choose from.
+        Samples to choose from.
     n : int
-        How many rows to choose.
+        How many samples to choose.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
-        Masks there are already, as in ``fit``: rows annotated in it are not chosen.
+        Masks there are already, as in ``fit``: samples annotated in it are not chosen.
     pick : {"centre", "margin", "spread"}, default="centre"
-        Which row of a cluster is picked:
+        Which sample of a cluster is picked:
 
         - "centre": the one nearest its centre, the most typical;
         - "margin": the one where log p of the two most probable classes differs least, of which the
           model is least sure;
         - "spread": the one whose saliency is spread widest, by its entropy.
     random_state : int, RandomState instance or None, default=None
-        For clustering, and for which classes are given one row more.  None: fresh entropy.
+        For clustering, and for which classes are given one sample more.  None: fresh entropy.
 
     Returns
     -------
     ndarray of int of shape (n,)
-        Row numbers of X, ascending.
+        Sample numbers of X, ascending.
 
     Raises
     ------
     TypeError
         If `estimator` is no classifier of this package.
     ValueError
-        If fewer than n rows are not annotated, or an argument is not legal.
+        If fewer than n samples are not annotated, or an argument is not legal.
     NotFittedError
         If the estimator is not fitted.
 
@@ -76,12 +76,13 @@ def query_explanations(
 
     Notes
     -----
-    Twenty rows of decoy digits, 64 columns, `SwapExClassifier` on their masks alone, mean-group and
-    worst-group accuracy, eight seeds: with the half decoy, "centre" .76 and .51, "spread" .72 and
-    .42, "margin" .67 and .41, rows drawn at random .68 and .39; with the corner decoy .92 and .78,
-    .93 and .77, .92 and .74, .92 and .75.  So rows that are typical help, those of which the model
-    is unsure no more than random ones.  Where masks are propagated to the other rows, the choice
-    hardly matters: those of the half decoy are then right whichever rows are annotated.
+    Twenty samples of decoy digits, 64 columns, `SwapExClassifier` on their masks alone, mean-group
+    and worst-group accuracy, eight seeds: with the half decoy, "centre" .76 and .51, "spread" .72
+    and .42, "margin" .67 and .41, samples drawn at random .68 and .39; with the corner decoy .92
+    and .78, .93 and .77, .92 and .74, .92 and .75.  So samples that are typical help, those of
+    which the model is unsure no more than random ones.  Where masks are propagated to the other
+    samples, the choice hardly matters: those of the half decoy are then right whichever samples are
+    annotated.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def query_explanations(
     >>> X = rng.normal(size=(100, 3))
     >>> clf = ERMClassifier(max_epochs=5, random_state=0).fit(X, X[:, 0] > 0)
     >>> rows = query_explanations(clf, X, 4, random_state=0)
-    >>> len(rows), int(clf.predict(X[rows]).sum())  # two rows of either class
+    >>> len(rows), int(clf.predict(X[rows]).sum())  # two samples of either class
     (4, 2)
     """
     check_model(estimator, classifier=True)
@@ -102,7 +103,7 @@ def query_explanations(
     free = _not_annotated(estimator, X, mask)
     if len(free) < n:
         raise ValueError(
-            f"n must be at most the number of rows without a mask, {len(free)}; got {n}."
+            f"n must be at most the number of samples without a mask, {len(free)}; got {n}."
         )
     probabilities = estimator.predict_proba(X)
     maps = np.abs(saliency(estimator, X)).reshape(len(probabilities), -1).astype(np.float64)
@@ -129,7 +130,7 @@ def _not_annotated(
 
 
 def _margin(probabilities: np.ndarray) -> np.ndarray:
-    """Difference of log p of the two most probable classes."""
+    """Return the difference of log p of the two most probable classes."""
     second, first = np.sort(probabilities, axis=1)[:, -2:].T
     return np.log(np.maximum(first, 1e-300)) - np.log(np.maximum(second, 1e-300))
 
@@ -139,7 +140,7 @@ def _entropy(shares: np.ndarray) -> np.ndarray:
 
 
 def _deal(n: int, sizes: list[int]) -> np.ndarray:
-    """Deal n out as evenly as sizes allow, the first ones one more."""
+    """Return shares of n that are as even as sizes allow, the first ones larger by one."""
     counts = np.zeros(len(sizes), dtype=int)
     while n:
         open_ones = np.flatnonzero(counts < sizes)[:n]
@@ -151,7 +152,7 @@ def _deal(n: int, sizes: list[int]) -> np.ndarray:
 def _one_of_each_cluster(
     maps: np.ndarray, rows: np.ndarray, count: int, cost: np.ndarray | None, seed: int
 ) -> np.ndarray:
-    """Pick `count` rows, the cheapest of each cluster; maps may be equal, and clusters fewer."""
+    """Pick `count` samples, the cheapest of each cluster; maps may be equal, and clusters fewer."""
     points = maps[rows]
     n_clusters = min(count, len(np.unique(points, axis=0)))
     clusters = KMeans(n_clusters, n_init=3, random_state=seed).fit(points)

@@ -1,4 +1,4 @@
-"""What a model looks at: one map per row."""
+"""Saliency: one map of attributions per sample."""
 
 import inspect
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from ._checks import check_model, class_codes
 
 _OF_A_CLASS = ("log_odds", "log_prob", "prob", "logit")
 _OF_ALL_CLASSES = ("log_prob_sum", "logit_sum")
-# Methods that ask for the score of the rows themselves: its logits tell the predicted class.
+# Methods that ask for the score of the samples themselves: its logits give the predicted class.
 _AT_THE_ROWS = ("input_gradient", "grad_cam")
 
 
@@ -41,7 +41,7 @@ def saliency(
     random_state: Seed = None,
     **params: Any,
 ) -> np.ndarray:
-    r"""Map how much each feature of each row speaks for a class, or moves a prediction.
+    r"""Map how much each feature of each sample speaks for a class, or moves a prediction.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def saliency(
         estimator (standard deviations by default, so that columns of different scales compare):
 
         - "input_gradient": :math:`u_d \, \partial s(x) / \partial x_d` [1]_;
-        - "smooth_grad": the mean of that over noisy copies of the row [2]_; parameters `n_samples`
-          and `noise`;
+        - "smooth_grad": the mean of that over noisy copies of the sample [2]_; parameters
+          `n_samples` and `noise`;
         - "integrated_gradients": :math:`(x_d - b_d)` times the mean of
           :math:`\partial s / \partial x_d` on the way from the baseline b to x [3]_.  A map sums to
           :math:`s(x) - s(b)`; parameters `baseline` and `n_steps`;
@@ -68,7 +68,7 @@ def saliency(
 
         All but the first and the last need captum (``pip install "skexplain[explain]"``).
     target : label or array-like of shape (n,), default=None
-        Class that is explained, for all rows or for each, such as the true labels; None: the
+        Class that is explained, for all samples or for each, such as the true labels; None: the
         predicted one.  Not for regressors, nor for an output without a class.
     output : str or None, default=None
         The score s.  For a class k: "log_odds", :math:`\log p_k / (1 - p_k)`, whose gradient points
@@ -77,15 +77,16 @@ def saliency(
         `GradRegClassifier` makes small, or "logit_sum".  None: "log_odds", or the prediction of a
         regressor, which has no other.
     random_state : int, RandomState instance or None, default=None
-        For "smooth_grad" and "lime"; each row has the same draws.  None: fresh entropy.
+        For "smooth_grad" and "lime"; each sample has the same draws.  None: fresh entropy.
     **params
         Parameters of the method:
 
         - `baseline` : float, "mean" or array-like, default="mean".  What stands for an absent
           feature, in the unit of X: a number, the training mean of each column or channel
-          (``input_statistics_``), or an array that broadcasts to a row.  For counts of words: 0.
+          (``input_statistics_``), or an array that broadcasts to a sample.  For counts of words: 0.
         - `n_steps` : int, default=50.  Points on the way from the baseline.
-        - `n_samples` : int, default=50 for "smooth_grad", 500 for "lime".  Random copies of a row.
+        - `n_samples` : int, default=50 for "smooth_grad", 500 for "lime".  Random copies of a
+          sample.
         - `noise` : float, default=0.5.  Standard deviation of the noise in input units.
         - `patch_size` : int or None, default=None.  Side of the square patches, over all channels,
           of images; None: an eighth of the shorter side.  Each column of a table is a patch.
@@ -153,7 +154,7 @@ def saliency(
     with isolated_random_state(device):
         for batch in rows_in_batches(estimator, X, classes):
             for rows in _one_by_one(batch) if method in ("smooth_grad", "lime") else [batch]:
-                seed_layers(seed, device)  # so that a row's map does not depend on the others
+                seed_layers(seed, device)  # so that a sample's map does not depend on the others
                 maps.append(explain(module, rows, score).detach().cpu().numpy())
     return np.concatenate(maps)
 
@@ -161,7 +162,7 @@ def saliency(
 def _grad_cam(
     module: nn.Module, rows: Any, score: Score, *, layer: str | None = None
 ) -> torch.Tensor:
-    """Mean gradient of each channel of a layer, times its map, where that is positive."""
+    """Return the mean gradient of each channel of a layer, times its map, where it is positive."""
     check_layer("layer", layer)
     with torch.enable_grad():
         point, activations = _run_to_map(module, rows.x, layer)
@@ -207,7 +208,7 @@ def _check_output(estimator: BaseExplanationEstimator, output: str | None, targe
 def _explained_classes(
     estimator: BaseExplanationEstimator, X: np.ndarray, method: str, output: str, target: Any
 ) -> np.ndarray | None:
-    """Code of each row's class; None: the predicted one, which the pass of the method tells."""
+    """Return the code of each sample's class; None: that which the method's pass predicts."""
     if target is not None:
         return class_codes("target", target, estimator, len(X))
     if method in _AT_THE_ROWS:
@@ -218,7 +219,7 @@ def _explained_classes(
 
 
 def _class_score(output: str, logits: torch.Tensor, classes: torch.Tensor | None) -> torch.Tensor:
-    """Reduce logits of shape (rows, classes) to one scalar per row; None: the predicted classes."""
+    """Reduce logits of shape (n, n_classes) to a scalar per sample; None: predicted classes."""
     if output in _OF_ALL_CLASSES:
         return _score(output, logits, None)
     if classes is None:

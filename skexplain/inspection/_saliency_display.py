@@ -1,4 +1,4 @@
-"""Pictures of what a model looks at."""
+"""Pictures of saliency."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TEXT_WIDTH = 6.0  # inches
 
 
 class SaliencyDisplay:
-    """What a model looks at, row by row and class by class, beside what must not matter.
+    """Saliency, sample by sample and class by class, beside the features that must not matter.
 
     Make one with :meth:`from_estimator`, or with :meth:`from_predictions` from saliency of any
     source.  Orange features speak for a class, purple ones against it; what the mask calls
@@ -47,16 +47,16 @@ class SaliencyDisplay:
     Parameters
     ----------
     shown : object
-        Rows and masks to draw.
+        Samples and masks to draw.
     saliency : dict
-        By title, an ndarray of the shape of the drawn rows (or with one channel).
+        By title, an ndarray of the shape of the drawn samples (or with one channel).
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         Set by :meth:`plot`.
     axes_ : ndarray of matplotlib Axes of shape (n_rows, n_columns)
-        A row per row drawn; for images first the image, then a column per class.
+        A row per sample drawn; for images first the image, then a column per class.
 
     See Also
     --------
@@ -105,7 +105,7 @@ class SaliencyDisplay:
         estimator : fitted classifier or regressor of this package
             The model.
         X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
-            Rows, or a DataFrame.
+            Samples, or a DataFrame.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             Marks as in ``fit``, under the estimator's `mask_marks`.
         method : str, default="input_gradient"
@@ -113,7 +113,7 @@ class SaliencyDisplay:
         targets : "all" or list of ("predicted" or class label), default=("predicted",)
             Classes whose score is explained, one after the other.  A regressor has but one score.
         rows : int or array-like of int, default=None
-            Rows to draw; None: the first four.  Saliency is computed for these alone.
+            Samples to draw; None: the first four.  Saliency is computed for these alone.
         feature_names : list of str of length d, default=None
             Names of the columns; None: those of a DataFrame.
         documents : list of str of length n, default=None
@@ -175,7 +175,7 @@ class SaliencyDisplay:
         Parameters
         ----------
         X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
-            Rows, or a DataFrame.
+            Samples, or a DataFrame.
         saliency : array-like of the shape of X, or dict of them by title
             A number per feature; images may have a single channel or none.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
@@ -183,7 +183,7 @@ class SaliencyDisplay:
         mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
             What a mark of 1 says.
         rows : int or array-like of int, default=None
-            Rows to draw; None: the first four.
+            Samples to draw; None: the first four.
         feature_names : list of str of length d, default=None
             Names of the columns, as in :meth:`from_estimator`.
         documents : list of str of length n, default=None
@@ -255,9 +255,9 @@ class SaliencyDisplay:
         self.figure_, self.axes_ = panel_axes(ax, n_rows, n_columns, (1.9, 2.0))
         for row, (first, *others) in enumerate(self.axes_):
             draw_image(first, shown.values[row], shown.limits)
-            first.set_ylabel(f"row {shown.index[row]}", fontsize=9)
+            first.set_ylabel(f"sample {shown.index[row]}", fontsize=9)
             maps = [_one_channel(values[row]) for values in self.saliency.values()]
-            # One scale per row: gradients of sure rows are tiny.
+            # One scale per sample: gradients of confident predictions are tiny.
             low, high = signed_limits(np.stack(maps))
             for panel, values in zip(others, maps, strict=True):
                 style = {"cmap": SIGNED, "vmin": low, "vmax": high, "interpolation": "nearest"}
@@ -279,7 +279,7 @@ class SaliencyDisplay:
             degrees = shown.flat_irrelevance(row)
             for panel, (title, values) in zip(panels, self.saliency.items(), strict=True):
                 draw_bars(panel, values[row], names, degrees, n_bars, **kwargs)
-                panel.set_title(drawable(f"row {shown.index[row]}, {title}"), fontsize=9)
+                panel.set_title(drawable(f"sample {shown.index[row]}, {title}"), fontsize=9)
         if shown.irrelevance is not None:
             handle = require_pyplot().Rectangle((0, 0), 1, 1, fc=ORANGE, ec="black", hatch="///")
             # Beside the panels where the figure is ours to arrange.
@@ -295,7 +295,7 @@ class SaliencyDisplay:
         self.figure_, self.axes_ = panel_axes(ax, *shape, (_TEXT_WIDTH, height + 0.4))
         for row, panels in enumerate(self.axes_):
             for panel, title in zip(panels, self.saliency, strict=True):
-                text = drawable(f"row {shown.index[row]}, {title}")
+                text = drawable(f"sample {shown.index[row]}, {title}")
                 panel.set_title(text, fontsize=9, loc="left")
         self.figure_.draw_without_rendering()  # the final width of the panels
         colormap = require_pyplot().get_cmap(SIGNED)

@@ -14,7 +14,7 @@ _AS_STRONG = 0.5
 
 
 def tail_p_value(value: float, others: ArrayLike, n_tried: int) -> float:
-    r"""P-value of a value against others of the same data, the largest of which are its null.
+    r"""Return the p-value of a value against others of the same data: the largest are its null.
 
     The excess of the m largest of the others, a quarter of them, over the next one u is taken as
     exponential.  Its mean is estimated, so a further excess x is at least as large with probability
@@ -58,7 +58,7 @@ def tail_p_value(value: float, others: ArrayLike, n_tried: int) -> float:
 
 
 def step_down(p_values: Sequence[float], scores: Sequence[float]) -> list[float]:
-    """Let no shortcut hide another one: p-values of the k strongest, each without those before.
+    """Return p-values of the k strongest, each without those before: none hides another one.
 
     The p-value of the k-th is computed with all k left out of the null.  If it is small, all k
     stand out, though the first may not while the second is among the others (Rosner 1983, of

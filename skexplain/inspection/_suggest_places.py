@@ -1,4 +1,4 @@
-"""Places: cells of an image, or columns, whose single value tells predictions of many rows."""
+"""Places: cells of an image, or columns, whose single value tells predictions of many samples."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ._suggest_null import FEWEST_OTHERS, FEWEST_WITH_TAIL, step_down, tail_p_va
 Region: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 _NEIGHBOURS = 10
-# From these values of `tell` on, a cell is in the region of a group, and a row in the group.
+# From these values of `tell` on, a cell is in the region of a group, and a sample in the group.
 CELL_TELLS, _ROW_TELLS = 0.5, 0.6
 # A region that overlaps more with one already found is the same one.
 _SAME_IOU = 0.5
-# Fewer rows share a region by chance.
+# Fewer samples share a region by chance.
 FEWEST_ROWS = 5
 _MAX_CELLS = 16
 # A region has to tell so much of what it tells outside of the regions before it.
 _NEWS = 0.5
 # The others are the cells outside of all regions; if fewer than this share of all are left, what
-# each cell tells in rows without a region there, if these are enough.
+# each cell tells in samples without a region there, if these are enough.
 _FREE_CELLS, _FREE_ROWS = 0.25, 0.25
 
 
@@ -38,25 +38,25 @@ def find_places(
     n_clusters: int,
     seed: int,
 ) -> list[tuple[np.ndarray, np.ndarray, float, float, np.ndarray]]:
-    """Find regions that tell predictions of many rows.
+    """Find regions that tell predictions of many samples.
 
     Parameters
     ----------
     grid : Grid
-        Cells of the rows.
+        Cells of the samples.
     values, gradient : ndarray of the shape of X
-        Rows, and where the model looks.
+        Samples, and where the model looks.
     predicted : ndarray of int of shape (n,)
         Classes.
     n_clusters : int
-        Clusters of rows that are looked at.
+        Clusters of samples that are looked at.
     seed : int
         For clusters, equal values and permutations.
 
     Returns
     -------
     list of (cells, rows, told, p_value, suspicion)
-        Highest score first; `suspicion` is the mean of the rows, shape (n_cells,).
+        Highest score first; `suspicion` is the mean of the samples, shape (n_cells,).
     """
     means = grid.means(values)
     tell = tell_of_values(means, predicted, seed)
@@ -80,12 +80,12 @@ def find_places(
 def place_p_values(
     tell: np.ndarray, regions: Sequence[Region], chance: Sequence[float] = ()
 ) -> list[float]:
-    """P-values of regions against the other places of the same rows.
+    """Return p-values of regions against the other places of the same samples.
 
     Parameters
     ----------
     tell : ndarray of shape (n, cells)
-        How far each value tells the prediction of its row.
+        How far each value tells the prediction of its sample.
     regions : list of (cells, rows)
         Highest score first.
     chance : array-like, default=()
@@ -94,9 +94,9 @@ def place_p_values(
     Returns
     -------
     list of float
-        The score of a region (its share of the rows, times their mean `tell`, 0 in what regions
+        The score of a region (its share of the samples, times their mean `tell`, 0 in what regions
         before it have) against the scores of single cells, outside of this region and of those;
-        where hardly any are left, in the rows that do not share them.
+        where hardly any are left, in the samples that do not share them.
         1 for regions that tell less than half outside of those before them.
     """
     told = np.where(tell > _ROW_TELLS, tell, 0)
@@ -127,7 +127,7 @@ def place_p_values(
 
 
 def _scores_by_chance(means: np.ndarray, predicted: np.ndarray, seed: int) -> list[float]:
-    """Scores of the same columns when predictions are permuted, so many that a tail is seen."""
+    """Return scores of the same columns when predictions are permuted, enough for a tail."""
     rng = np.random.RandomState(seed)
     scores: list[float] = []
     while len(scores) < FEWEST_WITH_TAIL:
@@ -137,16 +137,16 @@ def _scores_by_chance(means: np.ndarray, predicted: np.ndarray, seed: int) -> li
 
 
 def tell_of_values(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
-    """How far a single value tells the class of its row.
+    """Return how far a single value gives away the class of its sample.
 
     Parameters
     ----------
     values : ndarray of shape (n, channels, cells)
         Values; of the channels of a cell the one that tells most counts.
     codes : ndarray of int of shape (n,)
-        Class of each row.
+        Class of each sample.
     seed : int
-        Orders rows of equal values, which may be many, at random.
+        Orders samples of equal values, which may be many, at random.
 
     Returns
     -------
@@ -189,14 +189,14 @@ def _shares(values: np.ndarray) -> np.ndarray:
 
 
 def _clusters(points: np.ndarray, n_clusters: int, seed: int) -> list[np.ndarray]:
-    """Return the rows of each k-means cluster, those of equal points in one."""
+    """Return the samples of each k-means cluster, those of equal points in one."""
     n_clusters = min(n_clusters, len(np.unique(points, axis=0)))
     labels = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(points)
     return [np.flatnonzero(labels == label) for label in range(n_clusters)]
 
 
 def _region(grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray) -> Region:
-    """Find the region of a cluster of rows, and all rows that share it."""
+    """Find the region of a cluster of samples, and all samples that share it."""
     cells = _told_cells(grid, tell, suspicion, rows)
     if cells.any():
         rows = np.flatnonzero(tell[:, cells].mean(axis=1) > _ROW_TELLS)
@@ -213,7 +213,7 @@ def _told_cells(
 
 
 def _distinct(regions: Iterable[Region]) -> list[Region]:
-    """Leave out regions of too few rows, and of those that are alike all but the largest group."""
+    """Drop regions of too few samples, and of similar ones all but that of the largest group."""
     regions = [(cells, rows) for cells, rows in regions if len(rows) >= FEWEST_ROWS]
     regions.sort(key=lambda region: -len(region[1]))
     again = {
@@ -225,7 +225,7 @@ def _distinct(regions: Iterable[Region]) -> list[Region]:
 
 
 class Grid:
-    """Cells of a row: square blocks of pixels, at most `max_cells` along a side, or columns."""
+    """Cells of a sample: square blocks of pixels, at most `max_cells` along a side, or columns."""
 
     def __init__(self, row_shape: tuple[int, ...], max_cells: int = _MAX_CELLS) -> None:
         self.is_image = len(row_shape) > 1
@@ -234,7 +234,7 @@ class Grid:
         self.n_cells = tuple(-(-side // self.block) for side in self.shape)
 
     def means(self, values: np.ndarray) -> np.ndarray:
-        """Average rows over cells; shape (n, channels, cells)."""
+        """Return the means of samples over cells; shape (n, channels, cells)."""
         values = values.reshape(len(values), -1, *self.shape)
         for axis, side in zip((2, 3), self.shape, strict=True):
             starts = np.arange(0, side, self.block)
@@ -244,7 +244,7 @@ class Grid:
         return values.reshape(*values.shape[:2], -1)
 
     def heaviest_piece(self, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Keep of the marked cells of an image the connected ones with the largest sum."""
+        """Return of the marked cells of an image the connected ones with the largest sum."""
         if not self.is_image:
             return cells
         pieces, n_pieces = ndimage.label(cells.reshape(self.n_cells))
@@ -253,7 +253,7 @@ class Grid:
         return (pieces.ravel() == sums.argmax()) & cells
 
     def enlarge(self, cells: np.ndarray) -> np.ndarray:
-        """Give every pixel what its cell has; shape (..., h, w), or (d,) for a table."""
+        """Return the value of its cell for every pixel; shape (..., h, w), or (d,) for a table."""
         height, width = self.shape
         values = cells.reshape(*cells.shape[:-1], *self.n_cells)
         values = values.repeat(self.block, axis=-2).repeat(self.block, axis=-1)

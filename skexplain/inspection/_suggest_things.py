@@ -1,4 +1,4 @@
-"""Things that move: windows that look alike, wherever they are, in rows of one prediction."""
+"""Things that move: windows that look alike, wherever they are, in samples of one prediction."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from scipy import ndimage
 from ._suggest_null import FEWEST_WITH_TAIL, step_down, tail_p_value
 from ._suggest_places import FEWEST_ROWS
 
-# Things are looked for in at most so many rows, and pixels along a side; found in all rows.
+# Things are looked for in at most so many samples, and pixels along a side; found in all samples.
 _MAX_ROWS, MAX_SIDE = 600, 48
 # A window is a twelfth of the longer side: of a larger thing, several fit into it.
 _WINDOWS_PER_SIDE = 12
 # So many windows where the model looks, and as many from anywhere, which are the null.
 _N_WINDOWS = 100
-# From a row, one of so many windows with the largest gradients is drawn.
+# From a sample, one of so many windows with the largest gradients is drawn.
 _N_SALIENT = 20
-# Of a larger number of windows in a row, every second in both directions is compared.
+# Of a larger number of windows in a sample, every second in both directions is compared.
 _MANY_POSITIONS = 1000
 # A window that lies in the thing for so much more of its area than by chance shows a part of it.
 _SAME_THING = 0.1
-# Deviation of a pixel around the thing from one row to the other, as a share of that of all pixels.
+# Deviation of a pixel around the thing from one sample to the other, as a share of that of all
+# pixels.
 _ALIKE = 0.35
 _ROWS_AT_ONCE = 256
 # Strokes of digits and spots of leaves explain up to 0.38 of the surprise, and stand out from
@@ -44,13 +45,13 @@ class Thing:
     code : int
         The class.
     farthest : float
-        A row with a window at most so far from the look has the thing.
+        A sample with a window at most so far from the look has the thing.
     close : float
         Windows at most so far away are parts of it.
     p_value : float
         Against windows from anywhere.
     template : ndarray of bool of shape (2 r + 1, 2 r + 1) or None
-        Pixels around its centre that are alike in all its rows; None where the centre is not.
+        Pixels around its centre that are alike in all its samples; None where the centre is not.
     """
 
     looks: Looks
@@ -62,7 +63,7 @@ class Thing:
     template: np.ndarray | None = None
 
     def locate(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find it in images: numbers of those that have it, and its mask in each of them."""
+        """Return the numbers of the images that have the thing, and its mask in each of them."""
         rows, masks = [], [np.zeros((0, *images.shape[2:]), dtype=bool)]
         for start in range(0, len(images), _ROWS_AT_ONCE):
             values = self.looks.of(images[start : start + _ROWS_AT_ONCE])
@@ -74,7 +75,7 @@ class Thing:
     def locate_windows(
         self, values: np.ndarray, shape: tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find it where the looks of all windows are known already."""
+        """Return the same, where the looks of all windows are known already."""
         distance = _distances(values, self.look)
         nearest = distance.min(axis=1)
         there = np.flatnonzero(nearest <= self.farthest)
@@ -92,7 +93,7 @@ class Thing:
         return stamped[:, reach:-reach, reach:-reach]
 
     def learn_template(self, images: np.ndarray, masks: np.ndarray) -> None:
-        """See which pixels around the centre are alike in the rows that have it."""
+        """Find the pixels around the centre that are alike in the samples that have the thing."""
         reach = max(masks.shape[1:]) // 3
         wide = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)), mode="edge")
         inside = np.pad(np.ones(masks.shape, bool), ((0, 0), (reach, reach), (reach, reach)))
@@ -119,15 +120,15 @@ def find_things(
 ) -> list[Thing]:
     """Find what tells one predicted class wherever it is.
 
-    Windows where the model looks are drawn, as many of each predicted class.  A row has the look of
-    a window if its nearest window is near enough: half of the rows say how near (the distance at
-    which presence explains most of the surprise whether a row is of the class), the other half how
-    much that explains, and how much windows from anywhere do.
+    Windows where the model looks are drawn, as many of each predicted class.  A sample has the look
+    of a window if its nearest window is near enough: half of the samples say how near (the distance
+    at which presence explains most of the surprise whether a sample is of the class), the other
+    half how much that explains, and how much windows from anywhere do.
 
     Parameters
     ----------
     images : ndarray of float of shape (n, channels, h, w)
-        Rows.
+        Samples.
     gradient : ndarray of shape (n, h, w)
         Where the model looks.
     predicted : ndarray of int of shape (n,)
@@ -135,7 +136,7 @@ def find_things(
     n_things : int
         How many, at most.
     seed : int
-        Of rows, windows and halves.
+        Of samples, windows and halves.
 
     Returns
     -------
@@ -197,7 +198,7 @@ class _Search:
         )
 
     def _match_all(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distance and place of the nearest window of each row; shape (n, n_windows)."""
+        """Return distance and place of the nearest window of each sample; shape (n, n_windows)."""
         places = np.arange(self.values.shape[2]).reshape(self.looks.shape)
         if places.size > _MANY_POSITIONS:
             places = places[::2, ::2]
@@ -264,19 +265,19 @@ class _Search:
         return thing, float(held_out)
 
     def _inside(self, rows: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Share of each window's nearest windows that lies in the masks, over the rows."""
+        """Return the share of each window's nearest windows that lies in the masks."""
         window = self.looks.window
         share = _box_means(masks[:, None].astype(np.float32), window).reshape(len(rows), -1)
         return np.take_along_axis(share, self.nearest[rows], axis=1).mean(axis=0)
 
 
 class Looks:
-    """What windows look like: channel means of their quarters, and log deviations of channels.
+    """The appearance of windows: channel means of their quarters, and log deviations of channels.
 
     Parameters
     ----------
     images : ndarray of shape (n, channels, h, w)
-        Rows that say how much each value varies.
+        Samples that say how much each value varies.
     window : int
         Side of a window.
     """
@@ -326,19 +327,19 @@ class Looks:
 
 
 def explained(n_there: Any, own_there: Any, n_rows: Any, n_own: Any) -> np.ndarray:
-    """Share of the surprise "of the class or not" that presence explains.
+    """Return the share of the surprise "of the class or not" that presence explains.
 
     Parameters
     ----------
     n_there, own_there : array-like of int
-        Rows that have the look; how many of them are of the class.
+        Samples that have the look; how many of them are of the class.
     n_rows, n_own : array-like of int
-        The same for all rows.
+        The same for all samples.
 
     Returns
     -------
     ndarray
-        In [0, 1]; 0 where rows of the class have it more seldom than others.
+        In [0, 1]; 0 where samples of the class have it more seldom than others.
     """
     n_rest, own_rest = n_rows - n_there, n_own - own_there
     there, rest = own_there / np.maximum(n_there, 1), own_rest / np.maximum(n_rest, 1)
@@ -354,14 +355,14 @@ def best_thresholds(distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray,
     Parameters
     ----------
     distances : ndarray of shape (n, n_looks)
-        Of the nearest window in each row.
+        Of the nearest window in each sample.
     own : ndarray of bool of shape (n, n_looks)
-        Rows of the class of the look.
+        Samples of the class of the look.
 
     Returns
     -------
     thresholds, told : ndarray of shape (n_looks,)
-        Half-way between the rows on either side; what is explained.
+        Half-way between the samples on either side; what is explained.
     """
     order = distances.argsort(axis=0, kind="stable")
     ordered = np.take_along_axis(distances, order, axis=0)
@@ -384,12 +385,12 @@ def _entropy(share: np.ndarray) -> np.ndarray:
 
 
 def _distances(values: np.ndarray, look: np.ndarray) -> np.ndarray:
-    """Distance of every window to a look, shape (n, windows)."""
+    """Return the distance of every window to a look, shape (n, windows)."""
     return np.sqrt(np.square(values - look[:, None]).sum(axis=1))
 
 
 def _box_means(values: np.ndarray, side: int) -> np.ndarray:
-    """Mean of every square of the given side, of shape (n, channels, h - side + 1, ...)."""
+    """Return the mean of every square of a side, of shape (n, channels, h - side + 1, ...)."""
     sums = np.zeros((*values.shape[:2], *(n + 1 for n in values.shape[2:])))
     np.cumsum(values, axis=2, out=sums[:, :, 1:, 1:], dtype=np.float64)
     np.cumsum(sums, axis=3, out=sums)
@@ -398,7 +399,7 @@ def _box_means(values: np.ndarray, side: int) -> np.ndarray:
 
 
 def _centres(masks: np.ndarray) -> list[tuple[int, int]]:
-    """Centre of the bounding box of each mask's largest piece."""
+    """Return the centre of the bounding box of each mask's largest piece."""
     centres = []
     for mask in masks:
         pieces, _ = ndimage.label(mask)

@@ -106,7 +106,7 @@ def draw_words(
 
 
 def height_of(document: str, width_inches: float, max_lines: int = 12) -> float:
-    """Height in inches that a document needs."""
+    """Return the height in inches that a document needs."""
     width = max(20, int(72 * width_inches / (_FONT_POINTS * _CHARACTER_WIDTH)))
     _, lines = _place(_WORD.findall(document), width, max_lines)
     return (lines + 1) * _FONT_POINTS * _LINE_HEIGHT / 72
@@ -135,7 +135,7 @@ def _place(
 
 
 def _readable_on(color: Any) -> str:
-    """Black or white, whichever stands out from the background (relative luminance)."""
+    """Return black or white, whichever stands out from the background (relative luminance)."""
     if color is None:
         return "black"
     from matplotlib.colors import to_rgb
