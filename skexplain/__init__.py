@@ -4,7 +4,40 @@ Estimators for scikit-learn, on torch, whose ``fit(X, y, mask=mask)`` takes besi
 mask over features that says what must not matter or what is the reason.
 """
 
-from .estimators import *  # noqa: F403 - the table of contents stands there
-from .estimators import __all__ as __all__
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .estimators import *  # noqa: F403 - the table of contents stands there
+    from .estimators import __all__ as __all__
+else:  # a type checker must not see __getattr__, which would allow every name
+    from importlib import import_module as _import_module
+
+    _ROOMS = {
+        "datasets",
+        "estimators",
+        "exceptions",
+        "inspection",
+        "masks",
+        "metrics",
+        "model_selection",
+        "penalties",
+        "propagation",
+        "studies",
+        "training",
+    }
+
+    def __getattr__(name):
+        """Import what is asked for: ``skexplain --help`` and ``--version`` need no torch."""
+        if name in _ROOMS:
+            return _import_module(f".{name}", __name__)
+        if not name.startswith("_") or name == "__all__":
+            estimators = _import_module(".estimators", __name__)
+            if name == "__all__" or name in estimators.__all__:
+                return getattr(estimators, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        """Return the names of the estimators and of the rooms."""
+        return sorted({*globals(), *_ROOMS, *__getattr__("__all__")})

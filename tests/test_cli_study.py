@@ -11,8 +11,7 @@ import time
 import pytest
 from _toy_study import TITLE, Failing, Missing, Toy, Whole
 
-from skexplain import _cli
-from skexplain._cli import _study_run
+from skexplain import _cli, studies
 from skexplain.studies import (
     StudyResults,
     _all_studies,
@@ -39,9 +38,9 @@ def fails(capsys, *arguments):
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
     """The toys are all studies that there are."""
-    studies = {study.name: study for study in (Missing(), Failing(), Toy())}
-    monkeypatch.setattr(_all_studies, "_STUDIES", studies)
-    return studies
+    named = {study.name: study for study in (Missing(), Failing(), Toy())}
+    monkeypatch.setattr(_all_studies, "_STUDIES", named)
+    return named
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_run_hands_its_options_on(tmp_path, toys, monkeypatch):
         given.append((*args, kwargs))
         return StudyResults(toys["toy"], "paper", [], 0, 6)
 
-    monkeypatch.setattr(_study_run, "run_study", record)
+    monkeypatch.setattr(studies, "run_study", record)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     arguments = ["--folder", tmp_path, "--n-jobs", 3, "--scheduler", "tcp://a:1"]
     assert run("run", "toy", "--scale", "paper", "--seeds", 7, *arguments) == 0

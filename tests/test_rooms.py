@@ -14,7 +14,7 @@ PACKAGE = Path(skexplain.__file__).parent
 
 # A room may import from the floors below its own.
 FLOORS = [
-    {"_checks", "_typing", "exceptions"},
+    {"_checks", "_text", "_typing", "exceptions"},
     {"masks", "propagation"},
     {"metrics"},
     {"penalties"},

@@ -1,8 +1,11 @@
 """``skexplain study list``."""
 
-from ..studies import list_studies
-from ..studies._table import align
-from ._study_options import add_store, load
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ._output import show
+from ._study_options import add_store
 
 SUMMARY = "list the studies, and how much of each is stored"
 
@@ -18,17 +21,21 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_store(command)
 
 
-def study_list(arguments):
+def study_list(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ..studies import list_studies
+    from ..studies._table import align
+    from ._study_results import load
+
     rows = [("name", "stored", "source", "title")]
     for study in list_studies():
         results = load(study, arguments)
         stored = f"{results.n_done} of {results.n_cells}"
         rows.append((study.name, stored, study.source or "-", study.title))
-    print("\n".join(align(rows, n_left=len(rows[0]))))
+    show("\n".join(align(rows, n_left=len(rows[0]))))
     return 0

@@ -3,6 +3,7 @@
 import csv
 import math
 
+from .._text import csv_cell
 from ..inspection._drawing import require_pyplot
 from ._catalogue import WITHOUT_MASKS
 from ._table import align
@@ -88,9 +89,9 @@ def write_csv(rows, path):
     ['estimator,accuracy', 'erm,0.5']
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=list(map(csv_cell, rows[0])))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({csv_cell(name): csv_cell(row[name]) for name in row} for row in rows)
 
 
 def require_matplotlib():

@@ -285,7 +285,10 @@ def test_bad_values_of_fgsm(params, match):
         ({"gamma": 1.5}, "gamma must be at most 1, got 1.5"),
         ({"clip": "range"}, r"clip must be one of \['data'\], got 'range'"),
         ({"target": "fish"}, "target must hold labels of the classes .*got 'fish'"),
-        ({"target": ["cat"] * 3}, "target must be one label or one for each of the 150 rows of X"),
+        (
+            {"target": ["cat"] * 3},
+            "target must be one label or one for each of the 150 samples of X",
+        ),
     ],
 )
 def test_bad_values_of_jsma(params, match):
