@@ -25,7 +25,7 @@ GALLERY = [
     "plot_13_residual_network.py",
     "plot_14_grid_search.py",
     "plot_15_imbalance_study.py",
-    "plot_16_which_rows_to_annotate.py",
+    "plot_16_which_samples_to_annotate.py",
 ]
 
 
