@@ -1,6 +1,5 @@
-"""What cannot be learnt from is refused: the message names the argument, what is legal, what came.
-
-Masks have a test file of their own.
+"""Check that every argument of fit and every parameter that is not legal raises an error with its
+name, what is legal and what was given.  Masks have a test file of their own.
 """
 
 import re

@@ -1,4 +1,6 @@
-"""What every estimator promises beyond scikit-learn's checks."""
+"""Check what every estimator promises beyond scikit-learn's checks: copies, seeds, weights of
+samples, going on, and fits that fail.
+"""
 
 import pickle
 

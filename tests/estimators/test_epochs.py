@@ -1,4 +1,6 @@
-"""Around the epochs of a fit: early stopping, callbacks, what is printed, and Ctrl-C."""
+"""Check what happens around the epochs of a fit: early stopping, callbacks, what is printed, and
+Ctrl-C.
+"""
 
 import re
 import time
