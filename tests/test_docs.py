@@ -1,4 +1,6 @@
-"""Python blocks of the README and of docs/ run as they stand, and links lead somewhere."""
+"""Check that Python blocks of the README and of docs/ run as they stand, and that links lead
+somewhere.
+"""
 
 import re
 import sys

@@ -1,4 +1,6 @@
-"""The site is whole: every name is in the reference, every page is found, docstrings say it all."""
+"""Check that every public name is in the reference, that every page is found, and that docstrings
+are complete.
+"""
 
 import ast
 import dataclasses

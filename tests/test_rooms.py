@@ -1,4 +1,6 @@
-"""The house: imports run one way, rooms stay small, and nothing optional is needed to import."""
+"""Check that imports run one way, that files stay short, and that nothing optional is needed to
+import.
+"""
 
 import ast
 import re

@@ -1,4 +1,6 @@
-"""Where data are kept, what is missing there, and downloads from a server on this machine."""
+"""Check where data sets are stored, that downloads are verified and mirrors tried in order, and that
+errors name what is missing.
+"""
 
 import hashlib
 import re
