@@ -1,6 +1,4 @@
-"""Check where data sets are stored, that downloads are verified and mirrors tried in order, and that
-errors name what is missing.
-"""
+"""Check where data sets are stored, that downloads are verified, and that mirrors are tried."""
 
 import hashlib
 import re
