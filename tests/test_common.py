@@ -20,7 +20,7 @@ from torch import nn
 pytestmark = pytest.mark.filterwarnings("ignore::skexplain.exceptions.MissingExplanationWarning")
 
 BOTH = [*ESTIMATORS, *REGRESSORS]
-CASES = [quick(cls) for cls in MASKED]
+CASES = [quick(cls) for cls in (*BOTH, *MASKED)]
 PREFIXED = quick(MASKED[1], optimizer__weight_decay=1e-3, optimizer__betas=(0.8, 0.99))
 
 
@@ -34,8 +34,11 @@ def expected_failed_checks(estimator):
     return excused
 
 
+FIRST_ROUND = [case for case in CASES if type(case) not in MASKED]
+
+
 @parametrize_with_checks(
-    [*map(quick, BOTH), PREFIXED], expected_failed_checks=expected_failed_checks, xfail_strict=True
+    [*FIRST_ROUND, PREFIXED], expected_failed_checks=expected_failed_checks, xfail_strict=True
 )
 def test_scikit_learn_check(estimator, check):
     run_check(estimator, check)
@@ -74,7 +77,7 @@ SECOND_ROUND = [
     "SwapExRegressor",  # the same with a squared error
     "TwoStageExplanationClassifier",  # a second step
 ]
-WITH_MASKS = [e for e in CASES if type(e).__name__.removeprefix("Masked") in SECOND_ROUND]
+WITH_MASKS = [case for case in CASES if type(case).__name__ in {f"Masked{n}" for n in SECOND_ROUND}]
 
 
 @pytest.mark.parametrize(("estimator", "check"), training_checks(WITH_MASKS))
@@ -113,7 +116,11 @@ def test_the_masks_of_the_second_round_are_in_force(plain, masked):
 
 # Those whose penalty draws at random for each row: repeated rows are drawn for anew.
 DRAWN = ("AvgEx", "Counterexample", "SwapEx", "MaskedExplanation")
-UNDRAWN = [case for case in CASES if not any(name in type(case).__name__ for name in DRAWN)]
+UNDRAWN = [
+    case
+    for case in CASES
+    if type(case) not in BOTH and not any(name in type(case).__name__ for name in DRAWN)
+]
 
 
 class DoublePrecision(nn.Module):

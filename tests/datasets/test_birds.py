@@ -191,8 +191,8 @@ def packed(original, tmp_path):
         tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/../../../evil_2.jpg")
         tar.add(evil, "../CUB_200_2011/images/014.Indigo_Bunting/evil_3.jpg")
         tar.add(evil, f"{tmp_path}/evil_4.jpg")
-        # Those that begin as a name which is wanted, and go on.
-        tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/a.jpg/../../../../../../evil_5.jpg")
+        # Names that begin like one that is wanted.
+        tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/a.jpg/../../../../../evil_5.jpg")
         tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/evil_6.jpg.exe")
     evil.unlink()
     return home
