@@ -1,4 +1,4 @@
-"""Every benchmark runs, and the loops by hand do the work of the estimators."""
+"""Check that every benchmark runs, and that its loops by hand do the work of the estimators."""
 
 import copy
 import importlib

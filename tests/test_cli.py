@@ -1,4 +1,4 @@
-"""The command line, end to end: files in, files and text out, and errors of one line."""
+"""Check the command line end to end: from files to files and text, with errors of one line."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Examples run as they stand, each in a process of its own."""
+"""Check that every example runs as it stands, each in a process of its own."""
 
 import ast
 import os

@@ -1,4 +1,6 @@
-"""Birds: crops, beaks and squares on a folder in the layout of CUB-200-2011."""
+"""Check that fetch_birds crops to the bird, marks all but the beak and unpacks no file that leads
+out of its folder, on a small copy of the layout of CUB-200-2011.
+"""
 
 import shutil
 import tarfile

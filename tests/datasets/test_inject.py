@@ -1,4 +1,6 @@
-"""Injected patches: against a search by brute force, by hand, and as a trap for a model."""
+"""Check injected patches against a search by brute force and values by hand, and that a model
+learns them as a shortcut.
+"""
 
 import itertools
 import re

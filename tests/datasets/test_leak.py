@@ -1,4 +1,6 @@
-"""A leaking column: its correlation, its mask in every form of X, and as a trap for a model."""
+"""Check the correlation of a leaking column and its mask for every form of X, and that a model
+learns it as a shortcut.
+"""
 
 import re
 

@@ -1,4 +1,4 @@
-"""FGSM and JSMA against closed forms and hand-computed cases on linear models."""
+"""Check FGSM and JSMA against closed forms and values by hand on linear models."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Certificates: nothing within the box gets past them, and what they refuse."""
+"""Check that no sample within the box violates a certificate, and which networks and arguments
+raise an error.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Displays: what is drawn where, read back from the artists; the pictures were looked at."""
+"""Check what the displays draw and where, read from matplotlib's artists."""
 
 import sys
 

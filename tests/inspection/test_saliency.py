@@ -1,4 +1,4 @@
-"""Saliency maps against closed forms, hand-computed cases and other implementations."""
+"""Check saliency maps against closed forms, values by hand and other implementations."""
 
 import copy
 import functools

@@ -1,4 +1,6 @@
-"""Things that move: looks, thresholds and p-values by hand, and stickers found without a mask."""
+"""Check thresholds and p-values of moving things by hand, and that stickers are found without a
+mask.
+"""
 
 import matplotlib as mpl
 import numpy as np

@@ -1,4 +1,6 @@
-"""One meaning of a mask: against a plain reading of each value, and what stays as it came."""
+"""Check the meaning of every value of a mask against a plain reading of it, and that masks are kept
+compact.
+"""
 
 import tracemalloc
 from unittest import mock

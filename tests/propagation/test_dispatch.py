@@ -1,4 +1,6 @@
-"""One rule for all ways to call an operation, and errors that name what has none."""
+"""Check that all ways to call an operation follow one rule, and that operations without one raise
+an error with their name.
+"""
 
 import numpy as np
 import pytest

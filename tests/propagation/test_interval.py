@@ -1,4 +1,6 @@
-"""Interval bounds of whole networks: sound, exact where they can be, trainable."""
+"""Check that interval bounds of whole networks hold, are exact where they can be, and can be
+trained.
+"""
 
 import hypothesis.strategies as st
 import pytest
