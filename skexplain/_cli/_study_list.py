@@ -1,14 +1,18 @@
 """``skexplain study list``."""
 
+import sys
+
 from ..studies import list_studies
+from ..studies._all_studies import NONE_INSTALLED
 from ..studies._table import align
 from ._study_options import add_store, load
 
 SUMMARY = "list the studies, and how much of each is stored"
 
 DESCRIPTION = """\
-List the studies: the papers' tables and figures, and questions of our own. "stored" says how many
-of a study's cells --folder holds; a study that is running can be watched.
+List the studies that are installed: with skexplain-papers (python -m pip install ./papers in a
+checkout) the papers' tables and figures, and questions of our own. "stored" says how many of a
+study's cells --folder holds; a study that is running can be watched.
 """
 
 EXAMPLES = """\
@@ -26,7 +30,10 @@ def add_arguments(command):
 def study_list(arguments):
     """Run the command and return its exit status."""
     rows = [("name", "stored", "source", "title")]
-    for study in list_studies():
+    studies = list_studies()
+    if not studies:
+        print(f"skexplain: {NONE_INSTALLED}", file=sys.stderr)
+    for study in studies:
         results = load(study, arguments)
         stored = f"{results.n_done} of {results.n_cells}"
         rows.append((study.name, stored, study.source or "-", study.title))
