@@ -83,7 +83,7 @@ def test_a_file_is_one_room():
     assert of_all_files(too_long) == {}
 
 
-OPTIONAL = ["captum", "distributed", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
+OPTIONAL = ["captum", "distributed", "filelock", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
 
 
 def test_imports_without_what_is_optional():
