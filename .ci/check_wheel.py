@@ -1,4 +1,4 @@
-"""Check what a built wheel holds: every module, the marker of types, the licence, the command."""
+"""Check what a built wheel holds: every module, its data files, the licence, the entry points."""
 
 import sys
 from pathlib import Path
@@ -6,32 +6,43 @@ from zipfile import ZipFile
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
+# Package: its folder, what it holds beside modules, and a line of its entry points.
+_PACKAGES = {
+    "skexplain": (_CHECKOUT, ["py.typed"], "skexplain = skexplain._cli:main"),
+    "skexplain_papers": (
+        _CHECKOUT / "papers",
+        ["published.csv"],
+        "papers = skexplain_papers:STUDIES",
+    ),
+}
+
 
 def check_wheel(path):
     """Return what is wrong with the wheel at a path, as a list of sentences."""
+    name = Path(path).name.partition("-")[0]
+    folder, data, entry_point = _PACKAGES[name]
     with ZipFile(path) as wheel:
         names = set(wheel.namelist())
         metadata = {
             Path(name).name: wheel.read(name).decode() for name in names if ".dist-info/" in name
         }
     package = {name for name in names if ".dist-info/" not in name}
-    expected = {
-        module.relative_to(_CHECKOUT).as_posix()
-        for module in (_CHECKOUT / "skexplain").rglob("*.py")
-    } | {"skexplain/py.typed", "skexplain/studies/published.csv"}
+    modules = [file for file in (folder / name).rglob("*.py*") if file.suffix in (".py", ".pyi")]
+    expected = {module.relative_to(folder).as_posix() for module in modules}
+    expected |= {f"{name}/{file}" for file in data}
 
     problems = [f"{name} is missing" for name in sorted(expected - package)]
     problems += [f"{name} does not belong there" for name in sorted(package - expected)]
-    for folder in (_CHECKOUT / "skexplain").rglob("*/"):
-        if any(folder.glob("*.py")) and not (folder / "__init__.py").exists():
-            problems.append(f"{folder.relative_to(_CHECKOUT)} has no __init__.py")
-    for name, text in [
+    for inner in {module.parent for module in modules}:
+        if not (inner / "__init__.py").exists():
+            problems.append(f"{inner.relative_to(folder)} has no __init__.py")
+    for file, text in [
         ("METADATA", "License-Expression: BSD-3-Clause"),
         ("LICENSE", "The skexplain developers"),
-        ("entry_points.txt", "skexplain = skexplain._cli:main"),
+        ("entry_points.txt", entry_point),
     ]:
-        if text not in metadata.get(name, ""):
-            problems.append(f"{name} does not say {text!r}")
+        if text not in metadata.get(file, ""):
+            problems.append(f"{file} does not say {text!r}")
     return problems
 
 

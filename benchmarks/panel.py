@@ -6,8 +6,9 @@
     python benchmarks/panel.py --quick            # half a minute, to see that it runs
     python benchmarks/panel.py --show             # the tables of what is stored; no fits
 
-The tasks, the methods and the tables are those of the study "defaults"; `skexplain study page
-defaults --scale paper` writes its page.  A run that was stopped goes on where it was, and cells
+The tasks, the methods and the tables are those of the study "defaults", which stands beside the
+papers' studies (python -m pip install ./papers); `skexplain study page defaults --scale paper`
+writes its page.  A run that was stopped goes on where it was, and cells
 that failed are tried again.  Photographs, tweets and messages are read from the folder that
 SKEXPLAIN_DATA names; tasks whose files are missing are left out.
 """

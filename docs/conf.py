@@ -30,8 +30,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "sphinxcontrib.bibtex",
     "directives",
+    "pages",
 ]
 exclude_patterns = ["results/rows", "_templates"]
 templates_path = ["_templates"]
@@ -41,9 +41,6 @@ smartquotes = False  # options of parameters are quoted as they are typed
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3  # so that links to headings work as they do where the files are browsed
-bibtex_bibfiles = ["references.bib"]
-bibtex_default_style = "plain"
-bibtex_reference_style = "author_year"
 copybutton_prompt_text = ">>> |... |$ "
 copybutton_prompt_is_regexp = True
 

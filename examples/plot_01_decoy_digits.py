@@ -2,14 +2,14 @@
 Decoy digits in ten lines
 =========================
 
-In these training images a grey shade tells the digit, and a network learns the shade. Told by a
-mask that the shade must not matter, the same network learns the digit.
+In these training images a grey shade depends on the digit, and a network learns the shade. With
+masks that mark the shade as irrelevant, the same network learns the digit.
 """
 
 # %%
-# Real 8x8 digits stand in one half of an image; the other half has a shade that tells the label.
-# In the test set it is that of a random digit. ``mask`` marks the half that must not matter, image
-# by image.
+# One half of each image shows a real 8x8 digit. The other half has a shade that depends on the
+# label. In the test set the shade is that of a random digit. ``mask`` marks the half with the shade
+# in each image.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -31,14 +31,14 @@ for name, clf in {"labels alone": plain, "with masks": robust}.items():
     print(f"{clf.score(digits.data_test, digits.target_test):.2f} in the test")
 
 # %%
-# Both are right on the training images, and only the test set tells them apart. Six training
-# images, with what their masks mark in orange:
-rows = [np.flatnonzero(digits.target == digit)[0] for digit in range(6)]
+# Both are right on the training images. Only the test set shows the difference. Here are six
+# training images; what their masks mark is orange.
+samples = [np.flatnonzero(digits.target == digit)[0] for digit in range(6)]
 images, masks = digits.data.reshape(-1, 8, 8), digits.mask.reshape(-1, 8, 8)
-display = MaskDisplay.from_mask(images, masks, rows=rows)
+display = MaskDisplay.from_mask(images, masks, rows=samples)
 
 # %%
-# And the accuracy of each digit in the test, where the shade tells nothing:
+# The accuracy of each digit in the test set, where the shade is random:
 figure, ax = plt.subplots(figsize=(8, 3), layout="constrained")
 for place, name, clf, color in [
     (-0.2, "labels alone", plain, "#D55E00"),

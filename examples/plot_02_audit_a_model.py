@@ -2,13 +2,13 @@
 Audit a model that you already have
 ===================================
 
-A random forest is right on every row that was held out. The audit shows that it leans on a shortcut
-all the same: the rows that were held out have the shortcut, too.
+A random forest is right on every held-out sample. The audit shows that it uses a shortcut all the
+same, because the held-out samples have the shortcut, too.
 """
 
 # %%
-# A classifier of any library can be audited. The audit takes rows with labels, and masks of what
-# must not matter: here half of each image, whose shade tells the digit in all rows at hand.
+# A classifier of any library can be audited. The audit takes samples with labels, and masks of what
+# must not matter. Here this is half of each image, whose shade depends on the digit in all samples.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -22,25 +22,25 @@ X_train, X_held_out, X_honest, _, y_train, y_held_out, _, mask = train_test_spli
     digits.data, digits.data_random, digits.target, digits.mask, random_state=0
 )
 forest = RandomForestClassifier(random_state=0).fit(X_train, y_train)
-print(f"accuracy on held-out rows: {forest.score(X_held_out, y_held_out):.2f}")
+print(f"accuracy on held-out samples: {forest.score(X_held_out, y_held_out):.2f}")
 
 # %%
-# The audit gives each row the irrelevant features of another row, or erases them, and looks at the
-# predictions that change: do they go to the class of the other row? The report begins with the
-# answer and its reason. In a notebook it shows itself, with pictures;
+# The audit replaces the irrelevant features of each sample by those of another sample, or erases
+# them. Then it counts the predictions that change, and those that change to the class of the other
+# sample. The report begins with the answer and its reason. A notebook shows it with pictures;
 # ``report.to_html("audit.html")`` writes it to a file.
 report = audit(forest, X_held_out, y_held_out, mask, random_state=0)
 print(report)
 
 # %%
-# For comparison, a forest that was trained on the same rows with shades drawn at random:
+# For comparison, a forest that was trained on the same samples with random shades:
 honest_forest = RandomForestClassifier(random_state=0).fit(X_honest, y_train)
 honest_report = audit(honest_forest, X_held_out, y_held_out, mask, random_state=0)
 print(honest_report)
 
 # %%
-# The swap tells the two apart as well as a test set does in which the shade tells nothing. Such a
-# test set is rarely at hand.
+# The swap shows the difference as well as a test set with random shades does. In practice there is
+# rarely such a test set.
 figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 for place, name, model, found, color in [
     (-0.2, "trained with the shortcut", forest, report, "#D55E00"),
@@ -50,7 +50,7 @@ for place, name, model, found, color in [
     values = [found.accuracy, found.accuracy_after_swap, without]
     bars = ax.barh(np.arange(3) + place, values, height=0.36, label=name, color=color)
     ax.bar_label(bars, fmt="%.2f", padding=3)
-ax.set_yticks(range(3), ["held-out rows", "held-out rows after a swap", "shade tells nothing"])
+ax.set_yticks(range(3), ["held-out samples", "the same after a swap", "random shades"])
 ax.invert_yaxis()
 ax.set(xlabel="accuracy", xlim=(0, 1.1))
 ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.4, 1), frameon=False)

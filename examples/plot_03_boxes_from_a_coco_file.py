@@ -2,15 +2,16 @@
 From boxes in an annotation file to a robust model
 ==================================================
 
-Annotation tools write boxes to COCO files. ``mask_from_coco`` turns such a file into masks, and
-``fit`` takes them.
+Annotation tools write boxes to COCO files. ``mask_from_coco`` makes masks from such a file, for
+``fit``.
 """
 
 # %%
-# As if from an annotation tool
-# -----------------------------
-# We write a folder of images, digits beside a grey sticker whose shade tells the digit, and a COCO
-# file with a box around every sticker. With data of your own, these are there already.
+# Files like those of an annotation tool
+# --------------------------------------
+# This part writes images and a COCO file. With data of your own, you have these already. Each image
+# shows a digit and a grey sticker, whose shade depends on the digit. The file has a box around
+# each sticker.
 import json
 import tempfile
 from pathlib import Path
@@ -51,8 +52,8 @@ for row, (image, sticker) in enumerate(zip(train.data, train.mask, strict=True))
 # %%
 # Images and masks
 # ----------------
-# The names of the images, one per row of ``X``, say to which row a box belongs. It pays to look at
-# the masks before anything is trained.
+# The names of the images, one per sample of ``X``, say to which sample a box belongs. Check the
+# masks before you train.
 names = sorted(path.name for path in folder.glob("*.png"))
 X = np.stack([np.asarray(Image.open(folder / name)) for name in names])
 mask = mask_from_coco(folder / "annotations.json", names, categories="sticker", regions="bbox")
@@ -74,7 +75,7 @@ figure, ax = plt.subplots(figsize=(6, 1.8), layout="constrained")
 bars = ax.barh(labels, accuracies, color=["#D55E00", "#0072B2"])
 ax.bar_label(bars, fmt="%.2f", padding=3)
 ax.invert_yaxis()
-ax.set(xlabel="accuracy where the sticker tells nothing", xlim=(0, 1.1))
+ax.set(xlabel="accuracy where the sticker is random", xlim=(0, 1.1))
 ax.spines[["top", "right"]].set_visible(False)
 
 # Measured: 0.70 and 0.93.

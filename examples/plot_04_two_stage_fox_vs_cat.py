@@ -1,16 +1,16 @@
 """
-Two-stage optimisation, beside its controls
-===========================================
+Two-stage optimisation and its controls
+=======================================
 
-Is a gain due to the explanations? Only controls can tell: labels alone, the same network with its
-second stage switched off, and the second stage with the masks of other images. Here two-stage
-optimisation does not gain on them.
+Is a gain due to the masks? Controls answer this: labels alone, the same network with its second
+stage turned off, and the second stage with the masks of other images. Here two-stage optimisation
+is not better than they are.
 """
 
 # %%
-# A fox has a triangle for a head, a cat a circle. The masks leave the top of the head; what they
-# mark is orange. Tao & Shokri report that two-stage optimisation learns from such masks where rows
-# are few, also for heads without a body.
+# The head of a fox is a triangle, that of a cat a circle. The masks mark everything but the top of
+# the head (orange). Tao & Shokri report that two-stage optimisation learns from such masks and few
+# samples, also for heads without a body.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -22,8 +22,8 @@ animals = make_fox_vs_cat(20, random_state=0)
 display = MaskDisplay.from_mask(animals.data, animals.mask, rows=range(5))
 
 # %%
-# Five draws of twenty training images, and four fits of each, with the same seed and the same
-# number of epochs. (Every other pixel is enough, and faster.)
+# There are five draws of twenty training images. Each gets four fits, with the same seed and the
+# same number of epochs. (Every other pixel is enough, and faster.)
 names = ["labels alone", "second stage off", "masks of other images", "two-stage"]
 tests = ["foxes and cats", "their heads alone"]
 accuracies = np.empty((5, len(names), len(tests)))
@@ -46,7 +46,7 @@ for seed in range(5):
     ]
 
 # %%
-# Every point is a draw, the line is the mean.
+# Each point is a draw, and the line is the mean.
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.6), sharey=True, layout="constrained")
 for ax, test, values in zip(axes, tests, np.moveaxis(accuracies, 2, 0), strict=True):
     for place, name in enumerate(names):
@@ -58,9 +58,9 @@ for ax, test, values in zip(axes, tests, np.moveaxis(accuracies, 2, 0), strict=T
 axes[0].set_yticks(range(len(names)), names)
 
 # %%
-# No gain over the best control is larger than two standard errors. Measured: 0.77 beside 0.84 with
-# the second stage off, and 0.74 beside 0.77 with the masks of other images. Other sizes and data
-# are on the page :doc:`/results/tao-ablation`.
+# No gain over the best control is larger than two standard errors. Measured: 0.77, and 0.84 with
+# the second stage off; 0.74, and 0.77 with the masks of other images. Other sizes and data are on
+# the page :doc:`/results/tao-ablation`.
 for values in np.moveaxis(accuracies, 2, 0):
     best_control = values[:, :3].mean(axis=0).argmax()
     gains = values[:, 3] - values[:, best_control]

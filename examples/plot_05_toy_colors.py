@@ -2,14 +2,14 @@
 A mask decides which of two rules is learned
 ============================================
 
-Two rules tell the label of these images, and either is right for every one of them. Labels cannot
-say which one is meant. A mask can.
+Two rules give the label of these images, and both are right for all of them. Labels do not say
+which one is meant. A mask does.
 """
 
 # %%
-# An image of 5x5 coloured pixels is of class 1 if its four corners have the same colour; and then,
-# only then, its three top middle pixels have different colours. ``irrelevant`` chooses the rule
-# that the mask calls irrelevant.
+# An image of 5x5 coloured pixels has class 1 if its four corners have the same colour. Exactly
+# these images also have three top middle pixels of different colours. ``irrelevant`` chooses the
+# rule that the mask marks as irrelevant.
 import matplotlib.pyplot as plt
 
 from skexplain import ERMClassifier, GradRegClassifier
@@ -28,7 +28,7 @@ for label, row in enumerate(axes):
 
 # %%
 # The same network is trained three times. ``GradRegClassifier`` makes the gradient of the
-# prediction small where the mask marks; the marks are all that differs.
+# prediction small where the mask marks. Only the marks differ.
 settings = {"lr": 5e-3, "max_epochs": 30, "random_state": 0}
 X, y = colors.data, colors.target
 classifiers = {
@@ -42,14 +42,14 @@ classifiers = {
 }
 
 # %%
-# All three are right in the test set. The pictures show for each pixel in how many test images the
-# gradient is among the largest there, that is at what the network looks.
-looked_at = {}
+# All three are right in the test set. The pictures show which pixels they use: for each pixel, the
+# share of test images in which its gradient is among the largest.
+used = {}
 figure, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained")
 for ax, (name, clf) in zip(axes, classifiers.items(), strict=True):
     largest = largest_gradient_mask(clf, colors.data_test)
-    looked_at[name] = largest.reshape(-1, 5, 5, 3).any(axis=3).mean(axis=0)
-    drawn = ax.imshow(looked_at[name], cmap="Blues", vmin=0, vmax=1)
+    used[name] = largest.reshape(-1, 5, 5, 3).any(axis=3).mean(axis=0)
+    drawn = ax.imshow(used[name], cmap="Blues", vmin=0, vmax=1)
     ax.set_title(name, size="medium")
     ax.set_xlabel(f"accuracy {clf.score(colors.data_test, colors.target_test):.2f}")
     ax.set(xticks=[], yticks=[])
@@ -57,8 +57,8 @@ figure.colorbar(drawn, ax=axes, label="share of the images", shrink=0.8)
 
 # Measured: corners 0.62, 0.00 and 0.61; top middle 0.00, 0.92 and 0.00.
 assert min(clf.score(colors.data_test, colors.target_test) for clf in classifiers.values()) > 0.95
-corners = {name: shares[::4, ::4].mean() for name, shares in looked_at.items()}
-top_middle = {name: shares[0, 1:4].mean() for name, shares in looked_at.items()}
+corners = {name: shares[::4, ::4].mean() for name, shares in used.items()}
+top_middle = {name: shares[0, 1:4].mean() for name, shares in used.items()}
 assert corners["the corners must not matter"] < 0.1
 assert top_middle["the corners must not matter"] > 0.5
 assert corners["the top middle must not matter"] > 0.3

@@ -2,14 +2,14 @@
 A worst case and a gradient together
 ====================================
 
-PGD-Ex looks for the worst change of the irrelevant features within a radius, Grad-Reg makes their
-gradient small. Where the radius is too small, both together are better than either. Where it is
-large enough, PGD-Ex needs no help.
+PGD-Ex trains on the worst change of the irrelevant features within a radius. Grad-Reg makes their
+gradient small. If the radius is too small, both together are better than each alone. If it is large
+enough, PGD-Ex alone is better.
 """
 
 # %%
-# Decoy digits: the shade of half an image tells the label in training and a random one in the test.
-# The shades of ten digits lie far apart: from 0 to 9 it is some three standard deviations.
+# In training, the shade of half of the image depends on the label. In the test it is random. The
+# shades of the ten digits are far apart: from 0 to 9 it is some three standard deviations.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -29,7 +29,7 @@ def mean_accuracy(clf):
 
 
 # %%
-# ``grad_alpha`` adds the gradient penalty to PGD-Ex, at the point that the ascent has found.
+# ``grad_alpha`` adds the gradient penalty to PGD-Ex, at the worst change that was found.
 radii = [0.5, 1, 2, 4]
 alone = [mean_accuracy(PGDExClassifier(epsilon=radius)) for radius in radii]
 together = [mean_accuracy(PGDExClassifier(epsilon=radius, grad_alpha=0.03)) for radius in radii]

@@ -2,12 +2,12 @@
 Certified: no change of what must not matter changes the label
 ==============================================================
 
-PGD-Ex and IBP-Ex are equally accurate. But only of IBP-Ex, which was trained with bounds, can it be
-proved that no change of what must not matter changes the predicted label.
+PGD-Ex and IBP-Ex are equally accurate. But only IBP-Ex is trained with bounds. So only for IBP-Ex
+it can be proved that no change of the irrelevant features changes the predicted label.
 """
 
 # %%
-# The shade of a corner tells the digit in training, but not in the test.
+# The shade of a corner depends on the digit in training, but not in the test.
 import matplotlib.pyplot as plt
 
 from skexplain import ERMClassifier, IBPExClassifier, PGDExClassifier
@@ -25,9 +25,10 @@ for clf in classifiers.values():
     clf.fit(digits.data, digits.target, mask=digits.mask)
 
 # %%
-# ``certified_accuracy`` propagates intervals through the network: it is the share of rows that are
-# right, and provably stay so whatever the marked pixels change to within epsilon. The true share is
-# at least that: PGD-Ex may be robust, but its bounds are too loose to show it.
+# ``certified_accuracy`` propagates intervals through the network. It is the share of samples that
+# are predicted correctly for every change of the marked pixels within epsilon, as the intervals
+# prove. The true share is at least this: PGD-Ex may be robust, but its bounds are too loose to show
+# it.
 radii = [0, 0.1, 0.25, 0.5, 1, 1.5, 2]
 certified = {
     name: [
@@ -51,7 +52,7 @@ ax.legend(loc="upper right", bbox_to_anchor=(1, 0.85), frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# And whatever grey of the training images the corner has: an infinite radius, cut at their range.
+# With an infinite radius, clipped to the range of the data, the corner may have any grey value:
 any_grey = certified_accuracy(
     classifiers["IBP-Ex"],
     digits.data_test,

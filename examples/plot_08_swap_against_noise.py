@@ -1,16 +1,16 @@
 """
-Swaps do not weaken as the irrelevant part grows
-================================================
+Swaps stay effective with many irrelevant columns
+=================================================
 
-Noise on the irrelevant columns teaches a model to ignore them. But noise of many columns averages
-out. A swap, which exchanges all of them at once, does not.
+Noise on the irrelevant columns teaches a model to ignore them. But the noise of many columns
+averages out. A swap exchanges all of them at once, and does not average out.
 """
 
 # %%
-# ``make_irrelevant_copies`` repeats the target in many columns, which must not matter, and adds a
-# noisy measurement of it, which is the reason. In the test set the copies are those of another
-# number. A linear model is enough, and its weights under noise are known in closed form
-# (Proposition 1 of Heo et al. 2023).
+# ``make_irrelevant_copies`` repeats the target in many columns, which must not matter. Another
+# column is a noisy measurement of the target, which is the reason. In the test set the copies are
+# those of another number. A linear model is enough. Its weights under noise are known in closed
+# form (Proposition 1 of Heo et al. 2023).
 import matplotlib.pyplot as plt
 import numpy as np
 from torch import nn
@@ -32,7 +32,7 @@ regressors = {
 }
 
 # %%
-# From fit to fit only the number of copies grows.
+# Only the number of copies differs between the fits.
 numbers = [1, 4, 16, 64, 128]
 weights = {name: [] for name in regressors}
 errors = {name: [] for name in regressors}
@@ -44,8 +44,8 @@ for number in numbers:
         errors[name].append(np.mean((reg.predict(copies.data_test) - copies.target_test) ** 2))
 
 # %%
-# Under noise the weight of the copies together grows to one, as the closed form says, and the test
-# error to that of guessing and worse. Under a swap neither depends on the number of copies.
+# Under noise, the sum of the copies' weights grows to one, as the closed form says. The test error
+# grows to that of guessing and above. Under a swap neither depends on the number of copies.
 expected = [number / (number + 6) for number in numbers]  # D / (D + K + 1 / Var(y))
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")

@@ -2,13 +2,14 @@
 Find another explanation
 ========================
 
-Nobody has annotated anything. We train a model, mark what it looks at as irrelevant, train the next
-one, and so on. The first model turns out to lean on a leak; the second one does not.
+There are no masks. A first model is trained. The features that it uses are marked as irrelevant,
+and the next model is trained, and so on. Here the first model uses a leak, and the second one does
+not.
 """
 
 # %%
-# Ten measurements tell malignant tumours from benign ones. We add an eleventh column that leaks the
-# diagnosis in the rows at hand. Where the model will be used the leak is broken.
+# Ten measurements separate malignant tumours from benign ones. An eleventh column is added, which
+# leaks the diagnosis in these samples. Where the model will be used, the column is random.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -24,16 +25,16 @@ train = inject_leak(X_train, y_train, correlation=0.95, random_state=0)
 test = inject_leak(X_test, shuffled, correlation=0.95, random_state=0)
 
 # %%
-# The search knows no masks. It stops by itself where a model loses too much accuracy, or looks
-# again at what it must not.
+# The search needs no masks. It stops if a model loses too much accuracy, or uses again what is
+# marked.
 search = FindAnotherExplanationClassifier(
     GradRegClassifier(norm="l2", alpha=1, lr=3e-3, max_epochs=50), n_explanations=3, random_state=0
 )
 search.fit(train.data, y_train)
 
 # %%
-# What a person gets to see: the columns that each model looks at. Whoever knows the data knows that
-# the first model cannot be right for the right reasons, and selects the second.
+# The picture shows the columns that each model uses. A person who knows the data sees that the
+# first model is not right for the right reasons, and selects the second one.
 shares = [explanation.mean(axis=0) for explanation in search.explanations_]
 accuracies = [search.select(i).score(test.data, y_test) for i in range(len(shares))]
 
@@ -47,7 +48,7 @@ ax.set_yticks(
         for i, (training, broken) in enumerate(zip(search.accuracies_, accuracies, strict=True))
     ],
 )
-figure.colorbar(drawn, label="share of the rows")
+figure.colorbar(drawn, label="share of the samples")
 ax.set_title("Columns with the largest input gradients")
 
 search.select(1)  # predicts from now on

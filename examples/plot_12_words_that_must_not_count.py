@@ -2,14 +2,14 @@
 Words that must not count
 =========================
 
-Headers tell who wrote a message, and so the newsgroup. A model that is to tell space from cars must
-not learn names. ``mask_from_words`` marks the columns that a vectorizer makes of them.
+Headers name the author of a message, and so give the newsgroup away. A model of topics must not
+learn names. ``mask_from_words`` marks the columns that a vectorizer makes from these words.
 """
 
 # %%
-# We write two small newsgroups in the layout of 20 Newsgroups: a folder for each group, a file for
-# each message. Their words are drawn at random, so that we know which ones are reasons. In the
-# training messages the header tells the group. In the test messages it is that of either group.
+# This part writes two small newsgroups in the layout of 20 Newsgroups: a folder for each group, a
+# file for each message. Their words are random, so that it is known which ones are reasons. In the
+# training messages the header depends on the group. In the test messages it is random.
 import tempfile
 from pathlib import Path
 
@@ -34,29 +34,29 @@ OTHER = ["about", "again", "because", "could", "every", "first", "good", "have",
 rng = np.random.default_rng(0)
 
 
-def write_messages(folder, tells_group, n_messages=200):
-    """Write files of either group, with headers that tell the group or do not."""
+def write_messages(folder, own_header, n_messages=200):
+    """Write files of both groups, with the header of the group or with a random one."""
     groups = list(TOPICS)
     for group, other_group in zip(groups, reversed(groups), strict=True):
         (folder / group).mkdir(parents=True)
         for number in range(n_messages):
             words = [*rng.choice(OTHER, 16), *rng.choice(TOPICS[group], 3)]
             words.append(rng.choice(TOPICS[other_group]))
-            header = HEADERS[group if tells_group else rng.choice(groups)]
+            header = HEADERS[group if own_header else rng.choice(groups)]
             text = header + " ".join(rng.permutation(words))
             (folder / group / f"{number:03}").write_text(text)
 
 
 with tempfile.TemporaryDirectory() as folder:
-    write_messages(Path(folder) / "train", tells_group=True)
-    write_messages(Path(folder) / "test", tells_group=False)
+    write_messages(Path(folder) / "train", own_header=True)
+    write_messages(Path(folder) / "test", own_header=False)
     train = load_files(f"{folder}/train", encoding="utf-8", random_state=0)
     test = load_files(f"{folder}/test", encoding="utf-8", random_state=0)
 
 print(train.data[0])
 
 # %%
-# One mask for all rows marks the columns of these words.
+# One mask for all samples marks the columns of these words.
 vectorizer = TfidfVectorizer()
 X = vectorizer.fit_transform(train.data).toarray()
 X_test = vectorizer.transform(test.data).toarray()
@@ -68,8 +68,9 @@ plain = ERMClassifier(max_epochs=30, random_state=0).fit(X, train.target)
 robust = GradRegClassifier(max_epochs=30, random_state=0).fit(X, train.target, mask=mask)
 
 # %%
-# A test message with the header of the other newsgroup, as either model reads it. Words in orange
-# speak for the group that it predicts, those in purple against it; underlined ones must not matter.
+# The picture shows a test message with the header of the other newsgroup, for both models. Words in
+# orange are evidence for the predicted group, words in purple against it. Underlined words must not
+# matter.
 is_wrong = plain.predict(X_test) != test.target
 row = np.flatnonzero(is_wrong & (robust.predict(X_test) == test.target))[0]
 

@@ -2,15 +2,15 @@
 Your own residual network on image files
 ========================================
 
-Any torch network that returns logits can learn from masks, and masks may be image files beside the
-images. Here they mark the reason, rather than what must not matter.
+Any torch network that returns logits can learn from masks. The masks may be image files in a
+folder. Here they mark the reason, not what must not matter.
 """
 
 # %%
-# As if they had been on disk: images of triangles that point up or down, and for each an image of
-# its reason, white on black. In training a white square tells the label. (Masks of the squares
-# would not do: each class has its square in a place of its own, so that a swap would exchange it
-# for another one of the same class.)
+# This part writes files, as you may have them: images of triangles that point up or down, and for
+# each a mask image of its reason, white on black. In training, a white square gives the label away.
+# (Masks of the squares would not help: each class has its square at another place, so that a swap
+# would replace it by another square of the same class.)
 import tempfile
 from pathlib import Path
 
@@ -51,8 +51,8 @@ axes[1, 0].set_ylabel("reason")
 
 
 # %%
-# The network needs to know nothing of masks. Its convolutions expect a channel, which the input
-# gets below, and small numbers: it divides by 255 itself.
+# Masks need no change of the network. Its convolutions expect a channel, which is added to the
+# inputs below, and small numbers, so that it divides by 255.
 class ResidualNet(nn.Module):
     """Two residual blocks between a convolution and a linear layer."""
 
@@ -71,7 +71,7 @@ class ResidualNet(nn.Module):
         )
 
     def forward(self, x):
-        """Return logits of shape (rows, classes)."""
+        """Return logits of shape (n_samples, n_classes)."""
         x = self.stem(x / 255)
         x = x + self.block_1(x)
         x = x + self.block_2(x)
@@ -91,7 +91,7 @@ robust = SwapExClassifier(mask_marks="relevant", **settings)
 robust.fit(X[:, None], triangles.target, mask=reasons)
 
 # %%
-# Tested without the square, and with that of the other class:
+# Both are tested without the square, and with that of the other class:
 tests = {"no square": triangles.data_test, "square of the other class": triangles.data_test_flipped}
 accuracies = {
     name: [clf.score(images[:, None], triangles.target_test) for images in tests.values()]

@@ -1,14 +1,15 @@
 """
-Grid search with a scorer that knows the masks
-==============================================
+Grid search with a scorer that uses masks
+=========================================
 
-The rows that a search holds out have the shortcut, too. Accuracy on them picks the model that leans
-on it most. The accuracy after a swap does not.
+The samples that a search holds out have the shortcut, too. Accuracy on them chooses the model that
+uses the shortcut most. Accuracy after a swap does not.
 """
 
 # %%
-# ``swap_accuracy_scorer`` gives every held-out row the irrelevant features of another one. It needs
-# masks, and so does ``fit``: with metadata routing on, the search cuts them into folds.
+# ``swap_accuracy_scorer`` replaces the irrelevant features of each held-out sample by those of
+# another one. The scorer and ``fit`` need masks. With metadata routing on, the search slices them
+# into folds.
 import matplotlib.pyplot as plt
 import sklearn
 from sklearn.base import clone
@@ -31,7 +32,7 @@ with sklearn.config_context(enable_metadata_routing=True):
     search.fit(digits.data, digits.target, mask=digits.mask)
 
 # %%
-# The test set, in which the shortcut lies, shows who was right. Neither scorer has seen it.
+# The test set has random shades. It shows which scorer was right; neither of them used it.
 test_accuracies = [
     clone(search.estimator)
     .set_params(alpha=alpha)
@@ -44,7 +45,7 @@ figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 for scores, label, color, line in [
     (search.cv_results_["mean_test_accuracy"], "held out: accuracy", "#D55E00", "s--"),
     (search.cv_results_["mean_test_swap"], "held out: accuracy after a swap", "#0072B2", "o-"),
-    (test_accuracies, "test set where the shortcut lies", "0.4", "^:"),
+    (test_accuracies, "test set with random shades", "0.4", "^:"),
 ]:
     ax.plot(alphas, scores, line, color=color, label=label)
 ax.set_xscale("log")
@@ -54,9 +55,9 @@ ax.spines[["top", "right"]].set_visible(False)
 
 by_accuracy = alphas[search.cv_results_["mean_test_accuracy"].argmax()]
 by_swap = search.best_params_["alpha"]
-print(f"accuracy picks alpha={by_accuracy}, the swap picks alpha={by_swap}")
+print(f"accuracy chooses alpha={by_accuracy}, the swap chooses alpha={by_swap}")
 
-# Measured: the pick of accuracy reaches 0.40 in the test, that of the swap 0.93.
+# Measured: the choice of accuracy has 0.40 in the test, that of the swap 0.93.
 assert test_accuracies[alphas.index(by_accuracy)] < 0.6
 assert test_accuracies[alphas.index(by_swap)] > 0.85
 

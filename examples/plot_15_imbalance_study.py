@@ -1,14 +1,14 @@
 """
-A study of few and imbalanced rows
-==================================
+A study of few and imbalanced samples
+=====================================
 
-Of a hundred training rows ever fewer are of the rare class. Weights for the classes help less than
-masks; both together help most.
+Of a hundred training samples, fewer and fewer are of the rare class. Class weights help less than
+masks. Both together help most.
 """
 
 # %%
-# Each image shows a 3 or an 8, the label, beside some other digit. There is no shortcut here; but
-# from few rows it is hard to learn which digit counts. The masks mark the other one.
+# Each image shows a 3 or an 8, which is the label, beside another digit. There is no shortcut here.
+# But few samples do not show which of the two digits is the label. The masks mark the other one.
 import matplotlib.pyplot as plt
 import numpy as np
 import sklearn
@@ -35,8 +35,8 @@ display = MaskDisplay.from_mask(X, mask, rows=range(4))
 display.figure_.set_figheight(1.6)
 
 # %%
-# ``SubsampleSplit`` draws training sets of a size and a class ratio, each beside a balanced test
-# set. As ``cv`` it makes a study of one call; masks are sliced beside the rows.
+# ``SubsampleSplit`` draws training sets of a given size and class ratio, each with a balanced test
+# set. As ``cv`` it makes a study in one call. Masks are sliced together with the samples.
 X, mask = X.reshape(len(X), -1), mask.reshape(len(X), -1)
 
 settings = {"max_epochs": 40, "batch_size": 20, "random_state": 0}
@@ -56,7 +56,7 @@ for ratio in ratios:
         scores[name].append(result["test_score"])
 
 # %%
-# Means over eight draws, with two standard errors. As the test sets are balanced, 0.5 is chance.
+# The picture shows means over eight draws, with two standard errors. Chance is 0.5.
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 styles = [("#D55E00", "s:"), ("#E69F00", "^--"), ("#56B4E9", "D-."), ("#0072B2", "o-")]
 for (name, values), (color, line) in zip(scores.items(), styles, strict=True):
@@ -64,7 +64,7 @@ for (name, values), (color, line) in zip(scores.items(), styles, strict=True):
     errors = 2 * np.std(values, axis=1, ddof=1) / 8**0.5
     ax.errorbar(range(4), means, errors, fmt=line, color=color, capsize=3, label=name)
 ax.set_xticks(range(4), [f"{100 * ratio:g} in 100" for ratio in ratios])
-ax.set(xlabel="training rows of the rare class", ylabel="accuracy, balanced test set")
+ax.set(xlabel="training samples of the rare class", ylabel="accuracy, balanced test set")
 ax.set_ylim(0.5, 1)
 ax.legend(loc="lower left", frameon=False)
 ax.spines[["top", "right"]].set_visible(False)

@@ -2,13 +2,14 @@
 A grid search on a cluster
 ==========================
 
-scikit-learn hands the fits of a search to joblib, and joblib hands them to Dask. Nothing in the
-search changes: masks are cut into folds beside the rows. Needs the extra ``cluster``.
+scikit-learn passes the fits of a search to joblib, and joblib passes them to Dask. The search does
+not change: masks are sliced into folds together with the samples. Needs the extra ``cluster``.
 
     python examples/search_on_a_cluster.py [ADDRESS]
 
-ADDRESS is that of a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers have one thread each
-(``dask worker --nthreads 1``); without one, two processes of this machine are the cluster.
+ADDRESS is the address of a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers have one
+thread each (``dask worker --nthreads 1``). Without an address, two processes of this machine are
+the cluster.
 """
 
 import sys
@@ -34,7 +35,7 @@ def connect(address=None):
 
 
 def search(digits, max_epochs=20):
-    """Choose the weight of the swap by how well swapped rows are told apart that were held out."""
+    """Choose the weight of the swap by the accuracy on held-out samples after a swap."""
     search = GridSearchCV(
         SwapExClassifier(max_epochs=max_epochs, device="cpu", random_state=0),
         {"alpha": [0.0, 0.3, 1.0]},
@@ -55,6 +56,6 @@ def main():
     print(f"{n_workers} workers chose alpha={found.best_params_['alpha']}: {accuracy:.2f}")
 
 
-# Workers that are processes of this machine import this file anew.
+# Workers that are processes of this machine import this file again.
 if __name__ == "__main__":
     main()

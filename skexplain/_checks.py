@@ -1,12 +1,16 @@
 """Checks of arguments in all rooms, which name the argument, what is legal and what came."""
 
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
 
-def check_number(name, value, *, least=0, positive=False, infinite=False):
+def check_number(
+    name: str, value: Any, *, least: float = 0, positive: bool = False, infinite: bool = False
+) -> None:
     """Refuse what is no number, or one out of range.
 
     Parameters
@@ -27,9 +31,9 @@ def check_number(name, value, *, least=0, positive=False, infinite=False):
     ValueError
         With the name.
     """
+    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
     legal = (
-        isinstance(value, Real)
-        and not isinstance(value, bool | np.bool_)
+        is_number
         and (value > 0 if positive else value >= least)
         and (infinite or math.isfinite(value))
     )
@@ -38,7 +42,7 @@ def check_number(name, value, *, least=0, positive=False, infinite=False):
         raise ValueError(f"{name} must be a {kind} number, got {value!r}.")
 
 
-def check_count(name, value, *, low=1, high=None):
+def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None) -> None:
     """Refuse what is no whole number from `low` to `high` (None: no upper end).
 
     Raises
@@ -55,13 +59,13 @@ def check_count(name, value, *, low=1, high=None):
     raise ValueError(f"{name} must be {expected}, got {value!r}.")
 
 
-def check_option(name, value, options):
+def check_option(name: str, value: object, options: Iterable[str]) -> None:
     """Refuse what is none of the strings that are legal."""
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")
 
 
-def check_seed(random_state):
+def check_seed(random_state: Any) -> None:
     """Refuse what seeds nothing: all but an int from 0, a RandomState and None."""
     is_seed = isinstance(random_state, Integral) and not isinstance(random_state, bool)
     if random_state is None or isinstance(random_state, np.random.RandomState):

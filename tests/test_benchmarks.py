@@ -1,4 +1,4 @@
-"""Every benchmark runs, and the loops by hand do the work of the estimators."""
+"""Check that every benchmark runs, and that its loops by hand do the work of the estimators."""
 
 import copy
 import importlib
@@ -24,7 +24,6 @@ _page = importlib.import_module("_page")
 count_flops = importlib.import_module("_flops").count_flops
 METHODS = importlib.import_module("_methods").METHODS
 run = importlib.import_module("run")
-panel = importlib.import_module("panel")
 take_turns = importlib.import_module("_timing").take_turns
 
 PAIRS = [(method, net) for method in _loops.LOOPS for net in METHODS[method].networks]
@@ -74,27 +73,6 @@ def test_an_unknown_name_is_refused(capsys):
     with pytest.raises(SystemExit):
         run.main(["speed"])
     assert "no such benchmark: speed" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_panel_runs_goes_on_and_shows_what_is_stored(tmp_path, capsys):
-    arguments = ["--quick", "--folder", str(tmp_path)]
-    assert panel.main(arguments) == 0
-    printed = capsys.readouterr().out
-    assert "Do the defaults hold?" in printed
-    assert panel.main([*arguments, "--show"]) == 0
-    assert capsys.readouterr().out == printed
-
-
-def test_a_failed_cell_of_the_panel_costs_itself_alone(tmp_path, capsys, monkeypatch):
-    def fail(*args, **kwargs):
-        raise panel.StudyError("1 cell of 'defaults' failed, all others are stored.")
-
-    monkeypatch.setattr(panel, "run_study", fail)
-    assert panel.main(["--quick", "--folder", str(tmp_path)]) == 1
-    out, err = capsys.readouterr()
-    assert out.startswith("0 of ")
-    assert "1 cell of 'defaults' failed" in err
 
 
 # -- the page --------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""Checks of arguments: what is legal passes, anything else is named with what came."""
+"""Check that the shared checks of arguments accept what is legal, and name the argument and the
+value otherwise.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The command line, end to end: files in, files and text out, and errors of one line."""
+"""Check the command line end to end: from files to files and text, with errors of one line."""
 
 import csv
 import io
@@ -14,9 +14,8 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from skexplain import ERMClassifier, MaskPropagator, _cli
-from skexplain._cli import _propagate
-from skexplain.inspection import audit
+from skexplain import ERMClassifier, MaskPropagator, _cli, estimators
+from skexplain.inspection import MaskDisplay, audit
 
 COMMANDS = [
     ["audit"],
@@ -409,13 +408,13 @@ def test_inspect_tells_the_shape_of_what_it_refuses(tmp_path, capsys):
 def test_inspect_draws_annotated_rows(tmp_path, monkeypatch, where):
     pytest.importorskip("matplotlib")
     drawn = {}
-    real = _cli._inspect.MaskDisplay.from_mask
+    real = MaskDisplay.from_mask
 
     def from_mask(X, mask, **given):
         drawn.update(given, X=X)
         return real(X, mask, **given)
 
-    monkeypatch.setattr(_cli._inspect.MaskDisplay, "from_mask", from_mask)
+    monkeypatch.setattr(MaskDisplay, "from_mask", from_mask)
     X = np.random.default_rng(0).normal(size=(8, 2, 4))
     mask = np.stack([NOTHING, 0 * FIRST, *[FIRST] * 6])
     arrays = {"mask": mask, "X": X} if where == "beside" else {"mask": mask}
@@ -460,7 +459,7 @@ def test_propagate_fills_in_the_masks_of_the_others(few, capsys):
     assert result["names"].tolist() == [f"row {row}" for row in range(12)]
     printed = capsys.readouterr().out
     assert (
-        "learnt from 4 of 12 rows; intersection over union on rows left out: 0.875" in printed
+        "learnt from 4 of 12 samples; intersection over union on samples left out: 0.875" in printed
     )  # 1, 1, 1, 1/2
     assert "seconds\n" in printed
     assert "12 of 12 rows annotated" in printed
@@ -480,7 +479,7 @@ def test_propagate_hands_its_options_on(few, monkeypatch):
         made.append(MaskPropagator(**params))
         return made[-1]
 
-    monkeypatch.setattr(_propagate, "MaskPropagator", propagator)
+    monkeypatch.setattr(estimators, "MaskPropagator", propagator)
     arguments = ["--marks", "relevant", "--seed", 5, "--max-side", 48]
     output = path.with_name("out.npz")
     assert run("masks", "propagate", path, output, *arguments) == 0

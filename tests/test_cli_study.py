@@ -1,18 +1,13 @@
 """``skexplain study``, end to end: cells in a folder, tables on the terminal, files, and errors."""
 
 import csv
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 from _toy_study import TITLE, Failing, Missing, Toy, Whole
 
-from skexplain import _cli
-from skexplain._cli import _study_run
+from skexplain import _cli, studies
 from skexplain.studies import (
     StudyResults,
     _all_studies,
@@ -40,7 +35,7 @@ def fails(capsys, *arguments):
 def toys(monkeypatch):
     """The toys are all studies that there are."""
     studies = {study.name: study for study in (Missing(), Failing(), Toy())}
-    monkeypatch.setattr(_all_studies, "_STUDIES", studies)
+    monkeypatch.setattr(_all_studies, "_studies", lambda: studies)
     return studies
 
 
@@ -95,7 +90,7 @@ def test_run_hands_its_options_on(tmp_path, toys, monkeypatch):
         given.append((*args, kwargs))
         return StudyResults(toys["toy"], "paper", [], 0, 6)
 
-    monkeypatch.setattr(_study_run, "run_study", record)
+    monkeypatch.setattr(studies, "run_study", record)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     arguments = ["--folder", tmp_path, "--n-jobs", 3, "--scheduler", "tcp://a:1"]
     assert run("run", "toy", "--scale", "paper", "--seeds", 7, *arguments) == 0
@@ -136,48 +131,6 @@ def test_ctrl_c_tells_what_is_stored_and_how_to_go_on(tmp_path, monkeypatch, cap
     printed = capsys.readouterr()
     assert printed.err.startswith("\rfailing:  50%|")
     assert "4 of 4 cells" in printed.out
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes there break otherwise")
-def test_a_reader_that_has_read_enough_ends_it_quietly():
-    code = "import sys; from skexplain._cli import main; sys.exit(main(['study', 'list']))"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1) as process:
-        process.stdout.close()  # as head does
-        assert process.stderr.read() == b""
-    assert process.returncode == 1
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT for a group of processes")
-def test_ctrl_c_in_a_shell_ends_the_workers_too(tmp_path):
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from skexplain._cli import main; sys.exit(main())",
-    ]
-    command += ["study", "run", "annotation-budget", "--folder", str(tmp_path), "--n-jobs", "2"]
-    process = subprocess.Popen(command, start_new_session=True, stdout=-1, stderr=-1, text=True)
-    store = tmp_path / "annotation-budget.jsonl"
-    deadline = time.monotonic() + 300
-    while not store.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert text.endswith("The same command goes on from there.\ninterrupted\n")
-    assert "Traceback" not in text
-    deadline = time.monotonic() + 30
-    while has_members(process.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def has_members(process_group):
-    try:
-        os.killpg(process_group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_list_tells_how_much_is_stored(folder, capsys):

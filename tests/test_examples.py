@@ -1,4 +1,4 @@
-"""Examples run as they stand, each in a process of its own."""
+"""Check that every example runs as it stands, each in a process of its own."""
 
 import ast
 import os
@@ -25,7 +25,7 @@ GALLERY = [
     "plot_13_residual_network.py",
     "plot_14_grid_search.py",
     "plot_15_imbalance_study.py",
-    "plot_16_which_rows_to_annotate.py",
+    "plot_16_which_samples_to_annotate.py",
 ]
 
 

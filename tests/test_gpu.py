@@ -1,4 +1,4 @@
-"""On a CUDA device: what a CPU computes, wherever the data live."""
+"""Check that a CUDA device computes what a CPU computes, wherever the data are."""
 
 import pickle
 

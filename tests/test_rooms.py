@@ -1,4 +1,6 @@
-"""The house: imports run one way, rooms stay small, and nothing optional is needed to import."""
+"""Check that imports run one way, that files stay short, and that nothing optional is needed to
+import.
+"""
 
 import ast
 import re
@@ -6,15 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import skexplain
 
 PACKAGE = Path(skexplain.__file__).parent
 
 # A room may import from the floors below its own.
 FLOORS = [
-    {"_checks", "_surroundings", "exceptions"},
+    {"_checks", "_surroundings", "_text", "_typing", "exceptions"},
     {"masks", "propagation"},
     {"metrics"},
     {"penalties"},
@@ -44,37 +44,52 @@ def imported_rooms(path):
             yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("skexplain."))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_run_downwards(path):
-    room = room_of(path)
-    if room == "__init__":
-        return
-    for other in imported_rooms(path):
-        if other in FLOOR and other != room:
-            assert FLOOR[other] < FLOOR[room], f"{room} imports {other}"
+def of_all_files(rule):
+    """What a rule finds in each file, under the names of those in which it finds something."""
+    found = {str(path.relative_to(PACKAGE)): list(rule(path)) for path in MODULES}
+    return {name: findings for name, findings in found.items() if findings}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_partners_are_known_in_one_place(path):
-    text = path.read_text(encoding="utf-8")
-    if re.search(r"^\s*(import|from) skorch", text, re.MULTILINE):
-        assert room_of(path) == "training"
-    if "sklearn.utils._param_validation" in text:
-        assert path.name == "_parameters.py"
+def test_imports_run_downwards():
+    def upward(path):
+        room = room_of(path)
+        if room != "__init__":
+            for other in imported_rooms(path):
+                if other in FLOOR and other != room and FLOOR[other] >= FLOOR[room]:
+                    yield f"{room} imports {other}"
+
+    assert of_all_files(upward) == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_a_file_is_one_room(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+def test_partners_are_known_in_one_place():
+    def misplaced(path):
+        text = path.read_text(encoding="utf-8")
+        if (
+            re.search(r"^\s*(import|from) skorch", text, re.MULTILINE)
+            and room_of(path) != "training"
+        ):
+            yield "skorch"
+        if "sklearn.utils._param_validation" in text and path.name != "_parameters.py":
+            yield "sklearn.utils._param_validation"
+
+    assert of_all_files(misplaced) == {}
 
 
-OPTIONAL = ["captum", "distributed", "matplotlib", "onnx", "pandas", "PIL", "pooch", "pyarrow"]
+def test_a_file_is_one_room():
+    def too_long(path):
+        if (n_lines := len(path.read_text(encoding="utf-8").splitlines())) > 420:
+            yield n_lines
+
+    assert of_all_files(too_long) == {}
 
 
-@pytest.mark.parametrize("missing", OPTIONAL)
-def test_imports_without_what_is_optional(missing):
+OPTIONAL = ["captum", "distributed", "filelock", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
+
+
+def test_imports_without_what_is_optional():
+    """All packages are missing at once, so each of them is missing."""
     code = (
-        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n"
         "import skexplain, skexplain.studies, skexplain._cli, skexplain.datasets\n"
         "import skexplain.metrics, skexplain.masks, skexplain.penalties, skexplain.inspection\n"
         "import numpy as np\n"

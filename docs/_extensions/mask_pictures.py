@@ -1,4 +1,4 @@
-"""Pictures of what masks mean, coloured by what the package makes of each of them."""
+"""Pictures of masks, coloured by how the package reads each of them."""
 
 from html import escape
 
@@ -10,14 +10,14 @@ from skexplain.masks import interpret_mask
 NAN = np.nan
 CELL, GAP = 26, 8
 
-#: Caption, what is passed, how marks are read, and the shape of X.
+#: Caption, mask, ``mask_marks``, and the shape of X.
 TABLES = (
     ("(n, d): a mark per value", [[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], "irrelevant", (3, 4)),
     ("the same numbers", [[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], "relevant", (3, 4)),
-    ("(1, d) or (d,): for all rows", [[0, 1, 1, 0]], "irrelevant", (3, 4)),
-    ("degrees", [[0, 0.5, 1, 0], [0, 0.2, 0.4, 0], [0, 0, 0, 0]], "irrelevant", (3, 4)),
+    ("(1, d) or (d,): for all samples", [[0, 1, 1, 0]], "irrelevant", (3, 4)),
+    ("a soft mask", [[0, 0.5, 1, 0], [0, 0.2, 0.4, 0], [0, 0, 0, 0]], "irrelevant", (3, 4)),
     (
-        "NaN: nobody knows",
+        "NaN: unknown",
         [[0, NAN, 1, 0], [NAN, 1, NAN, NAN], [NAN] * 4],
         "irrelevant",
         (3, 4),

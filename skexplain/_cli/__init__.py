@@ -4,12 +4,18 @@
 are imported here hold a command each: its texts, its arguments and the function that runs it.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import NoReturn
 
 from .. import __version__
+from .._text import printable
 from . import (
     _audit,
     _compare,
@@ -27,6 +33,7 @@ from ._audit import audit
 from ._compare import compare
 from ._convert import convert
 from ._inspect import inspect
+from ._output import show_error
 from ._propagate import propagate
 from ._study_list import study_list
 from ._study_page import study_page
@@ -39,9 +46,9 @@ _DESCRIPTION = """\
 Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
-  skexplain masks inspect     look at masks before a training
+  skexplain masks inspect     check masks before a training
   skexplain masks convert     make masks of a COCO file or of a folder of images
-  skexplain masks propagate   fill in the masks of rows that nobody annotated
+  skexplain masks propagate   fill in the masks of samples that are not annotated
   skexplain compare           train every estimator on data with a shortcut, see who is fooled
   skexplain study list        the papers' experiments, and how much of each is stored
   skexplain study run         repeat them; stop at any moment, and go on
@@ -53,15 +60,15 @@ Learn from labels and from the reasons for them.
 
 _MASKS = """\
 Masks say of each feature whether it may matter for the label. Annotate, convert, inspect, and
-propagate where only some rows are annotated.
+propagate where only some samples are annotated.
 """
 
 _STUDIES = """\
-Studies repeat the experiments of the papers, with controls. Run them, and look at what is stored.
+Studies repeat the experiments of the papers, with controls. Run them, and show what is stored.
 """
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Parameters
@@ -88,34 +95,38 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        show_error("interrupted")
         return 130
     except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f"skexplain: {error}", file=sys.stderr)
+        show_error(f"skexplain: {error}")
         return 1
 
 
-def _show_warning(message, *_):
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Show a warning without the line of source code that raised it."""
-    print(f"skexplain: warning: {message}", file=sys.stderr)
+    show_error(f"skexplain: warning: {message}")
 
 
-def _parser():
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no escape codes; its subparsers are of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message, and exit with status 2."""
+        super().error(printable(message))
+
+
+def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("skexplain", description=_DESCRIPTION, formatter_class=raw)
+    parser = _Parser("skexplain", description=_DESCRIPTION, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
-    masks = commands.add_parser("masks", help="inspect, convert, propagate", description=_MASKS)
-    masks = masks.add_subparsers(required=True, metavar="command")
+    masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
     _add(masks, "inspect", _inspect, inspect)
     _add(masks, "convert", _convert, convert)
     _add(masks, "propagate", _propagate, propagate)
     _add(commands, "compare", _compare, compare)
-    study = commands.add_parser(
-        "study", help="list, run, show, plot, report, page", description=_STUDIES
-    )
-    study = study.add_subparsers(required=True, metavar="command")
+    study = _group(commands, "study", "list, run, show, plot, report, page", _STUDIES)
     _add(study, "list", _study_list, study_list)
     _add(study, "run", _study_run, study_run)
     _add(study, "show", _study_show, study_show)
@@ -125,7 +136,19 @@ def _parser():
     return parser
 
 
-def _add(commands, name, module, run):
+def _group(
+    commands: argparse._SubParsersAction, name: str, summary: str, description: str
+) -> argparse._SubParsersAction:
+    group = commands.add_parser(name, help=summary, description=description)
+    return group.add_subparsers(required=True, metavar="command")
+
+
+def _add(
+    commands: argparse._SubParsersAction,
+    name: str,
+    module: ModuleType,
+    run: Callable[[argparse.Namespace], int],
+) -> None:
     command = commands.add_parser(
         name,
         help=module.SUMMARY,

@@ -1,14 +1,16 @@
 """``skexplain audit``."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from .. import inspection
-from ..masks import mask_from_columns
-from ..studies import write_csv
-from ..studies._report import require_matplotlib
-from ._files import load_model, read_npz, read_table
-from ._mask_input import read_mask_file
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from ._options import add_marks, add_seed
+from ._output import show
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 # Not 1 and 2, which errors and wrong arguments end with.
 _LEANS = 3
@@ -38,7 +40,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     command.add_argument("model", metavar="MODEL", help="fitted classifier (joblib or pickle)")
     command.add_argument("data", metavar="DATA", help=".npz or .csv file")
@@ -53,7 +55,7 @@ def add_arguments(command):
     command.add_argument(
         "--target", default="target", metavar="COLUMN", help=".csv: labels (default: target)"
     )
-    command.add_argument("--groups", metavar="COLUMN", help=".csv: group of each row")
+    command.add_argument("--groups", metavar="COLUMN", help=".csv: group of each sample")
     command.add_argument(
         "--epsilon",
         type=float,
@@ -70,8 +72,13 @@ def add_arguments(command):
     )
 
 
-def audit(arguments):
+def audit(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from .. import inspection
+    from ..studies import write_csv
+    from ..studies._report import require_matplotlib
+    from ._files import load_model
+
     if arguments.output:
         require_matplotlib()  # now rather than after the work; and no window is opened
     model = load_model(arguments.model)
@@ -91,7 +98,7 @@ def audit(arguments):
     report.provenance["data"] = f"{Path(arguments.data).name}: {report.provenance['data']}"
     report.provenance["model"] = f"{Path(arguments.model).name}: {report.provenance['model']}"
     # The numbers first: a file that cannot be written must not cost them.
-    print(report)
+    show(report)
     if arguments.csv:
         numbers = {"verdict": report.verdict, "reason": report.reason, **report.numbers()}
         rows = [{"name": name, "value": value} for name, value in numbers.items()]
@@ -101,15 +108,20 @@ def audit(arguments):
     return _LEANS if arguments.fail_if_leans and report.verdict == "leans" else 0
 
 
-def _read_data(arguments, model):
+def _read_data(arguments: Namespace, model: Any) -> Bunch:
+    from ._files import read_npz, read_table
+
     if Path(arguments.data).suffix.lower() == ".csv":
         columns = getattr(model, "feature_names_in_", None)
         return read_table(arguments.data, arguments.target, arguments.groups, columns)
     return read_npz(arguments.data, ["X", "y"], ["mask", "groups", "feature_names"])
 
 
-def _choose_mask(arguments, data):
+def _choose_mask(arguments: Namespace, data: Bunch) -> tuple[Any, Any]:
     """Return the mask and what it marks; columns that are named irrelevant are."""
+    from ..masks import mask_from_columns
+    from ._mask_input import read_mask_file
+
     if arguments.irrelevant:
         if data.feature_names is None:
             raise ValueError(

@@ -1,14 +1,40 @@
 """``skexplain compare``."""
 
-from .. import studies
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
 from ._options import add_n_jobs, positive
+from ._output import show
+
+# As studies.DATASETS and studies.ESTIMATORS: to import that room takes seconds, and --help needs
+# only the names.
+DATASETS = ("decoy-corner", "decoy-half", "decoy-half-images")
+ESTIMATORS = (
+    "erm",
+    "group-dro",
+    "swap-ex",
+    "avg-ex",
+    "counterexample",
+    "grad-reg",
+    "pgd-ex",
+    "pgd-ex+grad-reg",
+    "ibp-ex",
+    "ibp-ex+grad-reg",
+    "cdep",
+    "hint",
+    "influence",
+    "grad-cam",
+    "two-stage",
+)
 
 SUMMARY = "train every estimator on data with a shortcut"
 
 DESCRIPTION = """\
 Train estimators on images in which a shade of grey gives the label away in training and lies in the
 test set. Each that learns from masks is trained with them and, as a control, with masks shuffled
-between rows; beside them stand the plain network (erm) and the same without the shortcut in its
+between samples; beside them stand the plain network (erm) and the same without the shortcut in its
 training data, the ceiling. Printed are accuracy, its mean over groups and that of the worst group
 (mean and standard deviation over seeds), and the gain in mean-group accuracy over erm and over
 shuffled masks, paired over seeds, with its standard error.
@@ -22,10 +48,10 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
-    _add_choice(command, "--dataset", studies.DATASETS, "data sets")
-    _add_choice(command, "--estimators", studies.ESTIMATORS, "estimators; erm is always there")
+    _add_choice(command, "--dataset", DATASETS, "data sets")
+    _add_choice(command, "--estimators", ESTIMATORS, "estimators; erm is always there")
     command.add_argument(
         "--seeds", type=positive, default=3, metavar="N", help="repetitions (default: 3)"
     )
@@ -39,18 +65,20 @@ def add_arguments(command):
     )
 
 
-def _add_choice(command, name, catalogue, what):
+def _add_choice(command: ArgumentParser, option: str, names: Sequence[str], what: str) -> None:
     command.add_argument(
-        name,
+        option,
         nargs="+",
-        choices=list(catalogue),
+        choices=names,
         metavar="NAME",
-        help=f"{what}, of: {', '.join(catalogue)} (default: all)",
+        help=f"{what}, of: {', '.join(names)} (default: all)",
     )
 
 
-def compare(arguments):
+def compare(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from .. import studies
+
     rows = studies.compare(
         arguments.dataset,
         arguments.estimators,
@@ -60,7 +88,7 @@ def compare(arguments):
         progress=True,
     )
     # The numbers first: a file that cannot be written must not cost them.
-    print(studies.format_table(studies.summarise(rows)))
+    show(studies.format_table(studies.summarise(rows)))
     if arguments.output:
         studies.write_csv(rows, arguments.output)
     if arguments.plot:

@@ -1,20 +1,21 @@
 """``skexplain masks convert``."""
 
-import numpy as np
+from __future__ import annotations
 
-from ..masks import invert_mask, mask_coverage
-from ._mask_input import add_mask_input, read_masks
-from ._options import npz_file
+from argparse import ArgumentParser, Namespace
+
+from ._options import add_mask_input, npz_file
+from ._output import show
 
 SUMMARY = "make masks of a COCO file or of a folder of images"
 
 DESCRIPTION = """\
 Make masks that fit(mask=...) takes of what an annotation tool wrote: a COCO file (CVAT, Label
-Studio, Roboflow, VIA) or a folder with one mask image per row; or resize or turn round masks in an
+Studio, Roboflow, VIA) or a folder with one mask image per sample; or resize or invert masks in an
 array.
-OUTPUT.npz holds "mask" and, where rows have names, "names":
+OUTPUT.npz holds "mask" and, where samples have names, "names":
   mask = numpy.load("masks.npz")["mask"]
-Rows are joined to X by name: --names lists the images of X in the order of its rows.
+Samples are joined to X by name: --names lists the images of X in the order of its samples.
 """
 
 EXAMPLES = """\
@@ -26,7 +27,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_mask_input(command)
     command.add_argument("output", type=npz_file, metavar="OUTPUT.npz", help="file to write")
@@ -35,21 +36,17 @@ def add_arguments(command):
     )
 
 
-def convert(arguments):
+def convert(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ..masks import invert_mask, mask_coverage
+    from ._files import write_masks
+    from ._mask_input import read_masks
+
     mask, names = read_masks(arguments)
-    coverage = mask_coverage(mask)  # refuses what is no mask
+    coverage = mask_coverage(mask)  # raises for what is no mask
     if arguments.invert:
         mask, coverage = invert_mask(mask), None
     write_masks(arguments.output, mask, names)
-    print(f"{arguments.output}: shape {mask.shape}, {mask.dtype}")
-    print(coverage or mask_coverage(mask))
+    show(f"{arguments.output}: shape {mask.shape}, {mask.dtype}")
+    show(coverage or mask_coverage(mask))
     return 0
-
-
-def write_masks(path, mask, names):
-    """Write masks, and the names of the rows unless they are None."""
-    arrays = (
-        {"mask": mask} if names is None else {"mask": mask, "names": np.array(names, dtype=str)}
-    )
-    np.savez_compressed(path, **arrays)

@@ -1,17 +1,30 @@
 """Arrays, tables, models and lists of names, from files."""
 
+from __future__ import annotations
+
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import joblib
 import numpy as np
 from sklearn.utils import Bunch
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.lib.npyio import NpzFile
+
+PathLike: TypeAlias = str | os.PathLike[str]
+# Names of samples, where they have any.
+Names: TypeAlias = Sequence[str] | np.ndarray | None
+
 # What the arrays of an .npz file may be called: as scikit-learn's arguments, or as its data sets.
 _NAMES = {"X": ("X", "data"), "y": ("y", "target")}
 
 
-def load_model(path):
+def load_model(path: PathLike) -> Any:
     """Load an estimator that joblib or pickle saved, which runs code that is in the file."""
     try:
         return joblib.load(path)
@@ -23,7 +36,7 @@ def load_model(path):
         ) from error
 
 
-def read_npz(path, required=(), optional=()):
+def read_npz(path: PathLike, required: Sequence[str] = (), optional: Sequence[str] = ()) -> Bunch:
     """Read arrays from an .npz file.
 
     Parameters
@@ -54,8 +67,8 @@ def read_npz(path, required=(), optional=()):
         return found
 
 
-def load_arrays(path):
-    """Open an .npy or .npz file; pickled objects, which could run code, are refused."""
+def load_arrays(path: PathLike) -> np.ndarray | NpzFile:
+    """Open an .npy or .npz file; pickled objects, which could run code, raise an error."""
     try:
         return np.load(path, allow_pickle=False)
     except OSError:
@@ -67,7 +80,7 @@ def load_arrays(path):
         ) from error
 
 
-def _read_array(content, key, path):
+def _read_array(content: NpzFile, key: str, path: PathLike) -> np.ndarray:
     try:
         return content[key]
     except Exception as error:
@@ -77,7 +90,9 @@ def _read_array(content, key, path):
         ) from error
 
 
-def read_table(path, target, groups, columns):
+def read_table(
+    path: PathLike, target: str, groups: str | None, columns: Sequence[str] | None
+) -> Bunch:
     """Read a CSV file.
 
     Parameters
@@ -112,7 +127,7 @@ def read_table(path, target, groups, columns):
     )
 
 
-def _read_csv(path):
+def _read_csv(path: PathLike) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError as error:
@@ -123,7 +138,7 @@ def _read_csv(path):
         raise ValueError(f"{path} must be a CSV table with a line of names: {error}") from error
 
 
-def read_names(path):
+def read_names(path: PathLike) -> list[str]:
     """Read a text file with a name on each line."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").rstrip().splitlines()
@@ -131,14 +146,14 @@ def read_names(path):
         raise ValueError(f"{path} must be text in UTF-8: {error}") from error
     names = [line.strip() for line in lines]
     if not all(names):
-        # Left out, it would move all rows below.
+        # Left out, it would move all samples below.
         raise ValueError(
             f"{path} must have a name on each line; line {names.index('') + 1} is blank."
         )
     return names
 
 
-def read_coco_images(path):
+def read_coco_images(path: PathLike) -> tuple[list[Any], list[str]]:
     """Read ids and names of the images of a COCO file, in its order."""
     expected = f'{path} must be a COCO file: JSON with a list "images" of records with an "id"'
     try:
@@ -149,6 +164,14 @@ def read_coco_images(path):
         raise ValueError(f"{expected}: {_text(error)}") from error
 
 
-def _text(error):
+def write_masks(path: PathLike, mask: np.ndarray, names: Names) -> None:
+    """Write masks, and the names of their samples unless they are None."""
+    arrays = {"mask": mask}
+    if names is not None:
+        arrays["names"] = np.array(names, dtype=str)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+
+def _text(error: BaseException) -> str:
     """Return an error as text; some say nothing without their name, such as KeyError('a')."""
     return f"{type(error).__name__}: {error}"

@@ -1,12 +1,16 @@
-"""Masks from what the ``masks`` commands are pointed at, and the options that say how."""
+"""Masks from the input of the ``masks`` commands: a folder, a COCO file or an array."""
 
+from __future__ import annotations
+
+import os
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..masks import mask_from_coco, mask_from_folder, resize_mask
-from ._files import load_arrays, read_coco_images, read_names, read_npz
-from ._options import positive
+from ._files import Names, load_arrays, read_coco_images, read_names, read_npz
 
 _KINDS = {
     "folder": "a folder of mask images",
@@ -21,63 +25,14 @@ _OPTIONS = {
 }
 
 
-def add_mask_input(command):
-    """Add the input, and how it is read; what is not given is left to the library's defaults."""
-    command.add_argument(
-        "input",
-        metavar="INPUT",
-        help="folder of mask images (one per row), COCO file .json, or array .npy or .npz "
-        '(then "mask", or the only array in it)',
-    )
-    command.add_argument(
-        "--names",
-        metavar="FILE.txt",
-        help="names of X's images, one per line, in the order of the rows of X "
-        "(default: all images that have masks, in the order of the file, or of the alphabet)",
-    )
-    command.add_argument(
-        "--missing",
-        choices=["unknown", "empty", "error"],
-        help="a row without marks: not annotated, annotated as having none, or an error "
-        "(default: unknown)",
-    )
-    command.add_argument(
-        "--size", nargs=2, type=positive, metavar=("H", "W"), help="height and width of X's images"
-    )
-    command.add_argument(
-        "--resize",
-        choices=["area", "nearest"],
-        help="bring masks to --size, where X shows the whole images at another size: "
-        "shares of a pixel, or the pixel below its centre (default: another size is an error)",
-    )
-    command.add_argument(
-        "--categories", nargs="+", metavar="NAME", help="COCO: what to mark (default: all)"
-    )
-    command.add_argument(
-        "--unit",
-        choices=["pixel", "share", "percent"],
-        help="COCO: what coordinates are (default: pixels, unless all lie within one)",
-    )
-    command.add_argument(
-        "--suffix", help='folder: what follows a name, such as "_segmentation.png" (default: .png)'
-    )
-    command.add_argument(
-        "--marked",
-        nargs="+",
-        metavar="WHAT",
-        help='folder: which pixels are marked, "auto", "nonzero", "degree", "alpha" or grey values '
-        "(default: auto, what is drawn in one colour on black or transparent)",
-    )
-
-
-def read_masks(arguments):
+def read_masks(arguments: Namespace) -> tuple[np.ndarray, Names]:
     """Read masks from what the arguments name.
 
     Returns
     -------
     mask : ndarray
     names : sequence of str or None
-        Names of the rows, where they have any.
+        Names of the samples, where they have any.
     """
     path = Path(arguments.input)
     kind = _kind_of(path)
@@ -96,7 +51,7 @@ def read_masks(arguments):
     return _READERS[kind](path, names, options)
 
 
-def _kind_of(path):
+def _kind_of(path: Path) -> str:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
     if path.is_dir():
@@ -107,8 +62,8 @@ def _kind_of(path):
     return kind
 
 
-def read_mask_file(path):
-    """Read a mask, and the names of its rows if there are any, from an .npy or .npz file.
+def read_mask_file(path: str | os.PathLike[str]) -> tuple[np.ndarray, Names]:
+    """Read a mask, and the names of its samples if there are any, from an .npy or .npz file.
 
     In an .npz file the mask is called "mask" or is the only array.
     """
@@ -121,7 +76,9 @@ def read_mask_file(path):
     return found[name], found.names
 
 
-def _read_array(path, size, resize):
+def _read_array(
+    path: Path, size: tuple[int, ...] | None, resize: str | None
+) -> tuple[np.ndarray, Names]:
     mask, names = read_mask_file(path)
     if size and mask.shape[-2:] != size:
         if resize is None:
@@ -133,7 +90,9 @@ def _read_array(path, size, resize):
     return mask, names
 
 
-def _read_folder(path, names, options):
+def _read_folder(
+    path: Path, names: list[str] | None, options: dict[str, Any]
+) -> tuple[np.ndarray, list[str]]:
     suffix = options.get("suffix", ".png")
     if names is None:
         files = sorted(file.name for file in path.iterdir() if file.name.endswith(suffix))
@@ -144,7 +103,9 @@ def _read_folder(path, names, options):
     return mask_from_folder(path, names, **options), names
 
 
-def _read_coco(path, names, options):
+def _read_coco(
+    path: Path, names: list[str] | None, options: dict[str, Any]
+) -> tuple[np.ndarray, list[str]]:
     images = names
     if names is None:
         images, names = read_coco_images(path)

@@ -1,21 +1,20 @@
 """``skexplain masks propagate``."""
 
+from __future__ import annotations
+
 import sys
 import time
+from argparse import ArgumentParser, Namespace
 
-from ..estimators import MaskPropagator
-from ..masks import mask_coverage
-from ._convert import write_masks
-from ._files import read_npz
-from ._mask_input import read_mask_file
 from ._options import add_marks, add_seed, npz_file, positive
+from ._output import show
 
-SUMMARY = "fill in the masks of rows that nobody annotated"
+SUMMARY = "fill in the masks of samples that are not annotated"
 
 DESCRIPTION = """\
-Learn from the annotated rows what their masks look like, and fill in the others, those with NaN.
+Learn from the annotated samples what their masks look like, and fill in the others, those with NaN.
 DATA.npz holds X (or data) and, unless --mask names it, mask. Printed is how well masks of annotated
-rows are predicted that were left out (intersection over union, 1 is best); look at the result with
+samples are predicted that were left out (intersection over union, 1 is best). To draw the result:
   skexplain masks inspect OUTPUT.npz --data DATA.npz --output picture.png
 """
 
@@ -26,7 +25,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     command.add_argument("data", metavar="DATA.npz", help="file with X and mask")
     command.add_argument("output", type=npz_file, metavar="OUTPUT.npz", help="file to write")
@@ -44,8 +43,13 @@ def add_arguments(command):
     add_seed(command)
 
 
-def propagate(arguments):
+def propagate(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ..estimators import MaskPropagator
+    from ..masks import mask_coverage
+    from ._files import read_npz, write_masks
+    from ._mask_input import read_mask_file
+
     data = read_npz(arguments.data, ["X"] if arguments.mask else ["X", "mask"], ["names"])
     X, mask, names = data.X, data.get("mask"), data.names
     if arguments.mask:
@@ -59,11 +63,11 @@ def propagate(arguments):
     ).fit(X, mask)
     filled = propagator.fill(X, mask)
     seconds = time.perf_counter() - start
-    print(
-        f"learnt from {propagator.n_annotated_} of {len(X)} rows; intersection over union on "
-        f"rows left out: {propagator.iou_:.3f}; {seconds:.1f} seconds"
+    show(
+        f"learnt from {propagator.n_annotated_} of {len(X)} samples; intersection over union on "
+        f"samples left out: {propagator.iou_:.3f}; {seconds:.1f} seconds"
     )
     write_masks(arguments.output, filled, names)
-    print(f"{arguments.output}: shape {filled.shape}, {filled.dtype}")
-    print(mask_coverage(filled))
+    show(f"{arguments.output}: shape {filled.shape}, {filled.dtype}")
+    show(mask_coverage(filled))
     return 0

@@ -1,22 +1,26 @@
-"""What the ``skexplain study`` commands share."""
+"""Arguments that several of the ``skexplain study`` commands have."""
 
-from ..studies import load_results
-from ..studies._study import SCALES
-from ..studies._study_report import describe_command, describe_state, try_tables
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
 from ._options import positive
 
+# As studies._study.SCALES: to import that room takes seconds, and --help needs them.
+SCALES = ("quick", "paper")
 
-def add_names(command, what="studies, by name; all: all of them"):
+
+def add_names(command: ArgumentParser, what: str = "studies, by name; all: all of them") -> None:
     """Add the names of studies."""
     command.add_argument("names", nargs="+", metavar="NAME", help=what)
 
 
-def add_name(command):
+def add_name(command: ArgumentParser) -> None:
     """Add the name of one study."""
     command.add_argument("name", metavar="NAME", help="study, as skexplain study list names it")
 
 
-def add_store(command):
+def add_store(command: ArgumentParser) -> None:
     """Add ``--scale``, ``--seeds`` and ``--folder``: which cells, and where they are kept."""
     command.add_argument(
         "--scale",
@@ -36,39 +40,3 @@ def add_store(command):
         metavar="DIR",
         help="where finished cells are kept (default: study-results)",
     )
-
-
-def load(study, arguments):
-    """Read what is stored of a study, which may be nothing."""
-    folder, n_seeds = arguments.folder, arguments.seeds
-    return load_results(study, arguments.scale, n_seeds=n_seeds, folder=folder)
-
-
-def load_stored(study, arguments):
-    """Read what is stored of a study.
-
-    Raises
-    ------
-    ValueError
-        If that is nothing.
-    """
-    results = load(study, arguments)
-    if not results.n_done:
-        name = results.study.name
-        others = f" ({results.n_others} cells of other kinds are)" if results.n_others else ""
-        raise ValueError(
-            f"nothing of {name!r} is stored in {arguments.folder} at scale {arguments.scale}"
-            f"{others}. To compute it: {describe_command(results)}"
-        )
-    return results
-
-
-def format_results(results, markdown=False):
-    """Write title, source, state and tables as text."""
-    study = results.study
-    head = [study.title, study.source, describe_state(results)]
-    tables = try_tables(results)
-    texts = [table.to_markdown() if markdown else table.to_text() for table in tables]
-    if not texts:
-        texts = ["The tables need cells that are not stored yet."]
-    return "\n\n".join([("\n\n" if markdown else "\n").join(filter(None, head)), *texts])

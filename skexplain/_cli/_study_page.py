@@ -1,9 +1,12 @@
 """``skexplain study page``."""
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..studies import write_markdown
-from ._study_options import add_names, add_store, load_stored
+from ._output import show
+from ._study_options import add_names, add_store
 
 SUMMARY = "a Markdown page per study, as in docs/results"
 
@@ -19,7 +22,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_names(command, "studies, by name")
     add_store(command)
@@ -28,9 +31,12 @@ def add_arguments(command):
     )
 
 
-def study_page(arguments):
+def study_page(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ..studies import write_markdown
+    from ._study_results import load_stored
+
     for results in [load_stored(name, arguments) for name in arguments.names]:
         for path in write_markdown(results, Path(arguments.output) / f"{results.study.name}.md"):
-            print(path)
+            show(path)
     return 0

@@ -1,7 +1,11 @@
 """``skexplain study plot``."""
 
-from ..studies._study_report import save_pictures, try_pictures
-from ._study_options import add_name, add_store, load_stored
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ._output import show
+from ._study_options import add_name, add_store
 
 SUMMARY = "draw the pictures of what is stored"
 
@@ -17,7 +21,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_name(command)
     add_store(command)
@@ -29,11 +33,14 @@ def add_arguments(command):
     )
 
 
-def study_plot(arguments):
+def study_plot(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ..studies._study_report import save_pictures, try_pictures
+    from ._study_results import load_stored
+
     figures = try_pictures(load_stored(arguments.name, arguments))
     if not figures:
         raise ValueError(f"the pictures of {arguments.name!r} need cells that are not stored yet.")
     for path in save_pictures(figures, arguments.output, arguments.format):
-        print(path)
+        show(path)
     return 0

@@ -1,11 +1,17 @@
 """``skexplain study run``."""
 
-import sys
-from pathlib import Path
+from __future__ import annotations
 
-from ..studies import StudyError, get_study, list_studies, run_study
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ._options import add_n_jobs
-from ._study_options import add_names, add_store, format_results, load
+from ._output import show, show_error
+from ._study_options import add_names, add_store
+
+if TYPE_CHECKING:
+    from ..studies import Study, StudyResults
 
 SUMMARY = "compute studies, or go on where they were stopped"
 
@@ -24,7 +30,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_names(command)
     add_store(command)
@@ -36,8 +42,11 @@ def add_arguments(command):
     )
 
 
-def study_run(arguments):
+def study_run(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ..studies import StudyError, get_study, list_studies
+    from ._study_results import format_results
+
     everything = "all" in arguments.names
     studies = list_studies() if everything else [get_study(name) for name in arguments.names]
     _make_folder(arguments.folder)
@@ -53,20 +62,22 @@ def study_run(arguments):
         except StudyError as error:
             problems.append(str(error))
             continue
-        print(format_results(results), end="\n\n", flush=True)
+        show(format_results(results), end="\n\n", flush=True)
     for problem in problems:
-        print(f"skexplain: {problem}", file=sys.stderr)
+        show_error(f"skexplain: {problem}")
     return 1 if problems else 0
 
 
-def _make_folder(folder):
+def _make_folder(folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"--folder must be a folder that can be written: {error}") from error
 
 
-def _run(study, arguments):
+def _run(study: Study, arguments: Namespace) -> StudyResults:
+    from ..studies import run_study
+
     try:
         return run_study(
             study,
@@ -78,12 +89,14 @@ def _run(study, arguments):
             progress=True,
         )
     except KeyboardInterrupt:
-        _tell_state(study, arguments)
-        print("The same command goes on from there.", file=sys.stderr)
+        _print_state(study, arguments)
+        show_error("The same command goes on from there.")
         raise
 
 
-def _tell_state(study, arguments):
+def _print_state(study: Study, arguments: Namespace) -> None:
+    from ._study_results import load
+
     results = load(study, arguments)
     state = f"{results.n_done} of {results.n_cells} cells are stored in {arguments.folder}"
-    print(f"{study.name}: {state}", file=sys.stderr, flush=True)
+    show_error(f"{study.name}: {state}")

@@ -1,6 +1,11 @@
 """``skexplain study show``."""
 
-from ._study_options import add_name, add_store, format_results, load_stored
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ._output import show
+from ._study_options import add_name, add_store
 
 SUMMARY = "print the tables of what is stored, or save its rows"
 
@@ -17,7 +22,7 @@ examples:
 """
 
 
-def add_arguments(command):
+def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
     add_name(command)
     add_store(command)
@@ -31,11 +36,13 @@ def add_arguments(command):
     )
 
 
-def study_show(arguments):
+def study_show(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
+    from ._study_results import format_results, load_stored
+
     results = load_stored(arguments.name, arguments)
     # The tables first: a file that cannot be written must not cost them.
-    print(format_results(results, markdown=arguments.format == "markdown"))
+    show(format_results(results, markdown=arguments.format == "markdown"))
     if arguments.output:
         results.save(arguments.output)
     return 0

@@ -1,4 +1,4 @@
-"""Data sets with masks: what matters in each row, or what is a trap.
+"""Data sets with masks: what matters in each sample, or what is a shortcut.
 
 Every set is a :class:`sklearn.utils.Bunch` with at least `data`, `target`, `mask`, `target_names`
 and `DESCR`, and `groups` where there are any.

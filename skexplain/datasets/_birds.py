@@ -1,13 +1,15 @@
 """Birds: two blue species of CUB-200-2011, told apart by their beaks."""
 
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
-from sklearn.utils import check_scalar
+from sklearn.utils import Bunch, check_scalar
 
 from .._checks import check_count
-from ._birds_archive import SPECIES, find_folder, read_birds
-from ._data_home import get_data_home
+from .._typing import Seed
+from ._birds_archive import SPECIES, Bird, find_folder, read_birds
+from ._data_home import DataHome, get_data_home
 from ._images import (
     channels_first,
     read_image,
@@ -64,14 +66,14 @@ References
 
 def fetch_birds(
     *,
-    data_home=None,
-    download_if_missing=True,
-    size=64,
-    beak_size=0.25,
-    train_size=None,
-    spurious=False,
-    random_state=None,
-):
+    data_home: DataHome = None,
+    download_if_missing: bool = True,
+    size: int = 64,
+    beak_size: float = 0.25,
+    train_size: int | None = None,
+    spurious: bool = False,
+    random_state: Seed = None,
+) -> Bunch:
     """Load photographs of two blue birds, told apart by their beaks.
 
     Indigo Buntings and Blue Grosbeaks of CUB-200-2011, cut to the bird [1]_.
@@ -110,7 +112,7 @@ def fetch_birds(
         target : int ndarray of shape (n_train,)
             0 Indigo Bunting, 1 Blue Grosbeak.
         mask : float32 ndarray of shape (n_train, size, size)
-            1 where a pixel is irrelevant: off the square around the beak, 0 in it.  NaN in rows
+            1 where a pixel is irrelevant: off the square around the beak, 0 in it.  NaN in samples
             whose beak is not visible: they are not annotated.
         spurious_mask : bool ndarray of shape (n_train, size, size)
             True where a spurious square was drawn.
@@ -196,8 +198,10 @@ def fetch_birds(
     return bunch
 
 
-def _choose_training(birds, train_size, rng):
-    """Return the rows of the training pictures, ascending."""
+def _choose_training(
+    birds: list[Bird], train_size: int | None, rng: np.random.RandomState
+) -> np.ndarray:
+    """Return the samples of the training pictures, ascending."""
     rows = np.flatnonzero([bird.in_training for bird in birds])
     if train_size is None:
         return rows
@@ -205,7 +209,7 @@ def _choose_training(birds, train_size, rng):
     return rows[stratified_rows([birds[row].target for row in rows], train_size, rng)]
 
 
-def _read(folder, bird, size, side):
+def _read(folder: Path, bird: Bird, size: int, side: int) -> tuple[np.ndarray, np.ndarray | float]:
     image = read_image(folder / bird.filename)
     left, top, right, bottom = box = _crop_box(bird, image.size)
     if left >= right or top >= bottom:
@@ -224,7 +228,7 @@ def _read(folder, bird, size, side):
     return pixels, mask
 
 
-def _crop_box(bird, image_size):
+def _crop_box(bird: Bird, image_size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of the bird in whole pixels of the picture."""
     x, y, width, height = bird.box
     corners = (x, y, x + width, y + height)
@@ -234,7 +238,7 @@ def _crop_box(bird, image_size):
     )
 
 
-def _first_pixel(centre, size, side):
+def _first_pixel(centre: float, size: int, side: int) -> int:
     """Return where a segment of `side` pixels starts whose centre is a share of `size`.
 
     It stays whole: near an edge it is moved inwards.

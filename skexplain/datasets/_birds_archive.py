@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import IO
 
 from ._data_home import download, require_files
 from ._images import ImageRecord
@@ -61,7 +62,7 @@ class Bird(ImageRecord):
     in_training: bool
 
 
-def find_folder(home, download_if_missing):
+def find_folder(home: Path, download_if_missing: bool) -> Path:
     """Return the folder of the data set, downloaded and unpacked if it is not there.
 
     Parameters
@@ -91,14 +92,15 @@ def find_folder(home, download_if_missing):
     return require_files(folder, _TABLES, instructions)
 
 
-def _unpack(archive, home):
+def _unpack(archive: Path, home: Path) -> None:
     """Unpack the tables and the two species; the folder appears when it is complete."""
     with tempfile.TemporaryDirectory(dir=home) as scratch:
         try:
             with tarfile.open(archive) as tar:
                 for member in tar:
-                    if member.isfile() and _WANTED.fullmatch(member.name):
-                        _write(tar.extractfile(member), Path(scratch, member.name))
+                    file = tar.extractfile(member) if member.isfile() else None
+                    if file is not None and _WANTED.fullmatch(member.name):
+                        _write(file, Path(scratch, member.name))
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise ValueError(
                 f"{archive} must be a complete tar archive: {error}. Delete it for a new download."
@@ -108,13 +110,13 @@ def _unpack(archive, home):
         os.replace(Path(scratch, _FOLDER), home / _FOLDER)
 
 
-def _write(source, path):
+def _write(source: IO[bytes], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with source, open(path, "wb") as file:
         shutil.copyfileobj(source, file)
 
 
-def read_birds(folder):
+def read_birds(folder: Path) -> list[Bird]:
     """Read what the tables say of the pictures of both species.
 
     Parameters
@@ -155,7 +157,7 @@ def read_birds(folder):
     return birds
 
 
-def _labels_of_classes(folder):
+def _labels_of_classes(folder: Path) -> dict[str, int]:
     """Return the label of each species by its number in the table of classes."""
     path = folder / _CLASSES
     species = {n: name.partition(".")[2] for n, (name,) in _Table(path).rows.items()}
@@ -165,7 +167,7 @@ def _labels_of_classes(folder):
     return {number: SPECIES.index(name) for number, name in species.items() if name in SPECIES}
 
 
-def _number_of_beak(folder):
+def _number_of_beak(folder: Path) -> str:
     path = folder / _PARTS
     for number, name in _Table(path).rows.items():
         if name == ["beak"]:
@@ -184,7 +186,7 @@ class _Table:
         For the table of places, where a part's number follows the image's: the part to read.
     """
 
-    def __init__(self, path, only_part=None):
+    def __init__(self, path: Path, only_part: str | None = None) -> None:
         self.path = path
         self.rows = {}
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -194,7 +196,7 @@ class _Table:
             elif fields[:1] == [only_part]:
                 self.rows[number] = fields[1:]
 
-    def fields(self, number, n_fields):
+    def fields(self, number: str, n_fields: int) -> list[str]:
         """Return what the line of a number says."""
         if number not in self.rows:
             raise ValueError(f"{self.path} has no line for image {number}.")
@@ -205,7 +207,7 @@ class _Table:
             )
         return fields
 
-    def numbers(self, number, n_fields):
+    def numbers(self, number: str, n_fields: int) -> tuple[float, ...]:
         """Return what the line of a number says, as a tuple of float."""
         fields = self.fields(number, n_fields)
         with suppress(ValueError):

@@ -5,6 +5,8 @@ import colorsys
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._typing import Seed
+from ._data_home import DataHome
 from ._mnist import N_CLASSES, check_digits, load_mnist
 from ._random import private_random_state
 
@@ -60,13 +62,18 @@ References
 
 
 def fetch_color_mnist(
-    *, n_train=None, n_test=None, data_home=None, download_if_missing=True, random_state=None
-):
+    *,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    data_home: DataHome = None,
+    download_if_missing: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Fetch MNIST in colours that tell the digit in training and lie in the test set.
 
     A training digit d has colour d of ten colours from red to purple, a test digit has colour
-    9 - d [1]_.  The trap is no place in the image, so no mask can mark it: the masks are those few
-    pixels drawn at random whose contribution [1]_ penalise.  DESCR says what that explains.
+    9 - d [1]_.  The shortcut is no place in the image, so no mask can mark it: the masks are those
+    few pixels drawn at random whose contribution [1]_ penalise.  DESCR says what that explains.
 
     Parameters
     ----------
@@ -78,8 +85,8 @@ def fetch_color_mnist(
     download_if_missing : bool, default=True
         Whether to download files that are not there, as in :func:`fetch_decoy_mnist`.
     random_state : int, RandomState instance or None, default=None
-        Seeds rows, masks and the colours of `data_random`.  Equal integers give equal bytes.  None
-        is fresh randomness and leaves numpy's global random state alone.
+        Seeds samples, masks and the colours of `data_random`.  Equal integers give equal bytes.
+        None is fresh randomness and leaves numpy's global random state alone.
 
     Returns
     -------
@@ -156,14 +163,14 @@ def fetch_color_mnist(
     )
 
 
-def _make_palette():
+def _make_palette() -> np.ndarray:
     """Return ten colours, evenly spaced from red to purple in hue, lightness and saturation."""
     colors = np.linspace(_RED, _PURPLE, N_CLASSES)
     return np.array([colorsys.hls_to_rgb(*color) for color in colors])
 
 
-def _paint(images, colors):
-    """Multiply grey images (n, 28, 28) with a colour per row, (n, 3)."""
+def _paint(images: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Multiply grey images (n, 28, 28) with a colour per sample, (n, 3)."""
     painted = np.empty((len(images), 3, *images.shape[1:]), dtype=np.uint8)
     for start in range(0, len(images), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
@@ -171,7 +178,7 @@ def _paint(images, colors):
     return painted
 
 
-def _draw_pixels(n_rows, lit, rng):
+def _draw_pixels(n_rows: int, lit: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Draw masks (n, 1, 28, 28) of a few pixels, without replacement, in proportion to `lit`."""
     mask = np.zeros((n_rows, 1, *lit.shape), dtype=bool)
     flat = mask.reshape(n_rows, -1)

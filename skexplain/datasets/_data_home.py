@@ -1,13 +1,17 @@
 """Where files of data are kept, and how they come there: by hand or by a checked download."""
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
+
+DataHome: TypeAlias = str | os.PathLike[str] | None
 
 _ENVIRONMENT_VARIABLE = "SKEXPLAIN_DATA"
 _N_NAMES_SHOWN = 5
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: DataHome = None) -> Path:
     """Return the folder in which the fetchers look for files and keep what they download.
 
     Parameters
@@ -40,7 +44,7 @@ def get_data_home(data_home=None):
     return Path(data_home).expanduser()
 
 
-def require_files(folder, names, instructions):
+def require_files(folder: str | os.PathLike[str], names: Iterable[str], instructions: str) -> Path:
     """Return a folder that holds what it must, for data that cannot be downloaded without a person.
 
     Parameters
@@ -69,7 +73,14 @@ def require_files(folder, names, instructions):
     return folder
 
 
-def download(name, urls, known_hash, folder, *, download_if_missing=True):
+def download(
+    name: str,
+    urls: Sequence[str],
+    known_hash: str,
+    folder: str | os.PathLike[str],
+    *,
+    download_if_missing: bool = True,
+) -> Path:
     """Return the path of a file, downloaded from the first mirror that gives the right bytes.
 
     A file that is already there is taken as it is: a finished download has been checked, and
@@ -120,7 +131,7 @@ def download(name, urls, known_hash, folder, *, download_if_missing=True):
     raise OSError(f"{path} could not be downloaded. {by_hand} What failed:{''.join(failures)}")
 
 
-def _import_pooch():
+def _import_pooch() -> Any:
     try:
         import pooch
     except ImportError as error:
@@ -130,7 +141,7 @@ def _import_pooch():
     return pooch
 
 
-def _enumerate(names):
+def _enumerate(names: Sequence[object]) -> str:
     shown = ", ".join(map(str, names[:_N_NAMES_SHOWN]))
     n_more = len(names) - _N_NAMES_SHOWN
     return f"{shown} and {n_more} more" if n_more > 0 else shown

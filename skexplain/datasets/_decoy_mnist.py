@@ -1,10 +1,15 @@
 """MNIST with a decoy, at the sizes of the papers."""
 
+from typing import Literal
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from torch.nn import functional
 
+from .._typing import Seed
+from ._data_home import DataHome
 from ._mnist import N_CLASSES, SIDE, check_digits, load_mnist
 from ._random import private_random_state
 
@@ -75,14 +80,14 @@ a model that is robust to other constants may still read the decoy. Our own.""",
 
 
 def fetch_decoy_mnist(
-    decoy="half",
+    decoy: Literal["half", "corner", "reversed", "stripes"] = "half",
     *,
-    n_train=None,
-    n_test=None,
-    data_home=None,
-    download_if_missing=True,
-    random_state=None,
-):
+    n_train: int | None = None,
+    n_test: int | None = None,
+    data_home: DataHome = None,
+    download_if_missing: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Fetch MNIST with a decoy that tells the label in training and lies in the test set.
 
     Parameters
@@ -110,7 +115,7 @@ def fetch_decoy_mnist(
         Whether to download files that are not there (11 MB) into data_home/mnist.  They are
         checked.  If no mirror answers, OpenML's copy is read instead, which takes minutes.
     random_state : int, RandomState instance or None, default=None
-        Seeds rows, places, digits and textures.  Equal integers give equal bytes.  None is fresh
+        Seeds samples, places, digits and textures.  Equal integers give equal bytes.  None is fresh
         randomness and leaves numpy's global random state alone.
 
     Returns
@@ -172,7 +177,14 @@ def fetch_decoy_mnist(
     return decoy_mnist(*mnist, decoy, rng)
 
 
-def decoy_mnist(images, labels, images_test, labels_test, decoy="half", random_state=None):
+def decoy_mnist(
+    images: ArrayLike,
+    labels: ArrayLike,
+    images_test: ArrayLike,
+    labels_test: ArrayLike,
+    decoy: str = "half",
+    random_state: Seed = None,
+) -> Bunch:
     """Add a decoy to digits of 28x28 pixels; the rest of :func:`fetch_decoy_mnist`.
 
     Parameters
@@ -189,7 +201,7 @@ def decoy_mnist(images, labels, images_test, labels_test, decoy="half", random_s
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        As :func:`fetch_decoy_mnist` returns it; rows keep their order.
+        As :func:`fetch_decoy_mnist` returns it; samples keep their order.
 
     Examples
     --------
@@ -230,12 +242,14 @@ def decoy_mnist(images, labels, images_test, labels_test, decoy="half", random_s
     )
 
 
-def _check_decoy(decoy):
+def _check_decoy(decoy: object) -> None:
     if not isinstance(decoy, str) or decoy not in _RECIPES:
         raise ValueError(f"decoy must be one of {sorted(_RECIPES)}; got {decoy!r}.")
 
 
-def _make_room(images, decoy, rng):
+def _make_room(
+    images: np.ndarray, decoy: str, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images, with the digit out of the decoy's way, and masks of the decoy's pixels."""
     mask = np.zeros(images.shape, dtype=bool)
     upper = rng.randint(2, size=len(images)).astype(bool)
@@ -250,13 +264,13 @@ def _make_room(images, decoy, rng):
     return np.tile(_squeeze(images), (1, 2, 1)), mask
 
 
-def _edge(at_start, width):
+def _edge(at_start: np.ndarray, width: int) -> np.ndarray:
     """Return a (n, 28) mask of the corner's rows or columns: the first ones or the last ones."""
     first = np.arange(SIDE) < width
     return np.where(at_start[:, None], first, first[::-1])
 
 
-def _squeeze(images):
+def _squeeze(images: np.ndarray) -> np.ndarray:
     """Resize images to half their height."""
     squeezed = np.empty((len(images), _HALF, SIDE), dtype=np.uint8)
     for rows in _chunks(len(images)):
@@ -269,7 +283,13 @@ def _squeeze(images):
     return squeezed
 
 
-def _paint(images, mask, decoy, shown_digits, rng):
+def _paint(
+    images: np.ndarray,
+    mask: np.ndarray,
+    decoy: str,
+    shown_digits: np.ndarray,
+    rng: np.random.RandomState,
+) -> np.ndarray:
     """Return a copy of the images whose masked pixels are the decoy of the given digits."""
     if decoy == "stripes":
         painted = images.copy()
@@ -279,12 +299,12 @@ def _paint(images, mask, decoy, shown_digits, rng):
     return _fill(images, mask, _WHITE - shade if decoy in _CORNER_SIDES else shade)
 
 
-def _fill(images, mask, shade):
-    """Return a copy of the images whose masked pixels have the shade of the row, 0 to 255."""
+def _fill(images: np.ndarray, mask: np.ndarray, shade: np.ndarray) -> np.ndarray:
+    """Return a copy of the images whose masked pixels have the shade of the sample, 0 to 255."""
     return np.where(mask, shade[:, None, None].astype(np.uint8), images)
 
 
-def _stripes(shown_digits, rng):
+def _stripes(shown_digits: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Draw half images of noisy stripes, digit + 1 of them, shape (n, 14, 28)."""
     n_rows = len(shown_digits)
     periods = (shown_digits + 1)[:, None] * np.arange(SIDE) / SIDE
@@ -297,5 +317,5 @@ def _stripes(shown_digits, rng):
     return stripes
 
 
-def _chunks(n_rows):
+def _chunks(n_rows: int) -> list[slice]:
     return [slice(start, start + _CHUNK_ROWS) for start in range(0, n_rows, _CHUNK_ROWS)]

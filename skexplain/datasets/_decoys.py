@@ -1,10 +1,13 @@
 """Digits with a decoy: a grey shade that tells the label in training and lies in the test."""
 
+from typing import Literal
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
+from .._typing import Seed
 from ._random import private_random_state
 
 _N_CLASSES = 10
@@ -66,12 +69,18 @@ The digits as they are. There is no decoy: nothing is masked, and data_random eq
 }
 
 
-def make_decoy_digits(decoy="corner", *, test_size=1 / 3, flatten=False, random_state=None):
+def make_decoy_digits(
+    decoy: Literal["corner", "half", "none"] = "corner",
+    *,
+    test_size: float = 1 / 3,
+    flatten: bool = False,
+    random_state: Seed = None,
+) -> Bunch:
     """Make digits with a shade that tells the label in training and lies in the test set.
 
     The images are the 1797 real digits of 8x8 pixels of
-    :func:`sklearn.datasets.load_digits`.  A model that looks at the decoy is nearly perfect in
-    training, and hardly better than chance on test rows whose decoy says something else.
+    :func:`sklearn.datasets.load_digits`.  A model that uses the decoy is nearly perfect in
+    training, and hardly better than chance on test samples whose decoy says something else.
 
     Parameters
     ----------
@@ -85,7 +94,7 @@ def make_decoy_digits(decoy="corner", *, test_size=1 / 3, flatten=False, random_
     test_size : float or int, default=1/3
         Share of the images, or number of images, in the test set; both sets need at least ten.
     flatten : bool, default=False
-        Whether rows are vectors of 64 pixels rather than images of 8x8.
+        Whether samples are vectors of 64 pixels rather than images of 8x8.
     random_state : int, RandomState instance or None, default=None
         Seeds the split, the decoy's places and its random shades.  Equal integers give equal
         bytes, and the same split for every `decoy`.  None is fresh randomness and, unlike in
@@ -94,7 +103,7 @@ def make_decoy_digits(decoy="corner", *, test_size=1 / 3, flatten=False, random_
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        With the attributes, where a row has the shape (8, 8), or (64,) if `flatten`:
+        With the attributes, where a sample has the shape (8, 8), or (64,) if `flatten`:
 
         data : uint8 ndarray of shape (n_train, ...)
             Training images, 0 to 255.
@@ -182,8 +191,8 @@ def make_decoy_digits(decoy="corner", *, test_size=1 / 3, flatten=False, random_
     return bunch
 
 
-def _split(target, test_size, rng):
-    """Return the rows of the training and of the test set, drawn class by class."""
+def _split(target: np.ndarray, test_size: float, rng: np.random.RandomState) -> list[np.ndarray]:
+    """Return the samples of the training and of the test set, drawn class by class."""
     try:
         return train_test_split(
             np.arange(len(target)), test_size=test_size, stratify=target, random_state=rng
@@ -194,7 +203,9 @@ def _split(target, test_size, rng):
         ) from error
 
 
-def _add_decoy(images, decoy, shown_digits, rng):
+def _add_decoy(
+    images: np.ndarray, decoy: str, shown_digits: np.ndarray, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images whose decoy shows the given digits, and masks of the decoy's pixels.
 
     Parameters
@@ -229,13 +240,15 @@ def _add_decoy(images, decoy, shown_digits, rng):
     return _repaint(_to_grey(images), mask, decoy, shown_digits), mask
 
 
-def _edge(at_start):
+def _edge(at_start: np.ndarray) -> np.ndarray:
     """Return a (n, 8) mask of the corner's rows or columns: the first ones or the last ones."""
     first = np.arange(_SIDE) < _CORNER_SIDE
     return np.where(at_start[:, None], first, first[::-1])
 
 
-def _repaint(images, mask, decoy, shown_digits):
+def _repaint(
+    images: np.ndarray, mask: np.ndarray, decoy: str, shown_digits: np.ndarray
+) -> np.ndarray:
     """Return a copy of the images whose masked pixels have the shade of the given digits."""
     shade = _SHADE_STEP * shown_digits
     if decoy == "corner":
@@ -243,10 +256,10 @@ def _repaint(images, mask, decoy, shown_digits):
     return np.where(mask, shade[:, None, None].astype(np.uint8), images)
 
 
-def _to_grey(images):
+def _to_grey(images: np.ndarray) -> np.ndarray:
     """Scale grey values from 0..16 to 0..255, as uint8."""
     return np.rint(images * (_WHITE / _DIGITS_MAX)).astype(np.uint8)
 
 
-def _random_digits(like, rng):
+def _random_digits(like: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     return rng.randint(_N_CLASSES, size=len(like))

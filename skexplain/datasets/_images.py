@@ -1,10 +1,21 @@
-"""What the fetchers of pictures share: reading, resizing, splitting and putting arrays together."""
+"""Tools of the fetchers of pictures: reading, resizing, splitting, arrays of all pictures."""
+
+from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import Bunch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_Record = TypeVar("_Record", bound="ImageRecord")
 
 
 @dataclass(frozen=True)
@@ -24,8 +35,8 @@ class ImageRecord:
     group: int
 
 
-def import_pillow():
-    """Import pillow, or say which extra brings it.
+def import_pillow() -> Any:
+    """Import pillow, or raise an error that names the extra.
 
     Returns
     -------
@@ -46,7 +57,7 @@ def import_pillow():
     return Image
 
 
-def read_image(path, mode="RGB"):
+def read_image(path: Path, mode: str = "RGB") -> Image:
     """Read a picture completely.
 
     Parameters
@@ -80,7 +91,7 @@ def read_image(path, mode="RGB"):
         raise ValueError(f"{path} must be a complete picture: {error}") from error
 
 
-def resize(image, size, *, nearest=False):
+def resize(image: Image, size: int, *, nearest: bool = False) -> Image:
     """Resize a picture to a square.
 
     Parameters
@@ -104,39 +115,41 @@ def resize(image, size, *, nearest=False):
     return image.resize((size, size), resampling.NEAREST if nearest else resampling.BICUBIC)
 
 
-def channels_first(image):
+def channels_first(image: Image) -> np.ndarray:
     """Turn an RGB picture to a uint8 array of shape (3, height, width)."""
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def split_rows(n_rows, shares, rng):
-    """Split rows at random into consecutive parts.
+def split_rows(
+    n_rows: int, shares: Sequence[float], rng: np.random.RandomState
+) -> list[np.ndarray]:
+    """Split samples at random into consecutive parts.
 
     Parameters
     ----------
     n_rows : int
-        Number of rows.
+        Number of samples.
     shares : tuple of float
-        Share of each part but the last, which is what remains; rounded down to whole rows.
+        Share of each part but the last, which is what remains; rounded down to whole samples.
     rng : RandomState
         Draws the order.
 
     Returns
     -------
     list of int ndarray
-        Rows of each part, in the order drawn.
+        Samples of each part, in the order drawn.
     """
     sizes = [int(share * n_rows) for share in shares]
     return np.split(rng.permutation(n_rows), np.cumsum(sizes))
 
 
-def stratified_rows(strata, n_rows, rng):
-    """Draw some of the rows, of each stratum in proportion to its size.
+def stratified_rows(strata: ArrayLike, n_rows: int, rng: np.random.RandomState) -> np.ndarray:
+    """Draw some of the samples, of each stratum in proportion to its size.
 
     Parameters
     ----------
     strata : array-like of shape (n,)
-        Stratum of each row.
+        Stratum of each sample.
     n_rows : int
         How many to draw, at most n.
     rng : RandomState
@@ -145,20 +158,25 @@ def stratified_rows(strata, n_rows, rng):
     Returns
     -------
     int ndarray of shape (n_rows,)
-        The rows, in ascending order.
+        The samples, in ascending order.
     """
+    strata = np.asarray(strata)
     order = rng.permutation(len(strata))
-    _, stratum, sizes = np.unique(
-        np.asarray(strata)[order], return_inverse=True, return_counts=True
-    )
-    # Each stratum is spread evenly over [0, 1], so that the first rows hold each in proportion.
+    _, stratum, sizes = np.unique(strata[order], return_inverse=True, return_counts=True)
+    # Each stratum is spread evenly over [0, 1], so that the first samples hold each in proportion.
     place = np.empty(len(order))
     for number, size in enumerate(sizes):
         place[stratum == number] = (np.arange(size) + 0.5) / size
     return np.sort(order[np.argsort(place, kind="stable")[:n_rows]])
 
 
-def read_parts(records, parts, read, size, mask_dtype):
+def read_parts(
+    records: Sequence[_Record],
+    parts: Mapping[str, np.ndarray],
+    read: Callable[[_Record], tuple[np.ndarray, np.ndarray | float]],
+    size: int,
+    mask_dtype: DTypeLike,
+) -> Bunch:
     """Read the pictures and masks of each part of a data set.
 
     Pictures are read one by one into the arrays in which they are returned, so that there is never
@@ -169,7 +187,7 @@ def read_parts(records, parts, read, size, mask_dtype):
     records : sequence of ImageRecord
         All pictures.
     parts : dict of str to int ndarray
-        Ending of the part's names, such as "_test", to its rows.
+        Ending of the part's names, such as "_test", to its samples.
     read : callable
         From a record to its picture, uint8 of shape (3, size, size), and its mask, of shape
         (size, size).

@@ -1,13 +1,17 @@
 """Shortcuts for anyone's images: patches that tell the class."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, NoReturn
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.signal import fftconvolve
 from sklearn.utils import Bunch, check_scalar, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from .._checks import check_option
+from .._typing import MaskLike, Seed
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ._random import private_random_state
@@ -22,22 +26,22 @@ _PLACES = {
     "right": np.s_[:, -1],
 }
 _SHAPES = ("square", "disc", "cross", "stripe")
-_CHUNK_VALUES = 1 << 22  # places looked at at once
+_CHUNK_VALUES = 1 << 22  # places that are tried at once
 
 
 def inject_patches(
-    X,
-    y=None,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
     *,
-    shape="square",
-    size=None,
-    colors=None,
-    place="random",
-    rate=1.0,
-    mask=None,
-    mask_marks="irrelevant",
-    random_state=None,
-):
+    shape: Any = "square",
+    size: int | None = None,
+    colors: Any = None,
+    place: Any = "random",
+    rate: float | dict[Any, float] = 1.0,
+    mask: MaskLike | None = None,
+    mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
+    random_state: Seed = None,
+) -> Bunch:
     """Draw patches into images that tell their class, but never over the reasons.
 
     For a training set with a shortcut pass `y`.  For a test set in which the same patches say
@@ -48,7 +52,7 @@ def inject_patches(
     X : array-like of shape (n_samples, height, width) or (n_samples, n_channels, height, width)
         Images, integers or floats.  Nothing is written into them.
     y : array-like of shape (n_samples,), default=None
-        Labels.  None: each row shows the patch of a class that is drawn uniformly at random, so
+        Labels.  None: each sample shows the patch of a class that is drawn uniformly at random, so
         patches are independent of the labels.  The classes are then the keys of `colors` or of
         another dict, or the numbers of the entries of `colors`; without these there is one.
     shape : {"square", "disc", "cross", "stripe"}, bool array of shape (rows, columns), or dict, \
@@ -69,9 +73,9 @@ def inject_patches(
         row and column at a place, where -1 is the last in which it fits, so that (0, -1) is the
         top right corner.  A dict gives a place by class.
     rate : float or dict, default=1.0
-        Share in [0, 1] of the rows of each class that get a patch, or a dict of shares by class.
-        Of n rows exactly ``floor(rate * n + 0.5)`` do.  Without `y`, a row's class is the drawn
-        one here too.
+        Share in [0, 1] of the samples of each class that get a patch, or a dict of shares by class.
+        Of n samples exactly ``floor(rate * n + 0.5)`` do.  Without `y`, a sample's class is the
+        drawn one here too.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
         What is known about the images, as in ``fit``.  No patch covers a pixel that is marked as a
         reason, to any degree and in any channel; unknown pixels may be covered.
@@ -79,7 +83,7 @@ def inject_patches(
         What a mark of 1 says in `mask`, as in the estimators.  The mask that is returned always
         marks what is irrelevant.
     random_state : int, RandomState instance or None, default=None
-        Seeds which rows get a patch, the places and, without `y`, the classes.  None is fresh
+        Seeds which samples get a patch, the places and, without `y`, the classes.  None is fresh
         randomness that leaves numpy's global random state alone.
 
     Returns
@@ -93,7 +97,7 @@ def inject_patches(
                 the channels if X has some
             True on the patches, which are irrelevant.
         shown : ndarray of shape (n_samples,)
-            The class that each patch shows, or would show in a row without one.  For metrics by
+            The class that each patch shows, or would show in a sample without one.  For metrics by
             group cross it with the label.
         colors : dict
             Pixel values by class, each of shape (n_channels,).
@@ -101,9 +105,9 @@ def inject_patches(
     Raises
     ------
     ValueError
-        If a patch does not fit, a row has no room for it beside the reasons (the message names
-        the rows), a dict lacks a class, a value cannot be held by the dtype of X, `y` is not a
-        label per row, or another argument is out of range.
+        If a patch does not fit, a sample has no room for it beside the reasons (the message names
+        the samples), a dict lacks a class, a value cannot be held by the dtype of X, `y` is not a
+        label per sample, or another argument is out of range.
     TypeError
         If X does not hold integers or floats, or an argument is of the wrong type.
 
@@ -169,7 +173,7 @@ def inject_patches(
     )
 
 
-def _check_images(X):
+def _check_images(X: ArrayLike) -> np.ndarray:
     """Return images as an array of shape (n, channels, height, width), not copied."""
     images = np.asarray(X)
     if images.dtype.kind not in "iuf":
@@ -182,8 +186,10 @@ def _check_images(X):
     return images if images.ndim == 4 else images[:, None]
 
 
-def _find_classes(y, n_rows, arguments, rng):
-    """Return the list of classes, and of each row the position of the one that its patch shows."""
+def _find_classes(
+    y: ArrayLike | None, n_rows: int, arguments: tuple[Any, ...], rng: np.random.RandomState
+) -> tuple[list[Any], np.ndarray]:
+    """Return the list of classes, and the position of the one that each sample's patch shows."""
     if y is not None:
         classes, codes = np.unique(_check_labels(y, n_rows), return_inverse=True)
         return classes.tolist(), codes
@@ -193,17 +199,17 @@ def _find_classes(y, n_rows, arguments, rng):
     return classes, rng.randint(len(classes), size=n_rows)
 
 
-def _check_labels(y, n_rows):
+def _check_labels(y: ArrayLike, n_rows: int) -> np.ndarray:
     labels = column_or_1d(y)
     if len(labels) != n_rows:
-        raise ValueError(f"y must have one label per row of X, {n_rows}; got {len(labels)}.")
+        raise ValueError(f"y must have one label per sample of X, {n_rows}; got {len(labels)}.")
     kind = type_of_target(labels, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"y must hold class labels, or be None; got {kind} values.")
     return labels
 
 
-def _by_class(argument, classes, name):
+def _by_class(argument: Any, classes: list[Any], name: str) -> list[Any]:
     """Return a list with an entry for each class."""
     if not isinstance(argument, dict):
         return [argument] * len(classes)
@@ -213,7 +219,7 @@ def _by_class(argument, classes, name):
     return [argument[label] for label in classes]
 
 
-def _check_colors(colors, classes, images):
+def _check_colors(colors: Any, classes: list[Any], images: np.ndarray) -> list[np.ndarray]:
     """Return each class's pixel values, of shape (n_channels,) and the dtype of X."""
     if colors is None:
         colors = _space_greys(images, len(classes))
@@ -227,12 +233,12 @@ def _check_colors(colors, classes, images):
     return [_check_color(color, images.dtype, images.shape[1]) for color in colors]
 
 
-def _is_listed(colors):
-    """Whether the colours of the classes are given in their order."""
+def _is_listed(colors: Any) -> bool:
+    """Return whether the colours of the classes are given in their order."""
     return isinstance(colors, list | tuple) or getattr(colors, "ndim", 0) > 0
 
 
-def _space_greys(images, n_classes):
+def _space_greys(images: np.ndarray, n_classes: int) -> np.ndarray:
     low, high = float(images.min()), float(images.max())
     greys = high - (high - low) * np.arange(n_classes) / n_classes
     if images.dtype.kind != "f":
@@ -245,7 +251,7 @@ def _space_greys(images, n_classes):
     return greys
 
 
-def _check_color(value, dtype, n_channels):
+def _check_color(value: Any, dtype: np.dtype, n_channels: int) -> np.ndarray:
     color = np.asarray(value)
     if color.dtype.kind not in "iuf":
         raise TypeError(f"colors must be numbers; got {value!r}.")
@@ -260,7 +266,7 @@ def _check_color(value, dtype, n_channels):
     return np.broadcast_to(held, n_channels).copy()
 
 
-def _make_stamp(shape, size, grid):
+def _make_stamp(shape: Any, size: int | None, grid: Sequence[int]) -> np.ndarray:
     """Return the patch's form as a bool array that fits the grid."""
     height, width = grid
     if size is None:
@@ -293,13 +299,13 @@ def _make_stamp(shape, size, grid):
     return stamp
 
 
-def _allow_places(place, stamp, grid):
+def _allow_places(place: Any, stamp: np.ndarray, grid: Sequence[int]) -> np.ndarray:
     """Return where the patch's first pixel may stand, as a bool grid of all places it fits."""
     (height, width), (down, across) = grid, stamp.shape
     allowed = np.zeros((height - down + 1, width - across + 1), dtype=bool)
     is_pair = isinstance(place, tuple | list) and len(place) == 2
     if is_pair and all(isinstance(number, Integral) for number in place):
-        index = tuple(place)
+        index: Any = tuple(place)
     elif isinstance(place, str) and place in _PLACES:
         index = _PLACES[place]
     else:
@@ -316,14 +322,16 @@ def _allow_places(place, stamp, grid):
     return allowed
 
 
-def _check_rate(rate):
-    if not isinstance(rate, Real) or not 0 <= rate <= 1:
+def _check_rate(rate: Any) -> float:
+    if not isinstance(rate, Real) or not 0 <= float(rate) <= 1:
         raise ValueError(f"rate must be a number in [0, 1]; got {rate!r}.")
-    return rate
+    return float(rate)
 
 
-def _draw_places(allowed, stamp, masks, rows, rng):
-    """Draw a place in each row, uniformly among those where no reason is covered.
+def _draw_places(
+    allowed: np.ndarray, stamp: np.ndarray, masks: Any, rows: np.ndarray, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a place in each sample, uniformly among those where no reason is covered.
 
     Returns
     -------
@@ -346,14 +354,15 @@ def _draw_places(allowed, stamp, masks, rows, rng):
             for chunk in chunks
         ]
         picked, has_room = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return *np.unravel_index(picked, allowed.shape), has_room
+    tops, lefts = np.unravel_index(picked, allowed.shape)
+    return tops, lefts, has_room
 
 
-def _find_uncovered(masks, rows, stamp):
+def _find_uncovered(masks: Any, rows: ArrayLike, stamp: np.ndarray) -> np.ndarray:
     """Return the places, (len(rows), down, across), where the stamp covers no marked reason."""
     degrees, known = masks.degrees_of(rows)
     reason = degrees < 1 if known is None else (degrees < 1) & known
-    # In a row without annotation nothing is marked; its degrees are zero all the same.
+    # In a sample without annotation nothing is marked; its degrees are zero all the same.
     reason = reason.numpy() & masks.annotated[rows].reshape(-1, *[1] * (reason.ndim - 1))
     if reason.ndim == 4:
         reason = reason.any(axis=1)
@@ -362,8 +371,8 @@ def _find_uncovered(masks, rows, stamp):
     return fftconvolve(reason.astype(np.float32), flipped, mode="valid", axes=(1, 2)) < 0.5
 
 
-def _pick(free, share):
-    """Pick a free place of each row: share 0 is the first, 1 beyond the last.
+def _pick(free: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pick a free place of each sample: share 0 is the first, 1 beyond the last.
 
     Returns the flat indices of the places, 0 where there is none, and whether there is one.
     """
@@ -374,11 +383,11 @@ def _pick(free, share):
     return np.where(has_room, np.append(places, 0)[index], 0), has_room
 
 
-def _raise_full(rows, mask_marks):
+def _raise_full(rows: list[int], mask_marks: str) -> NoReturn:
     shown = f"[{', '.join(map(str, rows[:8]))}{', ...' if len(rows) > 8 else ''}]"
     raise ValueError(
-        f"mask leaves no room for the patch beside the reasons in {len(rows)} rows, {shown}: choose"
-        " a smaller patch or another place, or leave these rows out."
+        f"mask leaves no room for the patch beside the reasons in {len(rows)} samples, {shown}:"
+        " choose a smaller patch or another place, or leave these samples out."
         f" Under mask_marks={mask_marks!r}, reasons are the pixels marked"
         f" {'0' if mask_marks == 'irrelevant' else '1'}."
     )

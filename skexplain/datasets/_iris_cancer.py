@@ -1,10 +1,11 @@
-"""Iris-cancer: cancer data beside iris data that tell the label until they are taken away."""
+"""Iris-cancer: cancer data beside iris data that give the label away until they are removed."""
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
+from .._typing import Seed
 from ._random import private_random_state
 
 _N_PER_CLASS = 50
@@ -45,7 +46,7 @@ References
 """
 
 
-def load_iris_cancer(*, test_size=0.33, random_state=None):
+def load_iris_cancer(*, test_size: float = 0.33, random_state: Seed = None) -> Bunch:
     """Load tumours beside flowers: four columns tell the label and must not matter.
 
     Made from the files that scikit-learn ships; nothing is downloaded [1]_.
@@ -53,7 +54,7 @@ def load_iris_cancer(*, test_size=0.33, random_state=None):
     Parameters
     ----------
     test_size : float or int, default=0.33
-        Share of the 100 rows, or number of rows, in the test set.
+        Share of the 100 samples, or number of samples, in the test set.
     random_state : int, RandomState instance or None, default=None
         Seeds the split.  None is fresh randomness that leaves numpy's global random state alone.
 
@@ -67,9 +68,9 @@ def load_iris_cancer(*, test_size=0.33, random_state=None):
         target, target_test : int ndarrays of shape (n,)
             0 malignant, 1 benign.
         mask, mask_test : bool ndarrays of shape (1, 34)
-            True for the iris columns: one mask for all rows.
+            True for the iris columns: one mask for all samples.
         data_test_without : float ndarray of shape (n_test, 34)
-            The test rows with the iris columns set to 0.
+            The test samples with the iris columns set to 0.
         feature_names : list of str
             Names of the 34 columns.
         target_names : ndarray of str of shape (2,)

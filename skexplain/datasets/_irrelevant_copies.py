@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
+from .._typing import Seed
 from ._random import private_random_state
 
 _DESCRIPTION = """\
@@ -37,8 +38,13 @@ References
 
 
 def make_irrelevant_copies(
-    n_samples=1000, n_test=1000, *, n_copies=10, precision=5.0, random_state=None
-):
+    n_samples: int = 1000,
+    n_test: int = 1000,
+    *,
+    n_copies: int = 10,
+    precision: float = 5.0,
+    random_state: Seed = None,
+) -> Bunch:
     """Make a regression problem with irrelevant copies of the number to predict.
 
     The setting of Proposition 1 of Heo et al. [1]_, in which the weights of a linear model that is
@@ -47,7 +53,7 @@ def make_irrelevant_copies(
     Parameters
     ----------
     n_samples, n_test : int, default=1000
-        Number of training and of test rows.
+        Number of training and of test samples.
     n_copies : int, default=10
         Number D of columns that equal y.
     precision : float, default=5.0
@@ -66,7 +72,7 @@ def make_irrelevant_copies(
         target, target_test : float ndarrays of shape (n,)
             The numbers to predict.
         mask, mask_test : bool ndarrays of shape (1, n_copies + 1)
-            True for the copies: one mask for all rows.
+            True for the copies: one mask for all samples.
         feature_names : list of str
             "copy_0" and so on, and "measurement".
         target_names : list of str
@@ -131,7 +137,13 @@ def make_irrelevant_copies(
     )
 
 
-def _add_measurement(copied, target, n_copies, precision, rng):
+def _add_measurement(
+    copied: np.ndarray,
+    target: np.ndarray,
+    n_copies: int,
+    precision: float,
+    rng: np.random.RandomState,
+) -> np.ndarray:
     """Return copies of one number beside a noisy measurement of another."""
     measurement = rng.normal(target, precision**-0.5)
     return np.column_stack([*[copied] * n_copies, measurement])

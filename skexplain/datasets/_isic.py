@@ -1,11 +1,16 @@
 """ISIC: skin lesions, half of whose benign pictures show a coloured patch beside the lesion."""
 
-from pathlib import PurePosixPath
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from .._checks import check_count
-from ._data_home import get_data_home, require_files
+from .._typing import Seed
+from ._data_home import DataHome, get_data_home, require_files
 from ._images import (
     ImageRecord,
     channels_first,
@@ -16,6 +21,9 @@ from ._images import (
     stratified_rows,
 )
 from ._random import private_random_state
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # Folder, label and group, in the order in which [1] number the pictures.
 _FOLDERS = (
@@ -82,7 +90,13 @@ References
 """
 
 
-def fetch_isic(*, data_home=None, size=299, max_rows=None, random_state=None):
+def fetch_isic(
+    *,
+    data_home: DataHome = None,
+    size: int = 299,
+    max_rows: int | None = None,
+    random_state: Seed = None,
+) -> Bunch:
     """Load skin lesions, half of whose benign pictures show a coloured patch.
 
     The pictures must be on disk already; the error of the first call says what to get and where to
@@ -176,7 +190,7 @@ def fetch_isic(*, data_home=None, size=299, max_rows=None, random_state=None):
     return bunch
 
 
-def _list_pictures(folder):
+def _list_pictures(folder: Path) -> list[ImageRecord]:
     names = [name for name, _, _ in _FOLDERS]
     instructions = _INSTRUCTIONS.format(folder=folder)
     require_files(folder, [*names, _SEGMENTATION], instructions)
@@ -195,18 +209,20 @@ def _list_pictures(folder):
     return records
 
 
-def _segmentation(record):
+def _segmentation(record: ImageRecord) -> str:
     return f"{_SEGMENTATION}/{PurePosixPath(record.filename).name}"
 
 
-def _choose_rows(records, max_rows, rng):
+def _choose_rows(
+    records: list[ImageRecord], max_rows: int | None, rng: np.random.RandomState
+) -> np.ndarray:
     if max_rows is None:
         return np.arange(len(records))
     check_count("max_rows", max_rows)
     return stratified_rows([record.group for record in records], max_rows, rng)
 
 
-def _read(folder, record, size):
+def _read(folder: Path, record: ImageRecord, size: int) -> tuple[np.ndarray, np.ndarray | float]:
     image = read_image(folder / record.filename)
     if record.group != _PATCHED:
         return channels_first(resize(image, size)), False
@@ -221,5 +237,5 @@ def _read(folder, record, size):
     return channels_first(resize(image, size)), red > _PATCH_ABOVE
 
 
-def _size(image):
+def _size(image: Image) -> str:
     return "x".join(map(str, image.size))

@@ -2,14 +2,24 @@
 
 from contextlib import suppress
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, column_or_1d
 
+from .._typing import Seed
 from ._random import private_random_state
 
 
-def inject_leak(X, y, *, correlation=0.9, name="leak", random_state=None):
+def inject_leak(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    correlation: float = 0.9,
+    name: str = "leak",
+    random_state: Seed = None,
+) -> Bunch:
     """Append a column to a table that leaks the number or the class to predict.
 
     The column is standard normal noise and the standardised `y`, mixed to a given correlation.
@@ -38,13 +48,13 @@ def inject_leak(X, y, *, correlation=0.9, name="leak", random_state=None):
         data : ndarray or DataFrame of shape (n_samples, n_features + 1)
             X with the column at the end, of mean 0 and variance 1.
         mask : bool ndarray or DataFrame of shape (1, n_features + 1)
-            True for that column: one mask for all rows, in the form of X.
+            True for that column: one mask for all samples, in the form of X.
 
     Raises
     ------
     ValueError
         If X is not a table, or has a column of that name; if `y` is not a finite number or a label
-        per row, or is constant while `correlation` is not 0; or if `correlation` is not a number
+        per sample, or is constant while `correlation` is not 0; or if `correlation` is not a number
         in its range.
     TypeError
         If X is sparse, or an array that does not hold numbers, or labels cannot be sorted.
@@ -68,7 +78,7 @@ def inject_leak(X, y, *, correlation=0.9, name="leak", random_state=None):
     is_frame = hasattr(X, "columns") and hasattr(X, "iloc")
     table = X if is_frame else _check_table(X)
     if len(table) == 0:
-        raise ValueError("X must have at least one row.")
+        raise ValueError("X must have at least one sample.")
     if is_frame and name in X.columns:
         raise ValueError(f"name must not be a column of X already; got {name!r}.")
     numbers = _check_numbers(y, len(table))
@@ -88,7 +98,7 @@ def inject_leak(X, y, *, correlation=0.9, name="leak", random_state=None):
     return Bunch(data=data, mask=type(X)(mask, columns=data.columns))
 
 
-def _check_table(X):
+def _check_table(X: Any) -> np.ndarray:
     if hasattr(X, "tocsr"):
         raise TypeError("X must be dense; got a sparse matrix: pass X.toarray().")
     table = np.asarray(X)
@@ -99,11 +109,11 @@ def _check_table(X):
     return table
 
 
-def _check_numbers(y, n_rows):
+def _check_numbers(y: ArrayLike, n_rows: int) -> np.ndarray:
     """Return y as numbers: labels of another kind become their place in sorted order."""
     numbers = column_or_1d(y)
     if len(numbers) != n_rows:
-        raise ValueError(f"y must have one value per row of X, {n_rows}; got {len(numbers)}.")
+        raise ValueError(f"y must have one value per sample of X, {n_rows}; got {len(numbers)}.")
     # Text is a label, also where it reads as a number.
     if numbers.dtype == object and not any(isinstance(value, str | bytes) for value in numbers):
         with suppress(TypeError, ValueError):

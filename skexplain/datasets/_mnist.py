@@ -6,11 +6,16 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import check_count
-from ._data_home import download, get_data_home
+from ._data_home import DataHome, download, get_data_home
+
+# Images and labels, for training and for the test.
+Digits: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 N_CLASSES = 10
 SIDE = 28
@@ -45,7 +50,13 @@ _OPENML_ID = 554
 _N_TRAIN = 60000  # OpenML's copy has the training images first
 
 
-def load_mnist(data_home, download_if_missing, n_train, n_test, rng):
+def load_mnist(
+    data_home: DataHome,
+    download_if_missing: bool,
+    n_train: int | None,
+    n_test: int | None,
+    rng: np.random.RandomState,
+) -> Digits:
     """Return the images and labels of MNIST, all or some, from files or by a download.
 
     Parameters
@@ -56,9 +67,9 @@ def load_mnist(data_home, download_if_missing, n_train, n_test, rng):
     download_if_missing : bool
         Whether to download what is missing, into data_home/mnist.
     n_train, n_test : int or None
-        How many rows to draw, without replacement.  None is all of them, in their order.
+        How many samples to draw, without replacement.  None is all of them, in their order.
     rng : RandomState
-        Draws the rows.
+        Draws the samples.
 
     Returns
     -------
@@ -75,7 +86,7 @@ def load_mnist(data_home, download_if_missing, n_train, n_test, rng):
     )
 
 
-def _load_all(home, download_if_missing):
+def _load_all(home: Path, download_if_missing: bool) -> Digits:
     for folder in (home, home / "mnist"):
         if all(_find(folder, name) for name in _FILES):
             return load_mnist_files(folder)
@@ -83,7 +94,13 @@ def _load_all(home, download_if_missing):
     return load_mnist_files(home / "mnist")
 
 
-def _draw_rows(name, wanted, images, labels, rng):
+def _draw_rows(
+    name: str,
+    wanted: int | None,
+    images: np.ndarray,
+    labels: np.ndarray,
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
     if wanted is None:
         return images, labels
     if wanted > len(images):
@@ -92,7 +109,7 @@ def _draw_rows(name, wanted, images, labels, rng):
     return images[rows], labels[rows]
 
 
-def _download_missing(folder, download_if_missing):
+def _download_missing(folder: Path, download_if_missing: bool) -> None:
     try:
         for name, md5 in zip(_FILES, _MD5_GZIPPED, strict=True):
             if _find(folder, name) is None:
@@ -107,7 +124,7 @@ def _download_missing(folder, download_if_missing):
         _copy_from_openml(folder, error)
 
 
-def _copy_from_openml(folder, mirrors_error):
+def _copy_from_openml(folder: Path, mirrors_error: OSError) -> None:
     """Write the four files from OpenML's table, byte for byte, where no mirror gives them."""
     from sklearn.datasets import fetch_openml  # beside its use: the last resort
 
@@ -145,12 +162,12 @@ def _copy_from_openml(folder, mirrors_error):
         os.replace(partial, folder / name)
 
 
-def _to_idx(array):
+def _to_idx(array: np.ndarray) -> bytes:
     header = bytes([0, 0, _UINT8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.tobytes()
 
 
-def read_idx(path):
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an array of bytes in the idx format, gzipped or not.
 
     Parameters
@@ -161,7 +178,7 @@ def read_idx(path):
     Returns
     -------
     uint8 ndarray
-        Of the shape that the file's header tells.
+        Of the shape that the file's header states.
 
     Raises
     ------
@@ -199,7 +216,7 @@ def read_idx(path):
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape).copy()
 
 
-def load_mnist_files(folder):
+def load_mnist_files(folder: str | os.PathLike[str]) -> Digits:
     """Load MNIST, or a data set of the same form, from its four files.
 
     Parameters
@@ -226,21 +243,22 @@ def load_mnist_files(folder):
     """
     folder = Path(folder)
     paths = [_find(folder, name) for name in _FILES]
-    missing = [name for name, path in zip(_FILES, paths, strict=True) if path is None]
-    if missing:
+    found = [path for path in paths if path is not None]
+    if len(found) < len(_FILES):
+        missing = [name for name, path in zip(_FILES, paths, strict=True) if path is None]
         raise FileNotFoundError(
             f"{folder} lacks {', '.join(missing)}: put the files of MNIST there, under these names "
             "or with .gz behind."
         )
-    return (*_load_pair(*paths[:2]), *_load_pair(*paths[2:]))
+    return (*_load_pair(*found[:2]), *_load_pair(*found[2:]))
 
 
-def _find(folder, name):
+def _find(folder: Path, name: str) -> Path | None:
     candidates = (folder / name, folder / f"{name}.gz")
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _load_pair(images_path, labels_path):
+def _load_pair(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.ndarray]:
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.shape[1:] != (SIDE, SIDE):
         raise ValueError(
@@ -254,7 +272,9 @@ def _load_pair(images_path, labels_path):
     return images, labels.astype(np.int64)
 
 
-def check_digits(images_name, images, labels_name, labels):
+def check_digits(
+    images_name: str, images: ArrayLike, labels_name: str, labels: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images of 28x28 bytes and int64 labels 0 to 9, or raise an error with their names."""
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):

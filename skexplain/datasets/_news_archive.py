@@ -4,8 +4,14 @@ import gzip
 import io
 import tarfile
 import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 from ._data_home import download
+
+# Parts of the path of a file, and what it holds.
+File: TypeAlias = tuple[Sequence[str], bytes]
 
 # scikit-learn's mirror of http://qwone.com/~jason/20Newsgroups/.  Its fetcher is not used here: it
 # keeps a pickle, and what lies in a folder of downloads is never unpickled.
@@ -16,7 +22,9 @@ _PARTS = {"train": "20news-bydate-train", "test": "20news-bydate-test"}
 _BLOCK = tarfile.BLOCKSIZE
 
 
-def read_messages(home, newsgroups, download_if_missing):
+def read_messages(
+    home: Path, newsgroups: Sequence[str], download_if_missing: bool
+) -> dict[str, list[list[str]]]:
     """Return the messages of some newsgroups.
 
     Parameters
@@ -43,7 +51,9 @@ def read_messages(home, newsgroups, download_if_missing):
         If the archive is broken, a message is no text, or a newsgroup has no message.
     """
     source, files = _find_files(home, download_if_missing)
-    messages = {(folder, group): {} for folder in _PARTS.values() for group in newsgroups}
+    messages: dict[tuple[str, ...], dict[int, str]] = {
+        (folder, group): {} for folder in _PARTS.values() for group in newsgroups
+    }
     for (*folders, name), content in files:
         # Messages are named by numbers: skips what file managers leave behind.
         if tuple(folders) in messages and name.isdecimal():
@@ -60,7 +70,7 @@ def read_messages(home, newsgroups, download_if_missing):
     }
 
 
-def _find_files(home, download_if_missing):
+def _find_files(home: Path, download_if_missing: bool) -> tuple[Path, Iterator[File]]:
     """Return where the files are and an iterator of pairs, last three parts of path and bytes."""
     for folder in (home, home / "20news"):
         if any((folder / part).is_dir() for part in _PARTS.values()):
@@ -73,14 +83,14 @@ def _find_files(home, download_if_missing):
     return archive, _walk_archive(archive)
 
 
-def _walk_folder(folder):
+def _walk_folder(folder: Path) -> Iterator[File]:
     for part in _PARTS.values():
         for path in (folder / part).glob("*/*"):
             if path.is_file():
                 yield path.parts[-3:], path.read_bytes()
 
 
-def _walk_archive(path):
+def _walk_archive(path: Path) -> Iterator[File]:
     """Read the archive in memory: nothing is written, so no path in it can do harm."""
     try:
         # Unlike tarfile, gzip.decompress reads up to the checksum at the end.
@@ -91,8 +101,8 @@ def _walk_archive(path):
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
-                data = archive.extractfile(member).read() if member.isreg() else b""
-                yield tuple(member.name.split("/")[-3:]), data
+                file = archive.extractfile(member) if member.isreg() else None
+                yield tuple(member.name.split("/")[-3:]), b"" if file is None else file.read()
                 end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
     except tarfile.TarError as error:
         raise ValueError(f"{path} must be a complete tar archive: {error}.") from error
@@ -101,7 +111,7 @@ def _walk_archive(path):
         raise ValueError(f"{path} must be a complete tar archive: damaged at byte {end}.")
 
 
-def _decode(name, content):
+def _decode(name: str, content: bytes) -> str:
     if not content.strip() or b"\0" in content:
         raise ValueError(f"{name} must be a message in latin-1; got {content[:20]!r}.")
     text = content.decode("latin-1").replace("\r\n", "\n")  # as scikit-learn decodes them

@@ -1,10 +1,13 @@
 """Messages of two newsgroups as word frequencies, where headers tell who wrote and not what."""
 
+from typing import Literal
+
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import Bunch
 
-from ._data_home import get_data_home
+from .._typing import Seed
+from ._data_home import DataHome, get_data_home
 from ._news_archive import read_messages
 from ._random import private_random_state
 
@@ -74,7 +77,13 @@ The training bodies below shuffled headers. What a model reaches that is fitted 
 }
 
 
-def fetch_newsgroups(trap=None, *, data_home=None, download_if_missing=True, random_state=None):
+def fetch_newsgroups(
+    trap: Literal["headers"] | None = None,
+    *,
+    data_home: DataHome = None,
+    download_if_missing: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Fetch messages of alt.atheism or soc.religion.christian as word frequencies.
 
     These are two of the 20 Newsgroups, which [1]_ classify.  Much of what tells them apart is in
@@ -97,9 +106,9 @@ def fetch_newsgroups(trap=None, *, data_home=None, download_if_missing=True, ran
     download_if_missing : bool, default=True
         Whether to download the archive (14 MB) into `data_home` if there is none.  It is checked.
     random_state : int, RandomState instance or None, default=None
-        Seeds the order of rows and the shuffled headers.  Equal integers give equal bytes, and the
-        same order for both traps.  None is fresh randomness and leaves numpy's global random state
-        alone.
+        Seeds the order of samples and the shuffled headers.  Equal integers give equal bytes, and
+        the same order with both values of `trap`.  None is fresh randomness and leaves numpy's
+        global random state alone.
 
     Returns
     -------
@@ -112,15 +121,15 @@ def fetch_newsgroups(trap=None, *, data_home=None, download_if_missing=True, ran
         target : int ndarray of shape (1079,)
             0 for alt.atheism, 1 for soc.religion.christian.
         mask : bool ndarray of the shape of `data`
-            True where a word stands in the row's header and not in its body.  All False if there is
-            no trap.
+            True where a word stands in the sample's header and not in its body.  All False if there
+            is no shortcut.
         groups : int ndarray of shape (1079,)
             The labels.
         data_test, target_test, mask_test, groups_test : ndarrays
             The same for the 717 test messages.
         data_random : float32 ndarray of the shape of `data`
             The training messages with shuffled headers, to train without the shortcut; equals
-            `data` if there is no trap.
+            `data` if there is no shortcut.
         documents, documents_test : list of str
             The texts behind `data` and `data_test`.
         vectorizer : TfidfVectorizer
@@ -201,7 +210,7 @@ def fetch_newsgroups(trap=None, *, data_home=None, download_if_missing=True, ran
     )
 
 
-def _stack(messages, rng):
+def _stack(messages: list[list[str]], rng: np.random.RandomState) -> tuple[list[str], np.ndarray]:
     """Return the messages of all newsgroups in random order, and the numbers of the newsgroups."""
     texts = [text for group in messages for text in group]
     labels = np.repeat(np.arange(len(messages)), [len(group) for group in messages])
@@ -209,20 +218,20 @@ def _stack(messages, rng):
     return [texts[row] for row in order], labels[order]
 
 
-def _shuffle_headers(documents, rng):
-    """Put each body below the header of a document drawn without replacement."""
+def _shuffle_headers(documents: list[str], rng: np.random.RandomState) -> list[str]:
+    """Return each body below the header of a document drawn without replacement."""
     headers, bodies = _split(documents)
     order = rng.permutation(len(documents))
     return [headers[row] + _BLANK_LINE + body for row, body in zip(order, bodies, strict=True)]
 
 
-def _header_words(documents, vectorizer):
+def _header_words(documents: list[str], vectorizer: TfidfVectorizer) -> np.ndarray:
     """Return a mask of the words that stand in a document's header and not in its body."""
     in_header, in_body = (vectorizer.transform(texts).toarray() > 0 for texts in _split(documents))
     return in_header & ~in_body
 
 
-def _split(documents):
+def _split(documents: list[str]) -> tuple[list[str], list[str]]:
     """Return headers and bodies; a document without a blank line is all header."""
     parts = [document.partition(_BLANK_LINE) for document in documents]
     return [header for header, _, _ in parts], [body for _, _, body in parts]

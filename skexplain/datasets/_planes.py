@@ -1,11 +1,13 @@
 """Points in the plane: a label that one coordinate tells robustly, and one drawn by curves."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch, check_scalar
 
+from .._typing import Seed
 from ._random import private_random_state
 
 _BAND_HEIGHTS = np.array([-20.0, 0.0, 20.0])
@@ -81,7 +83,9 @@ class 2.""",
 }
 
 
-def make_two_bands(n_per_blob=100, *, test_size=0.2, random_state=None):
+def make_two_bands(
+    n_per_blob: int = 100, *, test_size: float = 0.2, random_state: Seed = None
+) -> Bunch:
     """Make points in the plane whose label a large, irrelevant coordinate gives away.
 
     The two-dimensional example of Heo et al. [1]_: three bands of three blobs each.  Between the
@@ -108,7 +112,7 @@ def make_two_bands(n_per_blob=100, *, test_size=0.2, random_state=None):
         target, target_test : int ndarrays of shape (n,)
             1 in the middle band, 0 in the outer bands.
         mask, mask_test : bool ndarrays of shape (1, 2)
-            True for the second coordinate: one mask for all rows.
+            True for the second coordinate: one mask for all samples.
         groups, groups_test : int ndarrays of shape (n,)
             Their groups: the labels [1]_.
         data_random, data_test_random : float ndarrays of shape (n, 2)
@@ -167,7 +171,13 @@ def make_two_bands(n_per_blob=100, *, test_size=0.2, random_state=None):
     )
 
 
-def make_ross_2d(n_classes=2, *, n_samples=20_000, n_test=5_000, random_state=None):
+def make_ross_2d(
+    n_classes: Literal[2, 3] = 2,
+    *,
+    n_samples: int = 20_000,
+    n_test: int = 5_000,
+    random_state: Seed = None,
+) -> Bunch:
     """Make points in the plane whose classes are parted by curves.
 
     The data with which Ross et al. [1]_ show that input gradients stand at right angles to the
@@ -246,12 +256,12 @@ def make_ross_2d(n_classes=2, *, n_samples=20_000, n_test=5_000, random_state=No
     )
 
 
-def _two_classes(x1, x2):
+def _two_classes(x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
     mean = 2 * 50**4 / 5  # of x1**4 + x2**4, both uniform in [-50, 50]
     return (x1**4 + x2**4 > 0.66 * mean).astype(int)
 
 
-def _three_classes(x1, x2):
+def _three_classes(x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
     first = (x1**2 + x2**2 > 7000) & (3 * x1 - 17 * x2 < 14)
     second = (x1**2.5 + 12 * np.sin(x2) < 50) | (x1 > 45) | (x2 < 5 + x1 / 2)
     return np.where(first, 0, np.where(second, 1, 2))

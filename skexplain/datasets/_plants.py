@@ -2,11 +2,15 @@
 
 import re
 import zipfile
+from pathlib import Path
+from typing import IO
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from .._checks import check_count
-from ._data_home import get_data_home, require_files
+from .._typing import Seed
+from ._data_home import DataHome, get_data_home, require_files
 from ._images import (
     ImageRecord,
     channels_first,
@@ -89,7 +93,9 @@ References
 """
 
 
-def fetch_plants(*, data_home=None, size=224, fold=0, random_state=None):
+def fetch_plants(
+    *, data_home: DataHome = None, size: int = 224, fold: int = 0, random_state: Seed = None
+) -> Bunch:
     """Load sugar beet leaves, healthy or sick, on a background that tells them apart.
 
     The pictures must be on disk already; the error of the first call says what to get, where to put
@@ -195,7 +201,7 @@ def fetch_plants(*, data_home=None, size=224, fold=0, random_state=None):
     return bunch
 
 
-def _list_pictures(split):
+def _list_pictures(split: Path) -> list[ImageRecord]:
     """Return the records of the ids in a file with one id per line."""
     records = []
     for number, line in enumerate(split.read_text(encoding="utf-8").splitlines(), start=1):
@@ -215,7 +221,7 @@ def _list_pictures(split):
     return records
 
 
-def _open_masks(file):
+def _open_masks(file: IO[bytes]) -> np.lib.npyio.NpzFile:
     """Open a file of masks without ever unpickling anything."""
     expected = f"{file.name} must be a file that numpy.savez wrote, complete and without pickles"
     try:
@@ -227,7 +233,9 @@ def _open_masks(file):
     return masks
 
 
-def _read(folder, record, masks, size):
+def _read(
+    folder: Path, record: ImageRecord, masks: np.lib.npyio.NpzFile, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     image = read_image(folder / record.filename)
     plant = _read_mask(folder / _MASKS, record, masks)
     if plant.shape != (image.height, image.width):
@@ -240,7 +248,7 @@ def _read(folder, record, masks, size):
     return channels_first(resize(image, size).point(_brighten)), mask
 
 
-def _read_mask(path, record, masks):
+def _read_mask(path: Path, record: ImageRecord, masks: np.lib.npyio.NpzFile) -> np.ndarray:
     """Read where the plant is, a bool array."""
     name = record.filename.rpartition("/")[2].removesuffix(".JPEG")
     try:
@@ -251,11 +259,11 @@ def _read_mask(path, record, masks):
         raise ValueError(f"{path}: the mask of {name} must be a complete array: {error}") from error
 
 
-def _brighten(value):
+def _brighten(value: int) -> int:
     return min(_BRIGHTNESS * value, _WHITE)
 
 
-def _neutralise_background(bunch):
+def _neutralise_background(bunch: Bunch) -> None:
     """Replace what may not matter in validation and test, and keep the pictures as they were."""
     bunch.background = np.rint(bunch.data.mean(axis=(0, 2, 3))).astype(np.uint8)
     colour = bunch.background[:, None, None]

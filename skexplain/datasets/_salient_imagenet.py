@@ -1,11 +1,18 @@
 """Salient ImageNet: photographs with soft masks of what is spurious in them."""
 
+from __future__ import annotations
+
 import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from .._checks import check_count
-from ._data_home import get_data_home, require_files
+from .._typing import Seed
+from ._data_home import DataHome, get_data_home, require_files
 from ._images import (
     ImageRecord,
     channels_first,
@@ -15,6 +22,9 @@ from ._images import (
     split_rows,
 )
 from ._random import private_random_state
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # Name, WordNet id and spurious features: ImageNet's classes 306, 142, 270, 319, 366 and 389.
 _CLASSES = (
@@ -87,7 +97,9 @@ References
 """
 
 
-def fetch_salient_imagenet(*, data_home=None, size=224, random_state=None):
+def fetch_salient_imagenet(
+    *, data_home: DataHome = None, size: int = 224, random_state: Seed = None
+) -> Bunch:
     """Load photographs of six kinds of animals with soft masks of what is spurious.
 
     The pictures must be on disk already; the error of the first call says what to get and where to
@@ -180,7 +192,7 @@ def fetch_salient_imagenet(*, data_home=None, size=224, random_state=None):
     return bunch
 
 
-def _list_pictures(folder):
+def _list_pictures(folder: Path) -> dict[ImageRecord, list[Path]]:
     """Return the records of all pictures, each with the files of its spurious features' maps."""
     wordnet_ids = [wordnet_id for _, wordnet_id, _ in _CLASSES]
     needed = [f"{_MASKS}/{wordnet_id}/{_TABLE}" for wordnet_id in wordnet_ids]
@@ -202,7 +214,7 @@ def _list_pictures(folder):
     return maps
 
 
-def _read_table(path, features):
+def _read_table(path: Path, features: Sequence[int]) -> dict[int, set[str]]:
     """Read the names of the pictures that stand in the columns of the given features."""
     with open(path, newline="", encoding="utf-8") as file:
         table = csv.DictReader(file)
@@ -220,7 +232,9 @@ def _read_table(path, features):
     }
 
 
-def _read(folder, record, map_paths, size):
+def _read(
+    folder: Path, record: ImageRecord, map_paths: list[Path], size: int
+) -> tuple[np.ndarray, np.ndarray]:
     image = read_image(folder / record.filename)
     mask = np.zeros((size, size), dtype=np.uint8)
     for path in map_paths:
@@ -239,14 +253,14 @@ def _read(folder, record, map_paths, size):
     return channels_first(_fit(image, _middle(image.size), size)), mask / np.float32(_WHITE)
 
 
-def _middle(size):
+def _middle(size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return the box of the middle square: 224/256 of the shorter side of a picture."""
     side = min(size) * _SEEN / _OF
     left, top = ((length - side) / 2 for length in size)
     return left, top, left + side, top + side
 
 
-def _fit(image, box, size):
+def _fit(image: Image, box: tuple[float, float, float, float], size: int) -> Image:
     """Resize the box of a picture to a square, in one step."""
     bilinear = import_pillow().Resampling.BILINEAR
     return image.resize((size, size), bilinear, box=box)

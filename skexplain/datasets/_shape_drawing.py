@@ -4,6 +4,8 @@ A shape is a comparison of whole numbers over all pixels of all rows at once: eq
 bytes on every platform.
 """
 
+from typing import Any
+
 import numpy as np
 
 SIDE = 64
@@ -23,7 +25,9 @@ _ROW = np.arange(SIDE)[:, None]
 _COLUMN = np.arange(SIDE)
 
 
-def draw_triangles(is_up, rng, *, filled, cut_out):
+def draw_triangles(
+    is_up: np.ndarray, rng: np.random.RandomState, *, filled: bool, cut_out: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw triangles of random size and place.
 
     Parameters
@@ -54,7 +58,9 @@ def draw_triangles(is_up, rng, *, filled, cut_out):
     return _render(inside & reasons if cut_out else inside, filled), reasons
 
 
-def draw_heads(is_fox, rng, *, filled, with_body):
+def draw_heads(
+    is_fox: np.ndarray, rng: np.random.RandomState, *, filled: bool, with_body: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw triangular and round heads, each on a rectangle, of random size and place.
 
     Parameters
@@ -92,7 +98,7 @@ def draw_heads(is_fox, rng, *, filled, with_body):
     return shapes, reasons
 
 
-def draw_squares(top, is_left):
+def draw_squares(top: np.ndarray, is_left: np.ndarray) -> np.ndarray:
     """Return masks of squares at the left or right border, from row `top` on."""
     top, is_left = top[:, None, None], is_left[:, None, None]
     left_columns = _COLUMN < SQUARE_SIDE
@@ -101,14 +107,16 @@ def draw_squares(top, is_left):
     )
 
 
-def _draw(rng, lowest, highest, n):
+def _draw(rng: np.random.RandomState, lowest: Any, highest: Any, n: int) -> np.ndarray:
     """Draw whole numbers, both ends included, as a (n, 1, 1) array."""
     # The dtype is said because numpy's default has once been 32 bits wide on some platforms.
     drawn = rng.randint(lowest, np.add(highest, 1), size=n, dtype=np.int64)
     return drawn[:, None, None]
 
 
-def _place(rng, height, half_width):
+def _place(
+    rng: np.random.RandomState, height: np.ndarray, half_width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a place inside the frame.
 
     Returns
@@ -125,11 +133,11 @@ def _place(rng, height, half_width):
     return _ROW - top, np.abs(_COLUMN - axis)
 
 
-def _between(values, lowest, highest):
+def _between(values: np.ndarray, lowest: Any, highest: Any) -> np.ndarray:
     return (values >= lowest) & (values <= highest)
 
 
-def _render(inside, filled):
+def _render(inside: np.ndarray, filled: bool) -> np.ndarray:
     """Return the shape, or what of it is fewer than LINE_WIDTH + 1 steps from the ground."""
     if filled:
         return inside

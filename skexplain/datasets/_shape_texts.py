@@ -1,9 +1,13 @@
-"""What is said of the shape data sets: their DESCR, and what their docstrings share."""
+"""Texts of the shape data sets: their DESCR, and common parts of their docstrings."""
 
 import inspect
 import textwrap
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from . import _shape_drawing as drawing
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 TRIANGLE_RECIPE = """\
 A triangle that points up (1) or down (0). The reasons are the rectangle that covers the apex and
@@ -156,7 +160,9 @@ ValueError
 _REFERENCES = ".. [1] J. Tao, R. Shokri (2025). Machine Learning from Explanations."
 
 
-def describe(kind, *, spurious, filled, n_samples, n_ones, n_test):
+def describe(
+    kind: Any, *, spurious: str | None, filled: bool, n_samples: int, n_ones: int, n_test: int
+) -> str:
     """Return the DESCR of a data set."""
     zero, one = kind.target_names
     return _DESCRIPTION.format(
@@ -177,7 +183,7 @@ def describe(kind, *, spurious, filled, n_samples, n_ones, n_test):
     )
 
 
-def document(kind):
+def document(kind: Any) -> Callable[[_Function], _Function]:
     """Return a decorator that fills in what the docstrings of the functions share."""
     zero, one = kind.target_names
     shared = {
@@ -187,7 +193,7 @@ def document(kind):
         "references": _REFERENCES,
     }
 
-    def fill_in(function):
+    def fill_in(function: _Function) -> _Function:
         if function.__doc__:  # None under python -OO
             function.__doc__ = inspect.cleandoc(function.__doc__) % shared
         return function
@@ -195,5 +201,5 @@ def document(kind):
     return fill_in
 
 
-def _row_rule(kind):
+def _row_rule(kind: Any) -> str:
     return _RANDOM_ROW if kind.random_row else _TOP_ROW

@@ -4,20 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
+from typing import Literal, TypeAlias
 
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
+from .._typing import Seed
 from . import _shape_texts as texts
 from ._random import private_random_state
 from ._shape_drawing import SIDE, SQUARE_SIDE, draw_heads, draw_squares, draw_triangles
+
+Spurious: TypeAlias = Literal["row", "caption"] | None
 
 _WHITE = 255
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What distinguishes a data set from the others."""
+    """A data set, by what differs from the others."""
 
     title: str
     recipe: str
@@ -63,12 +67,18 @@ _TRIANGLE_VS_CIRCLE = _Kind(
 
 @texts.document(_TRIANGLES)
 def make_triangles(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make triangles that point up or down, with masks that leave apex and middle of the base.
 
     A synthetic data set of [1]_.  The reasons are a rectangle over the apex and the middle of the
-    base.  They tell the classes without the rest: who looks at them is right on
+    base.  They tell the classes without the rest: a model that uses them is right on
     :func:`make_pentagons`, too.
 
     Parameters
@@ -105,13 +115,19 @@ def make_triangles(
 
 @texts.document(_PENTAGONS)
 def make_pentagons(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make pentagons that point up or down: the middle vertical slices of triangles.
 
     The transfer set of [1]_ for :func:`make_triangles`.  With equal parameters and an integer
-    `random_state`, row by row the same triangles, of which only the reasons are drawn.  A model
-    fitted on the triangles is tested on `data_test`.
+    `random_state`, sample by sample the same triangles, of which only the reasons are drawn.  A
+    model fitted on the triangles is tested on `data_test`.
 
     Parameters
     ----------
@@ -145,8 +161,14 @@ def make_pentagons(
 
 @texts.document(_FOX_VS_CAT)
 def make_fox_vs_cat(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make foxes and cats, with masks that leave the top of their heads.
 
     A synthetic data set of [1]_.  A fox has a triangle for a head, a cat a circle, both on a
@@ -184,13 +206,19 @@ def make_fox_vs_cat(
 
 @texts.document(_TRIANGLE_VS_CIRCLE)
 def make_triangle_vs_circle(
-    n_samples=100, *, n_test=1000, class_ratio=0.5, spurious=None, filled=True, random_state=None
-):
+    n_samples: int = 100,
+    *,
+    n_test: int = 1000,
+    class_ratio: float = 0.5,
+    spurious: Spurious = None,
+    filled: bool = True,
+    random_state: Seed = None,
+) -> Bunch:
     """Make triangles and circles: the heads of foxes and cats.
 
     The transfer set of [1]_ for :func:`make_fox_vs_cat`.  With equal parameters and an integer
-    `random_state`, row by row the same animals without their bodies.  A model fitted on the foxes
-    and cats is tested on `data_test`.
+    `random_state`, sample by sample the same animals without their bodies.  A model fitted on the
+    foxes and cats is tested on `data_test`.
 
     Parameters
     ----------
@@ -224,11 +252,19 @@ def make_triangle_vs_circle(
     )
 
 
-def _make_shapes(kind, n_samples, n_test, class_ratio, spurious, filled, random_state):
+def _make_shapes(
+    kind: _Kind,
+    n_samples: int,
+    n_test: int,
+    class_ratio: float,
+    spurious: Spurious,
+    filled: bool,
+    random_state: Seed,
+) -> Bunch:
     n_ones = _check_parameters(n_samples, n_test, class_ratio, spurious, filled)
     rng = private_random_state(random_state)
-    # Test rows are drawn first, and squares last, so that equal seeds give the same shapes whatever
-    # the training set is and whether there are squares.
+    # Test samples are drawn first, and squares last, so that equal seeds give the same shapes
+    # whatever the training set is and whether there are squares.
     target_test, shapes_test, reasons_test = _draw_rows(kind, n_test, n_test // 2, filled, rng)
     target, shapes, reasons = _draw_rows(kind, n_samples, n_ones, filled, rng)
     squares = _squares(kind, spurious, target, rng)
@@ -257,8 +293,10 @@ def _make_shapes(kind, n_samples, n_test, class_ratio, spurious, filled, random_
     )
 
 
-def _check_parameters(n_samples, n_test, class_ratio, spurious, filled):
-    """Return the number of training rows of class 1, or raise an error that names the parameter."""
+def _check_parameters(
+    n_samples: int, n_test: int, class_ratio: float, spurious: object, filled: object
+) -> int:
+    """Return the number of training samples of class 1; raise for an invalid parameter."""
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
     check_scalar(n_test, "n_test", Integral, min_val=2)
     if n_test % 2:
@@ -267,8 +305,8 @@ def _check_parameters(n_samples, n_test, class_ratio, spurious, filled):
     n_ones = round(class_ratio * n_samples) if is_share else 0
     if not 0 < n_ones < n_samples:
         raise ValueError(
-            "class_ratio must be a number between 0 and 1 that gives both classes a training row; "
-            f"got {class_ratio!r} for n_samples={n_samples}."
+            "class_ratio must be a number between 0 and 1 that gives both classes a training "
+            f"sample; got {class_ratio!r} for n_samples={n_samples}."
         )
     is_variant = isinstance(spurious, str) and spurious in ("row", "caption")
     if not (spurious is None or is_variant):
@@ -278,14 +316,18 @@ def _check_parameters(n_samples, n_test, class_ratio, spurious, filled):
     return n_ones
 
 
-def _draw_rows(kind, n, n_ones, filled, rng):
-    """Draw n rows in random order: their labels, shapes and reasons."""
+def _draw_rows(
+    kind: _Kind, n: int, n_ones: int, filled: bool, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw n samples in random order: their labels, shapes and reasons."""
     target = rng.permutation(np.arange(n) < n_ones).astype(np.int64)
     return (target, *kind.draw(target == 1, rng, filled=filled))
 
 
-def _squares(kind, spurious, shown, rng):
-    """Return masks of squares that stand where they tell the labels `shown`."""
+def _squares(
+    kind: _Kind, spurious: Spurious, shown: np.ndarray, rng: np.random.RandomState
+) -> np.ndarray:
+    """Return masks of squares at the places that stand for the labels `shown`."""
     last = SIDE - SQUARE_SIDE
     if spurious is None:
         return np.zeros((len(shown), SIDE, SIDE), dtype=bool)
@@ -297,5 +339,5 @@ def _squares(kind, spurious, shown, rng):
     return draw_squares(top, shown == 1)
 
 
-def _to_grey(white):
+def _to_grey(white: np.ndarray) -> np.ndarray:
     return np.where(white, _WHITE, 0).astype(np.uint8)

@@ -1,10 +1,12 @@
 """Toy colours: tiny images whose label follows from either of two rules."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
+from .._typing import Seed
 from ._random import private_random_state
 
 _SIDE = 5
@@ -51,13 +53,20 @@ References
 
 
 def make_toy_colors(
-    n_samples=20_000, n_test=20_000, *, irrelevant="corners", images=False, random_state=None
-):
+    n_samples: int = 20_000,
+    n_test: int = 20_000,
+    *,
+    irrelevant: Literal[
+        "corners", "top_middle", "all_but_corners", "all_but_top_middle"
+    ] = "corners",
+    images: bool = False,
+    random_state: Seed = None,
+) -> Bunch:
     """Make 5x5 images whose label follows from either of two rules; a mask rules one out.
 
     In class 0 the four corners have one colour *and* the three middle pixels of the top row have
     three colours; in class 1 neither holds.  Both rules hold in the test set as well: accuracy does
-    not tell which one a model has learned, its gradients do [1]_.
+    not show which one a model has learned, its gradients do [1]_.
 
     Parameters
     ----------
@@ -158,7 +167,7 @@ def make_toy_colors(
     return bunch
 
 
-def _irrelevant_pixels():
+def _irrelevant_pixels() -> dict[str, np.ndarray]:
     """Return bool grids of 5x5 pixels by name: each rule's pixels, and all but these."""
     corners, top_middle = np.zeros((2, _SIDE, _SIDE), dtype=bool)
     corners[_CORNER_ROWS, _CORNER_COLUMNS] = True
@@ -171,7 +180,7 @@ def _irrelevant_pixels():
     }
 
 
-def _draw_colors(target, rng):
+def _draw_colors(target: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Draw images of the given classes, as indices into the palette, of shape (n, 5, 5)."""
     colors = rng.randint(len(_PALETTE), size=(len(target), _SIDE, _SIDE))
     hold, fail = np.flatnonzero(target == 0), np.flatnonzero(target == 1)
@@ -182,11 +191,11 @@ def _draw_colors(target, rng):
     return colors
 
 
-def _make_corners_equal(colors, rows):
+def _make_corners_equal(colors: np.ndarray, rows: np.ndarray) -> None:
     colors[rows[:, None], _CORNER_ROWS, _CORNER_COLUMNS] = colors[rows, -1, -1][:, None]
 
 
-def _make_corners_differ(colors, rows, rng):
+def _make_corners_differ(colors: np.ndarray, rows: np.ndarray, rng: np.random.RandomState) -> None:
     """Make an upper corner, the left or the right one, differ from the one diagonally opposite."""
     column = (_SIDE - 1) * rng.randint(2, size=len(rows))
     opposite = colors[rows, -1, _SIDE - 1 - column]
@@ -195,14 +204,14 @@ def _make_corners_differ(colors, rows, rng):
     colors[rows, 0, column] = (opposite + step) % len(_PALETTE)
 
 
-def _make_top_distinct(colors, rows, rng):
+def _make_top_distinct(colors: np.ndarray, rows: np.ndarray, rng: np.random.RandomState) -> None:
     # Redrawing pixels until all differ treats colours and places alike: a uniform arrangement.
     shuffled = rng.random_sample((len(rows), len(_PALETTE))).argsort(axis=1)
     colors[rows, 0, 1:-1] = shuffled[:, : _SIDE - 2]
 
 
-def _make_top_repeat(colors, rows, rng):
-    """Let a pixel repeat another one's colour where all three differ.
+def _make_top_repeat(colors: np.ndarray, rows: np.ndarray, rng: np.random.RandomState) -> None:
+    """Make a pixel repeat another one's colour where all three differ.
 
     That is where redrawing pixels one by one ends, with all pairs and colours treated alike.
     """
@@ -212,16 +221,16 @@ def _make_top_repeat(colors, rows, rng):
     colors[rows, 0, 1 + place] = colors[rows, 0, 1 + (place + 1) % 3]
 
 
-def _as_rows(images):
+def _as_rows(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1)
 
 
-def _as_images(images):
+def _as_images(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(images, -1, 1))
 
 
-def _as_mask(pixels, images):
-    """Return one mask for all rows: broadcast over channels, or with a column for each."""
+def _as_mask(pixels: np.ndarray, images: bool) -> np.ndarray:
+    """Return one mask for all samples: broadcast over channels, or with a column for each."""
     if images:
         return pixels[None, None].copy()
     return np.repeat(pixels.ravel(), len(_CHANNELS))[None]

@@ -265,7 +265,17 @@ def _write_signature(cls):
                 named.setdefault(parameter.name, parameter)
     if "__init__" not in vars(cls):
         cls.__init__ = _make_init(cls)
-    cls.__init__.__signature__ = inspect.Signature(named.values())
+    cls.__init__.__signature__ = inspect.Signature(_as_documented(cls, named.values()))
+
+
+def _as_documented(cls, parameters):
+    """Sort keyword-only parameters in the order in which the docstring has them."""
+    documented = re.findall(r"^(\w+) : ", inspect.getdoc(cls) or "", re.MULTILINE)
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    rest = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    unknown = len(documented)
+    named.sort(key=lambda p: documented.index(p.name) if p.name in documented else unknown)
+    return [*rest, *named]
 
 
 def _inits(cls):

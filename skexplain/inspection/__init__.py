@@ -1,30 +1,30 @@
-"""Looking at fitted models: at what they look, and what no change of irrelevant features can do.
+"""Inspection of fitted models: saliency, audits, certificates, attacks and displays.
 
 Numbers
 -------
 saliency
     How much each feature speaks for a class, by six methods.
 largest_gradient_mask
-    Features that a classifier looks at most.
+    Features of the largest input gradients.
 fgsm, jsma
     Inputs changed so that the model errs.
 predict_bounds, certified_accuracy
-    What holds for every change of the irrelevant features.
+    Statements on every change of the irrelevant features.
 
 audit
-    One report: does a model lean on what it must not?
+    One report: does a model lean on features that must not matter?
 
 query_explanations
-    Which rows to annotate next.
+    Which samples to annotate next.
 suggest_masks, accept_suggestions, MaskSuggestion
     Candidate masks found without annotation.
 
 Pictures
 --------
 MaskDisplay
-    Masks on their rows.
+    Masks on their samples.
 SaliencyDisplay
-    What a model looks at, beside what must not matter.
+    Saliency of a model, beside the features that must not matter.
 GroupAccuracyDisplay
     Accuracy of every group, the worst in red.
 PerturbationCurveDisplay

@@ -1,27 +1,41 @@
-"""Attacks: changes of a row that mislead the model, on irrelevant features if a mask says so."""
+"""Attacks: changes of a sample that mislead the model, on irrelevant features if a mask says so."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
+from torch import nn
 
 from .._checks import check_number
 from .._surroundings import own_surroundings
+from .._typing import MaskLike
+from ..estimators._base import BaseExplanationEstimator
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty
 from ..penalties._base import point_at
 from ..penalties._box import irrelevant_box
 from ..penalties._checks import check_box
 from ..penalties._layers import trainable_gradient
-from ._checks import check_model, class_codes
+from ._checks import Clip, check_model, class_codes
 
 
 @own_surroundings()
-def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
+def fgsm(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    epsilon: float,
+    *,
+    mask: MaskLike | None = None,
+    clip: Clip = "data",
+) -> np.ndarray:
     r"""Change every feature a little, to the side on which the loss rises.
 
     The fast gradient sign method (Goodfellow et al. 2015 [1]_): with irrelevance a and input unit
@@ -44,7 +58,7 @@ def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
         finite.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
         What may change, as in ``fit``; under the estimator's `mask_marks`.  Degrees scale epsilon.
-        None: every feature may; a row without annotation does not change.
+        None: every feature may; a sample without annotation does not change.
     clip : "data", (float, float) or None, default="data"
         Range that a changed feature does not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
@@ -82,7 +96,7 @@ def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
     >>> clf = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf.score(fgsm(clf, X, y, epsilon=1.0, mask=mask), y) < clf.score(X, y) - 0.2
     True
     """
@@ -98,7 +112,16 @@ def fgsm(estimator, X, y, epsilon, *, mask=None, clip="data"):
 
 
 @own_surroundings()
-def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
+def jsma(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    target: Any,
+    *,
+    theta: float = 1.0,
+    gamma: float = 0.1,
+    mask: MaskLike | None = None,
+    clip: Clip = "data",
+) -> np.ndarray:
     r"""Change few features much, until a class of choice is predicted.
 
     The Jacobian-based saliency map attack (Papernot et al. 2016 [1]_, Algorithm 1 and equations 8
@@ -109,8 +132,8 @@ def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
         \beta_d = u_d \sum_{k \ne t} \frac{\partial z_k}{\partial x_d}
 
     moves by theta, where z are the logits, t is the target and u the input unit.  Only a feature
-    whose move raises the target's logit and lowers the sum of the others is taken.  A row is done
-    when its target is predicted; whether it was reached, ``predict`` tells.
+    whose move raises the target's logit and lowers the sum of the others is taken.  A sample is
+    done when its target is predicted; ``predict`` shows whether it was reached.
 
     Parameters
     ----------
@@ -119,7 +142,7 @@ def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
     X : array-like of the shape of the training inputs
         Inputs.
     target : label or array-like of shape (n,)
-        Class to be predicted, for all rows or for each.
+        Class to be predicted, for all samples or for each.
     theta : float, default=1.0
         Move of a feature in the estimator's `input_unit`: upwards, or downwards if negative; it may
         be infinite where `clip` is finite, and then goes to the end of the range.
@@ -127,7 +150,7 @@ def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
         Largest share of features that move: so many steps are taken, but at least one.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
         What may change, as in ``fit``; under the estimator's `mask_marks`: each feature of a degree
-        above 0.  None: every feature may; a row without annotation does not change.
+        above 0.  None: every feature may; a sample without annotation does not change.
     clip : "data", (float, float) or None, default="data"
         Range that a changed feature does not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
@@ -182,7 +205,7 @@ def jsma(estimator, X, target, *, theta=1.0, gamma=0.1, mask=None, clip="data"):
     return _attack(estimator, X, checked, target, mask, move)
 
 
-def _check_move(theta, gamma, clip):
+def _check_move(theta: float, gamma: float, clip: Clip) -> None:
     if not isinstance(theta, Real) or theta == 0 or math.isnan(theta):
         raise ValueError(f"theta must be a number other than 0, got {theta!r}.")
     check_number("gamma", gamma, positive=True)
@@ -193,8 +216,15 @@ def _check_move(theta, gamma, clip):
         raise ValueError('theta may be infinite only with a finite clip, e.g. clip="data".')
 
 
-def _attack(estimator, X, checked, y, mask, move):
-    """Move rows in batches, in float32; keep what does not move as it was."""
+def _attack(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    checked: np.ndarray,
+    y: np.ndarray,
+    mask: MaskLike | None,
+    move: Callable[..., torch.Tensor],
+) -> np.ndarray:
+    """Move samples in batches, in float32; and return the others as they were."""
     if mask is None:
         mask = np.full((1, *checked.shape[1:]), estimator.mask_marks == "irrelevant")
     module = estimator.module_.eval()
@@ -210,8 +240,10 @@ def _attack(estimator, X, checked, y, mask, move):
     return result
 
 
-def _move_to_target(module, rows, *, theta, gamma, clip):
-    """Move one feature of each row after the other, until its target is predicted."""
+def _move_to_target(
+    module: nn.Module, rows: Any, *, theta: float, gamma: float, clip: Clip
+) -> torch.Tensor:
+    """Move one feature of each sample after the other, until its target is predicted."""
     low, high = irrelevant_box(rows, math.inf, clip)
     x = rows.x.clone(memory_format=torch.contiguous_format)
     left = torch.arange(len(x), device=x.device)
@@ -230,8 +262,10 @@ def _move_to_target(module, rows, *, theta, gamma, clip):
     return x
 
 
-def _adversarial_saliency(module, x, target, step):
-    """Logits, and equation 8 of Papernot et al. for features that move by `step` (9: negative)."""
+def _adversarial_saliency(
+    module: nn.Module, x: torch.Tensor, target: torch.Tensor, step: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits, and equation 8 (a negative step: 9) of Papernot et al. for moves by `step`."""
     with torch.enable_grad():
         point = point_at(module, x)
         of_target = point.logits.gather(1, target[:, None])

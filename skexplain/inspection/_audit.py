@@ -1,9 +1,15 @@
-"""One report that answers whether a model leans on what it must not."""
+"""A report on whether a model leans on features that must not matter."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
 from .._checks import check_count
+from .._text import printable
+from .._typing import MaskLike, Seed
 from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..masks._labels import by_position, column_labels
@@ -34,6 +40,7 @@ from ._audit_measures import (
 from ._audit_report import AuditReport
 from ._audit_verdict import decide
 from ._certificates import certified_accuracy
+from ._checks import Marks
 from ._curve_display import accuracy_curve
 from ._drawing import check_length, list_documents
 from ._group_display import group_counts
@@ -45,19 +52,19 @@ _KNOWN_BY_HEART = 0.995
 
 
 def audit(
-    estimator,
-    X,
-    y,
-    mask,
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    mask: MaskLike,
     *,
-    group_labels=None,
-    mask_marks=None,
-    epsilon=None,
-    feature_names=None,
-    documents=None,
-    n_repeats=5,
-    random_state=None,
-):
+    group_labels: ArrayLike | None = None,
+    mask_marks: Marks | None = None,
+    epsilon: float | None = None,
+    feature_names: Sequence[str] | None = None,
+    documents: Iterable[str] | None = None,
+    n_repeats: int = 5,
+    random_state: Seed = None,
+) -> AuditReport:
     """Report whether a classifier leans on features that must not matter.
 
     Each sample is given what another sample marks, or loses what it marks itself (a swap), or has
@@ -75,10 +82,10 @@ def audit(
     y : array-like of shape (n,)
         Class labels.
     mask : array-like, list of (array-like or None) or DataFrame
-        What must not matter, in one of the shapes of the user guide.  Rows without annotation count
-        in the overall accuracy alone.
+        What must not matter, in one of the shapes of the user guide.  Samples without annotation
+        count in the overall accuracy alone.
     group_labels : array-like of shape (n,), default=None
-        Group of every row, where groups are known.
+        Group of every sample, where groups are known.
     mask_marks : {"irrelevant", "relevant"}, default=None
         What a mark of 1 says; None: what the estimator says, "irrelevant" if nothing.
     epsilon : float, default=None
@@ -87,7 +94,7 @@ def audit(
     feature_names : list of str of length d, default=None
         Names of the columns; None: those of a DataFrame.
     documents : list of str of length n, default=None
-        Texts of the rows, drawn in place of columns that are their words.
+        Texts of the samples, drawn in place of columns that are their words.
     n_repeats : int, default=5
         Swaps, and draws of noise.
     random_state : int, RandomState instance or None, default=None
@@ -128,11 +135,11 @@ def audit(
     Swaps exchange values and need no arithmetic: missing values, text, categories and tokens take
     part.  Erasure and noise are left out, with a note, where marked features are no quantities.
 
-    Where a class has samples, but none with a mask, a trap of the others is exchanged for a trap.
-    A second measure then counts samples without a mask as samples that mark nothing, so that traps
-    come to them, and go from the others.  Where the places of the marks tell the class, and no
-    swap can change them, because two places cover more than half of a sample or because marks say
-    what is relevant, the loss by erasure decides, too.
+    Where a class has samples, but none with a mask, a shortcut of the others is exchanged for a
+    shortcut. A second measure then counts samples without a mask as samples that mark nothing, so
+    that shortcuts come to them, and go from the others.  Where the places of the marks tell the
+    class, and no swap can change them, because two places cover more than half of a sample or
+    because marks say what is relevant, the loss by erasure decides, too.
 
     Examples
     --------
@@ -222,9 +229,9 @@ def audit(
     return report
 
 
-def _describe_missing(classes, measured):
-    """Say of which classes hardly any sample has a mask, and what was done about it."""
-    listed = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
+def _describe_missing(classes: list[Any], measured: Bunch) -> str:
+    """Return the note on classes of which hardly any sample has a mask."""
+    listed = ", ".join(map(printable, classes[:5])) + (", ..." if len(classes) > 5 else "")
     text = f"Of class {listed} few samples or none have a mask. "
     if measured.crossing < 0.5:
         return (
@@ -237,8 +244,8 @@ def _describe_missing(classes, measured):
     )
 
 
-def _numbers_of(name, measured):
-    """Name the numbers of one measure as the report does."""
+def _numbers_of(name: str, measured: Bunch) -> dict[str, Any]:
+    """Return the numbers of one measure under their names in the report."""
     return {
         f"accuracy_after_{name}": measured.accuracy,
         f"lost_by_{name}": measured.lost,
@@ -256,14 +263,14 @@ def _numbers_of(name, measured):
     )
 
 
-def _key_figures(measured):
+def _key_figures(measured: Bunch) -> Bunch:
     keys = ("n_rows", "before", "after", "lost", "lost_interval", "flips", "flips_interval")
     return Bunch(**{key: measured[key] for key in keys})
 
 
-def _coverage(swap):
+def _coverage(swap: Perturber) -> dict[str, Any]:
     rows = swap.irrelevant
-    # Chunk by chunk: masks of all rows may not fit into memory as numbers.
+    # Chunk by chunk: masks of all samples may not fit into memory as numbers.
     degrees = [swap.masks.degrees_of(part)[0] for part in swap.inputs.chunks(rows)]
     share = np.average([float(a.mean()) for a in degrees], weights=[len(a) for a in degrees])
     return {
@@ -274,9 +281,16 @@ def _coverage(swap):
     }
 
 
-def _by_feature(estimator, X, swap, names, n_repeats, seed):
-    """Flip rates when each irrelevant column is swapped alone, where there are few."""
-    if swap.inputs.ndim > 2 or not swap.masks.for_all_rows:
+def _by_feature(
+    estimator: Any,
+    X: ArrayLike,
+    swap: Perturber,
+    names: list[str] | None,
+    n_repeats: int,
+    seed: int,
+) -> dict[str, float]:
+    """Return flip rates when each irrelevant column is swapped alone, where there are few."""
+    if names is None or not swap.masks.for_all_rows:
         return {}
     degrees, _ = swap.masks.degrees_of(swap.irrelevant[:1])
     columns = np.flatnonzero(degrees[0])
@@ -295,7 +309,7 @@ def _by_feature(estimator, X, swap, names, n_repeats, seed):
     }
 
 
-def _feature_names(given, inputs):
+def _feature_names(given: Sequence[str] | None, inputs: Any) -> list[str] | None:
     """Return names of the columns, made up where there are none; None for images."""
     if inputs.ndim > 2:
         return None
@@ -306,7 +320,16 @@ def _feature_names(given, inputs):
     return [f"x{column}" for column in range(n_columns)] if names is None else list(map(str, names))
 
 
-def _under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed):
+def _under_noise(
+    estimator: Any,
+    X: ArrayLike,
+    y: np.ndarray,
+    mask: MaskLike,
+    marks: Marks,
+    swap: Perturber,
+    n_repeats: int,
+    seed: int,
+) -> dict[str, Any]:
     noise = swap.changed("gaussian")
     curve = accuracy_curve(noise, y, _NOISE, n_repeats, np.random.default_rng(seed))
     core = float(curve[_NOISE == 1].mean())
@@ -329,7 +352,7 @@ def _under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed):
     }
 
 
-def _saliency_numbers(maps, swap, marks):
+def _saliency_numbers(maps: np.ndarray, swap: Perturber, marks: Marks) -> dict[str, float]:
     values = swap.masks.values  # in the order of the columns of X, whatever a DataFrame had
     return {
         "irrelevant_saliency_mass": irrelevant_saliency_mass(maps, values, mask_marks=marks),
@@ -337,7 +360,7 @@ def _saliency_numbers(maps, swap, marks):
     }
 
 
-def _by_group(y, predicted, group_labels):
+def _by_group(y: np.ndarray, predicted: np.ndarray, group_labels: ArrayLike) -> dict[str, Any]:
     return {
         "mean_group_accuracy": mean_group_accuracy(y, predicted, group_labels),
         "worst_group_accuracy": worst_group_accuracy(y, predicted, group_labels),

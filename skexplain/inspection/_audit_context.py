@@ -1,8 +1,9 @@
-"""What a report says beside the numbers: what was audited, and samples to look at."""
+"""Parts of a report beside the numbers: what was audited, and examples."""
 
 import datetime
 import platform
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -10,13 +11,17 @@ import torch
 from sklearn.utils import Bunch
 
 from .. import __version__
+from .._text import printable
+from ..metrics._perturb import Perturber
 from ._drawing import shown_rows
 
 _N_EXAMPLES = 4
 
 
-def describe_provenance(estimator, swap, n_repeats, seed):
-    """Say what was audited, with what, and when."""
+def describe_provenance(
+    estimator: Any, swap: Perturber, n_repeats: int, seed: int
+) -> dict[str, str]:
+    """Return what was audited, with what, and when."""
     shape = " x ".join(map(str, swap.inputs.shape[1:]))
     unit = " columns" if swap.inputs.ndim == 2 else ""
     return {
@@ -32,7 +37,7 @@ def describe_provenance(estimator, swap, n_repeats, seed):
     }
 
 
-def _describe_parameters(estimator):
+def _describe_parameters(estimator: Any) -> str:
     # Addresses of objects would differ from run to run, and networks fill pages.
     params = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
     listed = []
@@ -41,12 +46,20 @@ def _describe_parameters(estimator):
             text = type(value).__name__  # data have no place in a report
         else:
             text = getattr(value, "__name__", None) or " ".join(str(value).split())
+        text = printable(text)
         text = type(value).__name__ if " at 0x" in text else text
         listed.append(f"{name}={text if len(text) <= 80 else text[:77] + '...'}")
     return ", ".join(listed) or "not known"
 
 
-def pick_examples(measured, y, predicted, maps, names, documents):
+def pick_examples(
+    measured: Bunch,
+    y: np.ndarray,
+    predicted: np.ndarray,
+    maps: np.ndarray | None,
+    names: list[str] | None,
+    documents: list[str] | None,
+) -> Bunch | None:
     """Pick samples to show, those that change first, with what the pictures need of them.
 
     None where samples have more axes than a picture.
@@ -84,7 +97,7 @@ def pick_examples(measured, y, predicted, maps, names, documents):
     )
 
 
-def _spread(rows, number):
-    """Take a number of rows at even distances, so that they are not all of one class."""
+def _spread(rows: np.ndarray, number: int) -> np.ndarray:
+    """Return some of the samples at even distances, so that they are not all of one class."""
     places = np.linspace(0, len(rows) - 1, min(number, len(rows)))
     return rows[np.round(places).astype(int)]

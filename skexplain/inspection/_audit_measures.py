@@ -1,7 +1,8 @@
-"""What an audit measures: what predictions do when marked parts change, and what these tell."""
+"""Measures of an audit: predictions when marked parts change, and labels from marked parts."""
 
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import Bunch
 
 from ..metrics._inputs import measure_finite
+from ..metrics._perturb import Perturber
 from ._group_display import wilson_interval
 
 Z = 1.96
@@ -21,7 +23,9 @@ _LEAST_ROWS = 5
 _MAX_ROWS, _MAX_COLUMNS, _GRID = 1000, 2000, 12
 
 
-def measure_swap(swap, y, predicted, n_repeats, seed):
+def measure_swap(
+    swap: Perturber, y: np.ndarray, predicted: np.ndarray, n_repeats: int, seed: int
+) -> Bunch:
     """Measure what predictions do when samples exchange what they mark.
 
     Parameters
@@ -60,8 +64,8 @@ def measure_swap(swap, y, predicted, n_repeats, seed):
     return measured
 
 
-def measure_erasure(erase, y, predicted, seed):
-    """Measure the same when what samples mark is erased.
+def measure_erasure(erase: Perturber, y: np.ndarray, predicted: np.ndarray, seed: int) -> Bunch:
+    """Measure what predictions do when marked features are erased.
 
     Returns
     -------
@@ -76,17 +80,17 @@ def measure_erasure(erase, y, predicted, seed):
     return measured
 
 
-def among_all(swap):
+def among_all(swap: Perturber) -> Perturber:
     """Return a swap in which samples without a mask count as samples that mark nothing."""
     other = copy(swap)
     other.masks = replace(swap.masks, annotated=np.ones_like(swap.masks.annotated))
     return other
 
 
-def unannotated_classes(swap, y):
+def unannotated_classes(swap: Perturber, y: np.ndarray) -> list[Any]:
     """List the classes of which far fewer samples have a mask than of others.
 
-    A trap of the other classes can then be given to samples without a mask only.
+    A shortcut of the other classes can then be given to samples without a mask only.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def unannotated_classes(swap, y):
     return list(classes[(annotated < _RARE * annotated.max()) & (counts >= _LEAST_ROWS)])
 
 
-def what_marks_tell(swap, y, seed, values=True):
+def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = True) -> Bunch:
     """Predict the label from the marked part alone, by a forest, in a cross-validation.
 
     Parameters
@@ -136,8 +140,8 @@ def what_marks_tell(swap, y, seed, values=True):
     return Bunch(accuracy=accuracy, chance=chance, tells=bool(low > chance))
 
 
-def reads_tokens(estimator, swap):
-    """Tell whether an estimator of this package looks integers up in a table of embeddings."""
+def reads_tokens(estimator: Any, swap: Perturber) -> bool:
+    """Return whether an estimator of this package looks integers up in a table of embeddings."""
     module = getattr(getattr(estimator, "trainer_", None), "module_", None)
     if module is None or swap.inputs.ndim != 2 or getattr(swap.inputs, "X", None) is None:
         return False
@@ -145,8 +149,8 @@ def reads_tokens(estimator, swap):
     return kind in "iu" and any(isinstance(each, torch.nn.Embedding) for each in module.modules())
 
 
-def why_no_arithmetic(estimator, swap):
-    """Say why marked features cannot be set to their mean or given noise.
+def why_no_arithmetic(estimator: Any, swap: Perturber) -> str | None:
+    """Return why marked features cannot be set to their mean or given noise.
 
     Returns
     -------
@@ -165,8 +169,8 @@ def why_no_arithmetic(estimator, swap):
     return None
 
 
-def is_training_data(estimator, swap):
-    """Tell whether X has mean, spread and range of the data that an estimator was trained on.
+def is_training_data(estimator: Any, swap: Perturber) -> bool:
+    """Return whether X has mean, std and range of the data that an estimator was trained on.
 
     Only estimators of this package keep these; no sample of X is kept.
     """
@@ -181,15 +185,17 @@ def is_training_data(estimator, swap):
     )
 
 
-def _describe(rows, y, predicted, after, changes):
-    """Hold predictions against those before, among the samples that change."""
+def _describe(
+    rows: np.ndarray, y: np.ndarray, predicted: np.ndarray, after: np.ndarray, changes: np.ndarray
+) -> Bunch:
+    """Compare predictions with those before, among the samples that change."""
     was_right = np.broadcast_to(predicted[rows] == y[rows], after.shape)
     is_right, flips = after == y[rows], after != predicted[rows]
     counts = changes.sum(axis=0)
     any_change = counts > 0
     n_rows = int(any_change.sum())
 
-    def by_row(values):
+    def by_row(values: np.ndarray) -> np.ndarray:
         return (values * changes).sum(axis=0)[any_change] / counts[any_change]
 
     lost = by_row(was_right & ~is_right) - by_row(is_right & ~was_right)
@@ -215,8 +221,10 @@ def _describe(rows, y, predicted, after, changes):
     )
 
 
-def _pull(name, before, after, given, changes):
-    """By how much more often than by chance predictions go to given classes.
+def _pull(
+    name: str, before: np.ndarray, after: np.ndarray, given: np.ndarray, changes: np.ndarray
+) -> dict[str, Any]:
+    """Return by how much more often than by chance predictions go to given classes.
 
     Chance is how often they go to a class that neither is given nor was predicted: a change that
     merely disturbs leads there as well.  Among two classes: how often a prediction changes although
@@ -238,7 +246,7 @@ def _pull(name, before, after, given, changes):
     return {name: mean, f"{name}_interval": (mean - Z * error, mean + Z * error)}
 
 
-def _marked_features(swap, rows, values):
+def _marked_features(swap: Perturber, rows: np.ndarray, values: bool) -> np.ndarray:
     """Return degrees, and values times degrees, of few enough columns, shape (rows, k)."""
     columns = _most_marked_columns(swap, rows) if swap.inputs.ndim == 2 else slice(None)
     parts = []
@@ -255,7 +263,7 @@ def _marked_features(swap, rows, values):
     return features[:, varies] if varies.any() else features[:, :1]
 
 
-def _most_marked_columns(swap, rows):
+def _most_marked_columns(swap: Perturber, rows: np.ndarray) -> np.ndarray:
     """Return the columns of a table that are marked, the most marked ones if these are many."""
     total = np.zeros(swap.inputs.shape[1])
     for part in swap.inputs.chunks(rows):
@@ -264,7 +272,7 @@ def _most_marked_columns(swap, rows):
     return np.sort(most[total[most] > 0])
 
 
-def _pool(values):
+def _pool(values: np.ndarray) -> np.ndarray:
     """Average images over the cells of a grid; flatten."""
     if values.ndim > 2:
         for axis in range(values.ndim - 2, values.ndim):

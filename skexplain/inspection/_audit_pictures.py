@@ -1,7 +1,13 @@
 """Pictures of an audit; each is None where there is nothing to draw."""
 
-import numpy as np
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from .._text import drawable
 from ._curve_display import PerturbationCurveDisplay
 from ._drawing import (
     SIGNED,
@@ -16,8 +22,11 @@ from ._drawing import (
 from ._group_display import GroupAccuracyDisplay
 from ._saliency_display import SaliencyDisplay
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw_examples(examples):
+
+def draw_examples(examples: Bunch | None) -> Figure | None:
     """Draw images before and after the change, or the saliency of samples of a table or of texts.
 
     Parameters
@@ -35,7 +44,7 @@ def draw_examples(examples):
     return SaliencyDisplay(examples.shown, {"saliency": examples.saliency}).plot().figure_
 
 
-def _draw_images(examples):
+def _draw_images(examples: Bunch) -> Figure:
     shown, maps = examples.shown, examples.saliency
     n_columns = 2 if maps is None else 3
     figure, axes = panel_axes(None, len(shown.index), n_columns, (2.3, 2.4))
@@ -44,9 +53,10 @@ def _draw_images(examples):
         draw_image(panels[1], examples.changed[row], shown.limits)
         panels[0].set_ylabel(f"sample {shown.index[row]}", fontsize=9)
         before, after = examples.predicted[row], examples.predicted_changed[row]
-        panels[0].set_title(f"is {examples.y[row]}, predicted {before}", fontsize=9)
+        title = drawable(f"is {examples.y[row]}, predicted {before}")
+        panels[0].set_title(title, fontsize=9)
         color = VERMILION if before != after else "black"
-        panels[1].set_title(f"{examples.change}: {after}", fontsize=9, color=color)
+        panels[1].set_title(drawable(f"{examples.change}: {after}"), fontsize=9, color=color)
         if maps is not None:
             values = maps[row].sum(axis=0) if maps[row].ndim == 3 else maps[row]
             low, high = signed_limits(values)
@@ -56,14 +66,14 @@ def _draw_images(examples):
         degrees = shown.flat_irrelevance(row)
         for panel in panels:
             draw_outline(panel, np.nan_to_num(degrees) > 0)
-        # What came from another sample, at a place that this one does not mark.
+        # Pixels that come from another sample, at a place that this one does not mark.
         moved = np.asarray(examples.changed[row]) != np.asarray(examples.original[row])
         moved = moved.any(axis=0) if moved.ndim == 3 else moved
         draw_outline(panels[1], moved & ~(np.nan_to_num(degrees) > 0))
     return figure
 
 
-def draw_features(report):
+def draw_features(report: Bunch) -> Figure | None:
     """Draw the flip rate of each irrelevant column."""
     rates = report.get("flip_rate_by_feature")
     if not rates:
@@ -71,14 +81,14 @@ def draw_features(report):
     names = sorted(rates, key=rates.get, reverse=True)
     figure, ax = single_axes(None, (5.0, 0.28 * len(names) + 0.9))
     ax.barh(range(len(names)), [rates[name] for name in names], color=VERMILION)
-    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.set_yticks(range(len(names)), list(map(drawable, names)), fontsize=8)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="share of predictions that change")
     ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def draw_noise(report):
+def draw_noise(report: Bunch) -> Figure | None:
     """Draw accuracy against noise."""
     if "noise" not in report:
         return None
@@ -88,7 +98,7 @@ def draw_noise(report):
     return curve.plot().figure_
 
 
-def draw_groups(report):
+def draw_groups(report: Bunch) -> Figure | None:
     """Draw the accuracy of each group."""
     if "group_accuracies" not in report:
         return None

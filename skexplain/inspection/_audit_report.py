@@ -1,13 +1,21 @@
-"""What an audit found: numbers, and pages and pictures made of them."""
+"""Results of an audit: numbers, and pages and pictures made of them."""
 
-import html
+from __future__ import annotations
+
+import os
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sklearn.utils import Bunch
 
+from .._text import html_text
 from ._audit_pictures import draw_examples, draw_features, draw_groups, draw_noise
 from ._html import data_url, html_page
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 # Name, label and meaning of each number, in the order in which they are shown.
 _NUMBERS = {
@@ -81,7 +89,7 @@ _NUMBERS = {
 _ANSWERS = {
     "leans": ("It leans on what it must not.", "#D55E00"),
     "does not lean": ("No sign that it leans on what it must not.", "#0072B2"),
-    "unclear": ("Unclear: these samples do not tell.", "#767676"),
+    "unclear": ("Unclear: these samples do not decide it.", "#767676"),
 }
 _CHANGES = {
     "swap": "marked parts are swapped",
@@ -119,7 +127,7 @@ _STYLE = """\
 
 
 class AuditReport(Bunch):
-    """What :func:`audit` found: numbers as attributes and items, and pages made of them.
+    """Results of :func:`audit`: numbers as attributes and items, and pages made of them.
 
     Attributes
     ----------
@@ -141,11 +149,11 @@ class AuditReport(Bunch):
     estimator : str
         Class of the model.
     n_rows, n_annotated, n_irrelevant : int
-        Rows, those with a mask, and those with something irrelevant.
+        Samples, those with a mask, and those with something irrelevant.
     irrelevant_share : float
         Share of the features of the latter that is irrelevant.
     accuracy, accuracy_annotated : float
-        As is, of all rows and of the annotated ones.
+        As is, of all samples and of the annotated ones.
     accuracy_of_marks, chance : float
         Of a random forest that sees nothing but the marked parts, in a cross-validation; and the
         share of the most frequent class.
@@ -179,7 +187,7 @@ class AuditReport(Bunch):
         Only if groups were given.
     """
 
-    def numbers(self):
+    def numbers(self) -> dict[str, float]:
         """Return the numbers alone.
 
         Returns
@@ -188,7 +196,7 @@ class AuditReport(Bunch):
         """
         return {name: self[name] for name in _NUMBERS if name in self}
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the numbers as a table.
 
         Returns
@@ -207,9 +215,10 @@ class AuditReport(Bunch):
             raise ImportError("to_frame needs pandas: pip install pandas") from error
         numbers = self.numbers()
         meanings = [_NUMBERS[name][1] for name in numbers]
-        return pd.DataFrame({"value": list(numbers.values()), "meaning": meanings}, index=numbers)
+        columns = {"value": list(numbers.values()), "meaning": meanings}
+        return pd.DataFrame(columns, index=list(numbers))
 
-    def figures(self):
+    def figures(self) -> dict[str, Figure]:
         """Draw the pictures.
 
         Returns
@@ -230,7 +239,7 @@ class AuditReport(Bunch):
         }
         return {caption: figure for caption, figure in drawn.items() if figure is not None}
 
-    def to_html(self, path):
+    def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one self-contained HTML file with numbers and pictures.
 
         Parameters
@@ -246,22 +255,22 @@ class AuditReport(Bunch):
         page = html_page(f"Audit of {self.estimator}", self._body(self.figures()))
         Path(path).write_text(page, encoding="utf-8")
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         try:
             figures = self.figures()
         except ImportError:
             figures = {}
         return self._body(figures)
 
-    def _caption(self):
+    def _caption(self) -> str:
         if self.examples is not None and self.examples.shown.kind != "image":
             return "Samples, and where the gradient lies"
         change = "erasure" if self.decided_by == "erasure" else "the swap"
         return f"Samples before and after {change}"
 
-    def _body(self, figures):
+    def _body(self, figures: dict[str, Figure]) -> str:
         answer, color = _ANSWERS[self.verdict]
-        notes = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in self.notes)
+        notes = "".join(f'<p class="note">{html_text(note)}</p>\n' for note in self.notes)
         shown = dict(map(_picture, figures.items()))
         first = shown.pop(_BY_COLUMN, "") + shown.pop(self._caption(), "")
         rows = "\n".join(
@@ -271,21 +280,21 @@ class AuditReport(Bunch):
             if name in self
         )
         provenance = "\n".join(
-            f'<tr><td class="name">{html.escape(name)}</td><td>{html.escape(text)}</td></tr>'
+            f'<tr><td class="name">{html_text(name)}</td><td>{html_text(text)}</td></tr>'
             for name, text in self.provenance.items()
         )
         return (
             f'<div class="skexplain-audit">\n<style>\n{_STYLE}</style>\n'
-            f"<h1>Audit of {html.escape(self.estimator)}, {self.provenance['date']}</h1>\n"
+            f"<h1>Audit of {html_text(self.estimator)}, {self.provenance['date']}</h1>\n"
             f'<p class="verdict" style="border-color: {color}">{answer}</p>\n'
-            f'<p class="reason">{html.escape(self.reason)}</p>\n{notes}'
+            f'<p class="reason">{html_text(self.reason)}</p>\n{notes}'
             f"{self._key_figures()}{first}\n"
             f"<h2>What was audited</h2>\n<table>\n{provenance}\n</table>\n"
             f"<details><summary>All numbers and pictures</summary>\n"
             f"<table>\n{rows}\n</table>\n{''.join(shown.values())}</details>\n</div>"
         )
 
-    def _key_figures(self):
+    def _key_figures(self) -> str:
         """Return the three figures that a reader sees first."""
         m, change = self.deciding, _CHANGES[self.decided_by]
         cards = [
@@ -306,7 +315,7 @@ class AuditReport(Bunch):
         )
         return f'<div class="figures">\n{inside}</div>\n'
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Return the answer and the numbers as text."""
         lines = [f"Audit of {self.estimator}: {_ANSWERS[self.verdict][0]}"]
         for text in (self.reason, *self.notes):
@@ -318,21 +327,21 @@ class AuditReport(Bunch):
         ]
         return "\n".join(lines)
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Return the answer and the numbers as text."""
         return repr(self)
 
 
-def _picture(captioned):
+def _picture(captioned: tuple[str, Figure]) -> tuple[str, str]:
     caption, figure = captioned
     picture = f'<h2>{caption}</h2>\n<img alt="{caption}" src="{data_url(figure)}">\n'
     return caption, picture
 
 
-def _interval(limits):
+def _interval(limits: tuple[float, float]) -> str:
     low, high = (round(100 * max(limit, 0)) for limit in limits)
     return f"{low} to {high} %"
 
 
-def _format(number):
+def _format(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.3f}"

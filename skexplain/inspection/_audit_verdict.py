@@ -1,4 +1,6 @@
-"""The answer of an audit and the sentence that says why."""
+"""The verdict of an audit, and the sentence that gives the reason."""
+
+from sklearn.utils import Bunch
 
 # What counts as leaning: a loss of accuracy, or a share of predictions that change, that is beyond
 # doubt larger than this.
@@ -12,7 +14,9 @@ _DONE = {
 }
 
 
-def decide(measures, tells, *, erasure_counts):
+def decide(
+    measures: dict[str, Bunch], tells: bool, *, erasure_counts: bool
+) -> tuple[str, str, str]:
     """Find the verdict, the measure that decided, and the reason.
 
     Parameters
@@ -22,7 +26,7 @@ def decide(measures, tells, *, erasure_counts):
     tells : bool
         Whether the marked part alone tells the label in these data.
     erasure_counts : bool
-        Whether erasure is needed: where the swap cannot give a trap to the other classes.
+        Whether erasure is needed: where the swap cannot give a shortcut to the other classes.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def decide(measures, tells, *, erasure_counts):
     return verdict, decided_by, answers[decided_by][1]
 
 
-def _judge_swap(done, m, tells):
+def _judge_swap(done: str, m: Bunch, tells: bool) -> tuple[str, str]:
     low, high = m.lost_interval
     pull = "toward" if tells else "toward_predicted"
     # Where accuracy cannot tell, predictions have to follow the other sample beyond doubt.
@@ -75,10 +79,10 @@ def _judge_swap(done, m, tells):
             f"model, as values do that it has never seen; that it takes them as evidence for a "
             f"class is not shown."
         )
-    return "unclear", f"{done}, {fall} and {change}: too few samples ({m.n_rows}) to tell."
+    return "unclear", f"{done}, {fall} and {change}: too few samples ({m.n_rows}) for an answer."
 
 
-def _judge_erasure(m):
+def _judge_erasure(m: Bunch) -> tuple[str, str]:
     low, high = m.lost_interval
     text = (
         f"{_DONE['erasure']}, accuracy goes from {m.before:.2f} to {m.after:.2f}, and "
@@ -88,8 +92,8 @@ def _judge_erasure(m):
         return "leans", f"{text}: they were owed to it."
     if high < TOLERATED_LOSS:
         return "does not lean", f"{text}: within what is tolerated."
-    return "unclear", f"{text}: too few samples ({m.n_rows}) to tell."
+    return "unclear", f"{text}: too few samples ({m.n_rows}) for an answer."
 
 
-def _percent(share):
+def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"

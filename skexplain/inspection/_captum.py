@@ -1,21 +1,29 @@
 """Explanations that captum computes, each a function of (module, rows, score).
 
-``score(logits, rows.y)`` gives the value per row that is explained.  captum is imported late.
+``score(logits, rows.y)`` gives the value per sample that is explained.  captum is imported late.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import torch
+from numpy.typing import ArrayLike
+from torch import nn
 
 from .._checks import check_count, check_number, check_option
 from ..penalties._fill import check_fill, fill_value
+
+# From logits and classes to a value per sample; what stands for an absent feature.
+Score: TypeAlias = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+Baseline: TypeAlias = Literal["mean"] | float | ArrayLike
 
 # Width of the kernel by which LIME weighs samples, as in the authors' code.
 _KERNEL_WIDTH = 0.25
 
 
-def require_captum():
-    """Import captum, or say which extra brings it.
+def require_captum() -> Any:
+    """Import captum, or raise an error that names the extra.
 
     Raises
     ------
@@ -32,8 +40,10 @@ def require_captum():
     return captum
 
 
-def integrated_gradients(module, rows, score, *, baseline="mean", n_steps=50):
-    """Share of each feature in the way from the score at the baseline to that at the row."""
+def integrated_gradients(
+    module: nn.Module, rows: Any, score: Score, *, baseline: Baseline = "mean", n_steps: int = 50
+) -> torch.Tensor:
+    """Return the share of each feature in the change of the score from baseline to sample."""
     check_count("n_steps", n_steps)
     start = _baseline(baseline, rows)
     attr = require_captum().attr
@@ -42,15 +52,17 @@ def integrated_gradients(module, rows, score, *, baseline="mean", n_steps=50):
     )
 
 
-def smooth_grad(module, row, score, *, n_samples=50, noise=0.5):
-    """Mean gradient per input unit over noisy copies of one row."""
+def smooth_grad(
+    module: nn.Module, row: Any, score: Score, *, n_samples: int = 50, noise: float = 0.5
+) -> torch.Tensor:
+    """Return the mean gradient per input unit over noisy copies of one sample."""
     check_count("n_samples", n_samples)
     check_number("noise", noise)
     attr = require_captum().attr
     forward = _forward(module, row, score)
 
-    # In steps of one input unit from the row: captum's noise has one size for all columns.
-    def at_offset(offset):
+    # In steps of one input unit from the sample: captum's noise has one size for all columns.
+    def at_offset(offset: torch.Tensor) -> torch.Tensor:
         return forward(row.x + row.unit * offset)
 
     return attr.NoiseTunnel(attr.Saliency(at_offset)).attribute(
@@ -62,8 +74,16 @@ def smooth_grad(module, row, score, *, n_samples=50, noise=0.5):
     )
 
 
-def occlusion(module, rows, score, *, baseline="mean", patch_size=None, stride=None):
-    """Fall of the score when a patch is set to the baseline, the mean over a feature's patches."""
+def occlusion(
+    module: nn.Module,
+    rows: Any,
+    score: Score,
+    *,
+    baseline: Baseline = "mean",
+    patch_size: int | None = None,
+    stride: int | None = None,
+) -> torch.Tensor:
+    """Return the fall of the score when a patch is set to the baseline, a mean over patches."""
     shape = rows.x.shape[1:]
     start = _baseline(baseline, rows)
     size = _patch_size(patch_size, shape)
@@ -80,8 +100,16 @@ def occlusion(module, rows, score, *, baseline="mean", patch_size=None, stride=N
     )
 
 
-def lime(module, row, score, *, baseline="mean", n_samples=500, patch_size=None):
-    """Coefficients of a linear model of the score, where patches of one row are there or not."""
+def lime(
+    module: nn.Module,
+    row: Any,
+    score: Score,
+    *,
+    baseline: Baseline = "mean",
+    n_samples: int = 500,
+    patch_size: int | None = None,
+) -> torch.Tensor:
+    """Return the coefficients of a linear model of the score, fitted to random sets of patches."""
     check_count("n_samples", n_samples)
     start = _baseline(baseline, row)
     segments = _segments(_patch_size(patch_size, row.x.shape[1:]), row.x)
@@ -110,37 +138,37 @@ def lime(module, row, score, *, baseline="mean", n_samples=500, patch_size=None)
     return torch.where(in_model, coefficients, 0)
 
 
-def _similarity(_, __, present, **___):
-    """Weight of a sample: a kernel of the cosine distance to the sample where all is there."""
+def _similarity(_: torch.Tensor, __: torch.Tensor, present: torch.Tensor, **___: Any) -> float:
+    """Return the weight of a random copy: a kernel of its cosine distance to the sample."""
     distance = 1 - math.sqrt(present.float().mean())
     return math.exp(-((distance / _KERNEL_WIDTH) ** 2) / 2)
 
 
-def _forward(module, rows, score):
-    """Return the function that captum explains, for whole copies of the rows."""
+def _forward(module: nn.Module, rows: Any, score: Score) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the function that captum explains, for whole copies of the samples."""
 
-    def forward(x):
-        # Adds nothing, but captum refuses a network that does not read its inputs.
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        # Adds nothing, but captum raises for a network that does not read its inputs.
         unread = (0 * x).flatten(1).sum(1)
         return score(module(x), rows.y.repeat(len(x) // len(rows.y))) + unread
 
     return forward
 
 
-def _baseline(baseline, rows):
-    """Return what stands for an absent feature, as one row."""
+def _baseline(baseline: Baseline, rows: Any) -> torch.Tensor:
+    """Return what stands for an absent feature, as one sample."""
     if isinstance(baseline, str):
         check_option("baseline", baseline, ("mean",))
     check_fill("baseline", baseline, rows.x.shape[1:])
     return fill_value(baseline, rows).broadcast_to(rows.x[:1].shape)
 
 
-def _spatial(shape):
+def _spatial(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the lengths along which patches lie: the columns, or the axes after the channels."""
     return shape[1:] if len(shape) > 2 else shape
 
 
-def _patch_size(patch_size, shape):
+def _patch_size(patch_size: int | None, shape: tuple[int, ...]) -> int:
     if len(shape) == 1:
         if patch_size is not None:
             raise ValueError(
@@ -155,14 +183,14 @@ def _patch_size(patch_size, shape):
     return min(patch_size, shortest)
 
 
-def _window(size, shape):
-    """Shape of a patch of a row: all channels, and a square (a cube) of pixels."""
+def _window(size: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a patch of a sample: all channels, and a square (a cube) of pixels."""
     n_spatial = len(_spatial(shape))
     return (*shape[:-n_spatial], *(size,) * n_spatial)
 
 
-def _segments(size, x):
-    """Number the patches of a row: each feature's, shape of ``x[:1]``."""
+def _segments(size: int, x: torch.Tensor) -> torch.Tensor:
+    """Number the patches of a sample: each feature's, shape of ``x[:1]``."""
     number = torch.zeros((), dtype=torch.int64, device=x.device)
     for length in _spatial(x.shape[1:]):
         place = torch.arange(length, device=x.device) // size

@@ -1,21 +1,37 @@
-"""What holds for every perturbation of the irrelevant features: bounds and certified accuracy."""
+"""Bounds and certified accuracy: statements on all perturbations of irrelevant features."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import column_or_1d
 
 from .._checks import check_option
 from .._surroundings import own_surroundings
+from .._typing import MaskLike
+from ..estimators._base import BaseExplanationEstimator
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty
 from ..penalties._box import irrelevant_box
-from ..propagation import Interval, check_outputs, margins, propagate_interval
-from ._checks import check_model
+from ..propagation import Interval, propagate_interval
+from ..propagation._bounds import margins
+from ..propagation._run import check_outputs
+from ._checks import Clip, Marks, check_model
 
 
 @own_surroundings()
-def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
+def predict_bounds(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    mask: MaskLike,
+    epsilon: float,
+    *,
+    clip: Clip = None,
+    mask_marks: Marks | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bound the predictions over all perturbations of the irrelevant features.
 
     Intervals are propagated through the network (Gowal et al. 2019 [1]_): the bounds hold, and may
@@ -28,8 +44,8 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     X : array-like of the shape of the training inputs
         Inputs.
     mask : array-like, list of (array-like or None) or DataFrame
-        What may change, as in ``fit``.  Degrees scale epsilon.  In a row without annotation nothing
-        changes.
+        What may change, as in ``fit``.  Degrees scale epsilon.  In a sample without annotation
+        nothing changes.
     epsilon : float
         Largest change of a feature, in the estimator's `input_unit`; it may be infinite where
         `clip` is finite.
@@ -74,7 +90,7 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> lower, upper = predict_bounds(clf, X, mask, epsilon=0.5)
     >>> moved = clf.predict_proba(X + [0, 0.5 * X[:, 1].std()])
@@ -84,16 +100,27 @@ def predict_bounds(estimator, X, mask, epsilon, *, clip=None, mask_marks=None):
     check_model(estimator)
     bounds = _probability_bounds if is_classifier(estimator) else _value_bounds
     parts = _for_each_batch(bounds, estimator, X, mask, epsilon, clip, mask_marks)
-    return tuple(torch.cat(ends).cpu().numpy() for ends in zip(*parts, strict=True))
+    lower, upper = (torch.cat(ends).cpu().numpy() for ends in zip(*parts, strict=True))
+    return lower, upper
 
 
 @own_surroundings()
-def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=None):
-    """Share of rows that are right and stay so whatever their irrelevant features change to.
+def certified_accuracy(
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    mask: MaskLike,
+    epsilon: float,
+    *,
+    clip: Clip = None,
+    mask_marks: Marks | None = None,
+) -> float:
+    """Return the share of predictions that are right whatever irrelevant features change to.
 
-    A row counts if its label is predicted, and the bounds of `predict_bounds`, through the weights
-    of a last linear layer, show that no change of its irrelevant features by up to epsilon leads to
-    another prediction (Gowal et al. 2019 [1]_).  The true share of such rows is at least this one.
+    A sample counts if its label is predicted, and the bounds of `predict_bounds`, through the
+    weights of a last linear layer, show that no change of its irrelevant features by up to epsilon
+    leads to another prediction (Gowal et al. 2019 [1]_).  The true share of such samples is at
+    least this one.
 
     Parameters
     ----------
@@ -104,8 +131,8 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=
     y : array-like of shape (n,)
         True labels.
     mask : array-like, list of (array-like or None) or DataFrame
-        What may change, as in ``fit``.  Degrees scale epsilon.  In a row without annotation nothing
-        changes.
+        What may change, as in ``fit``.  Degrees scale epsilon.  In a sample without annotation
+        nothing changes.
     epsilon : float
         Largest change of a feature, in the estimator's `input_unit`; it may be infinite where
         `clip` is finite.
@@ -149,7 +176,7 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> plain = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
     >>> robust = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> shares = [certified_accuracy(clf, X, y, mask, epsilon=1.0) for clf in (plain, robust)]
@@ -161,16 +188,24 @@ def certified_accuracy(estimator, X, y, mask, epsilon, *, clip=None, mask_marks=
     stable = torch.cat(stable).cpu().numpy()
     y = column_or_1d(y)
     if len(y) != len(stable):
-        raise ValueError(f"y must have a label per row of X, {len(stable)}; got {len(y)}.")
+        raise ValueError(f"y must have a label per sample of X, {len(stable)}; got {len(y)}.")
     right = check_correct(y, estimator.classes_[stable], BESIDE_ESTIMATOR)
     return float(np.mean((stable >= 0) & right))
 
 
-def _for_each_batch(function, estimator, X, mask, epsilon, clip, mask_marks):
+def _for_each_batch(
+    function: Callable[[Interval], Any],
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
+    mask: MaskLike,
+    epsilon: float,
+    clip: Clip,
+    mask_marks: Marks | None,
+) -> list[Any]:
     """Apply a function to the outputs of the network as intervals, batch by batch."""
     _check_arguments(mask, epsilon, clip, mask_marks)
     module = estimator.module_.eval()
-    results = []
+    results: list[Any] = []
     with torch.no_grad():
         for rows in estimator._masked_rows(X, mask, mask_marks):
             if not results:  # bounds of another function would certify nothing
@@ -182,7 +217,9 @@ def _for_each_batch(function, estimator, X, mask, epsilon, clip, mask_marks):
     return results
 
 
-def _check_arguments(mask, epsilon, clip, mask_marks):
+def _check_arguments(
+    mask: MaskLike | None, epsilon: float, clip: Clip, mask_marks: Marks | None
+) -> None:
     if mask_marks is not None:
         check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
     if mask is None:
@@ -190,12 +227,12 @@ def _check_arguments(mask, epsilon, clip, mask_marks):
     CertifiedPenalty(epsilon, clip=clip).check_parameters()
 
 
-def _value_bounds(outputs):
+def _value_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
     return outputs.lower[:, 0].double(), outputs.upper[:, 0].double()
 
 
-def _probability_bounds(outputs):
-    """Bounds of softmax, from those of the differences between logits."""
+def _probability_bounds(outputs: Interval) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return bounds of softmax, from those of the differences between logits."""
     n_rows, n_classes = outputs.shape
     lower, upper = outputs.center.new_empty(2, n_rows, n_classes, dtype=torch.float64)
     for k in range(n_classes):
@@ -206,8 +243,8 @@ def _probability_bounds(outputs):
     return lower, upper
 
 
-def _stable_classes(outputs):
-    """Class that wins at every point, or -1 where none can be shown to."""
+def _stable_classes(outputs: Interval) -> torch.Tensor:
+    """Return the class that wins at every point, or -1 where none can be shown to."""
     winners = outputs.center.argmax(1)
     others = margins(outputs, winners).upper.scatter(1, winners[:, None], -torch.inf)
     return torch.where((others < 0).all(1), winners, -1)

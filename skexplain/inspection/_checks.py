@@ -1,19 +1,25 @@
-"""Checks that ways of looking at a model share."""
+"""Checks that the functions of this room share."""
+
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..estimators._base import BaseExplanationEstimator
 
+Marks: TypeAlias = Literal["irrelevant", "relevant"]
+Clip: TypeAlias = Literal["data"] | tuple[float, float] | None
 
-def check_model(estimator, classifier=False):
-    """Refuse what has no trained network of its own.
+
+def check_model(estimator: object, classifier: bool = False) -> None:
+    """Check that an estimator has a trained network of its own.
 
     Parameters
     ----------
     estimator : object
-        What a user passed.
+        The argument.
     classifier : bool, default=False
         Whether it must be a classifier.
 
@@ -37,7 +43,9 @@ def check_model(estimator, classifier=False):
     check_is_fitted(estimator)
 
 
-def class_codes(name, labels, estimator, n_rows):
+def class_codes(
+    name: str, labels: Any, estimator: BaseExplanationEstimator, n_rows: int
+) -> NDArray[np.int64]:
     """Turn labels into positions in ``classes_``.
 
     Parameters
@@ -45,11 +53,11 @@ def class_codes(name, labels, estimator, n_rows):
     name : str
         Name of the argument.
     labels : label or array-like of shape (n_rows,)
-        One for all rows, or one for each.
+        One for all samples, or one for each.
     estimator : fitted classifier
         That knows the classes.
     n_rows : int
-        Number of rows of X.
+        Number of samples of X.
 
     Returns
     -------
@@ -64,7 +72,7 @@ def class_codes(name, labels, estimator, n_rows):
     labels = np.broadcast_to(labels, n_rows) if labels.ndim == 0 else column_or_1d(labels)
     if len(labels) != n_rows:
         raise ValueError(
-            f"{name} must be one label or one for each of the {n_rows} rows of X, got "
+            f"{name} must be one label or one for each of the {n_rows} samples of X, got "
             f"{len(labels)} labels."
         )
     # A dict, since numpy would take the text "1" for the number.

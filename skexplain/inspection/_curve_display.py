@@ -1,15 +1,27 @@
 """A picture of accuracy against the size of a change of the irrelevant features."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import check_count, check_option
+from .._text import drawable
+from .._typing import MaskLike, Seed
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
 from ..metrics._perturb import Perturber, make_generator
 from ..metrics._reliance import check_classifier
+from ._checks import Marks
 from ._drawing import single_axes
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
+
 _PERTURBATIONS = ("gaussian", "uniform", "offset")
-# Colours and marks differ together: the curves tell apart in grey, too (Okabe & Ito).
+# Colours and marks differ together: the curves differ in grey, too (Okabe & Ito).
 _STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("black", "v"))
 
 
@@ -63,7 +75,15 @@ class PerturbationCurveDisplay:
     2
     """
 
-    def __init__(self, epsilons, accuracies, *, perturbation="change", unit="", name=None):
+    def __init__(
+        self,
+        epsilons: np.ndarray,
+        accuracies: np.ndarray,
+        *,
+        perturbation: str = "change",
+        unit: str = "",
+        name: str | None = None,
+    ) -> None:
         self.epsilons = epsilons
         self.accuracies = accuracies
         self.perturbation = perturbation
@@ -73,21 +93,22 @@ class PerturbationCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        mask,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        mask: MaskLike,
         *,
-        perturbation="gaussian",
-        epsilons=(0, 0.25, 0.5, 1, 1.5, 2, 3),
-        input_unit="sd",
-        mask_marks=None,
-        n_repeats=3,
-        random_state=None,
-        name=None,
-        ax=None,
-    ):
-        """Predict perturbed rows, and draw the accuracy.
+        perturbation: Literal["gaussian", "uniform", "offset"] = "gaussian",
+        epsilons: ArrayLike = (0, 0.25, 0.5, 1, 1.5, 2, 3),
+        input_unit: Literal["sd", "input"] = "sd",
+        mask_marks: Marks | None = None,
+        n_repeats: int = 3,
+        random_state: Seed = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Predict perturbed samples, and draw the accuracy.
 
         Parameters
         ----------
@@ -98,7 +119,7 @@ class PerturbationCurveDisplay:
         y : array-like of shape (n,)
             Class labels.
         mask : array-like, list of (array-like or None) or DataFrame
-            Which features must not matter, as in ``fit``.  Rows without annotation do not count.
+            Which features must not matter, as in ``fit``.  Samples without annotation do not count.
         perturbation : {"gaussian", "uniform", "offset"}, default="gaussian"
             As in :func:`skexplain.metrics.nuisance_flip_rate`: noise, or a shift of all irrelevant
             features by the same amount.
@@ -116,6 +137,8 @@ class PerturbationCurveDisplay:
             Name in the legend; None: the estimator's class.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, which draws the mean curve.
 
         Returns
         -------
@@ -145,12 +168,21 @@ class PerturbationCurveDisplay:
             perturbation=perturbation,
             unit="sd" if input_unit == "sd" else "units of X",
             name=type(estimator).__name__ if name is None else name,
-        ).plot(ax)
+        ).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
-        cls, y_true, predictions, epsilons, *, perturbation="change", unit="", name=None, ax=None
-    ):
+        cls,
+        y_true: ArrayLike,
+        predictions: ArrayLike,
+        epsilons: ArrayLike,
+        *,
+        perturbation: str = "change",
+        unit: str = "",
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the accuracy of predictions that are already there.
 
         Parameters
@@ -169,6 +201,8 @@ class PerturbationCurveDisplay:
             Name in the legend.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, which draws the mean curve.
 
         Returns
         -------
@@ -188,47 +222,63 @@ class PerturbationCurveDisplay:
         if predictions.ndim != 3 or predictions[:, 0].shape != (len(epsilons), *y_true.shape):
             raise ValueError(
                 f"predictions must have shape (k, n) or (k, n_repeats, n) with k={len(epsilons)} "
-                f"epsilons and n={len(y_true)} rows of y_true; got {predictions.shape}."
+                f"epsilons and n={len(y_true)} samples of y_true; got {predictions.shape}."
             )
         accuracies = check_correct(y_true, predictions, ("y_true", "predictions")).mean(axis=2)
-        return cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name).plot(ax)
+        display = cls(epsilons, accuracies, perturbation=perturbation, unit=unit, name=name)
+        return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, *, ax: Axes | None = None, name: str | None = None, **kwargs: Any) -> Self:
+        """Draw the curve.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Name in the legend; None: `name` of the display.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, which draws the mean curve.
 
         Returns
         -------
-        self
+        PerturbationCurveDisplay
+            The display itself.
         """
+        name = self.name if name is None else name
         self.figure_, self.ax_ = single_axes(ax, (4.5, 3.2))
         # The next style that these axes have not used.
         color, marker = _STYLES[len(self.ax_.lines) % len(_STYLES)]
         order = np.argsort(self.epsilons, kind="stable")
         epsilons, accuracies = self.epsilons[order], self.accuracies[order]
-        (self.line_,) = self.ax_.plot(
-            epsilons, accuracies.mean(axis=1), color=color, marker=marker, ms=4, label=self.name
-        )
+        style = {"color": color, "marker": marker, "markersize": 4, **kwargs}
+        if name:
+            # matplotlib leaves a label out of the legend that begins with an underscore.
+            style["label"] = drawable(f" {name}" if name.startswith("_") else name)
+        (self.line_,) = self.ax_.plot(epsilons, accuracies.mean(axis=1), **style)
+        color = self.line_.get_color()
         self.ax_.fill_between(
             epsilons, accuracies.min(axis=1), accuracies.max(axis=1), color=color, alpha=0.2, lw=0
         )
         unit = f" ({self.unit})" if self.unit else ""
         self.ax_.set(ylim=(0, 1.02), ylabel="accuracy")
-        self.ax_.set_xlabel(f"{self.perturbation} of the irrelevant features{unit}")
+        self.ax_.set_xlabel(drawable(f"{self.perturbation} of the irrelevant features{unit}"))
         self.ax_.grid(color="0.9")
         self.ax_.set_axisbelow(True)
         self.ax_.spines[["top", "right"]].set_visible(False)
-        if self.name is not None:
+        if name:
             self.ax_.legend(fontsize=8, frameon=False)
         return self
 
 
-def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
-    """Return the accuracy of the annotated rows at each size of a change, (k, n_repeats)."""
+def accuracy_curve(
+    perturber: Perturber,
+    y: np.ndarray,
+    epsilons: np.ndarray,
+    n_repeats: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Return the accuracy of the annotated samples at each size of a change, (k, n_repeats)."""
     rows = perturber.annotated
     accuracies = np.empty((len(epsilons), n_repeats))
     for place, epsilon in enumerate(epsilons):
@@ -239,7 +289,7 @@ def accuracy_curve(perturber, y, epsilons, n_repeats, generator):
     return accuracies
 
 
-def _check_epsilons(epsilons, perturbation):
+def _check_epsilons(epsilons: ArrayLike, perturbation: str) -> np.ndarray:
     values = np.asarray(epsilons, dtype=float)
     least = -np.inf if perturbation == "offset" else 0
     if (

@@ -1,12 +1,23 @@
-"""What the displays share: axes, rows of data as pictures, outlines of masks."""
+"""Tools of the displays: axes, samples of data as pictures, outlines of masks."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import check_option
+from .._text import drawable
+from .._typing import MaskLike
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Colour-blind safe (Okabe & Ito).
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
@@ -14,8 +25,8 @@ BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
 SIGNED = "PuOr_r"
 
 
-def require_pyplot():
-    """Import pyplot, or say which extra brings it.
+def require_pyplot() -> Any:
+    """Import pyplot, or raise an error that names the extra.
 
     Raises
     ------
@@ -31,7 +42,9 @@ def require_pyplot():
     return pyplot
 
 
-def panel_axes(ax, n_rows, n_columns, panel):
+def panel_axes(
+    ax: Any, n_rows: int, n_columns: int, panel: tuple[float, float]
+) -> tuple[Figure, np.ndarray]:
     """Return the figure and an array of axes of the given shape.
 
     Parameters
@@ -62,7 +75,7 @@ def panel_axes(ax, n_rows, n_columns, panel):
     return axes[0, 0].figure, axes
 
 
-def single_axes(ax, size):
+def single_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
     """Return the figure and one axes; None makes a figure of a size in inches."""
     figure, axes = panel_axes(ax, 1, 1, size)
     return figure, axes[0, 0]
@@ -70,14 +83,14 @@ def single_axes(ax, size):
 
 @dataclass(frozen=True)
 class ShownRows:
-    """Rows of X that are drawn, with what is known about their features.
+    """Samples of X that are drawn, with what is known about their features.
 
     Attributes
     ----------
     index : ndarray of int of shape (k,)
-        Where the rows stand in X.
+        Where the samples stand in X.
     values : ndarray of shape (k, ...)
-        The rows.
+        The samples.
     limits : (float, float)
         Range of X, which is that of a picture's shades.
     irrelevance : float ndarray that broadcasts to `values`, or None
@@ -85,7 +98,7 @@ class ShownRows:
     feature_names : list of str or None
         Names of the columns of a table.
     documents : list of str or None
-        Texts of the rows.
+        Texts of the samples.
     """
 
     index: np.ndarray
@@ -96,28 +109,33 @@ class ShownRows:
     documents: list | None
 
     @property
-    def kind(self):
-        """What a row is: "image", "table" or "text"."""
+    def kind(self) -> str:
+        """Kind of a sample: "image", "table" or "text"."""
         if self.values.ndim > 2:
             return "image"
         return "table" if self.documents is None else "text"
 
-    def flat_irrelevance(self, row):
-        """Irrelevance of a row, shape (h, w) of an image (the largest of its channels) or (d,)."""
+    def flat_irrelevance(self, row: int) -> np.ndarray | None:
+        """Irrelevance of a sample, of shape (d,) or (h, w): the largest of an image's channels."""
         if self.irrelevance is None:
             return None
         degrees = self.irrelevance[row if len(self.irrelevance) > 1 else 0]
         return np.fmax.reduce(degrees, axis=0) if degrees.ndim == 3 else degrees
 
-    def names(self):
+    def names(self) -> list[str]:
         """Names of the columns, made up where X has none."""
         return self.feature_names or [f"x{column}" for column in range(self.values.shape[1])]
 
 
 def shown_rows(
-    X, mask=None, mask_marks="irrelevant", rows=None, feature_names=None, documents=None
-):
-    """Pick rows to draw, and give their masks their meaning.
+    X: ArrayLike,
+    mask: MaskLike | None = None,
+    mask_marks: str = "irrelevant",
+    rows: ArrayLike | None = None,
+    feature_names: Sequence[str] | None = None,
+    documents: Iterable[str] | None = None,
+) -> ShownRows:
+    """Pick samples to draw, and interpret their masks.
 
     Raises
     ------
@@ -130,7 +148,7 @@ def shown_rows(
     values = np.asarray(X)
     if values.ndim < 2 or values.ndim > 4 or not len(values):
         raise ValueError(
-            f"X must hold rows of a table, (n, d), or images, (n, h, w) or (n, channels, h, w); "
+            f"X must hold samples of a table, (n, d), or images, (n, h, w) or (n, channels, h, w); "
             f"got shape {values.shape}."
         )
     index = _check_rows(rows, len(values))
@@ -150,50 +168,59 @@ def shown_rows(
     )
 
 
-def _check_rows(rows, n_rows):
+def _check_rows(rows: ArrayLike | None, n_rows: int) -> np.ndarray:
     if rows is None:
         return np.arange(min(4, n_rows))
     index = np.atleast_1d(np.asarray(rows))
     if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index):
-        raise ValueError(f"rows must be row numbers of X, at least one; got {rows!r}.")
+        raise ValueError(f"rows must be numbers of samples of X, at least one; got {rows!r}.")
     if index.min() < -n_rows or index.max() >= n_rows:
         raise ValueError(f"rows must lie in 0 to {n_rows - 1}; got {rows!r}.")
     return index % n_rows
 
 
-def _check_documents(documents, values, feature_names, index):
+def _check_documents(
+    documents: Iterable[str], values: np.ndarray, feature_names: list[str] | None, index: np.ndarray
+) -> list[str]:
     documents = list_documents(documents, len(values))
     if feature_names is None or values.ndim != 2:
         raise ValueError(
-            "feature_names must tell the word of each column of X, (n, n_words), when documents "
+            "feature_names must give the word of each column of X, (n, n_words), when documents "
             "are drawn."
         )
     return [documents[row] for row in index]
 
 
-def list_documents(documents, n_rows):
-    """Return the text of each row as a list, so that no Series is looked up by label."""
+def list_documents(documents: Iterable[str], n_rows: int) -> list[str]:
+    """Return the text of each sample as a list, so that no Series is looked up by label."""
     documents = list(documents)
-    check_length("documents", documents, n_rows, "rows of X")
+    check_length("documents", documents, n_rows, "samples of X")
     return documents
 
 
-def check_length(name, values, expected, what):
-    """Refuse what has too few or too many entries."""
+def check_length(name: str, values: Sized, expected: int, what: str) -> None:
+    """Check that there is one entry for each of what is named."""
     if len(values) != expected:
         raise ValueError(
             f"{name} must have one entry for each of the {expected} {what}; got {len(values)}."
         )
 
 
-def _range(values):
+def _range(values: np.ndarray) -> tuple[float, float]:
     if values.dtype == np.uint8:
         return 0.0, 255.0
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return (low, high) if low < high else (low, low + 1.0)
 
 
-def _irrelevance(mask, shape, marks, index, feature_names, row_labels):
+def _irrelevance(
+    mask: MaskLike | None,
+    shape: tuple[int, ...],
+    marks: str,
+    index: np.ndarray,
+    feature_names: list[str] | None,
+    row_labels: Any,
+) -> np.ndarray | None:
     check_option("mask_marks", marks, ("irrelevant", "relevant"))
     masks = interpret_mask(mask, shape, marks=marks, feature_names=feature_names, index=row_labels)
     if masks is None:
@@ -209,7 +236,13 @@ def _irrelevance(mask, shape, marks, index, feature_names, row_labels):
     return degrees
 
 
-def draw_image(ax, image, limits):
+def draw_title(figure: Figure, name: str | None) -> None:
+    """Write the title over a figure; None: no title."""
+    if name is not None:
+        figure.suptitle(drawable(name), fontsize=10)
+
+
+def draw_image(ax: Axes, image: np.ndarray, limits: tuple[float, float]) -> None:
     """Draw a picture of shape (h, w) or (channels, h, w): 3 channels in colour, others in grey."""
     if image.ndim == 3 and len(image) == 3:
         low, high = limits
@@ -221,23 +254,23 @@ def draw_image(ax, image, limits):
     without_ticks(ax)
 
 
-def without_ticks(ax):
-    """Leave the frame of a picture, and nothing at its sides."""
+def without_ticks(ax: Axes) -> None:
+    """Remove the ticks of a picture."""
     ax.set(xticks=[], yticks=[])
 
 
-def draw_outline(ax, marked, color=VERMILION):
+def draw_outline(ax: Axes, marked: ArrayLike, color: str = VERMILION) -> None:
     """Draw the border of the marked pixels, between the pixels; white below, to show on black."""
     from matplotlib.collections import LineCollection
 
-    segments = border_segments(marked)
+    segments = list(border_segments(marked))
     for line, width in (("white", 3.0), (color, 1.5)):
         ax.add_collection(
             LineCollection(segments, colors=line, linewidths=width, capstyle="projecting")
         )
 
 
-def border_segments(marked):
+def border_segments(marked: ArrayLike) -> np.ndarray:
     """Return the edges between marked pixels and others, shape (k, 2, 2), as (x, y) of the ends.
 
     Pixel (i, j) is centred at x = j, y = i, as in ``imshow``.
@@ -250,26 +283,33 @@ def border_segments(marked):
     return np.concatenate([horizontal, vertical])
 
 
-def _segments(x, y, right, down):
+def _segments(x: np.ndarray, y: np.ndarray, right: int, down: int) -> np.ndarray:
     starts = np.stack([x, y], axis=1)
     return np.stack([starts, starts + [right, down]], axis=1)
 
 
-def signed_limits(values):
+def signed_limits(values: np.ndarray) -> tuple[float, float]:
     """Return limits symmetric about zero, wide enough for all finite values."""
     largest = np.nanmax(np.abs(values), initial=0.0)
     return (-largest, largest) if largest > 0 else (-1.0, 1.0)
 
 
-def draw_bars(ax, values, names, degrees, n_bars):
+def draw_bars(
+    ax: Axes,
+    values: np.ndarray,
+    names: Sequence[str],
+    degrees: np.ndarray | None,
+    n_bars: int,
+    **kwargs: Any,
+) -> None:
     """Draw the largest values as bars with names; those of irrelevant columns are hatched."""
     order = np.argsort(-np.abs(values), kind="stable")[:n_bars]
     irrelevant = np.zeros(len(values), bool) if degrees is None else np.nan_to_num(degrees) > 0
-    bars = ax.barh(range(len(order)), values[order], color=BLUE)
+    bars = ax.barh(range(len(order)), values[order], **{"color": BLUE, **kwargs})
     for bar, column in zip(bars, order, strict=True):
         if irrelevant[column]:
             bar.set(facecolor=ORANGE, hatch="///", edgecolor="black")
-    ax.set_yticks(range(len(order)), [names[column] for column in order], fontsize=8)
+    ax.set_yticks(range(len(order)), [drawable(names[column]) for column in order], fontsize=8)
     ax.tick_params(axis="x", labelsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color="black", lw=0.8)

@@ -1,10 +1,20 @@
 """A picture of accuracy by group."""
 
-import numpy as np
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._text import drawable
 from ..metrics import group_accuracies
 from ..metrics._groups import label_codes, row_labels
 from ._drawing import BLUE, VERMILION, single_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 _Z = 1.959964  # two-sided 95 % of a normal distribution
 
@@ -20,7 +30,7 @@ class GroupAccuracyDisplay:
     accuracies : dict
         Accuracy by group label.
     counts : dict
-        Number of rows by group label.
+        Number of samples by group label.
     name : str or None, default=None
         Name of the model, the title.
 
@@ -50,13 +60,25 @@ class GroupAccuracyDisplay:
     {'none': 0.5, 'ruler': 1.0}
     """
 
-    def __init__(self, accuracies, counts, *, name=None):
+    def __init__(
+        self, accuracies: dict[Any, float], counts: dict[Any, int], *, name: str | None = None
+    ) -> None:
         self.accuracies = accuracies
         self.counts = counts
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, group_labels, *, name=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        group_labels: ArrayLike,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Predict, and draw the accuracy of every group.
 
         Parameters
@@ -68,11 +90,13 @@ class GroupAccuracyDisplay:
         y : array-like of shape (n,)
             Class labels.
         group_labels : array-like of shape (n,)
-            Group of every row, by any label.
+            Group of every sample, by any label.
         name : str, default=None
             Title; None: the estimator's class.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.barh`.
 
         Returns
         -------
@@ -86,10 +110,20 @@ class GroupAccuracyDisplay:
             As :func:`skexplain.metrics.group_accuracies`.
         """
         name = type(estimator).__name__ if name is None else name
-        return cls.from_predictions(y, estimator.predict(X), group_labels, name=name, ax=ax)
+        predicted = estimator.predict(X)
+        return cls.from_predictions(y, predicted, group_labels, name=name, ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, group_labels, *, name=None, ax=None):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        group_labels: ArrayLike,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the accuracy of every group.
 
         Parameters
@@ -97,11 +131,13 @@ class GroupAccuracyDisplay:
         y_true, y_pred : array-like of shape (n,)
             True and predicted labels.
         group_labels : array-like of shape (n,)
-            Group of every row, by any label.
+            Group of every sample, by any label.
         name : str, default=None
             Title.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.barh`.
 
         Returns
         -------
@@ -115,20 +151,26 @@ class GroupAccuracyDisplay:
             As :func:`skexplain.metrics.group_accuracies`.
         """
         accuracies = group_accuracies(y_true, y_pred, group_labels)
-        return cls(accuracies, group_counts(group_labels), name=name).plot(ax)
+        return cls(accuracies, group_counts(group_labels), name=name).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, *, ax: Axes | None = None, name: str | None = None, **kwargs: Any) -> Self:
+        """Draw the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Title; None: `name` of the display.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.barh`.
 
         Returns
         -------
-        self
+        GroupAccuracyDisplay
+            The display itself.
         """
+        name = self.name if name is None else name
         groups = list(self.accuracies)
         scores = np.array([self.accuracies[group] for group in groups])
         counts = np.array([self.counts[group] for group in groups])
@@ -139,31 +181,36 @@ class GroupAccuracyDisplay:
         self.ax_.barh(
             range(len(groups)),
             scores,
-            xerr=errors,
-            color=colors,
-            error_kw={"lw": 1, "capsize": 2},
+            **{
+                "xerr": errors,
+                "color": colors,
+                "error_kw": {"lw": 1, "capsize": 2},
+                **kwargs,
+            },
         )
         mean = np.nanmean(scores)
         self.ax_.axvline(mean, color="black", ls=":", lw=1)
-        labels = [f"{group} (n={count})" for group, count in zip(groups, counts, strict=True)]
+        labels = [
+            drawable(f"{group} (n={count})") for group, count in zip(groups, counts, strict=True)
+        ]
         self.ax_.set_yticks(range(len(groups)), labels, fontsize=8)
         self.ax_.invert_yaxis()
         self.ax_.set(xlim=(0, 1))
         self.ax_.set_xlabel(f"accuracy (dotted: mean over groups, {mean:.2f})", fontsize=9)
-        if self.name is not None:
-            self.ax_.set_title(self.name, fontsize=10)
+        if name is not None:
+            self.ax_.set_title(drawable(name), fontsize=10)
         self.ax_.spines[["top", "right"]].set_visible(False)
         return self
 
 
-def group_counts(group_labels):
-    """Return the number of rows by group label."""
+def group_counts(group_labels: ArrayLike) -> dict[Any, int]:
+    """Return the number of samples by group label."""
     codes, groups = label_codes(row_labels(group_labels, "group_labels"))
     return dict(zip(groups, np.bincount(codes).tolist(), strict=True))
 
 
-def wilson_interval(share, count):
-    """Return Wilson's 95 % interval of a share among a count of rows."""
+def wilson_interval(share: Any, count: Any) -> tuple[Any, Any]:
+    """Return Wilson's 95 % interval of a share among a count of samples."""
     centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     spread = np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
     half = _Z * spread / (1 + _Z**2 / count)

@@ -1,11 +1,18 @@
 """Pages of HTML that need no other file."""
 
+from __future__ import annotations
+
 import base64
-import html
 import io
+from typing import TYPE_CHECKING
+
+from .._text import html_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def html_page(title, body, style=""):
+def html_page(title: str, body: str, style: str = "") -> str:
     """Return a whole page.
 
     Parameters
@@ -23,11 +30,11 @@ def html_page(title, body, style=""):
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n{style}</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html_text(title)}</title>\n{style}</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
-def data_url(figure, dpi=110):
+def data_url(figure: Figure, dpi: int = 110) -> str:
     """Return a matplotlib figure as a data URL, and close it."""
     from matplotlib import pyplot
 

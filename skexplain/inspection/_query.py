@@ -1,9 +1,14 @@
-"""Which rows a person should explain next."""
+"""Which samples a person should explain next."""
+
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 
 from .._checks import check_count, check_option
+from .._typing import MaskLike, Seed
+from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..masks import interpret_mask
@@ -14,45 +19,53 @@ from ._saliency import saliency
 _PICKS = ("centre", "margin", "spread")
 
 
-def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_state=None):
-    r"""Choose rows whose masks a person should draw next.
+def query_explanations(
+    estimator: BaseExplanationClassifier,
+    X: ArrayLike,
+    n: int,
+    *,
+    mask: MaskLike | None = None,
+    pick: Literal["centre", "margin", "spread"] = "centre",
+    random_state: Seed = None,
+) -> NDArray[np.intp]:
+    r"""Choose samples whose masks a person should draw next.
 
-    The rows are dealt out evenly over the predicted classes.  Within a class, the saliency maps
+    The samples are dealt out evenly over the predicted classes.  Within a class, the saliency maps
     (:math:`|` input gradient :math:`|` per input unit, of sum one) are clustered by k-means into as
-    many clusters as rows are wanted, and one row of each is picked, so that a person sees every way
-    in which the model looks at every class once.
+    many clusters as samples are wanted, and one sample of each is picked, so that a person sees
+    every way in which the model looks at every class once.
 
     Parameters
     ----------
     estimator : classifier of this package
         A fitted one.
     X : array-like of the shape of the training inputs
-        Rows to choose from.
+        Samples to choose from.
     n : int
-        How many rows to choose.
+        How many samples to choose.
     mask : array-like, list of (array-like or None), DataFrame or None, default=None
-        Masks there are already, as in ``fit``: rows annotated in it are not chosen.
+        Masks there are already, as in ``fit``: samples annotated in it are not chosen.
     pick : {"centre", "margin", "spread"}, default="centre"
-        Which row of a cluster is picked:
+        Which sample of a cluster is picked:
 
         - "centre": the one nearest its centre, the most typical;
         - "margin": the one where log p of the two most probable classes differs least, of which the
           model is least sure;
         - "spread": the one whose saliency is spread widest, by its entropy.
     random_state : int, RandomState instance or None, default=None
-        For clustering, and for which classes are given one row more.  None: fresh entropy.
+        For clustering, and for which classes are given one sample more.  None: fresh entropy.
 
     Returns
     -------
     ndarray of int of shape (n,)
-        Row numbers of X, ascending.
+        Sample numbers of X, ascending.
 
     Raises
     ------
     TypeError
         If `estimator` is no classifier of this package.
     ValueError
-        If fewer than n rows are not annotated, or an argument is not legal.
+        If fewer than n samples are not annotated, or an argument is not legal.
     NotFittedError
         If the estimator is not fitted.
 
@@ -63,12 +76,13 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
 
     Notes
     -----
-    Twenty rows of decoy digits, 64 columns, `SwapExClassifier` on their masks alone, mean-group and
-    worst-group accuracy, eight seeds: with the half decoy, "centre" .76 and .51, "spread" .72 and
-    .42, "margin" .67 and .41, rows drawn at random .68 and .39; with the corner decoy .92 and .78,
-    .93 and .77, .92 and .74, .92 and .75.  So rows that are typical help, those of which the model
-    is unsure no more than random ones.  Where masks are propagated to the other rows, the choice
-    hardly matters: those of the half decoy are then right whichever rows are annotated.
+    Twenty samples of decoy digits, 64 columns, `SwapExClassifier` on their masks alone, mean-group
+    and worst-group accuracy, eight seeds: with the half decoy, "centre" .76 and .51, "spread" .72
+    and .42, "margin" .67 and .41, samples drawn at random .68 and .39; with the corner decoy .92
+    and .78, .93 and .77, .92 and .74, .92 and .75.  So samples that are typical help, those of
+    which the model is unsure no more than random ones.  Where masks are propagated to the other
+    samples, the choice hardly matters: those of the half decoy are then right whichever samples are
+    annotated.
 
     Examples
     --------
@@ -79,7 +93,7 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     >>> X = rng.normal(size=(100, 3))
     >>> clf = ERMClassifier(max_epochs=5, random_state=0).fit(X, X[:, 0] > 0)
     >>> rows = query_explanations(clf, X, 4, random_state=0)
-    >>> len(rows), int(clf.predict(X[rows]).sum())  # two rows of either class
+    >>> len(rows), int(clf.predict(X[rows]).sum())  # two samples of either class
     (4, 2)
     """
     check_model(estimator, classifier=True)
@@ -89,7 +103,7 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     free = _not_annotated(estimator, X, mask)
     if len(free) < n:
         raise ValueError(
-            f"n must be at most the number of rows without a mask, {len(free)}; got {n}."
+            f"n must be at most the number of samples without a mask, {len(free)}; got {n}."
         )
     probabilities = estimator.predict_proba(X)
     maps = np.abs(saliency(estimator, X)).reshape(len(probabilities), -1).astype(np.float64)
@@ -106,25 +120,27 @@ def query_explanations(estimator, X, n, *, mask=None, pick="centre", random_stat
     return np.sort(np.concatenate(chosen))
 
 
-def _not_annotated(estimator, X, mask):
+def _not_annotated(
+    estimator: BaseExplanationClassifier, X: ArrayLike, mask: MaskLike | None
+) -> np.ndarray:
     values = check_inputs(estimator, X, reset=False)
     labels = labels_beside(X, fitted=estimator)
     masks = interpret_mask(mask, values.shape, marks=estimator.mask_marks, **labels)
     return np.arange(len(values)) if masks is None else np.flatnonzero(~masks.annotated)
 
 
-def _margin(probabilities):
-    """Difference of log p of the two most probable classes."""
+def _margin(probabilities: np.ndarray) -> np.ndarray:
+    """Return the difference of log p of the two most probable classes."""
     second, first = np.sort(probabilities, axis=1)[:, -2:].T
     return np.log(np.maximum(first, 1e-300)) - np.log(np.maximum(second, 1e-300))
 
 
-def _entropy(shares):
+def _entropy(shares: np.ndarray) -> np.ndarray:
     return -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
 
 
-def _deal(n, sizes):
-    """Deal n out as evenly as sizes allow, the first ones one more."""
+def _deal(n: int, sizes: list[int]) -> np.ndarray:
+    """Return shares of n that are as even as sizes allow, the first ones larger by one."""
     counts = np.zeros(len(sizes), dtype=int)
     while n:
         open_ones = np.flatnonzero(counts < sizes)[:n]
@@ -133,8 +149,10 @@ def _deal(n, sizes):
     return counts
 
 
-def _one_of_each_cluster(maps, rows, count, cost, seed):
-    """Pick `count` rows, the cheapest of each cluster; maps may be equal, and clusters fewer."""
+def _one_of_each_cluster(
+    maps: np.ndarray, rows: np.ndarray, count: int, cost: np.ndarray | None, seed: int
+) -> np.ndarray:
+    """Pick `count` samples, the cheapest of each cluster; maps may be equal, and clusters fewer."""
     points = maps[rows]
     n_clusters = min(count, len(np.unique(points, axis=0)))
     clusters = KMeans(n_clusters, n_init=3, random_state=seed).fit(points)

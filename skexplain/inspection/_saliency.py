@@ -1,14 +1,20 @@
-"""What a model looks at: one map per row."""
+"""Saliency: one map of attributions per sample."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
+from torch import nn
 
 from .._checks import check_option
 from .._surroundings import isolated_random_state, own_surroundings
+from .._typing import Seed
+from ..estimators._base import BaseExplanationEstimator
 from ..estimators._largest_gradients import input_gradient, log_odds, rows_in_batches
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
@@ -16,27 +22,27 @@ from ..penalties._checks import check_layer
 from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
 from ..training._random import seed_layers
-from ._captum import integrated_gradients, lime, occlusion, smooth_grad
+from ._captum import Score, integrated_gradients, lime, occlusion, smooth_grad
 from ._checks import check_model, class_codes
 
 _OF_A_CLASS = ("log_odds", "log_prob", "prob", "logit")
 _OF_ALL_CLASSES = ("log_prob_sum", "logit_sum")
-# Methods that ask for the score of the rows themselves: its logits tell the predicted class.
+# Methods that ask for the score of the samples themselves: its logits give the predicted class.
 _AT_THE_ROWS = ("input_gradient", "grad_cam")
 
 
 @own_surroundings()
 def saliency(
-    estimator,
-    X,
+    estimator: BaseExplanationEstimator,
+    X: ArrayLike,
     *,
-    method="input_gradient",
-    target=None,
-    output=None,
-    random_state=None,
-    **params,
-):
-    r"""Map how much each feature of each row speaks for a class, or moves a prediction.
+    method: str = "input_gradient",
+    target: Any = None,
+    output: str | None = None,
+    random_state: Seed = None,
+    **params: Any,
+) -> np.ndarray:
+    r"""Map how much each feature of each sample speaks for a class, or moves a prediction.
 
     Parameters
     ----------
@@ -49,8 +55,8 @@ def saliency(
         estimator (standard deviations by default, so that columns of different scales compare):
 
         - "input_gradient": :math:`u_d \, \partial s(x) / \partial x_d` [1]_;
-        - "smooth_grad": the mean of that over noisy copies of the row [2]_; parameters `n_samples`
-          and `noise`;
+        - "smooth_grad": the mean of that over noisy copies of the sample [2]_; parameters
+          `n_samples` and `noise`;
         - "integrated_gradients": :math:`(x_d - b_d)` times the mean of
           :math:`\partial s / \partial x_d` on the way from the baseline b to x [3]_.  A map sums to
           :math:`s(x) - s(b)`; parameters `baseline` and `n_steps`;
@@ -63,7 +69,7 @@ def saliency(
 
         All but the first and the last need captum (``pip install "skexplain[explain]"``).
     target : label or array-like of shape (n,), default=None
-        Class that is explained, for all rows or for each, such as the true labels; None: the
+        Class that is explained, for all samples or for each, such as the true labels; None: the
         predicted one.  Not for regressors, nor for an output without a class.
     output : str or None, default=None
         The score s.  For a class k: "log_odds", :math:`\log p_k / (1 - p_k)`, whose gradient points
@@ -72,15 +78,16 @@ def saliency(
         `GradRegClassifier` makes small, or "logit_sum".  None: "log_odds", or the prediction of a
         regressor, which has no other.
     random_state : int, RandomState instance or None, default=None
-        For "smooth_grad" and "lime"; each row has the same draws.  None: fresh entropy.
+        For "smooth_grad" and "lime"; each sample has the same draws.  None: fresh entropy.
     **params
         Parameters of the method:
 
         - `baseline` : float, "mean" or array-like, default="mean".  What stands for an absent
           feature, in the unit of X: a number, the training mean of each column or channel
-          (``input_statistics_``), or an array that broadcasts to a row.  For counts of words: 0.
+          (``input_statistics_``), or an array that broadcasts to a sample.  For counts of words: 0.
         - `n_steps` : int, default=50.  Points on the way from the baseline.
-        - `n_samples` : int, default=50 for "smooth_grad", 500 for "lime".  Random copies of a row.
+        - `n_samples` : int, default=50 for "smooth_grad", 500 for "lime".  Random copies of a
+          sample.
         - `noise` : float, default=0.5.  Standard deviation of the noise in input units.
         - `patch_size` : int or None, default=None.  Side of the square patches, over all channels,
           of images; None: an eighth of the shorter side.  Each column of a table is a patch.
@@ -148,13 +155,15 @@ def saliency(
     with isolated_random_state(device):
         for batch in rows_in_batches(estimator, X, classes):
             for rows in _one_by_one(batch) if method in ("smooth_grad", "lime") else [batch]:
-                seed_layers(seed, device)  # so that a row's map does not depend on the others
+                seed_layers(seed, device)  # so that a sample's map does not depend on the others
                 maps.append(explain(module, rows, score).detach().cpu().numpy())
     return np.concatenate(maps)
 
 
-def _grad_cam(module, rows, score, *, layer=None):
-    """Mean gradient of each channel of a layer, times its map, where that is positive."""
+def _grad_cam(
+    module: nn.Module, rows: Any, score: Score, *, layer: str | None = None
+) -> torch.Tensor:
+    """Return the mean gradient of each channel of a layer, times its map, where it is positive."""
     check_layer("layer", layer)
     with torch.enable_grad():
         point, activations = _run_to_map(module, rows.x, layer)
@@ -172,7 +181,7 @@ _METHODS = {
 }
 
 
-def _method(name, params):
+def _method(name: str, params: dict[str, Any]) -> Callable[..., torch.Tensor]:
     check_option("method", name, tuple(_METHODS))
     function = _METHODS[name]
     parameters = inspect.signature(function).parameters.values()
@@ -183,7 +192,7 @@ def _method(name, params):
     return partial(function, **params)
 
 
-def _check_output(estimator, output, target):
+def _check_output(estimator: BaseExplanationEstimator, output: str | None, target: Any) -> str:
     if not is_classifier(estimator):
         for name, value in {"target": target, "output": output}.items():
             if value is not None:
@@ -197,8 +206,10 @@ def _check_output(estimator, output, target):
     return output
 
 
-def _explained_classes(estimator, X, method, output, target):
-    """Code of each row's class; None: the predicted one, which the pass of the method tells."""
+def _explained_classes(
+    estimator: BaseExplanationEstimator, X: np.ndarray, method: str, output: str, target: Any
+) -> np.ndarray | None:
+    """Return the code of each sample's class; None: that which the method's pass predicts."""
     if target is not None:
         return class_codes("target", target, estimator, len(X))
     if method in _AT_THE_ROWS:
@@ -208,8 +219,8 @@ def _explained_classes(estimator, X, method, output, target):
     return np.zeros(len(X), dtype=np.int64)
 
 
-def _class_score(output, logits, classes):
-    """Reduce logits of shape (rows, classes) to one scalar per row; None: the predicted classes."""
+def _class_score(output: str, logits: torch.Tensor, classes: torch.Tensor | None) -> torch.Tensor:
+    """Reduce logits of shape (n, n_classes) to a scalar per sample; None: predicted classes."""
     if output in _OF_ALL_CLASSES:
         return _score(output, logits, None)
     if classes is None:
@@ -222,6 +233,6 @@ def _class_score(output, logits, classes):
     return log_prob if output == "log_prob" else log_prob.exp()
 
 
-def _one_by_one(rows):
+def _one_by_one(rows: Any) -> list[Any]:
     positions = torch.arange(len(rows.x), device=rows.x.device)
     return [rows.take(position) for position in positions.split(1)]

@@ -1,15 +1,27 @@
-"""Pictures of what a model looks at."""
+"""Pictures of saliency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
+from .._text import drawable
+from .._typing import MaskLike
+from ..estimators._base import BaseExplanationEstimator
 from ..masks._labels import labels_beside
+from ._checks import Marks
 from ._drawing import (
     ORANGE,
     SIGNED,
+    ShownRows,
     draw_bars,
     draw_image,
     draw_outline,
+    draw_title,
     panel_axes,
     require_pyplot,
     shown_rows,
@@ -19,11 +31,14 @@ from ._drawing import (
 from ._saliency import saliency as compute_saliency
 from ._words import draw_words, height_of, word_values
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _TEXT_WIDTH = 6.0  # inches
 
 
 class SaliencyDisplay:
-    """What a model looks at, row by row and class by class, beside what must not matter.
+    """Saliency, sample by sample and class by class, beside the features that must not matter.
 
     Make one with :meth:`from_estimator`, or with :meth:`from_predictions` from saliency of any
     source.  Orange features speak for a class, purple ones against it; what the mask calls
@@ -32,16 +47,16 @@ class SaliencyDisplay:
     Parameters
     ----------
     shown : object
-        Rows and masks to draw.
+        Samples and masks to draw.
     saliency : dict
-        By title, an ndarray of the shape of the drawn rows (or with one channel).
+        By title, an ndarray of the shape of the drawn samples (or with one channel).
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         Set by :meth:`plot`.
     axes_ : ndarray of matplotlib Axes of shape (n_rows, n_columns)
-        A row per row drawn; for images first the image, then a column per class.
+        A row per sample drawn; for images first the image, then a column per class.
 
     See Also
     --------
@@ -62,26 +77,27 @@ class SaliencyDisplay:
     (2, 3)
     """
 
-    def __init__(self, shown, saliency):
+    def __init__(self, shown: ShownRows, saliency: dict[str, np.ndarray]) -> None:
         self.shown = shown
         self.saliency = saliency
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseExplanationEstimator,
+        X: ArrayLike,
         *,
-        mask=None,
-        method="input_gradient",
-        targets=("predicted",),
-        rows=None,
-        feature_names=None,
-        documents=None,
-        max_features=12,
-        ax=None,
-        **saliency_parameters,
-    ):
+        mask: MaskLike | None = None,
+        method: str = "input_gradient",
+        targets: Any = ("predicted",),
+        rows: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        documents: Iterable[str] | None = None,
+        max_features: int = 12,
+        name: str | None = None,
+        ax: Any = None,
+        **saliency_parameters: Any,
+    ) -> Self:
         """Compute saliency and draw it.
 
         Parameters
@@ -89,7 +105,7 @@ class SaliencyDisplay:
         estimator : fitted classifier or regressor of this package
             The model.
         X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
-            Rows, or a DataFrame.
+            Samples, or a DataFrame.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             Marks as in ``fit``, under the estimator's `mask_marks`.
         method : str, default="input_gradient"
@@ -97,13 +113,15 @@ class SaliencyDisplay:
         targets : "all" or list of ("predicted" or class label), default=("predicted",)
             Classes whose score is explained, one after the other.  A regressor has but one score.
         rows : int or array-like of int, default=None
-            Rows to draw; None: the first four.  Saliency is computed for these alone.
+            Samples to draw; None: the first four.  Saliency is computed for these alone.
         feature_names : list of str of length d, default=None
             Names of the columns; None: those of a DataFrame.
         documents : list of str of length n, default=None
             Texts, drawn in place of the columns, whose names are their words.
         max_features : int, default=12
-            Columns drawn for a row of a table, those of the largest saliency.
+            Columns drawn for a sample of a table, those of the largest saliency.
+        name : str, default=None
+            Title of the figure.
         ax : array of matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
         **saliency_parameters
@@ -134,28 +152,30 @@ class SaliencyDisplay:
             )
             for title, target in _check_targets(estimator, targets).items()
         }
-        return cls(shown, maps).plot(ax, max_features=max_features)
+        return cls(shown, maps).plot(ax=ax, name=name, max_features=max_features)
 
     @classmethod
     def from_predictions(
         cls,
-        X,
-        saliency,
+        X: ArrayLike,
+        saliency: ArrayLike | dict[str, Any],
         *,
-        mask=None,
-        mask_marks="irrelevant",
-        rows=None,
-        feature_names=None,
-        documents=None,
-        max_features=12,
-        ax=None,
-    ):
+        mask: MaskLike | None = None,
+        mask_marks: Marks = "irrelevant",
+        rows: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        documents: Iterable[str] | None = None,
+        max_features: int = 12,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw saliency that is already there, of any model and method.
 
         Parameters
         ----------
         X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
-            Rows, or a DataFrame.
+            Samples, or a DataFrame.
         saliency : array-like of the shape of X, or dict of them by title
             A number per feature; images may have a single channel or none.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
@@ -163,15 +183,19 @@ class SaliencyDisplay:
         mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
             What a mark of 1 says.
         rows : int or array-like of int, default=None
-            Rows to draw; None: the first four.
+            Samples to draw; None: the first four.
         feature_names : list of str of length d, default=None
             Names of the columns, as in :meth:`from_estimator`.
         documents : list of str of length n, default=None
             The texts, as in :meth:`from_estimator`.
         max_features : int, default=12
             Bars of a table, as in :meth:`from_estimator`.
+        name : str, default=None
+            Title of the figure.
         ax : array of matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        **kwargs : dict
+            Passed on as by :meth:`plot`.
 
         Returns
         -------
@@ -191,51 +215,62 @@ class SaliencyDisplay:
         maps = {
             str(title): _check_map(values, shape)[shown.index] for title, values in saliency.items()
         }
-        return cls(shown, maps).plot(ax, max_features=max_features)
+        display = cls(shown, maps)
+        return display.plot(ax=ax, name=name, max_features=max_features, **kwargs)
 
-    def plot(self, ax=None, *, max_features=12):
-        """Draw.
+    def plot(
+        self, *, ax: Any = None, name: str | None = None, max_features: int = 12, **kwargs: Any
+    ) -> Self:
+        """Draw the saliency.
 
         Parameters
         ----------
         ax : array of matplotlib Axes or None, default=None
             Where to draw; None makes a figure.
+        name : str, default=None
+            Title of the figure.
         max_features : int, default=12
-            Columns drawn for a row of a table.
+            Columns drawn for a sample of a table.
+        **kwargs : dict
+            Passed to the method of matplotlib's Axes that draws the saliency: ``imshow`` for
+            images, ``barh`` for tables, ``text`` for texts.
 
         Returns
         -------
-        self
+        SaliencyDisplay
+            The display itself.
         """
         if self.shown.kind == "image":
-            self._plot_images(ax)
+            self._plot_images(ax, kwargs)
         elif self.shown.kind == "text":
-            self._plot_texts(ax)
+            self._plot_texts(ax, kwargs)
         else:
-            self._plot_bars(ax, max_features)
+            self._plot_bars(ax, max_features, kwargs)
+        draw_title(self.figure_, name)
         return self
 
-    def _plot_images(self, ax):
+    def _plot_images(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown = self.shown
         n_rows, n_columns = len(shown.index), 1 + len(self.saliency)
         self.figure_, self.axes_ = panel_axes(ax, n_rows, n_columns, (1.9, 2.0))
         for row, (first, *others) in enumerate(self.axes_):
             draw_image(first, shown.values[row], shown.limits)
-            first.set_ylabel(f"row {shown.index[row]}", fontsize=9)
+            first.set_ylabel(f"sample {shown.index[row]}", fontsize=9)
             maps = [_one_channel(values[row]) for values in self.saliency.values()]
-            # One scale per row: gradients of sure rows are tiny.
+            # One scale per sample: gradients of confident predictions are tiny.
             low, high = signed_limits(np.stack(maps))
             for panel, values in zip(others, maps, strict=True):
-                panel.imshow(values, cmap=SIGNED, vmin=low, vmax=high, interpolation="nearest")
+                style = {"cmap": SIGNED, "vmin": low, "vmax": high, "interpolation": "nearest"}
+                panel.imshow(values, **{**style, **kwargs})
                 without_ticks(panel)
             degrees = shown.flat_irrelevance(row)
             if degrees is not None:
                 for panel in (first, *others):
                     draw_outline(panel, np.nan_to_num(degrees) > 0)
         for panel, title in zip(self.axes_[0], ("image", *self.saliency), strict=True):
-            panel.set_title(title, fontsize=9)
+            panel.set_title(drawable(title), fontsize=9)
 
-    def _plot_bars(self, ax, max_features):
+    def _plot_bars(self, ax: Any, max_features: int, kwargs: dict[str, Any]) -> None:
         shown, names = self.shown, self.shown.names()
         n_bars = min(max_features, len(names))
         size = (3.2, 0.25 * n_bars + 0.9)
@@ -243,36 +278,38 @@ class SaliencyDisplay:
         for row, panels in enumerate(self.axes_):
             degrees = shown.flat_irrelevance(row)
             for panel, (title, values) in zip(panels, self.saliency.items(), strict=True):
-                draw_bars(panel, values[row], names, degrees, n_bars)
-                panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9)
+                draw_bars(panel, values[row], names, degrees, n_bars, **kwargs)
+                panel.set_title(drawable(f"sample {shown.index[row]}, {title}"), fontsize=9)
         if shown.irrelevance is not None:
             handle = require_pyplot().Rectangle((0, 0), 1, 1, fc=ORANGE, ec="black", hatch="///")
             # Beside the panels where the figure is ours to arrange.
-            owner, place = (
-                (self.figure_, "outside lower right") if ax is None else (panels[0], "best")
-            )
+            owner: Any = self.figure_ if ax is None else panels[0]
+            place = "outside lower right" if ax is None else "best"
             owner.legend([handle], ["must not matter"], loc=place, fontsize=8, frameon=False)
 
-    def _plot_texts(self, ax):
+    def _plot_texts(self, ax: Any, kwargs: dict[str, Any]) -> None:
         shown, names = self.shown, self.shown.names()
-        height = max(height_of(text, _TEXT_WIDTH) for text in shown.documents)
+        documents = shown.documents or []
+        height = max(height_of(text, _TEXT_WIDTH) for text in documents)
         shape = (len(shown.index), len(self.saliency))
         self.figure_, self.axes_ = panel_axes(ax, *shape, (_TEXT_WIDTH, height + 0.4))
         for row, panels in enumerate(self.axes_):
             for panel, title in zip(panels, self.saliency, strict=True):
-                panel.set_title(f"row {shown.index[row]}, {title}", fontsize=9, loc="left")
+                text = drawable(f"sample {shown.index[row]}, {title}")
+                panel.set_title(text, fontsize=9, loc="left")
         self.figure_.draw_without_rendering()  # the final width of the panels
         colormap = require_pyplot().get_cmap(SIGNED)
         for row, panels in enumerate(self.axes_):
             for panel, values in zip(panels, self.saliency.values(), strict=True):
-                pieces, found = word_values(shown.documents[row], names, values[row])
+                pieces, found = word_values(documents[row], names, values[row])
                 low, high = signed_limits(found)
                 shades = [
                     None if np.isnan(v) else colormap((v - low) / (high - low)) for v in found
                 ]
-                draw_words(panel, pieces, shades, underlined=self._underlined(row, pieces, names))
+                underlined = self._underlined(row, pieces, names)
+                draw_words(panel, pieces, shades, underlined=underlined, **kwargs)
 
-    def _underlined(self, row, pieces, names):
+    def _underlined(self, row: int, pieces: list[str], names: list[str]) -> np.ndarray | None:
         degrees = self.shown.flat_irrelevance(row)
         if degrees is None:
             return None
@@ -280,7 +317,7 @@ class SaliencyDisplay:
         return np.nan_to_num(found) > 0
 
 
-def _check_targets(estimator, targets):
+def _check_targets(estimator: Any, targets: Any) -> dict[str, Any]:
     """Return the target of each map by its title."""
     if not is_classifier(estimator):
         return {"output": None}
@@ -302,7 +339,7 @@ def _check_targets(estimator, targets):
     return titles
 
 
-def _check_map(values, shape):
+def _check_map(values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     legal = [tuple(shape)]
     if len(shape) == 4:
@@ -315,6 +352,6 @@ def _check_map(values, shape):
     return values
 
 
-def _one_channel(values):
+def _one_channel(values: np.ndarray) -> np.ndarray:
     """Return the saliency of pixels: the sum over channels, which what a pixel adds up to."""
     return values.sum(axis=0) if values.ndim == 3 else values

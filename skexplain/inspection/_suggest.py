@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import _safe_indexing
 
 from .._checks import check_count, check_number
+from .._typing import Seed
+from ..estimators._classifier import BaseExplanationClassifier
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..metrics import nuisance_flip_rate
 from ._checks import check_model
-from ._drawing import shown_rows
+from ._drawing import ShownRows, shown_rows
 from ._saliency import saliency
 from ._suggest_places import CELL_TELLS, FEWEST_ROWS, Grid, find_places, tell_of_values
 from ._suggest_things import MAX_SIDE, find_things
@@ -22,37 +25,44 @@ _N_EXAMPLES = 6
 
 
 def suggest_masks(
-    estimator, X, *, n_suggestions=5, n_clusters=10, max_p_value=0.05, random_state=None
-):
+    estimator: BaseExplanationClassifier,
+    X: ArrayLike,
+    *,
+    n_suggestions: int = 5,
+    n_clusters: int = 10,
+    max_p_value: float = 0.05,
+    random_state: Seed = None,
+) -> list[MaskSuggestion]:
     r"""Find places, and things that move, which give predictions away, without any annotation.
 
     A shortcut is simple: a patch's shade, a tint, one column or a sticker tells the label, where a
     digit or a lesion is told by its shape alone.  Two searches look for that.
 
-    **Places.**  A feature d of row i is suspicious where its single value tells the prediction k of
-    the row, and where the model looks,
+    **Places.**  A feature d of sample i is suspicious where its single value tells the prediction k
+    of the sample, and where the model looks,
 
     .. math:: s_{id} = t_{id} \sqrt{g_{id} / \textstyle\sum_{d'} g_{id'}}, \qquad
         t_{id} = \max\Big(0, 1 - \frac{\log p(k \mid x_{id})}{\log p(k)}\Big),
 
-    with g the absolute input gradient per input unit (:func:`saliency`), p(k) the share of rows
-    predicted k, and :math:`p(k \mid x_{id})` their share among the ten rows whose value of that
+    with g the absolute input gradient per input unit (:func:`saliency`), p(k) the share of samples
+    predicted k, and :math:`p(k \mid x_{id})` their share among the ten samples whose value of that
     feature is nearest, and the prior as an eleventh.  So t is the explained share of the
-    surprise: 0 for a feature that tells nothing, near 1 for one that tells all.  Rows are clustered
-    by s (k-means).  The region of a cluster is the connected piece with the most suspicion (for
-    tables: all columns) where the mean of t is above 0.5; its rows are all rows of X whose mean t
-    in the region is above 0.6, and the region is found once more from them.
+    surprise: 0 for a feature that tells nothing, near 1 for one that tells all.  Samples are
+    clustered by s (k-means).  The region of a cluster is the connected piece with the most
+    suspicion (for tables: all columns) where the mean of t is above 0.5; its samples are all
+    samples of X whose mean t in the region is above 0.6, and the region is found once more from
+    them.
 
     **Things**, in images only.  Small windows are drawn where the model looks, as many of each
     predicted class, and described by what they look like: channel means of their quarters, and
-    the channels' log deviations.  The distance to the nearest window anywhere in a row says whether
-    the row has this look; half of the rows tell how near is near enough, so that presence tells the
-    class best.  Windows of that look make the mask of each row that has one, and pixels around them
-    that are alike in all these rows are added.
+    the channels' log deviations.  The distance to the nearest window anywhere in a sample says
+    whether the sample has this look; half of the samples tell how near is near enough, so that
+    presence tells the class best.  Windows of that look make the mask of each sample that has one,
+    and pixels around them that are alike in all these samples are added.
 
     **P-values** compare with the other places, and looks, of the same data, since on any data many
     pixels tell a bit: the score of a place with those of single cells elsewhere; the explained
-    surprise of a thing, in the other half of the rows, with that of a hundred windows drawn from
+    surprise of a thing, in the other half of the samples, with that of a hundred windows drawn from
     anywhere.  The tail of these is taken as exponential (of fewer than 20 columns Student's t is
     taken, and permuted predictions are a second null), and the number of places or windows that
     were tried is corrected for (Bonferroni), also that images are searched twice.  Of several
@@ -63,11 +73,11 @@ def suggest_masks(
     estimator : classifier of this package
         A fitted one, such as an `ERMClassifier` that never saw a mask.
     X : array-like of the shape of the training inputs
-        Inputs in which it found its shortcut: the training rows.
+        Inputs in which it found its shortcut: the training samples.
     n_suggestions : int, default=5
         How many to return, at most.
     n_clusters : int, default=10
-        How many clusters of rows are looked at; more find places that fewer rows share.
+        How many clusters of samples are looked at; more find places that fewer samples share.
     max_p_value : float, default=0.05
         Suggestions of a larger p-value are left out; 1 returns all candidates.
     random_state : int, RandomState instance or None, default=None
@@ -90,7 +100,7 @@ def suggest_masks(
     See Also
     --------
     accept_suggestions : Makes a mask of those that a person accepts.
-    query_explanations : Which rows to annotate by hand.
+    query_explanations : Which samples to annotate by hand.
 
     Notes
     -----
@@ -106,16 +116,17 @@ def suggest_masks(
     - at one place: .99 to 1.00 in two sets, p .005 and .03;
     - no patch: nothing was suggested in 27 runs.  Plain digits, 20 subsets: nothing.  Tables whose
       columns are noise, or all tell a bit: in 1 run out of 30; with a column that leaks the label
-      in 80 % of the rows, one suggestion in 14 runs of 15, none in the other.  But on the
+      in 80 % of the samples, one suggestion in 14 runs of 15, none in the other.  But on the
       breast cancer data, where single columns tell most of the label, four runs in five have a
       suggestion.
 
     It takes 2 to 7 seconds of one core for 300 photographs of 48 x 48 pixels in colour.
 
     What is not found: a thing that looks like much of the pictures, such as a patch of leaf green
-    on photographs of leaves, or, at times, of grey; one whose look differs from row to row in more
-    than its place; a change of whole images; what explains less than 0.45 of the surprise (strokes
-    of digits explain up to 0.38; a patch in 80 % of a class and 10 % of the other one is found).
+    on photographs of leaves, or, at times, of grey; one whose look differs from sample to sample in
+    more than its place; a change of whole images; what explains less than 0.45 of the surprise
+    (strokes of digits explain up to 0.38; a patch in 80 % of a class and 10 % of the other one is
+    found).
 
     A place is one place.  Where a decoy has several, accept all of them before masks are
     propagated, or the propagator learns the one place instead of the look.  On digits with the half
@@ -125,11 +136,11 @@ def suggest_masks(
 
     Images are looked at in cells, at most 16 along a side for places and 48 for things, by the mean
     of each channel; of the cells of a place those pixels are kept which alone tell the prediction.
-    Things are searched for in at most 600 rows, drawn at random, and located in all: all rows that
-    have the thing are in the group, also those where the model predicts another class.
+    Things are searched for in at most 600 samples, drawn at random, and located in all: all samples
+    that have the thing are in the group, also those where the model predicts another class.
 
     The score does not contain the flip rate: a model that reads the shortcut beside sound evidence
-    seldom changes its mind in training rows, and fails all the same where the shortcut lies.  On
+    seldom changes its mind in training samples, and fails all the same where the shortcut lies.  On
     digits with a corner decoy 0.3 to 11 % of the predictions flip.
 
     References
@@ -139,7 +150,7 @@ def suggest_masks(
 
     Examples
     --------
-    Column 2 gives the label away in two thirds of the rows; the others have noise there:
+    Column 2 gives the label away in two thirds of the samples; the others have noise there:
 
     >>> import numpy as np
     >>> from skexplain import ERMClassifier
@@ -176,26 +187,28 @@ def suggest_masks(
 
 @dataclass(frozen=True)
 class _Searched:
-    """What is searched: rows, what is predicted, and where the model looks."""
+    """The data of a search: samples, predictions and gradients."""
 
-    estimator: object
-    X: object
+    estimator: BaseExplanationClassifier
+    X: ArrayLike
     values: np.ndarray
     predicted: np.ndarray
     gradient: np.ndarray
     seed: int
 
     @property
-    def of_images(self):
-        """Whether rows are images, in which things may move."""
+    def of_images(self) -> bool:
+        """Whether samples are images, in which things may move."""
         return self.values.ndim > 2
 
-    def corrected(self, p_value):
+    def corrected(self, p_value: float) -> float:
         """Correct for the number of searches, each of which may find something by chance."""
         return min(1.0, p_value * (2 if self.of_images else 1))
 
-    def suggestion(self, mask, rows, told, p_value, suspicion):
-        """Describe a region; one for all rows, or one for each."""
+    def suggestion(
+        self, mask: np.ndarray, rows: np.ndarray, told: float, p_value: float, suspicion: np.ndarray
+    ) -> MaskSuggestion:
+        """Make the suggestion of a region; one for all samples, or one for each."""
         return MaskSuggestion(
             mask=mask,
             rows=rows,
@@ -207,7 +220,7 @@ class _Searched:
             shown=self._examples(rows),
         )
 
-    def _flip_rate(self, mask, rows):
+    def _flip_rate(self, mask: np.ndarray, rows: np.ndarray) -> float:
         moves = mask.ndim == 3
         own = mask if moves else mask[None]
         if self.values.ndim == 4:
@@ -222,8 +235,8 @@ class _Searched:
             random_state=self.seed,
         )
 
-    def _examples(self, rows):
-        """Pick rows of as many predicted classes as possible."""
+    def _examples(self, rows: np.ndarray) -> ShownRows:
+        """Pick samples of as many predicted classes as possible."""
         classes = self.predicted[rows]
         nth_of_class = np.array([np.sum(classes[:i] == code) for i, code in enumerate(classes)])
         chosen = rows[np.lexsort([classes, nth_of_class])[:_N_EXAMPLES]]
@@ -231,8 +244,8 @@ class _Searched:
         return shown_rows(self.X, rows=chosen, feature_names=names)
 
 
-def _places(search, n_clusters, max_p_value):
-    """Suggest regions that are at one place in many rows."""
+def _places(search: _Searched, n_clusters: int, max_p_value: float) -> list[MaskSuggestion]:
+    """Suggest regions that are at one place in many samples."""
     grid = Grid(search.values.shape[1:])
     found = find_places(
         grid, search.values, search.gradient, search.predicted, n_clusters, search.seed
@@ -246,8 +259,8 @@ def _places(search, n_clusters, max_p_value):
     ]
 
 
-def _told_pixels(search, grid, cells, rows):
-    """Leave out pixels of the cells that alone tell nothing: cells may lie across a border."""
+def _told_pixels(search: _Searched, grid: Grid, cells: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the region without pixels that alone give nothing away, as at the edge of a cell."""
     mask = grid.enlarge(cells)
     if grid.block == 1:
         return mask
@@ -258,8 +271,8 @@ def _told_pixels(search, grid, cells, rows):
     return mask
 
 
-def _things(search, n_things, max_p_value):
-    """Suggest things that are anywhere in rows of one predicted class."""
+def _things(search: _Searched, n_things: int, max_p_value: float) -> list[MaskSuggestion]:
+    """Suggest things that are anywhere in samples of one predicted class."""
     shape = search.values.shape[1:]
     grid = Grid(shape, MAX_SIDE)
     images = grid.means(search.values)
@@ -281,8 +294,10 @@ def _things(search, n_things, max_p_value):
     return suggestions
 
 
-def _without_covered(things, places):
-    """Leave out things that lie in places which are suggested already."""
+def _without_covered(
+    things: list[MaskSuggestion], places: list[MaskSuggestion]
+) -> list[MaskSuggestion]:
+    """Return the things that do not lie in places which are suggested already."""
     kept = []
     for thing in things:
         inside = np.zeros(thing.mask.shape, dtype=bool)

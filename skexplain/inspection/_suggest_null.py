@@ -1,6 +1,9 @@
 """P-values of one place, or thing, against the others of the same data."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 # So many of the most telling others say how fast large values become rare.
@@ -10,8 +13,8 @@ FEWEST_WITH_TAIL, FEWEST_OTHERS = 20, 3
 _AS_STRONG = 0.5
 
 
-def tail_p_value(value, others, n_tried):
-    r"""P-value of a value against others of the same data, the largest of which are its null.
+def tail_p_value(value: float, others: ArrayLike, n_tried: int) -> float:
+    r"""Return the p-value of a value against others of the same data: the largest are its null.
 
     The excess of the m largest of the others, a quarter of them, over the next one u is taken as
     exponential.  Its mean is estimated, so a further excess x is at least as large with probability
@@ -54,8 +57,8 @@ def tail_p_value(value, others, n_tried):
     return float(min(1.0, n_tried * n_tail / len(others) * beyond))
 
 
-def step_down(p_values, scores):
-    """Let no shortcut hide another one: p-values of the k strongest, each without those before.
+def step_down(p_values: Sequence[float], scores: Sequence[float]) -> list[float]:
+    """Return p-values of the k strongest, each without those before: none hides another one.
 
     The p-value of the k-th is computed with all k left out of the null.  If it is small, all k
     stand out, though the first may not while the second is among the others (Rosner 1983, of

@@ -1,6 +1,10 @@
-"""Places: cells of an image, or columns, whose single value tells predictions of many rows."""
+"""Places: cells of an image, or columns, whose single value tells predictions of many samples."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 from scipy import ndimage
@@ -8,41 +12,51 @@ from sklearn.cluster import KMeans
 
 from ._suggest_null import FEWEST_OTHERS, FEWEST_WITH_TAIL, step_down, tail_p_value
 
+# Cells, and the samples that share them.
+Region: TypeAlias = tuple[np.ndarray, np.ndarray]
+
 _NEIGHBOURS = 10
-# From these values of `tell` on, a cell is in the region of a group, and a row in the group.
+# From these values of `tell` on, a cell is in the region of a group, and a sample in the group.
 CELL_TELLS, _ROW_TELLS = 0.5, 0.6
 # A region that overlaps more with one already found is the same one.
 _SAME_IOU = 0.5
-# Fewer rows share a region by chance.
+# Fewer samples share a region by chance.
 FEWEST_ROWS = 5
 _MAX_CELLS = 16
 # A region has to tell so much of what it tells outside of the regions before it.
 _NEWS = 0.5
 # The others are the cells outside of all regions; if fewer than this share of all are left, what
-# each cell tells in rows without a region there, if these are enough.
+# each cell tells in samples without a region there, if these are enough.
 _FREE_CELLS, _FREE_ROWS = 0.25, 0.25
 
 
-def find_places(grid, values, gradient, predicted, n_clusters, seed):
-    """Find regions that tell predictions of many rows.
+def find_places(
+    grid: Grid,
+    values: np.ndarray,
+    gradient: np.ndarray,
+    predicted: np.ndarray,
+    n_clusters: int,
+    seed: int,
+) -> list[tuple[np.ndarray, np.ndarray, float, float, np.ndarray]]:
+    """Find regions that tell predictions of many samples.
 
     Parameters
     ----------
     grid : Grid
-        Cells of the rows.
+        Cells of the samples.
     values, gradient : ndarray of the shape of X
-        Rows, and where the model looks.
+        Samples, and where the model looks.
     predicted : ndarray of int of shape (n,)
         Classes.
     n_clusters : int
-        Clusters of rows that are looked at.
+        Clusters of samples that are looked at.
     seed : int
         For clusters, equal values and permutations.
 
     Returns
     -------
     list of (cells, rows, told, p_value, suspicion)
-        Highest score first; `suspicion` is the mean of the rows, shape (n_cells,).
+        Highest score first; `suspicion` is the mean of the samples, shape (n_cells,).
     """
     means = grid.means(values)
     tell = tell_of_values(means, predicted, seed)
@@ -63,13 +77,15 @@ def find_places(grid, values, gradient, predicted, n_clusters, seed):
     ]
 
 
-def place_p_values(tell, regions, chance=()):
-    """P-values of regions against the other places of the same rows.
+def place_p_values(
+    tell: np.ndarray, regions: Sequence[Region], chance: Sequence[float] = ()
+) -> list[float]:
+    """Return p-values of regions against the other places of the same samples.
 
     Parameters
     ----------
     tell : ndarray of shape (n, cells)
-        How far each value tells the prediction of its row.
+        How far each value tells the prediction of its sample.
     regions : list of (cells, rows)
         Highest score first.
     chance : array-like, default=()
@@ -78,9 +94,9 @@ def place_p_values(tell, regions, chance=()):
     Returns
     -------
     list of float
-        The score of a region (its share of the rows, times their mean `tell`, 0 in what regions
+        The score of a region (its share of the samples, times their mean `tell`, 0 in what regions
         before it have) against the scores of single cells, outside of this region and of those;
-        where hardly any are left, in the rows that do not share them.
+        where hardly any are left, in the samples that do not share them.
         1 for regions that tell less than half outside of those before them.
     """
     told = np.where(tell > _ROW_TELLS, tell, 0)
@@ -110,27 +126,27 @@ def place_p_values(tell, regions, chance=()):
     return step_down(p_values, scores)
 
 
-def _scores_by_chance(means, predicted, seed):
-    """Scores of the same columns when predictions are permuted, so many that a tail is seen."""
+def _scores_by_chance(means: np.ndarray, predicted: np.ndarray, seed: int) -> list[float]:
+    """Return scores of the same columns when predictions are permuted, enough for a tail."""
     rng = np.random.RandomState(seed)
-    scores = []
+    scores: list[float] = []
     while len(scores) < FEWEST_WITH_TAIL:
         tell = tell_of_values(means, rng.permutation(predicted), seed)
         scores.extend(np.where(tell > _ROW_TELLS, tell, 0).mean(axis=0))
     return scores
 
 
-def tell_of_values(values, codes, seed):
-    """How far a single value tells the class of its row.
+def tell_of_values(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
+    """Return how far a single value gives away the class of its sample.
 
     Parameters
     ----------
     values : ndarray of shape (n, channels, cells)
         Values; of the channels of a cell the one that tells most counts.
     codes : ndarray of int of shape (n,)
-        Class of each row.
+        Class of each sample.
     seed : int
-        Orders rows of equal values, which may be many, at random.
+        Orders samples of equal values, which may be many, at random.
 
     Returns
     -------
@@ -145,7 +161,7 @@ def tell_of_values(values, codes, seed):
     return tell
 
 
-def _tell(values, codes):
+def _tell(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     n_rows, n_cells = values.shape
     n_neighbours = min(_NEIGHBOURS, n_rows - 1)
     order = values.argsort(axis=0, kind="stable")
@@ -167,20 +183,20 @@ def _tell(values, codes):
     return tell
 
 
-def _shares(values):
+def _shares(values: np.ndarray) -> np.ndarray:
     total = values.sum(axis=1, keepdims=True)
     return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
 
 
-def _clusters(points, n_clusters, seed):
-    """Return the rows of each k-means cluster, those of equal points in one."""
+def _clusters(points: np.ndarray, n_clusters: int, seed: int) -> list[np.ndarray]:
+    """Return the samples of each k-means cluster, those of equal points in one."""
     n_clusters = min(n_clusters, len(np.unique(points, axis=0)))
     labels = KMeans(n_clusters, n_init=3, random_state=seed).fit_predict(points)
     return [np.flatnonzero(labels == label) for label in range(n_clusters)]
 
 
-def _region(grid, tell, suspicion, rows):
-    """Find the region of a cluster of rows, and all rows that share it."""
+def _region(grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray) -> Region:
+    """Find the region of a cluster of samples, and all samples that share it."""
     cells = _told_cells(grid, tell, suspicion, rows)
     if cells.any():
         rows = np.flatnonzero(tell[:, cells].mean(axis=1) > _ROW_TELLS)
@@ -189,13 +205,15 @@ def _region(grid, tell, suspicion, rows):
     return cells, rows[:0]
 
 
-def _told_cells(grid, tell, suspicion, rows):
+def _told_cells(
+    grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
     told = tell[rows].mean(axis=0) > CELL_TELLS
     return grid.heaviest_piece(told, suspicion[rows].mean(axis=0))
 
 
-def _distinct(regions):
-    """Leave out regions of too few rows, and of those that are alike all but the largest group."""
+def _distinct(regions: Iterable[Region]) -> list[Region]:
+    """Drop regions of too few samples, and of similar ones all but that of the largest group."""
     regions = [(cells, rows) for cells, rows in regions if len(rows) >= FEWEST_ROWS]
     regions.sort(key=lambda region: -len(region[1]))
     again = {
@@ -207,16 +225,16 @@ def _distinct(regions):
 
 
 class Grid:
-    """Cells of a row: square blocks of pixels, at most `max_cells` along a side, or columns."""
+    """Cells of a sample: square blocks of pixels, at most `max_cells` along a side, or columns."""
 
-    def __init__(self, row_shape, max_cells=_MAX_CELLS):
+    def __init__(self, row_shape: tuple[int, ...], max_cells: int = _MAX_CELLS) -> None:
         self.is_image = len(row_shape) > 1
         self.shape = row_shape[-2:] if self.is_image else (1, *row_shape)
         self.block = -(-max(self.shape) // max_cells) if self.is_image else 1
         self.n_cells = tuple(-(-side // self.block) for side in self.shape)
 
-    def means(self, values):
-        """Average rows over cells; shape (n, channels, cells)."""
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Return the means of samples over cells; shape (n, channels, cells)."""
         values = values.reshape(len(values), -1, *self.shape)
         for axis, side in zip((2, 3), self.shape, strict=True):
             starts = np.arange(0, side, self.block)
@@ -225,8 +243,8 @@ class Grid:
             values /= sizes[:, None] if axis == 2 else sizes
         return values.reshape(*values.shape[:2], -1)
 
-    def heaviest_piece(self, cells, weights):
-        """Keep of the marked cells of an image the connected ones with the largest sum."""
+    def heaviest_piece(self, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return of the marked cells of an image the connected ones with the largest sum."""
         if not self.is_image:
             return cells
         pieces, n_pieces = ndimage.label(cells.reshape(self.n_cells))
@@ -234,8 +252,8 @@ class Grid:
         sums[0] = -1.0  # the cells that are not marked
         return (pieces.ravel() == sums.argmax()) & cells
 
-    def enlarge(self, cells):
-        """Give every pixel what its cell has; shape (..., h, w), or (d,) for a table."""
+    def enlarge(self, cells: np.ndarray) -> np.ndarray:
+        """Return the value of its cell for every pixel; shape (..., h, w), or (d,) for a table."""
         height, width = self.shape
         values = cells.reshape(*cells.shape[:-1], *self.n_cells)
         values = values.repeat(self.block, axis=-2).repeat(self.block, axis=-1)

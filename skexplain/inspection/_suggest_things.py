@@ -1,6 +1,9 @@
-"""Things that move: windows that look alike, wherever they are, in rows of one prediction."""
+"""Things that move: windows that look alike, wherever they are, in samples of one prediction."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -8,19 +11,20 @@ from scipy import ndimage
 from ._suggest_null import FEWEST_WITH_TAIL, step_down, tail_p_value
 from ._suggest_places import FEWEST_ROWS
 
-# Things are looked for in at most so many rows, and pixels along a side; found in all rows.
+# Things are looked for in at most so many samples, and pixels along a side; found in all samples.
 _MAX_ROWS, MAX_SIDE = 600, 48
 # A window is a twelfth of the longer side: of a larger thing, several fit into it.
 _WINDOWS_PER_SIDE = 12
 # So many windows where the model looks, and as many from anywhere, which are the null.
 _N_WINDOWS = 100
-# From a row, one of so many windows with the largest gradients is drawn.
+# From a sample, one of so many windows with the largest gradients is drawn.
 _N_SALIENT = 20
-# Of a larger number of windows in a row, every second in both directions is compared.
+# Of a larger number of windows in a sample, every second in both directions is compared.
 _MANY_POSITIONS = 1000
 # A window that lies in the thing for so much more of its area than by chance shows a part of it.
 _SAME_THING = 0.1
-# Deviation of a pixel around the thing from one row to the other, as a share of that of all pixels.
+# Deviation of a pixel around the thing from one sample to the other, as a share of that of all
+# pixels.
 _ALIKE = 0.35
 _ROWS_AT_ONCE = 256
 # Strokes of digits and spots of leaves explain up to 0.38 of the surprise, and stand out from
@@ -41,16 +45,16 @@ class Thing:
     code : int
         The class.
     farthest : float
-        A row with a window at most so far from the look has the thing.
+        A sample with a window at most so far from the look has the thing.
     close : float
         Windows at most so far away are parts of it.
     p_value : float
         Against windows from anywhere.
     template : ndarray of bool of shape (2 r + 1, 2 r + 1) or None
-        Pixels around its centre that are alike in all its rows; None where the centre is not.
+        Pixels around its centre that are alike in all its samples; None where the centre is not.
     """
 
-    looks: "Looks"
+    looks: Looks
     look: np.ndarray
     code: int
     farthest: float
@@ -58,8 +62,8 @@ class Thing:
     p_value: float = 1.0
     template: np.ndarray | None = None
 
-    def locate(self, images):
-        """Find it in images: numbers of those that have it, and its mask in each of them."""
+    def locate(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the images that have the thing, and its mask in each of them."""
         rows, masks = [], [np.zeros((0, *images.shape[2:]), dtype=bool)]
         for start in range(0, len(images), _ROWS_AT_ONCE):
             values = self.looks.of(images[start : start + _ROWS_AT_ONCE])
@@ -68,25 +72,28 @@ class Thing:
             masks.append(own)
         return np.concatenate(rows), np.concatenate(masks)
 
-    def locate_windows(self, values, shape):
-        """Find it where the looks of all windows are known already."""
+    def locate_windows(
+        self, values: np.ndarray, shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same, where the looks of all windows are known already."""
         distance = _distances(values, self.look)
         nearest = distance.min(axis=1)
         there = np.flatnonzero(nearest <= self.farthest)
         hits = distance[there] <= np.maximum(self.close, nearest[there])[:, None]
         masks = self.looks.cover(hits, shape)
-        return there, masks if self.template is None else self._stamp(masks)
+        return there, masks if self.template is None else self._stamp(masks, self.template)
 
-    def _stamp(self, masks):
-        """Put the template at the centre of each mask."""
-        reach = len(self.template) // 2
+    @staticmethod
+    def _stamp(masks: np.ndarray, template: np.ndarray) -> np.ndarray:
+        """Return masks of the template at the centre of each mask."""
+        reach = len(template) // 2
         stamped = np.zeros((len(masks), *(side + 2 * reach for side in masks.shape[1:])), bool)
         for own, (top, left) in zip(stamped, _centres(masks), strict=True):
-            own[top : top + 2 * reach + 1, left : left + 2 * reach + 1] = self.template
+            own[top : top + 2 * reach + 1, left : left + 2 * reach + 1] = template
         return stamped[:, reach:-reach, reach:-reach]
 
-    def learn_template(self, images, masks):
-        """See which pixels around the centre are alike in the rows that have it."""
+    def learn_template(self, images: np.ndarray, masks: np.ndarray) -> None:
+        """Find the pixels around the centre that are alike in the samples that have the thing."""
         reach = max(masks.shape[1:]) // 3
         wide = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)), mode="edge")
         inside = np.pad(np.ones(masks.shape, bool), ((0, 0), (reach, reach), (reach, reach)))
@@ -108,18 +115,20 @@ class Thing:
         self.template = pieces == own if own else None
 
 
-def find_things(images, gradient, predicted, n_things, seed):
+def find_things(
+    images: np.ndarray, gradient: np.ndarray, predicted: np.ndarray, n_things: int, seed: int
+) -> list[Thing]:
     """Find what tells one predicted class wherever it is.
 
-    Windows where the model looks are drawn, as many of each predicted class.  A row has the look of
-    a window if its nearest window is near enough: half of the rows say how near (the distance at
-    which presence explains most of the surprise whether a row is of the class), the other half how
-    much that explains, and how much windows from anywhere do.
+    Windows where the model looks are drawn, as many of each predicted class.  A sample has the look
+    of a window if its nearest window is near enough: half of the samples say how near (the distance
+    at which presence explains most of the surprise whether a sample is of the class), the other
+    half how much that explains, and how much windows from anywhere do.
 
     Parameters
     ----------
     images : ndarray of float of shape (n, channels, h, w)
-        Rows.
+        Samples.
     gradient : ndarray of shape (n, h, w)
         Where the model looks.
     predicted : ndarray of int of shape (n,)
@@ -127,7 +136,7 @@ def find_things(images, gradient, predicted, n_things, seed):
     n_things : int
         How many, at most.
     seed : int
-        Of rows, windows and halves.
+        Of samples, windows and halves.
 
     Returns
     -------
@@ -146,7 +155,14 @@ def find_things(images, gradient, predicted, n_things, seed):
 
 
 class _Search:
-    def __init__(self, images, gradient, predicted, looks, rng):
+    def __init__(
+        self,
+        images: np.ndarray,
+        gradient: np.ndarray,
+        predicted: np.ndarray,
+        looks: Looks,
+        rng: np.random.RandomState,
+    ) -> None:
         self.images, self.predicted, self.looks = images, predicted, looks
         self.values = looks.of(images)
         rows, places = self._draw_windows(gradient, rng)
@@ -160,7 +176,9 @@ class _Search:
         self.farthest, self.told = best_thresholds(self.distances[self.half], own[self.half])
         self.held_out = self._held_out(self.distances, own, self.farthest)
 
-    def _draw_windows(self, gradient, rng):
+    def _draw_windows(
+        self, gradient: np.ndarray, rng: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
         looked_at = _box_means(gradient[:, None], self.looks.window)[:, 0]
         looked_at = looked_at.reshape(len(gradient), -1)
         n_places = looked_at.shape[1]
@@ -179,8 +197,8 @@ class _Search:
             np.concatenate([places, rng.randint(n_places, size=_N_WINDOWS)]),
         )
 
-    def _match_all(self):
-        """Distance and place of the nearest window of each row; shape (n, n_windows)."""
+    def _match_all(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return distance and place of the nearest window of each sample; shape (n, n_windows)."""
         places = np.arange(self.values.shape[2]).reshape(self.looks.shape)
         if places.size > _MANY_POSITIONS:
             places = places[::2, ::2]
@@ -196,13 +214,14 @@ class _Search:
             distances[row] = size + np.take_along_axis(squares, nearest[row][:, None], 1)[:, 0]
         return np.sqrt(np.maximum(distances, 0)), places[nearest]
 
-    def _held_out(self, distances, own, farthest):
+    def _held_out(self, distances: np.ndarray, own: np.ndarray, farthest: Any) -> np.ndarray:
         there, own = distances[~self.half] <= farthest, own[~self.half]
         return explained(there.sum(0), (there & own).sum(0), len(own), own.sum(0))
 
-    def things(self, n_things):
+    def things(self, n_things: int) -> list[Thing]:
         others = np.ones(len(self.codes), dtype=bool)  # windows that show nothing found so far
-        things, told = [], []
+        things: list[Thing] = []
+        told: list[float] = []
         while len(things) < n_things:
             strength = np.where(others & self.salient, np.minimum(self.told, self.held_out), 0)
             best = int(strength.argmax())
@@ -223,7 +242,7 @@ class _Search:
             thing.p_value = p_value if share >= _LEAST_TOLD else 1.0
         return things
 
-    def _thing(self, best):
+    def _thing(self, best: int) -> tuple[Thing, float]:
         """Make a thing of a window; the mean look of its nearest windows is tried instead."""
         own = self.predicted == self.codes[best]
         look, distances = self.window_looks[best], self.distances[:, best]
@@ -245,28 +264,29 @@ class _Search:
         thing.learn_template(self.images[rows], masks)
         return thing, float(held_out)
 
-    def _inside(self, rows, masks):
-        """Share of each window's nearest windows that lies in the masks, over the rows."""
+    def _inside(self, rows: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Return the share of each window's nearest windows that lies in the masks."""
         window = self.looks.window
         share = _box_means(masks[:, None].astype(np.float32), window).reshape(len(rows), -1)
         return np.take_along_axis(share, self.nearest[rows], axis=1).mean(axis=0)
 
 
 class Looks:
-    """What windows look like: channel means of their quarters, and log deviations of channels.
+    """The appearance of windows: channel means of their quarters, and log deviations of channels.
 
     Parameters
     ----------
     images : ndarray of shape (n, channels, h, w)
-        Rows that say how much each value varies.
+        Samples that say how much each value varies.
     window : int
         Side of a window.
     """
 
-    def __init__(self, images, window):
+    def __init__(self, images: np.ndarray, window: int) -> None:
         self.window = window
         self.shape = tuple(side - window + 1 for side in images.shape[2:])
-        self.floor = self.scale = 1.0
+        self.floor: float | np.ndarray = 1.0
+        self.scale: float | np.ndarray = 1.0
         _, deviations = self._moments(images)
         self.floor = 0.1 * np.median(deviations, axis=(0, 2, 3), keepdims=True)
         spread = images.std(axis=(0, 2, 3), keepdims=True)
@@ -274,14 +294,14 @@ class Looks:
         scale = self.of(images).std(axis=(0, 2), keepdims=True)
         self.scale = np.where(scale > 0, scale, 1)
 
-    def of(self, images):
+    def of(self, images: np.ndarray) -> np.ndarray:
         """Describe every window; float32 of shape (n, 5 channels, windows)."""
         quarters, deviations = self._moments(images)
         values = np.concatenate([*quarters, np.log(deviations + self.floor)], axis=1)
         values = values.reshape(*values.shape[:2], -1)
         return (values / self.scale).astype(np.float32)
 
-    def _moments(self, images):
+    def _moments(self, images: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         means = _box_means(images, self.window)
         squares = _box_means(images**2, self.window)
         deviations = np.sqrt(np.maximum(squares - means**2, 0))
@@ -295,7 +315,7 @@ class Looks:
         ]
         return quarters, deviations
 
-    def cover(self, hits, shape):
+    def cover(self, hits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Mark the pixels of windows; hits of shape (n, windows), masks of shape (n, h, w)."""
         height, width = self.shape
         hits = hits.reshape(-1, height, width)
@@ -306,20 +326,20 @@ class Looks:
         return masks
 
 
-def explained(n_there, own_there, n_rows, n_own):
-    """Share of the surprise "of the class or not" that presence explains.
+def explained(n_there: Any, own_there: Any, n_rows: Any, n_own: Any) -> np.ndarray:
+    """Return the share of the surprise "of the class or not" that presence explains.
 
     Parameters
     ----------
     n_there, own_there : array-like of int
-        Rows that have the look; how many of them are of the class.
+        Samples that have the look; how many of them are of the class.
     n_rows, n_own : array-like of int
-        The same for all rows.
+        The same for all samples.
 
     Returns
     -------
     ndarray
-        In [0, 1]; 0 where rows of the class have it more seldom than others.
+        In [0, 1]; 0 where samples of the class have it more seldom than others.
     """
     n_rest, own_rest = n_rows - n_there, n_own - own_there
     there, rest = own_there / np.maximum(n_there, 1), own_rest / np.maximum(n_rest, 1)
@@ -329,20 +349,20 @@ def explained(n_there, own_there, n_rows, n_own):
     return np.where(there > rest, share, 0.0)
 
 
-def best_thresholds(distances, own):
+def best_thresholds(distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the distance at which presence explains most, for each look.
 
     Parameters
     ----------
     distances : ndarray of shape (n, n_looks)
-        Of the nearest window in each row.
+        Of the nearest window in each sample.
     own : ndarray of bool of shape (n, n_looks)
-        Rows of the class of the look.
+        Samples of the class of the look.
 
     Returns
     -------
     thresholds, told : ndarray of shape (n_looks,)
-        Half-way between the rows on either side; what is explained.
+        Half-way between the samples on either side; what is explained.
     """
     order = distances.argsort(axis=0, kind="stable")
     ordered = np.take_along_axis(distances, order, axis=0)
@@ -357,20 +377,20 @@ def best_thresholds(distances, own):
     return (ordered[last, looks] + after) / 2, told[last, looks]
 
 
-def _entropy(share):
+def _entropy(share: np.ndarray) -> np.ndarray:
     rest = 1 - share
     return -(
         share * np.log(np.where(share > 0, share, 1)) + rest * np.log(np.where(rest > 0, rest, 1))
     )
 
 
-def _distances(values, look):
-    """Distance of every window to a look, shape (n, windows)."""
+def _distances(values: np.ndarray, look: np.ndarray) -> np.ndarray:
+    """Return the distance of every window to a look, shape (n, windows)."""
     return np.sqrt(np.square(values - look[:, None]).sum(axis=1))
 
 
-def _box_means(values, side):
-    """Mean of every square of the given side, of shape (n, channels, h - side + 1, ...)."""
+def _box_means(values: np.ndarray, side: int) -> np.ndarray:
+    """Return the mean of every square of a side, of shape (n, channels, h - side + 1, ...)."""
     sums = np.zeros((*values.shape[:2], *(n + 1 for n in values.shape[2:])))
     np.cumsum(values, axis=2, out=sums[:, :, 1:, 1:], dtype=np.float64)
     np.cumsum(sums, axis=3, out=sums)
@@ -378,8 +398,8 @@ def _box_means(values, side):
     return (rows[..., side:] - rows[..., :-side]) / side**2
 
 
-def _centres(masks):
-    """Centre of the bounding box of each mask's largest piece."""
+def _centres(masks: np.ndarray) -> list[tuple[int, int]]:
+    """Return the centre of the bounding box of each mask's largest piece."""
     centres = []
     for mask in masks:
         pieces, _ = ndimage.label(mask)

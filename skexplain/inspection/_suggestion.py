@@ -1,49 +1,58 @@
-"""A candidate mask that a person looks at, and accepts or not."""
+"""A candidate mask, which a person accepts or not."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._drawing import (
     ShownRows,
     draw_bars,
     draw_image,
     draw_outline,
+    draw_title,
     panel_axes,
     single_axes,
     without_ticks,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 @dataclass(eq=False)
 class MaskSuggestion:
-    """A region that gives the predictions of a group of rows away, found by `suggest_masks`.
+    """A region that gives the predictions of a group of samples away, found by `suggest_masks`.
 
-    It is a *place*, the same in all rows of the group, or a *thing*, which is at another place in
-    each of them.
+    It is a *place*, the same in all samples of the group, or a *thing*, which is at another place
+    in each of them.
 
     Attributes
     ----------
     mask : ndarray of bool of shape (d,), (h, w) or (n_group, h, w)
-        The region.  Of a thing (three axes) the region in each row of `rows`, in their order.
+        The region.  Of a thing (three axes) the region in each sample of `rows`, in their order.
     rows : ndarray of int of shape (n_group,)
-        Numbers of the rows of X that share it, in ascending order.
+        Numbers of the samples of X that share it, in ascending order.
     score : float
-        Share of the rows, times `tell`.
+        Share of the samples, times `tell`.
     tell : float
         How far the region's single values, or the presence of the thing, tell the predictions of
-        these rows: 0 not at all, 1 entirely.
+        these samples: 0 not at all, 1 entirely.
     flip_rate : float
-        Share of these rows' predictions that change when the region is swapped between the rows (a
-        thing: erased): how much the model leans on it where it has other evidence, too.
+        Share of these samples' predictions that change when the region is swapped between the
+        samples (a thing: erased): how much the model leans on it where it has other evidence, too.
     p_value : float
-        How probable it is that one of the other places, or looks, of the same rows tells the
+        How probable it is that one of the other places, or looks, of the same samples tells the
         predictions as far as this one, corrected for the number that were looked at.
     suspicion : ndarray of float of shape (d,) or (h, w)
-        Where the values tell the predictions and the model looks; the mean over the rows.  Of a
-        thing the share of the rows that have it there.
+        Where the values tell the predictions and the model looks; the mean over the samples.  Of a
+        thing the share of the samples that have it there.
     shown : ShownRows
-        Rows of the group that `plot` draws, of as many classes as there are.
+        Samples of the group that `plot` draws, of as many classes as there are.
     figure_ : matplotlib Figure
         Set by `plot`.
     axes_ : ndarray of Axes or Axes
@@ -65,12 +74,12 @@ class MaskSuggestion:
     shown: ShownRows = field(repr=False)
 
     @property
-    def moves(self):
-        """Whether it is a thing, with a mask of its own for each row of the group."""
+    def moves(self) -> bool:
+        """Whether it is a thing, with a mask of its own for each sample of the group."""
         return self.mask.ndim == 3
 
-    def mask_of(self, row):
-        """Region in one row of X.
+    def mask_of(self, row: int) -> NDArray[np.bool_]:
+        """Region in one sample of X.
 
         Parameters
         ----------
@@ -84,53 +93,55 @@ class MaskSuggestion:
         Raises
         ------
         ValueError
-            If the row is not in the group.
+            If the sample is not in the group.
         """
         position = np.flatnonzero(self.rows == row)
         if not len(position):
             raise ValueError(
-                f"row must be one of the {len(self.rows)} rows of the group, got {row!r}."
+                f"row must be one of the {len(self.rows)} samples of the group, got {row!r}."
             )
         return self.mask[position[0]] if self.moves else self.mask
 
-    def to_mask(self, n_rows):
-        """Make a mask for `fit`: the region in the rows of the group, no annotation elsewhere.
+    def to_mask(self, n_rows: int) -> list[NDArray[np.bool_] | None]:
+        """Make a mask for `fit`: the region in the samples of the group, no annotation elsewhere.
 
         Parameters
         ----------
         n_rows : int
-            Number of rows of X.
+            Number of samples of X.
 
         Returns
         -------
         list of length n_rows
-            `mask` (one array, shared; of a thing that of the row) or None for each row; True means
-            irrelevant.
+            `mask` (one array, shared; of a thing that of the sample) or None for each sample; True
+            means irrelevant.
 
         Raises
         ------
         ValueError
-            If there are rows beyond `n_rows`.
+            If there are samples beyond `n_rows`.
         """
         return accept_suggestions([self], n_rows)
 
-    def plot(self, ax=None, *, n_features=12):
-        """Draw it: rows of the group with the region's border, and the suspicion; bars for a table.
+    def plot(self, *, ax: Any = None, name: str | None = None, n_features: int = 12) -> Self:
+        """Draw samples of the group with the region's border, and the suspicion; bars for a table.
 
-        The last picture of a thing shows how many of the rows have it where.
+        The last picture of a thing shows how many of the samples have it where.
 
         Parameters
         ----------
         ax : matplotlib Axes, array of Axes or None, default=None
-            Where to draw: one for a table; for images one for each row of `shown` and one more.
+            Where to draw: one for a table; for images one for each sample of `shown` and one more.
             None makes a figure.
+        name : str, default=None
+            Title of the figure.
         n_features : int, default=12
             Bars of a table, at most: the most suspicious columns.
 
         Returns
         -------
         MaskSuggestion
-            Itself, with `figure_` and `axes_`.
+            The suggestion itself, with `figure_` and `axes_`.
 
         Raises
         ------
@@ -140,24 +151,27 @@ class MaskSuggestion:
             If the number of axes is another.
         """
         title = (
-            f"{len(self.rows)} rows, tell {self.tell:.2f}, flips {self.flip_rate:.2f}, "
+            f"{len(self.rows)} samples, tell {self.tell:.2f}, flips {self.flip_rate:.2f}, "
             f"p {self.p_value:.1g}"
         )
+        self.axes_: Any
         if self.shown.kind == "image":
-            return self._plot_image(ax, title)
-        n_bars = min(n_features, len(self.mask))
-        self.figure_, self.axes_ = single_axes(ax, (4.0, 0.25 * n_bars + 0.9))
-        draw_bars(self.axes_, self.suspicion, self.shown.names(), self.mask, n_bars)
-        self.axes_.set_title(title, fontsize=9)
+            self._plot_image(ax, title)
+        else:
+            n_bars = min(n_features, len(self.mask))
+            self.figure_, self.axes_ = single_axes(ax, (4.0, 0.25 * n_bars + 0.9))
+            draw_bars(self.axes_, self.suspicion, self.shown.names(), self.mask, n_bars)
+            self.axes_.set_title(title, fontsize=9)
+        draw_title(self.figure_, name)
         return self
 
-    def _plot_image(self, ax, title):
+    def _plot_image(self, ax: Any, title: str) -> None:
         shown = self.shown
         self.figure_, axes = panel_axes(ax, 1, len(shown.index) + 1, (1.5, 1.8))
         self.axes_ = axes[0]
         for panel, row, image in zip(self.axes_, shown.index, shown.values, strict=False):
             draw_image(panel, image, shown.limits)
-            panel.set_xlabel(f"row {row}", fontsize=8)
+            panel.set_xlabel(f"sample {row}", fontsize=8)
             draw_outline(panel, self.mask_of(row))
         self.axes_[-1].imshow(self.suspicion, cmap="viridis", vmin=0, interpolation="nearest")
         without_ticks(self.axes_[-1])
@@ -165,10 +179,11 @@ class MaskSuggestion:
         if not self.moves:
             draw_outline(self.axes_[-1], self.mask)
         self.axes_[0].set_title(title, fontsize=9, loc="left")
-        return self
 
 
-def accept_suggestions(suggestions, n_rows):
+def accept_suggestions(
+    suggestions: Iterable[MaskSuggestion], n_rows: int
+) -> list[NDArray[np.bool_] | None]:
     """Make one mask of the suggestions that a person accepts.
 
     Parameters
@@ -176,24 +191,24 @@ def accept_suggestions(suggestions, n_rows):
     suggestions : sequence of MaskSuggestion
         Those accepted, at least one, of one X.
     n_rows : int
-        Number of rows of X.
+        Number of samples of X.
 
     Returns
     -------
     list of length n_rows
-        For each row the union of the regions of the groups it is in, an ndarray of bool of shape
+        For each sample the union of the regions of the groups it is in, an ndarray of bool of shape
         (d,) or (h, w), or None: not annotated.  True means irrelevant, so estimators with
         ``mask_marks="relevant"`` are given its :func:`~skexplain.masks.invert_mask`.
 
     Raises
     ------
     ValueError
-        If there is no suggestion, or there are rows beyond `n_rows`.
+        If there is no suggestion, or there are samples beyond `n_rows`.
 
     See Also
     --------
     suggest_masks : Finds suggestions.
-    skexplain.WithPropagatedMasks : Learns from such a mask where the same is in other rows.
+    skexplain.WithPropagatedMasks : Learns from such a mask where the same is in other samples.
 
     Examples
     --------
@@ -213,12 +228,13 @@ def accept_suggestions(suggestions, n_rows):
     last = max(int(suggestion.rows.max()) for suggestion in suggestions)
     if last >= n_rows:
         raise ValueError(
-            f"n_rows must be the number of rows of the X that was searched; got {n_rows}, but a "
-            f"suggestion has row {last}."
+            f"n_rows must be the number of samples of the X that was searched; got {n_rows}, but a "
+            f"suggestion has sample {last}."
         )
-    masks = [None] * n_rows
+    masks: list[NDArray[np.bool_] | None] = [None] * n_rows
     for suggestion in suggestions:
         for position, row in enumerate(suggestion.rows):
             own = suggestion.mask[position] if suggestion.moves else suggestion.mask
-            masks[row] = own if masks[row] is None else masks[row] | own
+            before = masks[row]
+            masks[row] = own if before is None else before | own
     return masks

@@ -1,10 +1,18 @@
 """Texts with coloured words."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._text import drawable, printable
 from ._drawing import VERMILION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WORD = re.compile(r"\w+|\W")
 _FONT_POINTS = 9
@@ -12,7 +20,9 @@ _FONT_POINTS = 9
 _CHARACTER_WIDTH, _LINE_HEIGHT = 0.602, 1.5
 
 
-def word_values(document, names, values):
+def word_values(
+    document: str, names: Sequence[str], values: np.ndarray
+) -> tuple[list[str], np.ndarray]:
     """Cut a document into pieces, with the value of each that is the name of a column.
 
     Parameters
@@ -38,7 +48,15 @@ def word_values(document, names, values):
     return pieces, found
 
 
-def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
+def draw_words(
+    ax: Axes,
+    pieces: list[str],
+    colors: Sequence[Any],
+    *,
+    underlined: Any = None,
+    max_lines: int = 12,
+    **kwargs: Any,
+) -> None:
     """Draw a document whose pieces have background colours, in lines that fill the axes.
 
     Parameters
@@ -53,8 +71,10 @@ def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
         Pieces to underline.
     max_lines : int
         A longer text ends in an ellipsis.
+    **kwargs : dict
+        Passed to ``ax.text``.
     """
-    points = 72 * ax.get_position().width * ax.figure.get_figwidth()
+    points = 72 * ax.bbox.width / ax.figure.dpi
     width = max(20, int(points / (_FONT_POINTS * _CHARACTER_WIDTH)))
     if underlined is None:
         underlined = [False] * len(pieces)
@@ -65,50 +85,57 @@ def draw_words(ax, pieces, colors, underlined=None, max_lines=12):
         ax.text(
             column,
             line,
-            text,
-            family="monospace",
-            fontsize=_FONT_POINTS,
-            va="center",
-            bbox=box,
-            color=_readable_on(color),
+            drawable(text),
+            **{
+                "family": "monospace",
+                "fontsize": _FONT_POINTS,
+                "va": "center",
+                "bbox": box,
+                "color": _readable_on(color),
+                **kwargs,
+            },
         )
         if piece is not None and underlined[piece]:
             ends = [column, column + len(text)]
             ax.plot(ends, [line + 0.42] * 2, color=VERMILION, lw=2, solid_capstyle="butt")
     # Lines are as far apart in a panel that has room for more of them.
-    height = 72 * ax.get_position().height * ax.figure.get_figheight()
+    height = 72 * ax.bbox.height / ax.figure.dpi
     room = height / (_FONT_POINTS * _LINE_HEIGHT)
     ax.set(xlim=(-1, width), ylim=(max(lines, room) - 0.4, -0.8))
     ax.set_axis_off()
 
 
-def height_of(document, width_inches, max_lines=12):
-    """Height in inches that a document needs."""
+def height_of(document: str, width_inches: float, max_lines: int = 12) -> float:
+    """Return the height in inches that a document needs."""
     width = max(20, int(72 * width_inches / (_FONT_POINTS * _CHARACTER_WIDTH)))
     _, lines = _place(_WORD.findall(document), width, max_lines)
     return (lines + 1) * _FONT_POINTS * _LINE_HEIGHT / 72
 
 
-def _place(pieces, width, max_lines):
-    """Break lines: return (piece, line, column, text) of what is seen, and the number of lines."""
-    placed, line, column = [], 0, 0
+def _place(
+    pieces: list[str], width: int, max_lines: int
+) -> tuple[list[tuple[int | None, int, int, str]], int]:
+    """Return (piece, line, column, text) of what is drawn, and the number of lines."""
+    placed: list[tuple[int | None, int, int, str]] = []
+    line = column = 0
     for number, piece in enumerate(pieces):
-        if piece == "\n" or (column and column + len(piece) > width):
+        if piece == "\n" or (column and column + len(printable(piece)) > width):
             line, column = line + 1, 0
         if line == max_lines:
             placed.append((None, line, 0, "…"))
             break
         if piece.isspace() and not column:
             continue  # no blank at the start of a line
+        shown = printable(piece)
         if not piece.isspace():
             # A word longer than a line is cut, so that it stays in the picture.
-            placed.append((number, line, column, piece[:width]))
-        column += len(piece)
+            placed.append((number, line, column, shown[:width]))
+        column += len(shown)
     return placed, line + 1
 
 
-def _readable_on(color):
-    """Black or white, whichever stands out from the background (relative luminance)."""
+def _readable_on(color: Any) -> str:
+    """Return black or white, whichever stands out from the background (relative luminance)."""
     if color is None:
         return "black"
     from matplotlib.colors import to_rgb

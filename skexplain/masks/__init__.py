@@ -14,7 +14,7 @@ From masks to masks
 A look at them
     :func:`mask_coverage`
 The meaning, for those who write estimators
-    :func:`interpret_mask`, :class:`Masks`, :func:`legal_shapes`
+    :func:`interpret_mask`, :class:`Masks`
 """
 
 from ._build import mask_from_boxes, mask_from_polygons
@@ -32,7 +32,6 @@ from ._files import mask_from_folder
 from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
-from ._shapes import legal_shapes
 
 __all__ = [
     "MaskCoverage",
@@ -41,7 +40,6 @@ __all__ = [
     "encode_rle",
     "interpret_mask",
     "invert_mask",
-    "legal_shapes",
     "mask_coverage",
     "mask_from_boxes",
     "mask_from_coco",

@@ -1,12 +1,16 @@
 """Masks from what was drawn on the images: boxes and polygons."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ._rasterise import fill_polygon
 from ._rows import (
+    Missing,
     as_numbers,
     as_sequence,
     check_missing,
@@ -15,11 +19,12 @@ from ._rows import (
     shorten,
     stack_rows,
 )
-from ._units import check_reach_in_unit, check_set, check_unit, hint_at_unit, pixels_per_unit
+from ._units import Unit, check_reach_in_unit, check_set, check_unit, hint_at_unit, pixels_per_unit
 
 # Farther out than any image reaches, and near enough to calculate with.
 _FARTHEST = 1e8
 
+BoxFormat: TypeAlias = Literal["xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr"]
 _BOX_FORMATS = {
     "xyxy": lambda a, b, c, d: (a, b, c, d),
     "xywh": lambda a, b, c, d: (a, b, a + c, b + d),
@@ -34,8 +39,14 @@ _TURNED_FORMATS = {
 
 
 def mask_from_boxes(
-    boxes, shape, *, box_format="xyxy", image_sizes=None, unit=None, missing="unknown"
-):
+    boxes: Iterable[ArrayLike | None],
+    shape: Sequence[int],
+    *,
+    box_format: BoxFormat = "xyxy",
+    image_sizes: ArrayLike | None = None,
+    unit: Unit | None = None,
+    missing: Missing = "unknown",
+) -> NDArray[Any]:
     """Mark boxes in images.
 
     Parameters
@@ -107,7 +118,7 @@ def mask_from_boxes(
     to_corners = _BOX_FORMATS[_TURNED_FORMATS[box_format][0] if turned else box_format]
     n_numbers = 5 if turned else 4
 
-    def read(box, pixels):
+    def read(box: Any, pixels: NDArray[Any]) -> NDArray[Any]:
         expected = (
             f"must be {n_numbers} numbers, or None in place of the list where nobody annotated"
         )
@@ -134,19 +145,26 @@ def mask_from_boxes(
     return _draw_rows(boxes, read, fill, nouns, shape, image_sizes, unit, missing, sized=turned)
 
 
-def _four_corners(corners):
+def _four_corners(corners: NDArray[Any]) -> NDArray[Any]:
     (x0, y0), (x1, y1) = corners
     return np.array([(x0, y0), (x0, y1), (x1, y1), (x1, y0)])
 
 
-def turn(points, pivot, degrees):
+def turn(points: NDArray[Any], pivot: NDArray[Any], degrees: float) -> NDArray[Any]:
     """Turn points (x, y) clockwise, as an image is seen, about a point."""
     angle = np.deg2rad(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     return (points - pivot) @ np.array([[cos, sin], [-sin, cos]]) + pivot
 
 
-def mask_from_polygons(polygons, shape, *, image_sizes=None, unit=None, missing="unknown"):
+def mask_from_polygons(
+    polygons: Iterable[ArrayLike | None],
+    shape: Sequence[int],
+    *,
+    image_sizes: ArrayLike | None = None,
+    unit: Unit | None = None,
+    missing: Missing = "unknown",
+) -> NDArray[Any]:
     """Mark polygons in images.
 
     Parameters
@@ -212,7 +230,7 @@ def mask_from_polygons(polygons, shape, *, image_sizes=None, unit=None, missing=
             [nan, nan, nan, nan]]], dtype=float32)
     """
 
-    def read(polygon, pixels):
+    def read(polygon: Any, pixels: NDArray[Any]) -> NDArray[Any]:
         expected = "must be 3 or more vertices (x, y)"
         vertices = as_numbers(polygon, expected)
         if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
@@ -223,7 +241,17 @@ def mask_from_polygons(polygons, shape, *, image_sizes=None, unit=None, missing=
     return _draw_rows(polygons, read, _fill_vertices, nouns, shape, image_sizes, unit, missing)
 
 
-def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized=False):
+def _draw_rows(
+    rows: Any,
+    read: Callable[[Any, NDArray[Any]], NDArray[Any]],
+    fill: Callable[[NDArray[Any], NDArray[Any]], None],
+    nouns: tuple[str, str],
+    shape: Sequence[int],
+    image_sizes: ArrayLike | None,
+    unit: Unit | None,
+    missing: Missing,
+    sized: bool = False,
+) -> NDArray[Any]:
     """Draw every row's figures and stack the masks.
 
     Parameters
@@ -248,7 +276,9 @@ def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized
     check_unit(unit)
     rows = as_sequence(rows, name, "one entry per image")
     sizes = _image_sizes(shape, image_sizes, None if sized else unit, len(rows))
-    figures = [None if row is None else _figures_of(row, i, nouns) for i, row in enumerate(rows)]
+    figures: list[Any] = [
+        None if row is None else _figures_of(row, i, nouns) for i, row in enumerate(rows)
+    ]
 
     for i, row in enumerate(figures):
         for j, figure in enumerate(row or ()):
@@ -256,19 +286,19 @@ def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized
                 row[j] = read(figure, pixels_per_unit(unit, sizes[i]))
                 check_reach_in_unit(row[j], unit)
     # All are read before any is drawn: together they tell whether the unit fits.
-    points = [figure for row in figures for figure in row or ()]
-    points = np.concatenate(points) if points else np.zeros((0, 2))
+    read_points = [figure for row in figures for figure in row or ()]
+    points = np.concatenate(read_points) if read_points else np.zeros((0, 2))
     check_set(points, unit, sizes, name)
     scales = _scales(shape, sizes, unit)
 
-    def mask_of(i, row):
+    def mask_of(i: int, row: list[Any]) -> NDArray[Any]:
         mask = np.zeros(shape, dtype=bool)
         for j, figure in enumerate(row):
             with _errors_of(f"{name}[{i}], {noun} {j}", points, unit), np.errstate(over="ignore"):
                 fill(mask, figure * scales[i])
         return mask
 
-    def masks():
+    def masks() -> Iterator[NDArray[Any] | None]:
         for i, row in enumerate(figures):
             if row is None:
                 yield None
@@ -281,17 +311,20 @@ def _draw_rows(rows, read, fill, nouns, shape, image_sizes, unit, missing, sized
 
 
 @contextmanager
-def _errors_of(figure, points=None, unit=None):
+def _errors_of(
+    figure: str, points: NDArray[Any] | None = None, unit: Unit | None = None
+) -> Iterator[None]:
     """Let an error begin with the figure, and hint at a unit in which it would not be outside."""
     try:
         yield
     except ValueError as error:
-        is_outside = points is not None and "outside" in str(error)
-        hint = hint_at_unit(points, unit) if is_outside else ""
+        hint = ""
+        if points is not None and "outside" in str(error):
+            hint = hint_at_unit(points, unit)
         raise ValueError(f"{figure}: {error}{hint}") from error
 
 
-def _figures_of(row, number, nouns):
+def _figures_of(row: Any, number: int, nouns: tuple[str, str]) -> list[Any]:
     """Return the figures of one image as a list; a single box may stand without one."""
     noun, name = nouns
     figures = as_sequence(row, f"{name}[{number}]", f"the {name} of one image")
@@ -300,14 +333,16 @@ def _figures_of(row, number, nouns):
     return figures
 
 
-def _scales(shape, sizes, unit):
+def _scales(shape: Sequence[int], sizes: NDArray[Any], unit: Unit | None) -> NDArray[Any]:
     """Return per row the factors of x and y that turn coordinates into pixels of X."""
     if unit in ("share", "percent"):
         return np.broadcast_to(pixels_per_unit(unit, shape), sizes.shape)
     return (shape / sizes)[:, ::-1]
 
 
-def _image_sizes(shape, image_sizes, unit, n_rows):
+def _image_sizes(
+    shape: Sequence[int], image_sizes: ArrayLike | None, unit: Unit | None, n_rows: int
+) -> NDArray[Any]:
     """Return per row the height and width of the image on which its figures were drawn."""
     if unit in ("share", "percent") and image_sizes is not None:
         raise ValueError(f"image_sizes must be None with unit={unit!r}: it has no size.")
@@ -318,7 +353,7 @@ def _image_sizes(shape, image_sizes, unit, n_rows):
     return np.broadcast_to(sizes, (n_rows, 2))
 
 
-def _fill_box(mask, corners):
+def _fill_box(mask: NDArray[Any], corners: NDArray[Any]) -> None:
     """Mark a box, given by its corners (x, y) in pixels of the mask."""
     start, end = corners
     size = np.array(mask.shape[::-1])
@@ -332,7 +367,7 @@ def _fill_box(mask, corners):
     mask[first[1] : stop[1], first[0] : stop[0]] = True
 
 
-def _fill_vertices(mask, vertices):
+def _fill_vertices(mask: NDArray[Any], vertices: NDArray[Any]) -> None:
     """Mark a polygon, given by its vertices (x, y) in pixels of the mask."""
     check_reach(vertices)
     if not fill_polygon(mask, vertices):
@@ -345,7 +380,7 @@ def _fill_vertices(mask, vertices):
         mask[row, column] = True
 
 
-def check_reach(vertices):
+def check_reach(vertices: NDArray[Any]) -> None:
     """Refuse coordinates that cannot be meant."""
     if not (np.abs(vertices) <= _FARTHEST).all():
         raise ValueError(f"reaches farther than {_FARTHEST:.0e} pixels.")

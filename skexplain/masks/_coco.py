@@ -2,14 +2,19 @@
 
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from numbers import Integral, Real
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._build import check_reach, turn
 from ._rasterise import fill_box_as_coco, fill_polygon_as_coco
+from ._resample import Resize
 from ._rows import (
+    Missing,
     as_list,
     as_numbers,
     check_missing,
@@ -21,21 +26,25 @@ from ._rows import (
     stack_rows,
 )
 from ._run_lengths import decode_rle
-from ._units import are_shares, check_reach_in_unit, check_unit, pixels_per_unit, shares_error
+from ._units import Unit, are_shares, check_reach_in_unit, check_unit, pixels_per_unit, shares_error
+
+Regions: TypeAlias = Literal["segmentation", "bbox"]
+_Images: TypeAlias = dict[int | str, tuple[str | None, tuple[int, int]]]  # name and size by id
+_Records: TypeAlias = dict[int | str, list[tuple[str, dict[str, Any]]]]
 
 
 def mask_from_coco(
-    annotations,
-    images,
+    annotations: str | os.PathLike[str] | dict[str, Any],
+    images: Iterable[int | str],
     *,
-    categories=None,
-    regions="segmentation",
-    include_crowd=True,
-    unit=None,
-    shape=None,
-    resize=None,
-    missing="unknown",
-):
+    categories: int | str | Sequence[int | str] | None = None,
+    regions: Regions = "segmentation",
+    include_crowd: bool = True,
+    unit: Unit | None = None,
+    shape: Sequence[int] | None = None,
+    resize: Resize | None = None,
+    missing: Missing = "unknown",
+) -> NDArray[Any]:
     """Mark the annotated regions of a COCO file.
 
     CVAT, Label Studio, Roboflow, VIA and others export this format.
@@ -125,10 +134,10 @@ def mask_from_coco(
         content, source, entries, _category_ids(categories, content, source), include_crowd
     )
     if unit is None:
-        shown = ((entries[i][1], r) for i in wanted for _, r in records.get(i, ()))
+        shown = ((entries[i][1], r) for i in wanted if i is not None for _, r in records.get(i, ()))
         _check_pixels(shown, content, regions, source)
 
-    def masks():
+    def masks() -> Iterator[NDArray[Any] | None]:
         for image in wanted:
             if image is None:
                 yield None
@@ -146,7 +155,7 @@ def mask_from_coco(
     return stack_rows(masks(), len(wanted), shape)
 
 
-def _read(annotations):
+def _read(annotations: Any) -> tuple[dict[str, Any], str]:
     """Return the content and what errors call it."""
     if isinstance(annotations, dict):
         return annotations, "annotations"
@@ -163,7 +172,9 @@ def _read(annotations):
     return content, source
 
 
-def _entries(content, key, source):
+def _entries(
+    content: dict[str, Any], key: str, source: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the records of a list beside the name by which errors call them."""
     records = content.get(key)
     if not isinstance(records, list):
@@ -177,7 +188,7 @@ def _entries(content, key, source):
         yield name, record
 
 
-def _blame(name, function, *args):
+def _blame(name: str, function: Callable[..., Any], *args: Any) -> Any:
     """Call a function whose error is this record's."""
     try:
         return function(*args)
@@ -185,7 +196,7 @@ def _blame(name, function, *args):
         raise ValueError(f"{name}: {error}") from error
 
 
-def _read_images(content, source):
+def _read_images(content: dict[str, Any], source: str) -> _Images:
     """Return file name and size by image id."""
     images = {}
     for name, record in _entries(content, "images", source):
@@ -200,16 +211,16 @@ def _read_images(content, source):
     return images
 
 
-def _id(record, key, name):
+def _id(record: dict[str, Any], key: str, name: str) -> Any:
     number = record.get(key)
     if not isinstance(number, Integral | str) or isinstance(number, bool):
         raise ValueError(f'{name}: "{key}" must be a whole number or text; got {shorten(number)}.')
     return number
 
 
-def _find_images(images, entries, source):
+def _find_images(images: list[Any], entries: _Images, source: str) -> list[int | str | None]:
     """Return the image id of every row, None where the file does not have it."""
-    ids = {}
+    ids: dict[str, list[int | str]] = {}
     for number, (file_name, _) in entries.items():
         if file_name is not None:
             ids.setdefault(file_name, []).append(number)
@@ -219,7 +230,7 @@ def _find_images(images, entries, source):
         if bare and bare != file_name:
             ids.setdefault(bare, []).append(number)
 
-    def find(image):
+    def find(image: Any) -> int | str | None:
         if isinstance(image, Integral) and not isinstance(image, bool):
             return int(image) if image in entries else None
         if not isinstance(image, str):
@@ -236,14 +247,14 @@ def _find_images(images, entries, source):
     return found
 
 
-def _category_ids(categories, content, source):
+def _category_ids(categories: Any, content: dict[str, Any], source: str) -> set[int | str] | None:
     """Return the ids of the categories to mark, or None for all."""
     if categories is None:
         return None
     wanted = [categories] if isinstance(categories, str | Integral) else categories
     if not isinstance(wanted, list | tuple | np.ndarray | set):
         raise TypeError(f"categories must be ids or names of categories; got {categories!r}.")
-    ids = {}
+    ids: dict[int | str, list[int | str]] = {}
     for name, record in _entries(content, "categories", source):
         number = _id(record, "id", name)
         # An id that is a name is itself; several ids may share a name.
@@ -259,9 +270,15 @@ def _category_ids(categories, content, source):
     return {number for category in wanted for number in ids[category]}
 
 
-def _records_by_image(content, source, images, categories, include_crowd):
+def _records_by_image(
+    content: dict[str, Any],
+    source: str,
+    images: _Images,
+    categories: set[int | str] | None,
+    include_crowd: bool,
+) -> _Records:
     """Return the annotations of every image that are to be shown."""
-    records = {}
+    records: _Records = {}
     for name, record in _entries(content, "annotations", source):
         image = _id(record, "image_id", name)
         if image not in images:
@@ -272,14 +289,19 @@ def _records_by_image(content, source, images, categories, include_crowd):
     return records
 
 
-def _is_crowd(record, name):
+def _is_crowd(record: dict[str, Any], name: str) -> bool:
     value = record.get("iscrowd", 0)
     if not isinstance(value, bool | Integral) or value not in (0, 1):
         raise ValueError(f'{name}: "iscrowd" must be 0 or 1; got {shorten(value)}.')
     return bool(value)
 
 
-def _check_pixels(shown, content, regions, source):
+def _check_pixels(
+    shown: Iterable[tuple[tuple[int, int], dict[str, Any]]],
+    content: dict[str, Any],
+    regions: Regions,
+    source: str,
+) -> None:
     """Refuse a file of which all coordinates lie within one pixel.
 
     Parameters
@@ -304,7 +326,7 @@ def _check_pixels(shown, content, regions, source):
         raise shares_error(f"{source}: coordinates of all regions")
 
 
-def _within_pixel(record, regions):
+def _within_pixel(record: dict[str, Any], regions: Regions) -> bool | None:
     """Whether an annotation lies within one pixel; None where it has no coordinates."""
     try:
         outlines = _outlines(record, regions)
@@ -313,7 +335,7 @@ def _within_pixel(record, regions):
     return all(are_shares(points) for points in outlines) if outlines else None
 
 
-def _draw(mask, record, regions, unit):
+def _draw(mask: NDArray[Any], record: dict[str, Any], regions: Regions, unit: Unit | None) -> None:
     """Mark an annotation's region."""
     outlines = _outlines(record, regions)
     if outlines is None:
@@ -330,7 +352,7 @@ def _draw(mask, record, regions, unit):
         _fill(mask, points * pixels, _rotation(record) if len(points) == 2 else 0)
 
 
-def _outlines(record, regions):
+def _outlines(record: dict[str, Any], regions: Regions) -> list[NDArray[Any]] | None:
     """Return the polygons of an annotation, a box as its two corners; None for run lengths."""
     segmentation = record.get("segmentation")
     has_segmentation = segmentation is not None and segmentation != []
@@ -339,7 +361,7 @@ def _outlines(record, regions):
     return None if isinstance(segmentation, dict) else _read_polygons(segmentation)
 
 
-def _read_box(box):
+def _read_box(box: Any) -> NDArray[Any]:
     expected = '"bbox" must be [x, y, width, height]'
     numbers = as_numbers(box, expected)
     if numbers.shape != (4,) or not (numbers[2:] >= 0).all():
@@ -348,16 +370,17 @@ def _read_box(box):
     return np.array([start, start + numbers[2:]])
 
 
-def _rotation(record):
+def _rotation(record: dict[str, Any]) -> float:
     """Return by how many degrees a box is turned clockwise about its centre, as CVAT writes it."""
     attributes = record.get("attributes")
     angle = attributes.get("rotation", 0) if isinstance(attributes, dict) else 0
-    if isinstance(angle, bool) or not isinstance(angle, Real) or not np.isfinite(angle):
+    is_number = isinstance(angle, Real) and not isinstance(angle, bool)
+    if not is_number or not np.isfinite(angle):
         raise ValueError(f'"rotation" must be a number of degrees; got {shorten(angle)}.')
     return angle
 
 
-def _read_polygons(polygons):
+def _read_polygons(polygons: Any) -> list[NDArray[Any]]:
     expected = (
         '"segmentation" must be run lengths or a list of polygons [x0, y0, x1, y1, x2, y2, ...]'
     )
@@ -372,7 +395,7 @@ def _read_polygons(polygons):
     return outlines
 
 
-def _fill(mask, points, angle):
+def _fill(mask: NDArray[Any], points: NDArray[Any], angle: float) -> None:
     """Mark a polygon, or a box given by its corners, in pixels of the mask."""
     check_reach(points)
     is_box = len(points) == 2

@@ -2,15 +2,20 @@
 
 import re
 import warnings
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._rows import shorten
 from ._trace import MIXED, trace_features
 
 
-def mask_from_columns(X, columns, *, match="name"):
+def mask_from_columns(
+    X: Any, columns: str | Iterable[str], *, match: Literal["name", "regex", "input"] = "name"
+) -> NDArray[np.bool_]:
     """Mark columns by their names.
 
     Parameters
@@ -84,7 +89,13 @@ def mask_from_columns(X, columns, *, match="name"):
     return mask
 
 
-def mask_from_words(vectorizer, words, *, ngrams="containing", missing="error"):
+def mask_from_words(
+    vectorizer: Any,
+    words: str | Iterable[str],
+    *,
+    ngrams: Literal["containing", "exact"] = "containing",
+    missing: Literal["error", "warn", "ignore"] = "error",
+) -> NDArray[np.bool_]:
     """Mark the columns that a fitted vectorizer makes of certain words.
 
     Parameters
@@ -170,14 +181,14 @@ def mask_from_words(vectorizer, words, *, ngrams="containing", missing="error"):
     return mask
 
 
-def _as_names(names, name):
+def _as_names(names: str | Iterable[str], name: str) -> list[str]:
     names = [names] if isinstance(names, str) else list(names)
     if not names:
         raise ValueError(f"{name} must name at least one; got none.")
     return [str(value) for value in names]
 
 
-def _names_of(X):
+def _names_of(X: Any) -> list[str]:
     if hasattr(X, "get_feature_names_out"):
         return [str(name) for name in X.get_feature_names_out()]
     names = getattr(X, "columns", X)
@@ -189,7 +200,9 @@ def _names_of(X):
     return [str(value) for value in names]
 
 
-def _check_names(wanted, names, argument, hint=""):
+def _check_names(
+    wanted: Iterable[str], names: Sequence[str], argument: str, hint: str = ""
+) -> None:
     """Refuse names that are not there, and show those that are close."""
     known = set(names)
     absent = [name for name in wanted if name not in known]
@@ -202,7 +215,7 @@ def _check_names(wanted, names, argument, hint=""):
     raise ValueError(f"{found}{hint or others}")
 
 
-def _mark_inputs(transformer, columns):
+def _mark_inputs(transformer: Any, columns: list[str]) -> NDArray[np.bool_]:
     features = trace_features(transformer)
     inputs = sorted(set().union(*(feature.origins for feature in features)))
     _check_names(columns, inputs, "columns")

@@ -1,10 +1,14 @@
 """Masks that are there already: another grid, the union, the opposite, how much is marked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .._typing import MaskLike
 from ._labels import (
     check_row_order,
     column_labels,
@@ -14,11 +18,11 @@ from ._labels import (
     shorten_names,
 )
 from ._meaning import interpret_mask, mask_shape
-from ._resample import resample
+from ._resample import Resize, resample
 from ._rows import check_shape
 
 
-def resize_mask(mask, shape, *, method="area"):
+def resize_mask(mask: MaskLike, shape: Sequence[int], *, method: Resize = "area") -> NDArray[Any]:
     """Bring masks of images to another size, such as that of X.
 
     Parameters
@@ -69,7 +73,7 @@ def resize_mask(mask, shape, *, method="area"):
     return resized
 
 
-def union_masks(*masks):
+def union_masks(*masks: MaskLike) -> Any:
     """Mark what is marked in any of the masks.
 
     Parameters
@@ -120,7 +124,7 @@ def union_masks(*masks):
     return _named_as(_longest(masks, len(union)), masks[0], union)
 
 
-def _aligned_arrays(masks):
+def _aligned_arrays(masks: Sequence[Any]) -> list[NDArray[Any]]:
     """Read masks as arrays, their columns in the order of those of the first."""
     arrays = [as_mask_array(mask) for mask in masks]
     names = own_labels(masks[0])
@@ -131,7 +135,7 @@ def _aligned_arrays(masks):
         if arrays[i].ndim != 2 or (names is None and labels is None):
             continue
         if labels is None:
-            labels = range(arrays[i].shape[1])
+            labels = list(range(arrays[i].shape[1]))
         if names is None:
             names = [str(number) for number in range(arrays[0].shape[1])]
         if len(labels) != len(names) or set(map(str, labels)) != set(names):
@@ -145,12 +149,12 @@ def _aligned_arrays(masks):
     return arrays
 
 
-def _longest(masks, n_rows):
+def _longest(masks: Sequence[Any], n_rows: int) -> Any:
     """Return the first mask that has so many rows."""
     return next(mask for mask in masks if len(mask) == n_rows)
 
 
-def _named_as(rows, columns, values):
+def _named_as(rows: Any, columns: Any, values: NDArray[Any]) -> Any:
     """Return values as a table like the given ones, as an array where these are none.
 
     A mask that lost its names could be taken for one in the order of the columns of X.
@@ -167,7 +171,7 @@ def _named_as(rows, columns, values):
     return type(columns)(values, schema=names)
 
 
-def pool_masks(mask):
+def pool_masks(mask: MaskLike) -> Any:
     """Mark for all rows what is marked in any of them.
 
     Where only the rows that have a trap mark it, a swap exchanges traps among these.  The places of
@@ -198,7 +202,7 @@ def pool_masks(mask):
     return _named_as(None, mask, np.fmax.reduce(as_mask_array(mask), axis=0, keepdims=True))
 
 
-def invert_mask(mask):
+def invert_mask(mask: MaskLike) -> Any:
     """Mark what is not marked, and the other way round.
 
     Use it where the marked part is the reason but a method, or another person's masks, mark what
@@ -254,7 +258,7 @@ class MaskCoverage:
     marked: np.ndarray
     quantiles: dict
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_annotated, n_empty = int(self.annotated.sum()), int((self.marked == 0).sum())
         shares = ", ".join(f"{share:.3g}" for share in self.quantiles.values())
         return (
@@ -263,7 +267,7 @@ class MaskCoverage:
         )
 
 
-def mask_coverage(mask, n_samples=None):
+def mask_coverage(mask: MaskLike, n_samples: int | None = None) -> MaskCoverage:
     """Count the annotated rows and measure how much is marked in each.
 
     Look at it before `fit`: rows that should be annotated and are not, an empty mask, or a mask
@@ -306,12 +310,12 @@ def mask_coverage(mask, n_samples=None):
     return MaskCoverage(int(n_samples), annotated, marked, quantiles)
 
 
-def _share(row):
+def _share(row: NDArray[Any]) -> float:
     known = row[~np.isnan(row)]
     return known.mean(dtype=np.float64) if known.size else np.nan
 
 
-def as_mask_array(mask):
+def as_mask_array(mask: Any) -> NDArray[Any]:
     """Return masks as one array of bool or numbers in [0, 1], rows of None as rows of NaN."""
     if mask is None:
         raise TypeError("mask must be an array or a list of masks; got None.")

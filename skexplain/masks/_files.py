@@ -2,13 +2,18 @@
 
 import os
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._label_images import check_labels
 from ._pixels import PixelReader
+from ._resample import Resize
 from ._rows import (
+    Missing,
     as_list,
     check_missing,
     common_shape,
@@ -22,16 +27,16 @@ _MARKED = ("auto", "nonzero", "degree", "alpha")
 
 
 def mask_from_folder(
-    folder,
-    names,
+    folder: str | os.PathLike[str],
+    names: Iterable[str | os.PathLike[str]],
     *,
-    suffix=".png",
-    marked="auto",
-    unknown=(),
-    shape=None,
-    resize=None,
-    missing="unknown",
-):
+    suffix: str = ".png",
+    marked: Literal["auto", "nonzero", "degree", "alpha"] | int | Sequence[int] = "auto",
+    unknown: int | Sequence[int] = (),
+    shape: Sequence[int] | None = None,
+    resize: Resize | None = None,
+    missing: Missing = "unknown",
+) -> NDArray[Any]:
     """Read one mask image per row of X, found by name.
 
     Parameters
@@ -112,7 +117,7 @@ def mask_from_folder(
     sizes = {str(file): _open(file, lambda image: image.size[::-1]) for file in files if file}
     shape = common_shape(sizes, shape, resize)
 
-    def masks():
+    def masks() -> Iterator[NDArray[Any] | None]:
         for file in files:
             if file is None:
                 yield row_without_marks(missing, shape, "")
@@ -124,12 +129,15 @@ def mask_from_folder(
     return stacked
 
 
-def _find_files(folder, names, suffix):
+def _find_files(
+    folder: str | os.PathLike[str], names: Sequence[Any], suffix: str
+) -> list[Path | None]:
     """Return the mask file of every row, None where there is none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder must be an existing folder; got {str(folder)!r}.")
-    files, owners = [], {}
+    files: list[Path | None] = []
+    owners: dict[Path, str] = {}
     for name in names:
         if not isinstance(name, str | os.PathLike):
             raise TypeError(f"names must hold str; got {name!r}.")
@@ -151,7 +159,7 @@ def _find_files(folder, names, suffix):
     return files
 
 
-def _candidates(folder, path, suffix):
+def _candidates(folder: Path, path: PurePath, suffix: str) -> list[Path]:
     """Return where the mask of an image may be: below its own folder first, then in `folder`."""
     inner = [folder]
     if not path.is_absolute() and ".." not in path.parts:
@@ -160,7 +168,7 @@ def _candidates(folder, path, suffix):
     return [each / f"{stem}{suffix}" for each in inner for stem in (path.name, path.stem)]
 
 
-def _open(file, read):
+def _open(file: Path, read: Callable[[Any], Any]) -> Any:
     """Open an image and read something from it; an error names the file."""
     try:
         from PIL import Image
@@ -175,7 +183,7 @@ def _open(file, read):
         raise ValueError(f"{file}: {error}") from error
 
 
-def _reader(marked, unknown):
+def _reader(marked: Any, unknown: Any) -> PixelReader:
     """Return what makes a mask of an opened image."""
     if isinstance(marked, str):
         if marked not in _MARKED:
@@ -186,7 +194,7 @@ def _reader(marked, unknown):
     return PixelReader(check_labels(marked, "marked"), check_labels(unknown, "unknown"))
 
 
-def _warn(reader, n_files):
+def _warn(reader: PixelReader, n_files: int) -> None:
     """Say what may not be as it was meant."""
     if reader.thresholded:
         warnings.warn(

@@ -1,12 +1,15 @@
 """What a row may give to other rows: its irrelevant features, and nothing of its reasons."""
 
 import torch
+from torch import Tensor
 
 # Two samples exchange parts where their marks leave at least this share of the features.
 _LEAST_ROOM = 0.5
 
 
-def exchange_parts(x, irrelevance, donor_x, donor_irrelevance, otherwise):
+def exchange_parts(
+    x: Tensor, irrelevance: Tensor, donor_x: Tensor, donor_irrelevance: Tensor, otherwise: Tensor
+) -> Tensor:
     """Replace the parts that either of two samples marks by the features of the donor.
 
     So the marked part of the donor comes to its place in a sample that has none there, the sample's
@@ -32,7 +35,7 @@ def exchange_parts(x, irrelevance, donor_x, donor_irrelevance, otherwise):
     return torch.where(leave_room(union, x.ndim), exchanged, otherwise)
 
 
-def leave_room(union, ndim):
+def leave_room(union: Tensor, ndim: int) -> Tensor:
     """Tell which pairs of samples can exchange parts: at least half of the features stay.
 
     Parameters
@@ -50,7 +53,7 @@ def leave_room(union, ndim):
     return (share <= 1 - _LEAST_ROOM).view(-1, *(1,) * (ndim - 1))
 
 
-def leave_room_on_average(first, second):
+def leave_room_on_average(first: Tensor, second: Tensor) -> bool:
     """Tell whether samples can exchange parts, on average over pairs.
 
     Parameters
@@ -65,7 +68,9 @@ def leave_room_on_average(first, second):
     return float(torch.maximum(first, second).mean()) <= 1 - _LEAST_ROOM
 
 
-def without_reasons(x, irrelevance, mean, unit, lower, upper):
+def without_reasons(
+    x: Tensor, irrelevance: Tensor, mean: Tensor, unit: Tensor, lower: Tensor, upper: Tensor
+) -> Tensor:
     """Return rows with their reasons replaced, so that they can be given to other rows.
 
     Where a feature is relevant, the mean of the row's own irrelevant features stands in: per
@@ -94,6 +99,6 @@ def without_reasons(x, irrelevance, mean, unit, lower, upper):
     return fill.lerp(x, a)
 
 
-def pooled_axes(x):
+def pooled_axes(x: Tensor) -> tuple[int, ...]:
     """Axes over which a row (of a table, or an image without channels) or a channel extends."""
     return tuple(range(1, x.ndim)) if x.ndim < 4 else tuple(range(2, x.ndim))

@@ -1,13 +1,22 @@
 """Masks from label images: which labels are marked."""
 
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ._rows import as_sequence, check_missing, row_without_marks, stack_rows
+from ._rows import Missing, as_sequence, check_missing, row_without_marks, stack_rows
 
 
-def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
+def mask_from_labels(
+    labels: Iterable[ArrayLike | None],
+    marked: int | Sequence[int],
+    *,
+    unknown: int | Sequence[int] = (),
+    missing: Missing = "empty",
+) -> NDArray[Any]:
     """Mark the pixels of label images that have certain labels.
 
     Parameters
@@ -58,9 +67,9 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
             [nan,  0.]]], dtype=float32)
     """
     check_missing(missing)
-    marked, unknown = check_labels(marked, "marked"), check_labels(unknown, "unknown")
-    if np.isin(marked, unknown).any():
-        raise ValueError(f"labels must not be both marked and unknown; got {marked} and {unknown}.")
+    wanted, skipped = check_labels(marked, "marked"), check_labels(unknown, "unknown")
+    if np.isin(wanted, skipped).any():
+        raise ValueError(f"labels must not be both marked and unknown; got {wanted} and {skipped}.")
     labels = as_sequence(labels, "labels", "one label image per row")
     rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
     shapes = {row.shape for row in rows if row is not None}
@@ -72,10 +81,10 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
     (shape,) = shapes
     n_marked = 0
 
-    def masks():
+    def masks() -> Iterator[NDArray[Any] | None]:
         nonlocal n_marked
         for i, row in enumerate(rows):
-            mask = None if row is None else mark_labels(row, marked, unknown)
+            mask = None if row is None else mark_labels(row, wanted, skipped)
             if mask is not None:
                 has_marks = bool(np.any(mask == 1))
                 n_marked += has_marks
@@ -86,17 +95,17 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
 
     stacked = stack_rows(masks(), len(rows), shape)
     if not n_marked:
-        warnings.warn(f"No pixel has one of the labels marked={marked.tolist()}.", stacklevel=2)
+        warnings.warn(f"No pixel has one of the labels marked={wanted.tolist()}.", stacklevel=2)
     return stacked
 
 
-def mark_labels(labels, marked, unknown):
+def mark_labels(labels: NDArray[Any], marked: NDArray[Any], unknown: NDArray[Any]) -> NDArray[Any]:
     """Return the mask of one label image; float32 if some pixel is unknown."""
     mask, is_unknown = np.isin(labels, marked), np.isin(labels, unknown)
     return np.where(is_unknown, np.float32(np.nan), mask) if is_unknown.any() else mask
 
 
-def check_labels(labels, name):
+def check_labels(labels: Any, name: str) -> NDArray[np.int64]:
     """Return one label or several as an int array."""
     values = np.atleast_1d(np.asarray(labels))
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
@@ -104,7 +113,7 @@ def check_labels(labels, name):
     return values.astype(np.int64)
 
 
-def _as_labels(row, number):
+def _as_labels(row: Any, number: int) -> NDArray[Any]:
     row = np.asarray(row)
     if row.dtype.kind not in "iub":
         raise TypeError(

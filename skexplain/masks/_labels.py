@@ -5,10 +5,14 @@ names that X does not have or whose columns are unknown are refused, and what ha
 by position.  Rows are never moved: an index that tells another order than X's is refused.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def labels_beside(X, y=None, fitted=None):
+def labels_beside(X: Any, y: Any = None, fitted: object = None) -> dict[str, Any]:
     """Return what is known of the columns and rows of X, for :func:`interpret_mask`.
 
     Parameters
@@ -35,13 +39,13 @@ def labels_beside(X, y=None, fitted=None):
     }
 
 
-def own_labels(mask):
+def own_labels(mask: Any) -> list[str] | None:
     """Return the names that a mask itself has, so that it is read in its own order."""
     labels = mask.index if is_series(mask) and mask.dtype != object else column_labels(mask)
     return None if labels is None else [str(label) for label in labels]
 
 
-def column_labels(table):
+def column_labels(table: Any) -> list[Any] | None:
     """Return the labels of a table's columns as a list, None where it has none."""
     if is_series(table):
         return None
@@ -51,17 +55,17 @@ def column_labels(table):
     return None if labels is None or callable(labels) else list(labels)
 
 
-def row_labels(table):
+def row_labels(table: Any) -> Any:
     """Return the index of a pandas DataFrame or Series, None of anything else."""
     return table.index if hasattr(table, "iloc") and hasattr(table, "index") else None
 
 
-def is_series(values):
+def is_series(values: object) -> bool:
     """Whether these are a pandas Series."""
     return hasattr(values, "iloc") and hasattr(values, "to_frame")
 
 
-def column_order(labels, names):
+def column_order(labels: Any, names: Sequence[str] | None) -> NDArray[Any] | None:
     """Return where each column of X is found in a mask, None where they are read by position.
 
     Parameters
@@ -110,7 +114,7 @@ def column_order(labels, names):
     )
 
 
-def by_position(mask, names):
+def by_position(mask: Any, names: Sequence[str]) -> Any:
     """Return a mask whose columns are in the order of names, and no longer have any.
 
     Parameters
@@ -135,7 +139,7 @@ def by_position(mask, names):
     return mask.iloc[:, order].set_axis(range(len(order)), axis=1)
 
 
-def check_row_order(labels, index):
+def check_row_order(labels: Any, index: Any) -> None:
     """Refuse a mask whose index says that its rows are not in the order of those of X.
 
     Parameters
@@ -168,13 +172,13 @@ def check_row_order(labels, index):
     )
 
 
-def _is_numbering(labels):
+def _is_numbering(labels: Any) -> bool:
     """Whether labels are 0, 1, 2, ..., which a table has that was given no names."""
     numbers = np.asarray(labels)
     return numbers.dtype.kind in "iu" and np.array_equal(numbers, np.arange(len(numbers)))
 
 
-def shorten_names(items, limit=8):
+def shorten_names(items: Sequence[object], limit: int = 8) -> str:
     """Return a list as text, without quotes and cut where it is long."""
     shown = ", ".join(str(item) for item in items[:limit])
     return f"[{shown}{', ...' if len(items) > limit else ''}]"

@@ -1,9 +1,15 @@
 """Marks of parts: a ruler in some images, a word in some texts, each sample with its own marks."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from ._fill import leave_room_on_average
+
+if TYPE_CHECKING:
+    from ._meaning import Masks
 
 # Pairs of samples that tell whether marks are parts of a sample.
 _N_PAIRS = 256
@@ -13,7 +19,7 @@ _CHUNK_ROWS = 1024
 _LEAST_AGREEMENT = 0.9
 
 
-def mark_parts(masks):
+def mark_parts(masks: "Masks") -> bool:
     """Tell whether samples mark parts of their own, such as a patch or some words.
 
     What either of two samples marks then leaves at least half of the features, on average over
@@ -39,7 +45,7 @@ def mark_parts(masks):
     return leave_room_on_average(first, second)
 
 
-def pooled_marks(masks):
+def pooled_marks(masks: "Masks") -> Tensor | None:
     """Pool the marks of all samples where they show that the places are always the same ones.
 
     Parameters
@@ -55,7 +61,8 @@ def pooled_marks(masks):
         the features.
     """
     rows = np.flatnonzero(masks.has_irrelevant)
-    counts, largest = 0, 0
+    counts: Any = 0
+    largest: Any = 0
     for start in range(0, len(rows), _CHUNK_ROWS):
         degrees, _ = masks.degrees_of(rows[start : start + _CHUNK_ROWS])
         counts = counts + (degrees > 0).sum(0, keepdim=True)

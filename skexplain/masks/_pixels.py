@@ -1,6 +1,10 @@
 """Which pixels of an image file are marked: only here are colours and transparency looked at."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ._label_images import mark_labels
 
@@ -20,7 +24,7 @@ _ORIENTATION = 0x0112  # in EXIF
 _OFF_HUE, _N_OFF_HUE = 48, 0.01
 
 
-def check_plain(image):
+def check_plain(image: Any) -> None:
     """Refuse an image that can be read in more than one way, before it is read."""
     # First: other looks at an image may read it, and then it has 8 bits.
     raw = " ".join(str(tile) for tile in getattr(image, "tile", ()))
@@ -58,11 +62,12 @@ class PixelReader:
         Whether any pixel of any file was marked.
     """
 
-    def __init__(self, marked, unknown):
+    def __init__(self, marked: Any, unknown: Any) -> None:
         self.marked, self.unknown = marked, unknown
-        self.thresholded, self.any_marked = [], False
+        self.thresholded: list[str] = []
+        self.any_marked = False
 
-    def __call__(self, image):
+    def __call__(self, image: Any) -> NDArray[Any]:
         """Return the mask of an image: bool, or float32 with degrees or unknown pixels."""
         check_plain(image)
         if isinstance(self.marked, str):
@@ -72,7 +77,7 @@ class PixelReader:
         self.any_marked |= bool((mask > 0).any())
         return mask
 
-    def _labels(self, image):
+    def _labels(self, image: Any) -> NDArray[Any]:
         if image.format in _LOSSY:
             raise ValueError(
                 f"is stored as {image.format}, which changes values, so that they are no labels: "
@@ -80,7 +85,7 @@ class PixelReader:
             )
         return mark_labels(_values(image, (*_GREY_MAX, "P")), self.marked, self.unknown)
 
-    def _nonzero(self, image):
+    def _nonzero(self, image: Any) -> Any:
         colours, _ = _channels(image)
         if image.format in _LOSSY and len(np.unique(colours)) > 2:
             raise ValueError(
@@ -89,11 +94,11 @@ class PixelReader:
             )
         return colours.any(axis=2)
 
-    def _degree(self, image):
+    def _degree(self, image: Any) -> NDArray[Any]:
         values = _values(image, tuple(_GREY_MAX))
         return values if image.mode == "1" else (values / _GREY_MAX[image.mode]).astype(np.float32)
 
-    def _alpha(self, image):
+    def _alpha(self, image: Any) -> NDArray[Any]:
         _, alpha = _channels(image)
         if alpha is None:
             raise ValueError(
@@ -102,7 +107,7 @@ class PixelReader:
             )
         return alpha != 0
 
-    def _auto(self, image):
+    def _auto(self, image: Any) -> NDArray[Any]:
         """Mark what is drawn, by the channel that varies."""
         colours, alpha = _channels(image)
         full = _GREY_MAX.get(image.mode, 255)
@@ -125,17 +130,17 @@ class PixelReader:
         self._note(image, is_soft)
         return by_alpha
 
-    def _drawn(self, image, colours, full, lossy):
+    def _drawn(self, image: Any, colours: NDArray[Any], full: float, lossy: bool) -> NDArray[Any]:
         mask, is_soft = _in_colour(colours, full, lossy)
         self._note(image, is_soft)
         return mask
 
-    def _note(self, image, is_soft):
+    def _note(self, image: Any, is_soft: bool) -> None:
         if is_soft:
             self.thresholded.append(str(image.filename))
 
 
-def _values(image, modes):
+def _values(image: Any, modes: Sequence[str]) -> NDArray[Any]:
     if image.mode not in modes:
         raise ValueError(f"is an image of mode {image.mode!r}, expected one of {list(modes)}.")
     values = np.asarray(image)
@@ -146,7 +151,7 @@ def _values(image, modes):
     return values
 
 
-def _channels(image):
+def _channels(image: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return the colours as they are seen, shape (h, w, 1 or 3), and the transparency or None.
 
     A palette is looked up.  Transparency is of shape (h, w), from 0 (not seen) to 255.
@@ -169,7 +174,7 @@ def _channels(image):
     return (values, None) if image.mode == "RGB" else (values[..., :-1], values[..., -1])
 
 
-def _in_colour(colours, full, lossy):
+def _in_colour(colours: NDArray[Any], full: float, lossy: bool) -> tuple[NDArray[Any], bool]:
     """Mark what is drawn in one colour; returns the mask, and whether edges were cut at half."""
     if colours.shape[2] > 1:
         shades = colours.max(axis=2)
@@ -177,7 +182,7 @@ def _in_colour(colours, full, lossy):
             colours = shades[..., None]
     if colours.shape[2] == 1:
         return _brighter(colours[..., 0], full, lossy, "grey values")
-    found = np.unique(colours.reshape(-1, 3), axis=0) if not lossy else ()
+    found: Any = np.unique(colours.reshape(-1, 3), axis=0) if not lossy else ()
     if len(found) == 1 or (len(found) == 2 and not found[0].any()):
         return shades != 0, False
     hue = _hue(colours, shades)
@@ -190,7 +195,7 @@ def _in_colour(colours, full, lossy):
     return _brighter(shades, hue.max(), lossy, "shades")
 
 
-def _hue(colours, shades):
+def _hue(colours: NDArray[Any], shades: NDArray[Any]) -> NDArray[Any] | None:
     """Return the one colour of which all pixels are shades, None where there are several."""
     bright = shades >= 128
     if not bright.any():
@@ -200,7 +205,9 @@ def _hue(colours, shades):
     return hue if off.mean() <= _N_OFF_HUE else None
 
 
-def _brighter(values, full, lossy, what):
+def _brighter(
+    values: NDArray[Any], full: float, lossy: bool, what: str
+) -> tuple[NDArray[Any], bool]:
     """Mark what is not black, or, among more than two values, what is brighter than half."""
     levels = np.unique(values)
     if len(levels) == 1 and (not lossy or levels[0] in (0, full)):

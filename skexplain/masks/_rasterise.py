@@ -4,9 +4,11 @@ Both note where the outline crosses the lines of the grid.  Along such a line th
 ends in turn at the crossings.  Only the part of the image that the outline spans is looked at.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._rows import MAX_PIXELS
 from ._run_lengths import runs_to_mask
@@ -21,7 +23,7 @@ _AT_ONCE = 1 << 18
 _LINES = 32
 
 
-def fill_polygon(mask, vertices):
+def fill_polygon(mask: NDArray[Any], vertices: NDArray[Any]) -> bool:
     """Mark the pixels whose centres lie inside a polygon, by the even-odd rule.
 
     Parameters
@@ -44,7 +46,9 @@ def fill_polygon(mask, vertices):
         int(_first_centre(side, width)) for side in (vertices[:, 0].min(), vertices[:, 0].max())
     )
 
-    def cross(row, x0, y0, dx, dy):
+    def cross(
+        row: Any, x0: NDArray[Any], y0: NDArray[Any], dx: NDArray[Any], dy: NDArray[Any]
+    ) -> NDArray[Any]:
         x = row + 0.5 - y0
         x /= dy
         x *= dx
@@ -60,7 +64,7 @@ def fill_polygon(mask, vertices):
     return bool(inside.any())
 
 
-def fill_polygon_as_coco(mask, vertices):
+def fill_polygon_as_coco(mask: NDArray[Any], vertices: NDArray[Any]) -> bool:
     """Mark the pixels of a polygon that COCO's own tools mark.
 
     They move the vertices to a grid of fifths of a pixel, walk along each edge there in unit steps
@@ -98,7 +102,7 @@ def fill_polygon_as_coco(mask, vertices):
     return bool(inside.any())
 
 
-def fill_box_as_coco(mask, start, end):
+def fill_box_as_coco(mask: NDArray[Any], start: NDArray[Any], end: NDArray[Any]) -> None:
     """Mark the pixels of an upright box that COCO's own tools mark, given by its corners (x, y)."""
     (left, top), (right, bottom) = (
         np.maximum(-((2 - _fine(corner)) // _FINER), 0) for corner in (start, end)
@@ -106,11 +110,11 @@ def fill_box_as_coco(mask, start, end):
     mask[top:bottom, left:right] = True
 
 
-def _fine(vertices):
+def _fine(vertices: NDArray[Any]) -> NDArray[np.int64]:
     return (_FINER * vertices + 0.5).astype(np.int64)
 
 
-def _first_row(y):
+def _first_row(y: Any) -> Any:
     """Return the first full pixel at a height on the fine grid.
 
     The centre of pixel i is at 5 i + 2.
@@ -135,10 +139,10 @@ class _Edges(NamedTuple):
     first: np.ndarray
     stop: np.ndarray
     parameters: tuple
-    cross: object
+    cross: Callable[..., NDArray[Any]]
 
 
-def _flat_edges(points, ends, width):
+def _flat_edges(points: NDArray[Any], ends: NDArray[Any], width: int) -> _Edges:
     """Return edges that are wider than high, and where they cross the middles of columns."""
     start, end = _upwards(points, ends, axis=0)
     (x0, y0), (run, rise) = start.T.astype(np.float64), (end - start).T
@@ -146,7 +150,7 @@ def _flat_edges(points, ends, width):
     # Of the two steps at the middle the one that is higher in the image.
     x0 = x0 - (slope < 0)
 
-    def cross(column, x0, y0, slope):
+    def cross(column: Any, x0: NDArray[Any], y0: NDArray[Any], slope: NDArray[Any]) -> NDArray[Any]:
         y = _FINER * column + 2 - x0
         y *= slope
         y += y0
@@ -156,13 +160,13 @@ def _flat_edges(points, ends, width):
     return _Edges(*_crossed_columns(start[:, 0], end[:, 0], width), (x0, y0, slope), cross)
 
 
-def _steep_edges(points, ends, width):
+def _steep_edges(points: NDArray[Any], ends: NDArray[Any], width: int) -> _Edges:
     """Return the same for edges that are higher than wide."""
     start, end = _upwards(points, ends, axis=1)
     left, right = np.minimum(start[:, 0], end[:, 0]), np.maximum(start[:, 0], end[:, 0])
     (x0, y0), (run, rise) = start.T.astype(np.float64), (end - start).T
 
-    def cross(column, x0, y0, slope):
+    def cross(column: Any, x0: NDArray[Any], y0: NDArray[Any], slope: NDArray[Any]) -> NDArray[Any]:
         target = _FINER * column + 3
         rises = slope > 0
         # The first step that rounds to the other side.  Solving for it may be off by one, so the
@@ -180,7 +184,9 @@ def _steep_edges(points, ends, width):
     return _Edges(*bounds, (x0, y0, run / np.maximum(rise, 1)), cross)
 
 
-def _crossed_columns(left, right, width):
+def _crossed_columns(
+    left: NDArray[Any], right: NDArray[Any], width: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the first column and the one after the last whose middle is crossed.
 
     The middle lies between 5 j + 2 and 5 j + 3.
@@ -189,18 +195,20 @@ def _crossed_columns(left, right, width):
     return first, np.clip((right - 3) // _FINER + 1, 0, width)
 
 
-def _upwards(points, ends, axis):
+def _upwards(
+    points: NDArray[Any], ends: NDArray[Any], axis: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Swap the two ends of each edge where the coordinate falls."""
     falls = (points[:, axis] > ends[:, axis])[:, None]
     return np.where(falls, ends, points), np.where(falls, points, ends)
 
 
-def _first_centre(coordinate, length):
+def _first_centre(coordinate: Any, length: int) -> Any:
     """Return the first pixel whose centre is at the coordinate or beyond it."""
     return np.clip(np.ceil(coordinate - 0.5), 0, length).astype(np.int64)
 
 
-def _inside(edges, low, high):
+def _inside(edges: list[_Edges], low: int, high: int) -> tuple[int, NDArray[np.bool_]]:
     """Tell what is inside, on all lines that are crossed.
 
     Parameters
@@ -228,12 +236,12 @@ def _inside(edges, low, high):
     return begin, fill(edges, begin, end, low, high)
 
 
-def _take(edges, which):
+def _take(edges: _Edges, which: NDArray[Any]) -> _Edges:
     parameters = tuple(values[which] for values in edges.parameters)
     return _Edges(edges.first[which], edges.stop[which], parameters, edges.cross)
 
 
-def _places(edges, line, low, high):
+def _places(edges: _Edges, line: Any, low: int, high: int) -> NDArray[Any]:
     """Return where edges cross lines, as whole floats counted from `low`."""
     places = edges.cross(line, *edges.parameters)
     np.maximum(places, low, out=places)
@@ -242,7 +250,9 @@ def _places(edges, line, low, high):
     return places
 
 
-def _fill_at_once(edges, begin, end, low, high):
+def _fill_at_once(
+    edges: list[_Edges], begin: int, end: int, low: int, high: int
+) -> NDArray[np.bool_]:
     """Sort the places of all crossings in the flattened region: they are its run lengths."""
     length, crossings = high - low, []
     for part in edges:
@@ -254,7 +264,9 @@ def _fill_at_once(edges, begin, end, low, high):
     return runs_to_mask(np.diff(ends, prepend=0)).reshape(end - begin, length)
 
 
-def _fill_line_by_line(edges, begin, end, low, high):
+def _fill_line_by_line(
+    edges: list[_Edges], begin: int, end: int, low: int, high: int
+) -> NDArray[np.bool_]:
     """Count the crossings in front of each pixel: it is inside where they are odd."""
     length = high - low
     inside = np.zeros((end - begin, length), dtype=bool)
@@ -272,7 +284,7 @@ def _fill_line_by_line(edges, begin, end, low, high):
     return inside
 
 
-def _ranges(first, stop):
+def _ranges(first: NDArray[Any], stop: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the numbers first[k] to stop[k] - 1 of every k, and beside each its k."""
     counts = stop - first
     owner = np.repeat(np.arange(len(counts)), counts)

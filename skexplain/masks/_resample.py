@@ -1,9 +1,16 @@
 """One mask on another grid: nearest pixel, or mean over the area below a pixel."""
 
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
+
+# How a mask is brought to another size.
+Resize: TypeAlias = Literal["area", "nearest"]
 
 
-def resample(mask, shape, method):
+def resample(mask: NDArray[Any], shape: Sequence[int], method: Resize | None) -> NDArray[Any]:
     """Return the mask of one image, or of one channel, on another grid.
 
     Parameters
@@ -35,13 +42,13 @@ def resample(mask, shape, method):
     return np.clip(marked, 0, 1).astype(np.float32)
 
 
-def _nearest(old, new):
+def _nearest(old: int, new: int) -> NDArray[Any]:
     """Return the old pixel below the centre of each new one."""
     # Whole numbers: (i + 1/2) * old / new has no exact floor in floating point.
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
-def _overlaps(old, new):
+def _overlaps(old: int, new: int) -> NDArray[np.float64]:
     """Return the share of each new pixel (rows) that each old one covers (columns).
 
     Both grids span the same length, here old * new units: an old pixel is `new` units long and a

@@ -1,24 +1,32 @@
 """What all builders share: rows that nobody annotated, sizes, and masks put one below the other."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._resample import resample
+from ._resample import Resize, resample
 
 # Sizes that stand in a file are not trusted: the pixels of one image, at one byte each.
 MAX_PIXELS = 1 << 28
 
+# How a sample without any mark is read.
+Missing: TypeAlias = Literal["unknown", "empty", "error"]
+
 _MISSING = ("unknown", "empty", "error")
 
 
-def check_missing(missing):
+def check_missing(missing: object) -> None:
     """Refuse anything but the three readings of a row without marks."""
     if not isinstance(missing, str) or missing not in _MISSING:
         raise ValueError(f"missing must be one of {list(_MISSING)}; got {missing!r}.")
 
 
-def row_without_marks(missing, shape, what):
+def row_without_marks(
+    missing: Missing, shape: Sequence[int], what: str
+) -> NDArray[np.bool_] | None:
     """Return the mask of a row without marks, None where it counts as not annotated.
 
     Parameters
@@ -35,14 +43,14 @@ def row_without_marks(missing, shape, what):
     return np.zeros(shape, dtype=bool) if missing == "empty" else None
 
 
-def as_list(name, values, expected):
+def as_list(name: str, values: Any, expected: str) -> list[Any]:
     """Return what is one per row as a list, so that no Series is looked up by label."""
     if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
         raise TypeError(f"{name} must be {expected}; got {shorten(values)}.")
     return list(values)
 
 
-def as_sequence(values, name, content):
+def as_sequence(values: Any, name: str, content: str) -> list[Any]:
     """Return what is a sequence as a list, or say what was expected."""
     is_mapping = isinstance(values, str | bytes | dict | set)
     if is_mapping or not hasattr(values, "__iter__"):
@@ -50,7 +58,7 @@ def as_sequence(values, name, content):
     return list(values)
 
 
-def check_shape(shape, name="shape"):
+def check_shape(shape: Any, name: str = "shape") -> tuple[int, int]:
     """Return a height and a width, or say what was expected."""
     try:
         height, width = shape
@@ -68,11 +76,12 @@ def check_shape(shape, name="shape"):
     return int(height), int(width)
 
 
-def _is_size(value):
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_) and value > 0
+def _is_size(value: Any) -> bool:
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    return is_whole and value > 0
 
 
-def as_numbers(values, expected):
+def as_numbers(values: Any, expected: str) -> NDArray[np.float64]:
     """Return finite real numbers as float64, or raise a ValueError that says what was expected."""
     try:
         numbers = np.asarray(values)
@@ -86,7 +95,9 @@ def as_numbers(values, expected):
     return numbers
 
 
-def stack_rows(rows, n_rows, shape):
+def stack_rows(
+    rows: Iterable[NDArray[Any] | None], n_rows: int, shape: Sequence[int]
+) -> NDArray[Any]:
     """Put masks one below the other, in one byte per pixel where that can be.
 
     Parameters
@@ -109,7 +120,9 @@ def stack_rows(rows, n_rows, shape):
     return stacked
 
 
-def fit_to(mask, shape, resize, what):
+def fit_to(
+    mask: NDArray[Any], shape: Sequence[int], resize: Resize | None, what: str
+) -> NDArray[Any]:
     """Resize the mask of one image to X's grid, or refuse it where nobody asked for that.
 
     Parameters
@@ -128,7 +141,9 @@ def fit_to(mask, shape, resize, what):
     return resample(mask, shape, resize)
 
 
-def refuse_other_size(size, shape, resize, what):
+def refuse_other_size(
+    size: Sequence[int], shape: Sequence[int], resize: Resize | None, what: str
+) -> None:
     """Raise an error if an image has another size than X and `resize` is None."""
     if resize is None and tuple(size) != tuple(shape):
         raise ValueError(
@@ -138,7 +153,9 @@ def refuse_other_size(size, shape, resize, what):
         )
 
 
-def common_shape(sizes, shape, resize):
+def common_shape(
+    sizes: Mapping[str, tuple[int, int]], shape: Sequence[int] | None, resize: Resize | None
+) -> tuple[int, int]:
     """Return the height and width of the result, from `shape` or from what all files say.
 
     Parameters
@@ -160,7 +177,7 @@ def common_shape(sizes, shape, resize):
     return shape
 
 
-def shorten(value, limit=80):
+def shorten(value: object, limit: int = 80) -> str:
     """Return the text of a value, cut where it is long."""
     # A list is cut before it is written out: it may hold a whole image.
     text = repr(value[:20] if isinstance(value, list | str) else value)

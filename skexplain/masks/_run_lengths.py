@@ -1,8 +1,11 @@
 """Run-length encoding of masks as COCO has it: plain counts, or their text form."""
 
+from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ._rows import check_shape, shorten
 
@@ -15,7 +18,7 @@ _BITS = 5
 _MAX_CHARACTERS = 7
 
 
-def encode_rle(mask, *, compress=True):
+def encode_rle(mask: ArrayLike, *, compress: bool = True) -> dict[str, Any]:
     """Encode the mask of one image as run lengths.
 
     The image is read column by column.  The counts are the lengths of its runs of equal pixels,
@@ -68,7 +71,7 @@ def encode_rle(mask, *, compress=True):
     return {"size": size, "counts": _to_text(counts) if compress else counts}
 
 
-def decode_rle(rle):
+def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     """Decode run lengths to the mask of one image.
 
     Parameters
@@ -112,12 +115,12 @@ def decode_rle(rle):
     return runs_to_mask(counts).reshape(width, height).T
 
 
-def runs_to_mask(counts):
+def runs_to_mask(counts: Any) -> NDArray[np.bool_]:
     """Return a flat mask with runs of these lengths, in turn unmarked and marked."""
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts)
 
 
-def _check_counts(counts):
+def _check_counts(counts: Any) -> list[int]:
     if not isinstance(counts, list | tuple | np.ndarray) or not all(
         isinstance(count, Integral) and not isinstance(count, bool | np.bool_) for count in counts
     ):
@@ -125,7 +128,7 @@ def _check_counts(counts):
     return [int(count) for count in counts]
 
 
-def _to_text(counts):
+def _to_text(counts: list[int]) -> str:
     text = []
     for number, count in enumerate(counts):
         # From the fourth on, what is written is the difference from the run before the last.
@@ -140,10 +143,11 @@ def _to_text(counts):
     return "".join(text)
 
 
-def _from_text(text):
+def _from_text(text: str | bytes) -> list[int]:
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    counts, value, n_characters = [], 0, 0
+    counts: list[int] = []
+    value = n_characters = 0
     for position, character in enumerate(text):
         code = ord(character) - _OFFSET
         if not 0 <= code < 2 * _MORE or n_characters == _MAX_CHARACTERS:

@@ -1,7 +1,12 @@
 """Which shapes a mask may have beside X, and how each is made to broadcast."""
 
+from collections.abc import Sequence
+from typing import Any
 
-def legal_shapes(shape):
+from numpy.typing import NDArray
+
+
+def legal_shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
     """List the legal mask shapes for X.
 
     Parameters
@@ -27,7 +32,7 @@ def legal_shapes(shape):
     return shapes[1:] if channels == 1 else shapes
 
 
-def to_broadcastable(values, shape):
+def to_broadcastable(values: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
     """Reshape marks so that they broadcast to X; nothing is repeated.
 
     Parameters
@@ -55,7 +60,7 @@ def to_broadcastable(values, shape):
     raise ValueError(_describe(values.shape, shape))
 
 
-def _describe(got, shape):
+def _describe(got: Sequence[int], shape: Sequence[int]) -> str:
     forms = [f"({n}, {', '.join(map(str, rest))})" for n, *rest in legal_shapes(shape)]
     one = f"(1, {', '.join(map(str, legal_shapes(shape)[-1][1:]))})"
     hint = ""

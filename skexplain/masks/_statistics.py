@@ -1,8 +1,10 @@
 """Units and range of the inputs, measured once, in chunks."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Chunks that fit into the cache are several times faster than large ones.
 _CHUNK_VALUES = 1 << 16
@@ -27,7 +29,9 @@ class InputStatistics:
     upper: np.ndarray
 
 
-def measure_inputs(X, rows=None, sample_weight=None):
+def measure_inputs(
+    X: Any, rows: NDArray[Any] | None = None, sample_weight: NDArray[Any] | None = None
+) -> InputStatistics:
     """Measure the columns or channels of X without a copy of the whole.
 
     Parameters
@@ -46,17 +50,19 @@ def measure_inputs(X, rows=None, sample_weight=None):
     every = list(range(X.ndim))
     axes = _pooled_axes(X.ndim)
     kept = [axis for axis in every if axis not in axes]
-    count, mean, spread, lower, upper = 0, None, 0.0, np.inf, -np.inf
+    count, spread = 0.0, 0.0
+    mean: Any = None
+    lower, upper = np.array(np.inf), np.array(-np.inf)
     for part in _chunks(X, len(X) if rows is None else len(rows)):
-        part = part if rows is None else rows[part]
-        chunk = np.asarray(X[part])
+        taken = part if rows is None else rows[part]
+        chunk = np.asarray(X[taken])
         if mean is None:
             mean = chunk.mean(axes, np.float64, keepdims=True)
             room = np.empty(chunk.shape)  # of the largest chunk, used again by all others
         centred = np.subtract(chunk, mean, out=room[: len(chunk)])
         weighted, size = centred, chunk.size / mean.size
         if sample_weight is not None:
-            weight = sample_weight[part]
+            weight = sample_weight[taken]
             weighted = centred * weight.reshape(-1, *(1,) * (X.ndim - 1))
             size *= weight.mean(dtype=np.float64)
         # Chan's pairwise update, for squares about the mean so far: stable, and independent of
@@ -74,7 +80,7 @@ def measure_inputs(X, rows=None, sample_weight=None):
     return InputStatistics(mean, sd, lower, upper)
 
 
-def check_float32(X, name="X"):
+def check_float32(X: NDArray[Any], name: str = "X") -> None:
     """Refuse values that overflow float32, in which networks compute.
 
     Raises
@@ -95,13 +101,13 @@ def check_float32(X, name="X"):
             )
 
 
-def _chunks(X, n_rows):
+def _chunks(X: Any, n_rows: int) -> list[slice]:
     """Slices of rows that hold few enough values of X."""
     step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
     return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
-def _pooled_axes(ndim):
+def _pooled_axes(ndim: int) -> tuple[int, ...]:
     if ndim == 2:
         return (0,)
     if ndim == 3:

@@ -5,7 +5,8 @@ followed as well; of simple transformers only those of scikit-learn that are kno
 column are trusted with names.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.feature_selection import SelectorMixin
@@ -54,10 +55,10 @@ class Feature(NamedTuple):
 
     name: str
     origins: frozenset
-    token: object = None
+    token: Any = None
 
 
-def trace_features(transformer):
+def trace_features(transformer: Any) -> list[Feature]:
     """Return the features that a fitted transformer makes.
 
     Parameters
@@ -80,7 +81,7 @@ def trace_features(transformer):
     return _trace(transformer, [Feature(str(name), frozenset([str(name)])) for name in names])
 
 
-def _trace(transformer, inputs):
+def _trace(transformer: Any, inputs: list[Feature]) -> list[Feature]:
     """Follow features through one transformer."""
     if isinstance(transformer, str) or transformer is None:
         return [] if transformer == "drop" else inputs  # else "passthrough"
@@ -107,11 +108,11 @@ def _trace(transformer, inputs):
     return _trace_by_name(transformer, inputs)
 
 
-def _trace_columns(transformer, inputs):
+def _trace_columns(transformer: Any, inputs: list[Feature]) -> list[Feature]:
     """Follow features through a ColumnTransformer, which says what its parts are given and make."""
     names = _names_out(transformer, inputs)
     by_name = {feature.name: feature for feature in inputs}
-    features = [None] * len(names)
+    features: list[Any] = [None] * len(names)
     for name, part, columns in transformer.transformers_:
         place = transformer.output_indices_[name]
         if place.start == place.stop:
@@ -121,7 +122,7 @@ def _trace_columns(transformer, inputs):
     return features
 
 
-def _select(columns, inputs, by_name):
+def _select(columns: Any, inputs: list[Feature], by_name: dict[str, Feature]) -> list[Feature]:
     """Return the features of a ColumnTransformer's column specification."""
     if not isinstance(columns, slice):
         columns = np.atleast_1d(columns)
@@ -130,17 +131,17 @@ def _select(columns, inputs, by_name):
     return [inputs[i] for i in np.arange(len(inputs))[columns]]
 
 
-def _names_out(transformer, inputs):
+def _names_out(transformer: Any, inputs: list[Feature]) -> list[str]:
     names = transformer.get_feature_names_out([feature.name for feature in inputs])
     return [str(name) for name in names]
 
 
-def _rename(features, names):
+def _rename(features: Iterable[Feature], names: Sequence[str]) -> list[Feature]:
     """Give features the names that a composite transformer has for them."""
     return [feature._replace(name=name) for feature, name in zip(features, names, strict=True)]
 
 
-def _works_by_column(transformer):
+def _works_by_column(transformer: Any) -> bool:
     """Whether names tell what is made of which column."""
     if isinstance(transformer, FunctionTransformer):
         function = transformer.func
@@ -148,7 +149,7 @@ def _works_by_column(transformer):
     return isinstance(transformer, _BY_COLUMN)
 
 
-def _trace_by_name(transformer, inputs):
+def _trace_by_name(transformer: Any, inputs: list[Feature]) -> list[Feature]:
     """Follow features through a simple transformer, by the names it gives to what it makes."""
     names = _names_out(transformer, inputs)
     by_name = {feature.name: feature for feature in inputs}
@@ -160,7 +161,7 @@ def _trace_by_name(transformer, inputs):
     token = MIXED if any(feature.token is not None for feature in inputs) else None
     by_column = _works_by_column(transformer)
 
-    def follow(name):
+    def follow(name: str) -> Feature:
         if name in by_name:
             feature = by_name[name]
             return feature if by_column else feature._replace(origins=everything)

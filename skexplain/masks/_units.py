@@ -1,13 +1,17 @@
 """Units in which people give coordinates: pixels, shares of the image, percent of it."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+Unit: TypeAlias = Literal["pixel", "share", "percent"]
 UNITS = ("pixel", "share", "percent")
 
 # How long the image is in each unit that has no pixels.
-_WHOLE = {"share": 1, "percent": 100}
+_WHOLE: dict[str | None, int] = {"share": 1, "percent": 100}
 
 # Rounded shares may reach a little beyond 1.
 _TOLERANCE = 0.01
@@ -16,13 +20,13 @@ _TOLERANCE = 0.01
 _OVERHANG = 0.5
 
 
-def check_unit(unit):
+def check_unit(unit: object) -> None:
     """Refuse what is none of the units, nor None."""
     if unit is not None and (not isinstance(unit, str) or unit not in UNITS):
         raise ValueError(f"unit must be one of {list(UNITS)}, or None; got {unit!r}.")
 
 
-def pixels_per_unit(unit, size):
+def pixels_per_unit(unit: Unit | None, size: Sequence[int]) -> NDArray[np.float64]:
     """Return the factors of x and y that turn coordinates into pixels of an image.
 
     Parameters
@@ -36,7 +40,7 @@ def pixels_per_unit(unit, size):
     return np.array(size[::-1], dtype=np.float64) / _WHOLE[unit]
 
 
-def check_reach_in_unit(points, unit):
+def check_reach_in_unit(points: NDArray[Any], unit: Unit | None) -> None:
     """Refuse coordinates that are far outside of the image in their unit; pixels are not looked at.
 
     Parameters
@@ -56,12 +60,12 @@ def check_reach_in_unit(points, unit):
         )
 
 
-def are_shares(points):
+def are_shares(points: NDArray[Any]) -> bool:
     """Whether coordinates all lie between 0 and 1."""
     return bool((points >= -_TOLERANCE).all() and (points <= 1 + _TOLERANCE).all())
 
 
-def check_set(points, unit, sizes, what):
+def check_set(points: NDArray[Any], unit: Unit | None, sizes: NDArray[Any], what: str) -> None:
     """Refuse, or warn of, a whole set of coordinates that fits another unit.
 
     Parameters
@@ -89,7 +93,7 @@ def check_set(points, unit, sizes, what):
         )
 
 
-def shares_error(what, where="one pixel"):
+def shares_error(what: str, where: str = "one pixel") -> ValueError:
     """Return the error about coordinates that are all between 0 and 1."""
     return ValueError(
         f"{what} all lie between 0 and 1, within {where}: if they are shares of the width and the "
@@ -97,12 +101,12 @@ def shares_error(what, where="one pixel"):
     )
 
 
-def _may_be_percent(points, sizes):
+def _may_be_percent(points: NDArray[Any], sizes: NDArray[Any]) -> bool:
     spread = points.max() > 50 and points.max() <= 100 + _TOLERANCE and points.min() >= -_TOLERANCE
     return spread and np.min(sizes) >= 200 and (points % 1 != 0).any()
 
 
-def hint_at_unit(points, unit):
+def hint_at_unit(points: NDArray[Any], unit: Unit | None) -> str:
     """Say which unit would fit a set of which something lies outside of its image."""
     if unit in _WHOLE:
         return ""

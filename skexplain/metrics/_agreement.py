@@ -1,13 +1,15 @@
 """Whether models that were fitted alike predict alike."""
 
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._groups import row_labels
 
 
-def prediction_agreement(predictions):
+def prediction_agreement(predictions: Iterable[ArrayLike]) -> float:
     """Mean share of rows on which two models agree, over all pairs of models.
 
     Models that were fitted with different seeds or samples and lean on the same features agree;

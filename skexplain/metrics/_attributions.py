@@ -1,13 +1,20 @@
 """Where a saliency map lies: on the reasons, or on what must not matter."""
 
+from typing import Any, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_option
-from ..masks import interpret_mask
+from .._typing import MaskLike
+from ..masks import Masks, interpret_mask
 from ..masks._labels import labels_beside
+from ..masks._meaning import Marks
 
 
-def wrong_reason_share(saliency, mask, *, mask_marks="irrelevant"):
+def wrong_reason_share(
+    saliency: ArrayLike, mask: MaskLike, *, mask_marks: Marks = "irrelevant"
+) -> float:
     """Share of the irrelevant features that a saliency map lights up.
 
     The wrong-reason metric of Friedrich et al. [1]_: the positive part of each row's saliency is
@@ -69,7 +76,9 @@ def wrong_reason_share(saliency, mask, *, mask_marks="irrelevant"):
     return _mean_over_rows(active, masks, has_saliency, of="mask")
 
 
-def irrelevant_saliency_mass(saliency, mask, *, mask_marks="irrelevant"):
+def irrelevant_saliency_mass(
+    saliency: ArrayLike, mask: MaskLike, *, mask_marks: Marks = "irrelevant"
+) -> float:
     """Share of the absolute saliency that lies on irrelevant features, mean over rows.
 
     Parameters
@@ -112,7 +121,9 @@ def irrelevant_saliency_mass(saliency, mask, *, mask_marks="irrelevant"):
     return _mean_over_rows(size, masks, size.reshape(len(size), -1).any(axis=1), of="values")
 
 
-def _check(saliency, mask, mask_marks):
+def _check(
+    saliency: ArrayLike, mask: MaskLike, mask_marks: Marks
+) -> tuple[NDArray[np.float64], Masks]:
     labels = labels_beside(saliency)
     saliency = np.asarray(saliency, dtype=np.float64)
     if saliency.ndim < 2 or not saliency.size:
@@ -129,13 +140,18 @@ def _check(saliency, mask, mask_marks):
     return saliency, masks
 
 
-def _mean_over_rows(values, masks, has_saliency, of):
+def _mean_over_rows(
+    values: NDArray[Any],
+    masks: Masks,
+    has_saliency: Any,
+    of: Literal["mask", "values"],
+) -> float:
     """Mean over rows of the values on irrelevant features, as a share of the mask or the values."""
     rows = np.flatnonzero(masks.has_irrelevant & has_saliency)
     if not len(rows):
         return float("nan")
-    a, _ = masks.degrees_of(rows)
-    a = a.expand(values[rows].shape).flatten(1).numpy()
+    degrees, _ = masks.degrees_of(rows)
+    a = degrees.expand(values[rows].shape).flatten(1).numpy()
     values = values[rows].reshape(len(rows), -1)
     whole = a if of == "mask" else values
     return float(np.mean((a * values).sum(axis=1) / whole.sum(axis=1)))

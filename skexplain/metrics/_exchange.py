@@ -1,9 +1,11 @@
 """What a swap puts into a row: the marked part of another row, or nothing where that has none."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ..masks._fill import leave_room, without_reasons
 
@@ -27,7 +29,13 @@ class Draw(NamedTuple):
     givers: dict
 
 
-def draw_donors(annotated, marked, marked_by_column, n_rows, generator):
+def draw_donors(
+    annotated: NDArray[Any],
+    marked: NDArray[Any],
+    marked_by_column: dict[int, NDArray[np.bool_]],
+    n_rows: int,
+    generator: np.random.Generator,
+) -> Draw:
     """Draw the row that gives to each row.
 
     Parameters
@@ -57,7 +65,7 @@ def draw_donors(annotated, marked, marked_by_column, n_rows, generator):
     return Draw(donors, marked_donors, givers)
 
 
-def exchanged(a, donor_a):
+def exchanged(a: Tensor, donor_a: Tensor) -> tuple[Tensor, Tensor]:
     """Tell where a row takes the entries of its donor, so that marked parts can come and go.
 
     These are the features that either of the two rows marks.  So a row that shows the trap may lose
@@ -82,7 +90,7 @@ def exchanged(a, donor_a):
     return union, fits & (a != donor_a).flatten(1).any(1).view(fits.shape)
 
 
-def mix(x, other, degree):
+def mix(x: Tensor, other: Tensor, degree: Tensor) -> Tensor:
     """Move rows towards others, to the degree of each feature.
 
     Whole entries are exchanged without arithmetic, so that NaN and infinity neither spread nor get
@@ -92,7 +100,7 @@ def mix(x, other, degree):
     return torch.where(degree == 0, x, mixed)
 
 
-def stand_ins(x, a, statistics):
+def stand_ins(x: Tensor, a: Tensor, statistics: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
     """Return what rows give away, as :func:`without_reasons`, where values are missing, too.
 
     Parameters
@@ -110,7 +118,7 @@ def stand_ins(x, a, statistics):
     return torch.where(~present & (a == 1), x, given)
 
 
-def _cycle(rows, n_rows, generator):
+def _cycle(rows: NDArray[Any], n_rows: int, generator: np.random.Generator) -> NDArray[Any]:
     """Hand each of some rows to another of them, in one cycle; all others keep their own."""
     order = generator.permutation(rows)
     donors = np.arange(n_rows)

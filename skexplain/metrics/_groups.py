@@ -1,6 +1,10 @@
 """Accuracy by group: a shortcut hides in the mean over rows and shows in the worst group."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # What a numpy array of text holds, by its dtype's kind.  Text never equals bytes or a number.
 _TEXT_KINDS = {"S": "bytes", "T": "str", "U": "str"}
@@ -8,7 +12,14 @@ _TEXT_KINDS = {"S": "bytes", "T": "str", "U": "str"}
 BESIDE_ESTIMATOR = ("y", "what the estimator predicts")
 
 
-def group_accuracies(y_true, y_pred, group_labels, *, labels=None, sample_weight=None):
+def group_accuracies(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    group_labels: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> dict[Any, float]:
     """Accuracy of every group of rows.
 
     Parameters
@@ -67,7 +78,13 @@ def group_accuracies(y_true, y_pred, group_labels, *, labels=None, sample_weight
     return {group: accuracies.get(group, float("nan")) for group in _check_labels(labels, groups)}
 
 
-def mean_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
+def mean_group_accuracy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    group_labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Unweighted mean of the groups' accuracies.
 
     A group of ten rows counts as much as one of ten thousand.
@@ -116,7 +133,13 @@ def mean_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
     return float(np.nanmean(list(accuracies.values())))
 
 
-def worst_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
+def worst_group_accuracy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    group_labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Accuracy of the worst group.
 
     Parameters
@@ -171,7 +194,9 @@ def worst_group_accuracy(y_true, y_pred, group_labels, *, sample_weight=None):
     return float(np.nanmin(list(accuracies.values())))
 
 
-def _check_rows(y_true, y_pred, group_labels, sample_weight):
+def _check_rows(
+    y_true: ArrayLike, y_pred: ArrayLike, group_labels: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[NDArray[np.bool_], NDArray[Any], list[Any], NDArray[np.float64]]:
     """Return correctness, group code and weight of every row, and the labels of the codes."""
     y_true = row_labels(y_true, "y_true")
     n_rows = len(y_true)
@@ -181,7 +206,9 @@ def _check_rows(y_true, y_pred, group_labels, sample_weight):
     return check_correct(y_true, y_pred), codes, groups, weights
 
 
-def row_labels(values, name, n_rows=None, other="y_true"):
+def row_labels(
+    values: ArrayLike, name: str, n_rows: int | None = None, other: str = "y_true"
+) -> NDArray[Any]:
     """Return one label per row of `other`, none missing; n_rows=None allows any number but 0."""
     values = _column(values, name, n_rows, other)
     missing = np.flatnonzero(_is_missing(values))
@@ -193,7 +220,9 @@ def row_labels(values, name, n_rows=None, other="y_true"):
     return values
 
 
-def _column(values, name, n_rows=None, other="y_true"):
+def _column(
+    values: ArrayLike, name: str, n_rows: int | None = None, other: str = "y_true"
+) -> NDArray[Any]:
     """Return values as a one-dimensional array that keeps the type of each label."""
     array = _as_array(values)
     if array is None or array.ndim != 1:
@@ -206,7 +235,7 @@ def _column(values, name, n_rows=None, other="y_true"):
     return array
 
 
-def _as_array(values):
+def _as_array(values: ArrayLike) -> NDArray[Any] | None:
     """Return values as an array, or None where they are nested and of different lengths."""
     if isinstance(values, list) and values and all(isinstance(value, tuple) for value in values):
         return _as_objects(values)  # each tuple is one label, such as (class, background)
@@ -220,13 +249,13 @@ def _as_array(values):
     return array
 
 
-def _as_objects(values):
+def _as_objects(values: Sequence[Any]) -> NDArray[np.object_]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
 
 
-def _is_missing(values):
+def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell for each value whether it is NaN, NaT, None or pandas.NA."""
     if values.dtype.kind in "fc":
         return np.isnan(values)
@@ -237,7 +266,7 @@ def _is_missing(values):
     return np.fromiter(map(_is_missing_object, values), dtype=bool, count=len(values))
 
 
-def _is_missing_object(value):
+def _is_missing_object(value: Any) -> bool:
     if value is None:
         return True
     try:
@@ -248,18 +277,20 @@ def _is_missing_object(value):
         return False
 
 
-def label_codes(labels):
+def label_codes(labels: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
     """Return each row's code, and the labels in the order of the codes, as Python objects."""
     if labels.dtype != object:
         groups, codes = np.unique(labels, return_inverse=True)
         return codes, _python_objects(groups)
     # Mixed labels need not have an order, so np.unique may fail on them.
-    code_of = {}
-    codes = [code_of.setdefault(label, len(code_of)) for label in _hashable(labels, "group_labels")]
-    return np.array(codes, dtype=np.intp), _python_objects(code_of)
+    code_of: dict[Any, int] = {}
+    numbers = [
+        code_of.setdefault(label, len(code_of)) for label in _hashable(labels, "group_labels")
+    ]
+    return np.array(numbers, dtype=np.intp), _python_objects(code_of)
 
 
-def _hashable(labels, name):
+def _hashable(labels: Any, name: str) -> Any:
     """Return labels, after checking that they can be told apart by their hash."""
     for label in labels:
         try:
@@ -269,7 +300,7 @@ def _hashable(labels, name):
     return labels
 
 
-def _python_objects(labels):
+def _python_objects(labels: Iterable[Any]) -> list[Any]:
     """Return labels as Python objects, which print and serialise well; dates stay numpy's."""
     return [
         label.item() if isinstance(label, np.generic) and label.dtype.kind not in "mM" else label
@@ -277,7 +308,7 @@ def _python_objects(labels):
     ]
 
 
-def _sorted(groups):
+def _sorted(groups: Iterable[Any]) -> list[Any]:
     """Sort labels; where they have no common order, type by type."""
     try:
         return sorted(groups)
@@ -285,25 +316,25 @@ def _sorted(groups):
         return sorted(groups, key=_type_and_number)
 
 
-def _type_and_number(label):
+def _type_and_number(label: Any) -> tuple[str, float, str]:
     number = label if isinstance(label, int | float) else 0
     return type(label).__name__, number, str(label)
 
 
-def _check_labels(labels, groups):
+def _check_labels(labels: ArrayLike, groups: list[Any]) -> list[Any]:
     """Return the groups to report, after checking that they are distinct and that one occurs."""
-    labels = _hashable(_python_objects(_column(labels, "labels")), "labels")
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"labels must be distinct; got {labels}.")
-    if not set(labels) & set(groups):
+    wanted = _hashable(_python_objects(_column(labels, "labels")), "labels")
+    if len(set(wanted)) < len(wanted):
+        raise ValueError(f"labels must be distinct; got {wanted}.")
+    if not set(wanted) & set(groups):
         raise ValueError(
-            f"labels must hold at least one label of group_labels; got {labels}, while group_labels"
+            f"labels must hold at least one label of group_labels; got {wanted}, while group_labels"
             f" holds {_sorted(groups)}."
         )
-    return labels
+    return wanted
 
 
-def check_weights(sample_weight, n_rows):
+def check_weights(sample_weight: ArrayLike, n_rows: int) -> NDArray[np.float64]:
     weights = _column(sample_weight, "sample_weight", n_rows)
     try:
         weights = weights.astype(float)
@@ -316,7 +347,9 @@ def check_weights(sample_weight, n_rows):
     return weights
 
 
-def check_correct(y_true, y_pred, names=("y_true", "y_pred")):
+def check_correct(
+    y_true: NDArray[Any], y_pred: NDArray[Any], names: tuple[str, str] = ("y_true", "y_pred")
+) -> NDArray[np.bool_]:
     """Return whether each prediction is right, after checking that it could be.
 
     Parameters
@@ -350,12 +383,12 @@ def check_correct(y_true, y_pred, names=("y_true", "y_pred")):
     return np.asarray(y_true == y_pred, dtype=bool)
 
 
-def _kinds(labels):
+def _kinds(labels: NDArray[Any]) -> set[str]:
     """Return the kinds of label in an array; different kinds are never equal."""
     if labels.dtype != object:
         return {_TEXT_KINDS.get(labels.dtype.kind, "number")}
     return {_TEXT_KINDS.get(np.asarray(label).dtype.kind, "number") for label in labels.flat}
 
 
-def _listed(kinds):
+def _listed(kinds: Iterable[str]) -> str:
     return " or ".join(sorted(kinds))

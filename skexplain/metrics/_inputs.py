@@ -1,9 +1,12 @@
 """Kinds of X: their rows as numbers, and changed numbers as rows that ``predict`` takes."""
 
+from collections.abc import Callable, Iterable
 from numbers import Number
+from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from ..masks._statistics import InputStatistics, measure_inputs
 
@@ -11,7 +14,7 @@ from ..masks._statistics import InputStatistics, measure_inputs
 _CHUNK_VALUES = 1 << 20
 
 
-def read_inputs(X):
+def read_inputs(X: Any) -> "ArrayInputs":
     """Wrap X so that its rows can be read as numbers, changed, and handed to ``predict``.
 
     Parameters
@@ -53,11 +56,13 @@ class ArrayInputs:
     """A dense X; slices are float64 arrays of shape (rows, ...)."""
 
     #: Names of the columns, where X has them.
-    feature_names = None
+    feature_names: list[str] | None = None
     #: Which columns hold numbers; True: all.
-    numeric = True
+    numeric: Any = True
+    #: Numbers the different entries of a column, where columns may hold other things than numbers.
+    codes: Callable[[int], NDArray[Any]]
 
-    def __init__(self, X):
+    def __init__(self, X: Any) -> None:
         X = np.asarray(X)
         if X.dtype == object:
             try:
@@ -74,27 +79,33 @@ class ArrayInputs:
         self.X = X
         self.shape = X.shape
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         return self.take(rows).astype(np.float64)
 
-    def chunks(self, rows):
+    def chunks(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Split row numbers into chunks that fit into memory."""
         step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.shape[1:]))))
         return [rows[start : start + step] for start in range(0, len(rows), step)]
 
-    def take(self, rows):
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return rows as they are."""
         return self.X[rows]
 
-    def replace(self, rows, values, changed, givers):
+    def replace(
+        self,
+        rows: NDArray[Any],
+        values: NDArray[Any],
+        changed: Any,
+        givers: dict[int, NDArray[Any]],
+    ) -> Any:
         """Return rows with other values, of the kind of X.
 
         Parameters
@@ -118,26 +129,32 @@ class ArrayInputs:
 class MixedInputs(ArrayInputs):
     """A dense table of objects or text; as numbers, a column that holds other things is zero."""
 
-    def __init__(self, X):
+    def __init__(self, X: Any) -> None:
         self.X = X
         self.shape = X.shape
         is_object = X.dtype == object
         self.numeric = np.array([is_object and _all_numbers(column) for column in X.T], dtype=bool)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         part = self.X[rows]
         values = np.zeros(part.shape)
         values[:, self.numeric] = part[:, self.numeric].astype(np.float64)
         return values
 
-    def codes(self, column):
+    def codes(self, column: int) -> NDArray[Any]:
         """Number the different entries of a column."""
         return np.unique(self.X[:, column].astype(str), return_inverse=True)[1]
 
-    def replace(self, rows, values, changed, givers):
+    def replace(
+        self,
+        rows: NDArray[Any],
+        values: NDArray[Any],
+        changed: Any,
+        givers: dict[int, NDArray[Any]],
+    ) -> Any:
         """Return rows with other values, entries of columns that hold no numbers as they are."""
         table = self.X[rows].copy()
-        for column in np.flatnonzero(changed):
+        for column in np.flatnonzero(changed).tolist():
             if self.numeric[column]:
                 table[:, column] = _in_dtype(values[:, column], np.int64)
             else:
@@ -148,19 +165,25 @@ class MixedInputs(ArrayInputs):
 class SparseInputs(ArrayInputs):
     """A sparse X, dense in chunks only."""
 
-    def __init__(self, X):
+    def __init__(self, X: Any) -> None:
         self.format = X.format
         self.X = X.tocsr()
         self.shape = X.shape
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         return self.X[rows].toarray().astype(np.float64)
 
-    def take(self, rows):
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return rows as they are."""
         return self.X[rows].asformat(self.format)
 
-    def replace(self, rows, values, changed, givers):
+    def replace(
+        self,
+        rows: NDArray[Any],
+        values: NDArray[Any],
+        changed: Any,
+        givers: dict[int, NDArray[Any]],
+    ) -> Any:
         """Return rows with other values, as sparse as these are."""
         return type(self.X)(_in_dtype(values, self.X.dtype)).asformat(self.format)
 
@@ -168,31 +191,37 @@ class SparseInputs(ArrayInputs):
 class FrameInputs(ArrayInputs):
     """A pandas DataFrame; as numbers, a column of text is zero."""
 
-    def __init__(self, X):
+    def __init__(self, X: Any) -> None:
         self.X = X
         self.shape = X.shape
         self.feature_names = [str(name) for name in X.columns]
         # Pandas' own dtypes have the kind of what they hold; that of categories and text is "O".
         self.numeric = np.array([getattr(dtype, "kind", "O") in "buif" for dtype in X.dtypes])
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         columns = self.X.iloc[rows, np.flatnonzero(self.numeric)]
         values = np.zeros((len(columns), self.shape[1]))
         values[:, self.numeric] = columns.to_numpy(dtype=np.float64, na_value=np.nan)
         return values
 
-    def take(self, rows):
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return rows as they are."""
         return self.X.iloc[rows]
 
-    def codes(self, column):
+    def codes(self, column: int) -> NDArray[Any]:
         """Number the different entries of a column, in the order in which they are met."""
         return self.X.iloc[:, column].factorize()[0]
 
-    def replace(self, rows, values, changed, givers):
+    def replace(
+        self,
+        rows: NDArray[Any],
+        values: NDArray[Any],
+        changed: Any,
+        givers: dict[int, NDArray[Any]],
+    ) -> Any:
         """Return rows with other values; columns that do not change keep their dtype."""
         frame = self.X.iloc[rows].copy()
-        for column in np.flatnonzero(changed):
+        for column in np.flatnonzero(changed).tolist():
             if self.numeric[column]:
                 entries = _in_column(values[:, column], self.X.dtypes.iloc[column])
             else:
@@ -204,7 +233,7 @@ class FrameInputs(ArrayInputs):
 class PolarsInputs(ArrayInputs):
     """A polars DataFrame; as numbers, a column that holds other things is zero."""
 
-    def __init__(self, X):
+    def __init__(self, X: Any) -> None:
         self.X = X
         self.shape = X.shape
         self.feature_names = [str(name) for name in X.columns]
@@ -212,7 +241,7 @@ class PolarsInputs(ArrayInputs):
             [dtype.is_numeric() or str(dtype) == "Boolean" for dtype in X.dtypes], dtype=bool
         )
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         part = self.X[rows]
         values = np.zeros(part.shape)
         for column in np.flatnonzero(self.numeric):
@@ -220,18 +249,24 @@ class PolarsInputs(ArrayInputs):
             values[:, column] = np.array(entries, dtype=np.float64)
         return values
 
-    def codes(self, column):
+    def codes(self, column: int) -> NDArray[Any]:
         """Number the different entries of a column."""
         return np.unique([str(entry) for entry in self.X[:, int(column)]], return_inverse=True)[1]
 
-    def take(self, rows):
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return rows as they are."""
         return self.X[rows]
 
-    def replace(self, rows, values, changed, givers):
+    def replace(
+        self,
+        rows: NDArray[Any],
+        values: NDArray[Any],
+        changed: Any,
+        givers: dict[int, NDArray[Any]],
+    ) -> Any:
         """Return rows with other values; columns keep their dtype where it can hold them."""
         part, columns = self.X[rows], []
-        for column in map(int, np.flatnonzero(changed)):
+        for column in np.flatnonzero(changed).tolist():
             series = part[:, column]
             if not self.numeric[column]:
                 columns.append(self.X[givers[column]][:, column])
@@ -242,8 +277,8 @@ class PolarsInputs(ArrayInputs):
                 present = ~np.isnan(entries)
                 whole = bool((entries[present] % 1 == 0).all())
                 kind = int if whole else float
-                entries = [kind(e) if ok else None for e, ok in zip(entries, present, strict=True)]
-                new = type(series)(series.name, entries, strict=False)
+                given = [kind(e) if ok else None for e, ok in zip(entries, present, strict=True)]
+                new = type(series)(series.name, given, strict=False)
                 columns.append(new.cast(series.dtype) if whole else new)
             else:
                 new = type(series)(series.name, entries).cast(series.dtype)
@@ -254,17 +289,17 @@ class PolarsInputs(ArrayInputs):
         return part.with_columns(columns)
 
 
-def _all_numbers(values):
+def _all_numbers(values: Iterable[Any]) -> bool:
     """Whether all entries are numbers as they are: no text that reads so, and none missing."""
     return all(isinstance(entry, Number) and not isinstance(entry, bool) for entry in values)
 
 
-def _reads_as_numbers(X):
+def _reads_as_numbers(X: Any) -> bool:
     """Whether an array of objects holds numbers, True and False, or what is missing alone."""
     return all(entry is None or isinstance(entry, (Number, np.bool_)) for entry in X.flat)
 
 
-def _in_column(values, dtype):
+def _in_column(values: NDArray[Any], dtype: Any) -> Any:
     """Return floats as a pandas column; a nullable one keeps its dtype where it can."""
     entries = _in_dtype(values, _numpy_dtype(dtype))
     missing = np.isnan(values)
@@ -280,12 +315,12 @@ def _in_column(values, dtype):
     return column
 
 
-def _numpy_dtype(dtype):
+def _numpy_dtype(dtype: Any) -> Any:
     """Return numpy's dtype for one of pandas: nullable ones name it, and sparse ones."""
     return getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
 
 
-def _in_dtype(values, dtype):
+def _in_dtype(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
     """Return floats in a dtype that can hold them; where an integer one cannot, as they are."""
     if np.dtype(dtype).kind == "f":
         return values.astype(dtype)
@@ -294,7 +329,7 @@ def _in_dtype(values, dtype):
     return narrowed if np.array_equal(narrowed, values) else values
 
 
-def measure_finite(inputs):
+def measure_finite(inputs: ArrayInputs) -> InputStatistics:
     """Measure each column or channel over its finite values; zero and one where there are none.
 
     Parameters
@@ -313,7 +348,9 @@ def measure_finite(inputs):
         return statistics
     rows = np.arange(len(inputs))
     axes = (0,) if inputs.ndim == 2 else (0, *range(2 if inputs.ndim > 3 else 1, inputs.ndim))
-    count, total, lower, upper, squares = 0, 0.0, np.inf, -np.inf, 0.0
+    count: Any = 0
+    total = squares = 0.0
+    lower, upper = np.array(np.inf), np.array(-np.inf)
     for part in inputs.chunks(rows):
         x = inputs[part]
         finite = np.isfinite(x)

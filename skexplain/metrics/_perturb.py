@@ -1,17 +1,24 @@
 """Copies of X in which what must not matter has changed, for any fitted estimator."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from .._checks import check_option, check_seed
-from ..masks import interpret_mask
+from .._typing import MaskLike, Seed
+from ..masks import Masks, interpret_mask
 from ..masks._fill import pooled_axes
 from ..masks._labels import labels_beside
-from ._exchange import draw_donors, exchanged, mix, stand_ins
-from ._inputs import measure_finite, read_inputs
+from ..masks._meaning import Marks
+from ._exchange import Draw, draw_donors, exchanged, mix, stand_ins
+from ._inputs import ArrayInputs, measure_finite, read_inputs
 
+Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
 PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
 
 
@@ -43,15 +50,15 @@ class Perturber:
 
     def __init__(
         self,
-        estimator,
-        X,
-        mask,
-        mask_marks,
-        perturbation,
-        epsilon=1.0,
-        input_unit="sd",
-        where="irrelevant",
-    ):
+        estimator: Any,
+        X: Any,
+        mask: MaskLike | None,
+        mask_marks: Marks | None,
+        perturbation: Perturbation,
+        epsilon: float = 1.0,
+        input_unit: str = "sd",
+        where: str = "irrelevant",
+    ) -> None:
         check_option("perturbation", perturbation, PERTURBATIONS)
         check_option("input_unit", input_unit, ("sd", "input"))
         check_option("where", where, ("irrelevant", "core"))
@@ -73,26 +80,26 @@ class Perturber:
         self._text = self._marked_text()
 
     @property
-    def annotated(self):
+    def annotated(self) -> NDArray[Any]:
         """Numbers of the rows with a mask."""
         return np.flatnonzero(self.masks.annotated)
 
     @property
-    def irrelevant(self):
+    def irrelevant(self) -> NDArray[Any]:
         """Numbers of the rows with something irrelevant."""
         return np.flatnonzero(self.masks.has_irrelevant)
 
     @property
-    def changes_text(self):
+    def changes_text(self) -> bool:
         """Whether it changes columns that hold no numbers."""
         return bool(self._text)
 
     @property
-    def limits(self):
+    def limits(self) -> tuple[float, float]:
         """Least and largest number of X."""
         return float(self._lower.min()), float(self._upper.max())
 
-    def changed(self, perturbation, epsilon=1.0):
+    def changed(self, perturbation: Perturbation, epsilon: float = 1.0) -> "Perturber":
         """Return one that changes the same features in another way; X is not measured again."""
         other = copy(self)
         other.perturbation, other.epsilon = perturbation, epsilon
@@ -101,7 +108,7 @@ class Perturber:
         other._text = other._marked_text()
         return other
 
-    def _check_enough_rows(self):
+    def _check_enough_rows(self) -> None:
         least = 2 if self.perturbation == "swap" else 1
         if len(self.irrelevant) < least:
             raise ValueError(
@@ -109,11 +116,11 @@ class Perturber:
                 f"perturbation={self.perturbation!r}, got {len(self.irrelevant)}."
             )
 
-    def predict(self, rows):
+    def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Predict rows as they are."""
         return self._predict(self.inputs.take(part) for part in self.inputs.chunks(rows))
 
-    def draw(self, generator):
+    def draw(self, generator: np.random.Generator) -> Draw:
         """Draw the rows that give to each row in a swap.
 
         Parameters
@@ -129,7 +136,7 @@ class Perturber:
         rows = self.irrelevant if self.masks.marks_relevant else self.annotated
         return draw_donors(rows, self.irrelevant, self._text, len(self.inputs), generator)
 
-    def sources(self, rows, draw):
+    def sources(self, rows: NDArray[Any], draw: Draw) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return the rows from which irrelevant features come.
 
         Parameters
@@ -146,20 +153,22 @@ class Perturber:
         exchanged : ndarray of bool of shape (m,)
             Whether what either of both marks is exchanged, so that marked parts come and go.
         """
-        exchanged = [np.zeros(0, dtype=bool)]
+        parts = [np.zeros(0, dtype=bool)]
         for part in self.inputs.chunks(rows):
-            exchanged.append(self._exchanged(part, draw)[1].flatten().numpy())
-        exchanged = np.concatenate(exchanged)
+            parts.append(self._exchanged(part, draw)[1].flatten().numpy())
+        exchanged = np.concatenate(parts)
         return np.where(exchanged, draw.donors[rows], draw.marked_donors[rows]), exchanged
 
-    def in_units(self, rows):
+    def in_units(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Return rows as numbers, less the mean, in standard deviations; text as numbers, too."""
         x = (self.inputs[rows] - self._mean.numpy()) / self._sd.numpy()
         for column in self._text:
             x[:, column] = self.inputs.codes(column)[rows]
         return x
 
-    def predict_perturbed(self, rows, generator):
+    def predict_perturbed(
+        self, rows: NDArray[Any], generator: np.random.Generator | Draw
+    ) -> NDArray[Any]:
         """Predict perturbed copies of rows.
 
         Parameters
@@ -175,7 +184,7 @@ class Perturber:
         """
         return self._predict(self.perturbed(rows, generator))
 
-    def _predict(self, parts):
+    def _predict(self, parts: Iterable[Any]) -> NDArray[Any]:
         predicted = np.concatenate([self.estimator.predict(part) for part in parts])
         if predicted.ndim != 1:  # beside labels it would be taken for a table of rows by rows
             raise ValueError(
@@ -184,7 +193,7 @@ class Perturber:
             )
         return predicted
 
-    def perturbed(self, rows, generator):
+    def perturbed(self, rows: NDArray[Any], generator: np.random.Generator | Draw) -> Iterator[Any]:
         """Yield perturbed copies of rows, of the kind of X, chunk by chunk."""
         if self.perturbation == "swap":
             draw = self.draw(generator) if isinstance(generator, np.random.Generator) else generator
@@ -200,7 +209,7 @@ class Perturber:
                 values = x + self.epsilon * a * self._unit * self._noise(x.shape, generator)
             yield self.inputs.replace(part, values.numpy(), _changed_columns(a), {})
 
-    def _swapped(self, rows, draw):
+    def _swapped(self, rows: NDArray[Any], draw: Draw) -> Any:
         a, x = self._degrees(rows), torch.from_numpy(self.inputs[rows])
         a = a.expand(len(x), *a.shape[1:])
         given = self._given(draw.marked_donors[rows])
@@ -216,7 +225,7 @@ class Perturber:
             a = torch.where(applies, union, a)
         return self.inputs.replace(rows, values.numpy(), _changed_columns(a), givers)
 
-    def _exchanged(self, rows, draw):
+    def _exchanged(self, rows: NDArray[Any], draw: Draw) -> tuple[Tensor, Tensor]:
         """Apply the rule of :func:`exchanged` to rows and the donors that are drawn for them."""
         if self.masks.for_all_rows:
             a = self._degrees(rows)
@@ -228,7 +237,7 @@ class Perturber:
             applies = torch.zeros_like(applies)
         return union, applies
 
-    def _degrees(self, rows):
+    def _degrees(self, rows: NDArray[Any]) -> Tensor:
         """Degrees to which features change; none for text, which only whole entries replace."""
         a, known = self.masks.degrees_of(rows)
         if self.where != "core":
@@ -238,14 +247,14 @@ class Perturber:
         annotated = torch.from_numpy(self.masks.annotated[rows])
         return a * annotated.reshape(-1, *(1,) * (a.ndim - 1))
 
-    def _noise(self, shape, generator):
+    def _noise(self, shape: Sequence[int], generator: Any) -> Tensor | float:
         if self.perturbation == "gaussian":
             return torch.from_numpy(generator.standard_normal(shape))
         if self.perturbation == "uniform":
             return torch.from_numpy(generator.uniform(-1, 1, shape))
         return 1.0
 
-    def _surroundings(self, x, a):
+    def _surroundings(self, x: Tensor, a: Tensor) -> Tensor:
         """Mean of what an image has besides, per channel; of a table the mean of each column."""
         if x.ndim == 2:
             return self._mean.expand_as(x)
@@ -256,21 +265,22 @@ class Perturber:
         # With less than one whole pixel left, the mean of X.
         return torch.where(share >= 1, own_mean, self._mean).expand_as(x)
 
-    def _given(self, donors):
+    def _given(self, donors: NDArray[Any]) -> Tensor:
         a = self._degrees(donors) * torch.as_tensor(self.inputs.numeric)
         x = torch.from_numpy(self.inputs[donors])
         return stand_ins(x, a, (self._mean, self._sd, self._lower, self._upper))
 
-    def _marked_text(self):
+    def _marked_text(self) -> dict[int, NDArray[np.bool_]]:
         """Return, for each column of text with something to change, the rows that mark it."""
         marked = {}
-        for column in np.flatnonzero(~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])):
+        text = ~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])
+        for column in np.flatnonzero(text).tolist():
             degrees = self._degrees(np.arange(len(self.inputs)))[:, column].numpy()
             degrees = np.broadcast_to(degrees, len(self.inputs))
             if not degrees.any():
                 continue
             names = self.inputs.feature_names
-            name = int(column) if names is None else names[column]
+            name = column if names is None else names[column]
             if self.perturbation != "swap" or np.any(degrees % 1):
                 raise ValueError(
                     f"X must hold numbers where the mask says to change it, but column {name!r} "
@@ -286,7 +296,7 @@ class Perturber:
         return marked
 
 
-def mask_marks_of(estimator):
+def mask_marks_of(estimator: Any) -> Marks:
     """Find what a mark of 1 says to an estimator, also within pipelines, searches and the like.
 
     Returns
@@ -311,7 +321,13 @@ def mask_marks_of(estimator):
     return marks.pop() if marks else "irrelevant"
 
 
-def _read_masks(estimator, inputs, mask, mask_marks, labels):
+def _read_masks(
+    estimator: Any,
+    inputs: ArrayInputs,
+    mask: MaskLike | None,
+    mask_marks: Marks | None,
+    labels: dict[str, Any],
+) -> Masks:
     if mask is None:
         raise ValueError("mask must say which features must not matter, got None.")
     if mask_marks is None:
@@ -323,12 +339,12 @@ def _read_masks(estimator, inputs, mask, mask_marks, labels):
     return masks
 
 
-def _changed_columns(a):
+def _changed_columns(a: Tensor) -> NDArray[np.bool_] | None:
     """Tell in which columns anything changes; None for what has no columns."""
     return (a > 0).any(0).numpy() if a.ndim == 2 else None
 
 
-def make_generator(random_state):
+def make_generator(random_state: Seed) -> np.random.Generator:
     """Make numpy's generator from an int, a RandomState or None (fresh entropy)."""
     check_seed(random_state)
     if isinstance(random_state, np.random.RandomState):

@@ -1,28 +1,34 @@
 """What a model leans on: how its predictions fare when features change that must not matter."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
 
 from .._checks import check_count, check_number
+from .._typing import MaskLike, Seed
+from ..masks._meaning import Marks
 from ._groups import check_weights, row_labels
-from ._perturb import Perturber, make_generator
+from ._perturb import Perturbation, Perturber, make_generator
 
 
 def accuracy_under_noise(
-    estimator,
-    X,
-    y,
-    mask,
-    scale,
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    mask: MaskLike,
+    scale: float,
     *,
-    where="irrelevant",
-    input_unit="sd",
-    mask_marks=None,
-    n_repeats=5,
-    sample_weight=None,
-    random_state=None,
-):
+    where: Literal["irrelevant", "core"] = "irrelevant",
+    input_unit: Literal["sd", "input"] = "sd",
+    mask_marks: Marks | None = None,
+    n_repeats: int = 5,
+    sample_weight: ArrayLike | None = None,
+    random_state: Seed = None,
+) -> float:
     """Accuracy with Gaussian noise on the irrelevant features, or on the core ones.
 
     With noise on the irrelevant (spurious) features this is the core accuracy of Singla et al.
@@ -101,16 +107,16 @@ def accuracy_under_noise(
 
 
 def accuracy_after_swap(
-    estimator,
-    X,
-    y,
-    mask,
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    mask: MaskLike,
     *,
-    mask_marks=None,
-    n_repeats=5,
-    sample_weight=None,
-    random_state=None,
-):
+    mask_marks: Marks | None = None,
+    n_repeats: int = 5,
+    sample_weight: ArrayLike | None = None,
+    random_state: Seed = None,
+) -> float:
     """Accuracy when each row has the irrelevant features of another row.
 
     The annotated rows are put in a random order, and each is given the features that it or the row
@@ -191,17 +197,17 @@ def accuracy_after_swap(
 
 
 def nuisance_flip_rate(
-    estimator,
-    X,
-    mask,
+    estimator: Any,
+    X: Any,
+    mask: MaskLike,
     *,
-    perturbation="swap",
-    epsilon=1.0,
-    input_unit="sd",
-    mask_marks=None,
-    n_repeats=5,
-    random_state=None,
-):
+    perturbation: Perturbation = "swap",
+    epsilon: float = 1.0,
+    input_unit: Literal["sd", "input"] = "sd",
+    mask_marks: Marks | None = None,
+    n_repeats: int = 5,
+    random_state: Seed = None,
+) -> float:
     """Share of predictions that change when irrelevant features change; no labels are needed.
 
     Parameters
@@ -280,7 +286,7 @@ def nuisance_flip_rate(
     return float(np.mean(changed))
 
 
-def _swap_flip_rate(perturber, n_repeats, generator):
+def _swap_flip_rate(perturber: Perturber, n_repeats: int, generator: np.random.Generator) -> float:
     """Share of flips among the rows to which something came or from which something went."""
     rows = perturber.annotated
     before, rates = perturber.predict(rows), []
@@ -292,7 +298,7 @@ def _swap_flip_rate(perturber, n_repeats, generator):
     return float(np.mean(rates))
 
 
-def relative_core_sensitivity(core_accuracy, spurious_accuracy):
+def relative_core_sensitivity(core_accuracy: float, spurious_accuracy: float) -> float:
     """How much more a model leans on core features than on irrelevant ones, relative to its skill.
 
     With a_C the accuracy under noise on irrelevant features, a_S that under noise on core features,
@@ -346,7 +352,13 @@ def relative_core_sensitivity(core_accuracy, spurious_accuracy):
     return float((core_accuracy - spurious_accuracy) / (2 * min(mean, 1 - mean)))
 
 
-def _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state):
+def _perturbed_accuracy(
+    perturber: Perturber,
+    y: ArrayLike,
+    n_repeats: int,
+    sample_weight: ArrayLike | None,
+    random_state: Seed,
+) -> float:
     """Mean accuracy, or R2 of a regressor, over draws, in the rows that are annotated."""
     score = score_of(perturber.estimator)
     check_count("n_repeats", n_repeats)
@@ -365,23 +377,23 @@ def _perturbed_accuracy(perturber, y, n_repeats, sample_weight, random_state):
     )
 
 
-def score_of(estimator):
+def score_of(estimator: Any) -> Callable[..., float]:
     """Return the metric of scikit-learn's ``score``: accuracy, of a regressor R2."""
     return r2_score if is_tagged_regressor(estimator) else accuracy_score
 
 
-def is_tagged_regressor(estimator):
+def is_tagged_regressor(estimator: Any) -> bool:
     """Whether an estimator tells scikit-learn that it is a regressor."""
     return hasattr(estimator, "__sklearn_tags__") and is_regressor(estimator)
 
 
-def check_predictor(estimator):
+def check_predictor(estimator: Any) -> None:
     """Refuse what cannot predict, and what tells scikit-learn that it does neither."""
     if not is_tagged_regressor(estimator):
         check_classifier(estimator)
 
 
-def check_classifier(estimator):
+def check_classifier(estimator: Any) -> None:
     """Refuse what cannot predict, and what tells scikit-learn that it is no classifier."""
     is_other = hasattr(estimator, "__sklearn_tags__") and not is_classifier(estimator)
     if is_other or not hasattr(estimator, "predict"):

@@ -1,8 +1,11 @@
 """Do the right masks help more than masks of other rows."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -10,6 +13,7 @@ from sklearn.utils import Bunch, _safe_indexing, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_count
+from .._typing import MaskLike, Seed
 from ..estimators._parameters import root_seed
 from ..exceptions import MissingExplanationWarning
 from ..masks import interpret_mask
@@ -18,19 +22,19 @@ from ..masks._meaning import mask_shape
 
 
 def mask_permutation_test(
-    estimator,
-    X,
-    y,
-    mask,
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    mask: MaskLike,
     *,
-    scoring=None,
-    cv=None,
-    n_permutations=20,
-    fit_params=None,
-    score_params=None,
-    n_jobs=None,
-    random_state=None,
-):
+    scoring: str | Callable[..., float] | None = None,
+    cv: Any = None,
+    n_permutations: int = 20,
+    fit_params: dict[str, Any] | None = None,
+    score_params: dict[str, Any] | None = None,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
+) -> Bunch:
     r"""Test whether a model owes its score to the masks of its rows or to masks of any rows.
 
     A mask that is given to the wrong row is as large, as smooth and as costly as the right one,
@@ -116,18 +120,20 @@ def mask_permutation_test(
     (4, 2)
     """
     check_count("n_permutations", n_permutations)
-    X, y = indexable(X, y)
-    annotated = _check_masks(mask, len(y), labels_beside(X, y)["index"])
+    X, targets = indexable(X, y)
+    annotated = _check_masks(mask, len(targets), labels_beside(X, targets)["index"])
     scorer = check_scoring(estimator, scoring)
-    splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
+    splits = list(check_cv(cv, targets, classifier=is_classifier(estimator)).split(X, targets))
     rng = np.random.default_rng(root_seed(random_state))
 
-    jobs = [(split, "given") for split in splits] + [(split, None) for split in splits]
+    jobs: list[tuple[Any, Any]] = [(split, "given") for split in splits] + [
+        (split, None) for split in splits
+    ]
     seeds = rng.integers(2**63, size=(n_permutations, len(splits)))
     jobs += [(split, int(seed)) for row in seeds for split, seed in zip(splits, row, strict=True)]
     scores = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_score)(
-            clone(estimator), X, y, mask, annotated, scorer, *job, fit_params, score_params
+            clone(estimator), X, targets, mask, annotated, scorer, *job, fit_params, score_params
         )
         for job in jobs
     )
@@ -135,7 +141,7 @@ def mask_permutation_test(
     return _summarise(given, without, np.array(permuted))
 
 
-def _check_masks(mask, n_rows, index):
+def _check_masks(mask: Any, n_rows: int, index: Any) -> NDArray[np.bool_]:
     """Tell which rows are annotated, after checking that their masks are not all the same."""
     if mask is None:
         raise ValueError("mask must hold a mask per row, got None.")
@@ -148,14 +154,23 @@ def _check_masks(mask, n_rows, index):
     return masks.annotated
 
 
-def _all_alike(values):
+def _all_alike(values: NDArray[Any]) -> bool:
     rows = values.reshape(len(values), -1).astype(float)
     return len(rows) < 2 or all(np.array_equal(row, rows[0], equal_nan=True) for row in rows[1:])
 
 
 def _fit_and_score(
-    estimator, X, y, mask, annotated, scorer, split, masks, fit_params, score_params
-):
+    estimator: Any,
+    X: Any,
+    y: Any,
+    mask: Any,
+    annotated: NDArray[np.bool_],
+    scorer: Callable[..., float],
+    split: tuple[NDArray[Any], NDArray[Any]],
+    masks: Literal["given"] | int | None,
+    fit_params: dict[str, Any] | None,
+    score_params: dict[str, Any] | None,
+) -> float:
     """Fit with masks given, permuted by a seed, or None, and score on rows with their own masks."""
     train, test = split
     arguments = _slice(fit_params, train, len(y))
@@ -176,7 +191,7 @@ def _fit_and_score(
     return scorer(estimator, _safe_indexing(X, test), _safe_indexing(y, test), **arguments)
 
 
-def _permuted(rows, annotated, seed):
+def _permuted(rows: NDArray[Any], annotated: NDArray[np.bool_], seed: int) -> NDArray[Any]:
     """Return, for each row, the row whose mask it is given; unannotated ones stay as they are."""
     source = rows.copy()
     movable = annotated[rows]
@@ -184,7 +199,7 @@ def _permuted(rows, annotated, seed):
     return source
 
 
-def _slice(params, rows, n_rows):
+def _slice(params: dict[str, Any] | None, rows: NDArray[Any], n_rows: int) -> dict[str, Any]:
     """Take the rows of all that has a value per row."""
     params = params or {}
     return {
@@ -193,19 +208,19 @@ def _slice(params, rows, n_rows):
     }
 
 
-def _n_rows(value):
+def _n_rows(value: Any) -> int | None:
     shape = getattr(value, "shape", None)
     if shape is None:
         return len(value) if isinstance(value, list | tuple) else None
     return shape[0] if len(shape) else None
 
 
-def _asks_for_mask(scorer):
+def _asks_for_mask(scorer: object) -> bool:
     routing = getattr(scorer, "get_metadata_routing", None)
     return routing is not None and bool(routing().consumes("score", ["mask"]))
 
 
-def _summarise(given, without, permuted):
+def _summarise(given: NDArray[Any], without: NDArray[Any], permuted: NDArray[Any]) -> Bunch:
     score, by_permutation = given.mean(), permuted.mean(axis=1)
     # Sums in another order may differ in the last digit.
     as_good = by_permutation >= score - 1e-12
@@ -220,7 +235,7 @@ def _summarise(given, without, permuted):
     )
 
 
-def _mean_and_error(name, differences):
+def _mean_and_error(name: str, differences: NDArray[Any]) -> dict[str, float]:
     n = len(differences)
     error = differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return {name: float(differences.mean()), f"{name}_se": float(error)}

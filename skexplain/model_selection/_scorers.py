@@ -1,14 +1,24 @@
 """Scorers that are handed masks, or groups, beside X and y."""
 
+from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
+from typing import Any, Literal
 
+from numpy.typing import ArrayLike
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from .._typing import MaskLike, Seed
 from ..metrics import accuracy_after_swap, mean_group_accuracy, worst_group_accuracy
 from ..metrics._reliance import score_of
 
 
-def make_mask_scorer(metric, *, greater_is_better=True, mask=None, **kwargs):
+def make_mask_scorer(
+    metric: Callable[..., float],
+    *,
+    greater_is_better: bool = True,
+    mask: ArrayLike | None = None,
+    **kwargs: Any,
+) -> "MetadataScorer":
     """Make a scorer from a metric that takes masks.
 
     It works wherever scikit-learn takes ``scoring=``.  With metadata routing on
@@ -74,7 +84,9 @@ def make_mask_scorer(metric, *, greater_is_better=True, mask=None, **kwargs):
     return MetadataScorer(metric, "mask", default=mask, sign=greater_is_better or -1, kwargs=kwargs)
 
 
-def swap_accuracy_scorer(*, mask=None, n_repeats=5, random_state=0):
+def swap_accuracy_scorer(
+    *, mask: ArrayLike | None = None, n_repeats: int = 5, random_state: Seed = 0
+) -> "MetadataScorer":
     """Make a scorer of the accuracy when each row has the irrelevant features of another.
 
     It selects models without group labels: a model that follows a shortcut in the irrelevant
@@ -120,11 +132,14 @@ def swap_accuracy_scorer(*, mask=None, n_repeats=5, random_state=0):
     >>> search.best_params_
     {'alpha': 1}
     """
-    kwargs = {"n_repeats": n_repeats, "random_state": random_state}
-    return make_mask_scorer(accuracy_after_swap, mask=mask, **kwargs)
+    return make_mask_scorer(
+        accuracy_after_swap, mask=mask, n_repeats=n_repeats, random_state=random_state
+    )
 
 
-def worst_of_clean_and_swapped_scorer(*, mask=None, n_repeats=5, random_state=0):
+def worst_of_clean_and_swapped_scorer(
+    *, mask: ArrayLike | None = None, n_repeats: int = 5, random_state: Seed = 0
+) -> "MetadataScorer":
     """Make a scorer of the lower of two accuracies: of rows as they are, and after a swap.
 
     The first is over all rows, the second, that of :func:`swap_accuracy_scorer`, over the annotated
@@ -161,11 +176,12 @@ def worst_of_clean_and_swapped_scorer(*, mask=None, n_repeats=5, random_state=0)
     >>> worst_of_clean_and_swapped_scorer()(leans_on_second, X, y, mask=mask) < 0.6
     True
     """
-    kwargs = {"n_repeats": n_repeats, "random_state": random_state}
-    return make_mask_scorer(lower_of_clean_and_swapped, mask=mask, **kwargs)
+    return make_mask_scorer(
+        lower_of_clean_and_swapped, mask=mask, n_repeats=n_repeats, random_state=random_state
+    )
 
 
-def worst_group_scorer():
+def worst_group_scorer() -> "MetadataScorer":
     """Make a scorer of the accuracy of the worst group.
 
     Returns
@@ -191,7 +207,7 @@ def worst_group_scorer():
     return MetadataScorer(worst_group, "group_labels")
 
 
-def mean_group_scorer():
+def mean_group_scorer() -> "MetadataScorer":
     """Make a scorer of the unweighted mean of the groups' accuracies.
 
     Returns
@@ -237,17 +253,27 @@ class MetadataScorer:
         Further arguments of the metric.
     """
 
-    def __init__(self, metric, needs, *, default=None, sign=1, kwargs=None):
+    def __init__(
+        self,
+        metric: Callable[..., float],
+        needs: Literal["mask", "group_labels"],
+        *,
+        default: Any = None,
+        sign: int = 1,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
         self.metric = metric
         self.needs = needs
         self.default = default
         self.sign = int(sign)
         self.kwargs = dict(kwargs or {})
-        self._requests = {needs: default is None}
+        self._requests: dict[str, bool | str | None] = {needs: default is None}
         if self._accept_sample_weight():
             self._requests["sample_weight"] = None
 
-    def __call__(self, estimator, X, y=None, **metadata):
+    def __call__(
+        self, estimator: Any, X: Any, y: ArrayLike | None = None, **metadata: Any
+    ) -> float:
         """Score a fitted estimator on X and y."""
         arguments = {self.needs: self.default, **self.kwargs, **metadata}
         if arguments[self.needs] is None:
@@ -256,7 +282,7 @@ class MetadataScorer:
             arguments["y"] = y
         return self.sign * float(self.metric(estimator, X=X, **arguments))
 
-    def _describe_missing(self):
+    def _describe_missing(self) -> str:
         text = (
             f"{self.needs} must be passed to the scorer, got None. In a search or cross-validation "
             f"turn metadata routing on, sklearn.set_config(enable_metadata_routing=True), and pass "
@@ -265,16 +291,16 @@ class MetadataScorer:
         alternative = f", or make the scorer with one for all rows, {self.needs}=..."
         return f"{text}{alternative if self.needs == 'mask' else ''}."
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = {**self.kwargs, **({} if self.sign > 0 else {"greater_is_better": False})}
         listed = "".join(f", {name}={value!r}" for name, value in arguments.items())
         return f"{type(self).__name__}({_name(self.metric)}, {self.needs!r}{listed})"
 
-    def _accept_sample_weight(self):
+    def _accept_sample_weight(self) -> bool:
         # What scikit-learn asks all scorers of a search when routing is off.
         return "sample_weight" in signature(self.metric).parameters
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRequest:
         """Tell scikit-learn what to pass.
 
         Returns
@@ -286,7 +312,7 @@ class MetadataScorer:
             routing.score.add_request(param=name, alias=alias)
         return routing
 
-    def set_score_request(self, **requests):
+    def set_score_request(self, **requests: bool | str | None) -> "MetadataScorer":
         """Change what is asked for.
 
         Parameters
@@ -315,30 +341,52 @@ class MetadataScorer:
         return self
 
 
-def lower_of_clean_and_swapped(estimator, X, y, mask, *, sample_weight=None, **kwargs):
+def lower_of_clean_and_swapped(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    mask: MaskLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    **kwargs: Any,
+) -> float:
     """Return the lower of the accuracies of rows as they are, and after the swap."""
     clean = score_of(estimator)(y, estimator.predict(X), sample_weight=sample_weight)
     swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
     return min(clean, swapped)
 
 
-def worst_group(estimator, X, y, group_labels, *, sample_weight=None):
+def worst_group(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    group_labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Return the accuracy of the worst group from a fitted estimator."""
     y_pred = estimator.predict(X)
     return worst_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
 
 
-def mean_group(estimator, X, y, group_labels, *, sample_weight=None):
+def mean_group(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    group_labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Return the mean of the groups' accuracies from a fitted estimator."""
     y_pred = estimator.predict(X)
     return mean_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
 
 
-def _named_arguments(function):
+def _named_arguments(function: Callable[..., Any]) -> set[str]:
     parameters = signature(function).parameters.values()
     unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     return {parameter.name for parameter in parameters if parameter.kind not in unnamed}
 
 
-def _name(function):
+def _name(function: object) -> str:
     return getattr(function, "__name__", repr(function))

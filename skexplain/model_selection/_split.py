@@ -1,14 +1,20 @@
 """A cross-validator for studies of sample size and class imbalance."""
 
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseShuffleSplit
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from .._checks import check_count
+from .._typing import Seed
 from ..estimators._parameters import root_seed
+
+ClassRatio: TypeAlias = float | Mapping[Any, float] | Literal["balanced"] | None
 
 
 class SubsampleSplit(BaseShuffleSplit):
@@ -81,14 +87,14 @@ class SubsampleSplit(BaseShuffleSplit):
 
     def __init__(
         self,
-        train_size,
+        train_size: int | float,
         *,
-        class_ratio=None,
-        n_splits=10,
-        test_size=None,
-        test_class_ratio="balanced",
-        random_state=None,
-    ):
+        class_ratio: ClassRatio = None,
+        n_splits: int = 10,
+        test_size: int | float | None = None,
+        test_class_ratio: ClassRatio = "balanced",
+        random_state: Seed = None,
+    ) -> None:
         self.train_size = train_size
         self.class_ratio = class_ratio
         self.n_splits = n_splits
@@ -96,7 +102,9 @@ class SubsampleSplit(BaseShuffleSplit):
         self.test_class_ratio = test_class_ratio
         self.random_state = random_state
 
-    def split(self, X, y, groups=None):
+    def split(
+        self, X: Any, y: ArrayLike, groups: object = None
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Generate row numbers of training and test sets.
 
         Parameters
@@ -116,7 +124,9 @@ class SubsampleSplit(BaseShuffleSplit):
         """
         yield from super().split(X, y)
 
-    def _iter_indices(self, X, y=None, groups=None):
+    def _iter_indices(
+        self, X: Any, y: ArrayLike | None = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         classes, members = _members(y)
         available = np.array([len(rows) for rows in members])
         n_train, n_test = self._counts(classes, available)
@@ -130,7 +140,9 @@ class SubsampleSplit(BaseShuffleSplit):
             order = np.random.RandomState(rng.randint(2**31 - 1))
             yield order.permutation(np.concatenate(train)), order.permutation(np.concatenate(test))
 
-    def _counts(self, classes, available):
+    def _counts(
+        self, classes: list[Any], available: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the rows per class on both sides."""
         n_rows = available.sum()
         shares = _shares("class_ratio", self.class_ratio, classes, available)
@@ -154,7 +166,7 @@ class SubsampleSplit(BaseShuffleSplit):
         return n_train, n_test
 
 
-def _members(y):
+def _members(y: ArrayLike | None) -> tuple[list[Any], list[NDArray[Any]]]:
     """Return the classes, sorted, and the row numbers of each."""
     if y is None:
         raise ValueError("y must hold class labels, got None.")
@@ -166,11 +178,12 @@ def _members(y):
     return classes.tolist(), [np.flatnonzero(codes == code) for code in range(len(classes))]
 
 
-def _check_size(name, size, n_rows):
+def _check_size(name: str, size: Any, n_rows: int) -> int:
     """Return a number of rows."""
-    if isinstance(size, Integral) and not isinstance(size, bool) and 1 <= size <= n_rows:
+    is_whole, is_real = isinstance(size, Integral), isinstance(size, Real)
+    if is_whole and not isinstance(size, bool) and 1 <= size <= n_rows:
         return int(size)
-    if isinstance(size, Real) and not isinstance(size, Integral) and 0 < size < 1:
+    if is_real and not is_whole and 0 < size < 1:
         return max(1, round(size * n_rows))
     raise ValueError(
         f"{name} must be an integer from 1 to the {n_rows} rows, or a float between 0 and 1; got "
@@ -178,7 +191,9 @@ def _check_size(name, size, n_rows):
     )
 
 
-def _shares(name, ratio, classes, available):
+def _shares(
+    name: str, ratio: Any, classes: list[Any], available: NDArray[Any]
+) -> NDArray[np.float64]:
     """Return the share of each class."""
     if ratio is None:
         return available / available.sum()
@@ -186,7 +201,8 @@ def _shares(name, ratio, classes, available):
         return np.full(len(classes), 1 / len(classes))
     if isinstance(ratio, dict):
         return _shares_by_class(name, ratio, classes)
-    if isinstance(ratio, Real) and 0 < ratio < 1:
+    is_real = isinstance(ratio, Real)
+    if is_real and 0 < ratio < 1:
         if len(classes) != 2:
             raise ValueError(
                 f"{name} may be a float for two classes only, got {ratio} for {len(classes)} "
@@ -199,11 +215,10 @@ def _shares(name, ratio, classes, available):
     )
 
 
-def _shares_by_class(name, ratio, classes):
-    legal = set(ratio) == set(classes) and all(
-        isinstance(weight, Real) and 0 < weight < np.inf for weight in ratio.values()
-    )
-    if not legal:
+def _shares_by_class(name: str, ratio: dict[Any, Any], classes: list[Any]) -> NDArray[np.float64]:
+    are_real = all(isinstance(weight, Real) for weight in ratio.values())
+    legal = are_real and all(0 < weight < np.inf for weight in ratio.values())
+    if set(ratio) != set(classes) or not legal:
         raise ValueError(
             f"{name} must give a positive weight to each of the classes {classes}; got {ratio!r}."
         )
@@ -211,7 +226,7 @@ def _shares_by_class(name, ratio, classes):
     return weights / weights.sum()
 
 
-def _round(size, shares, name, classes):
+def _round(size: int, shares: NDArray[np.float64], name: str, classes: list[Any]) -> NDArray[Any]:
     """Share rows out by largest remainders, at least one to each class."""
     if size < len(shares):
         raise ValueError(
@@ -231,7 +246,9 @@ def _round(size, shares, name, classes):
     return counts
 
 
-def _check_enough(name, wanted, available, classes):
+def _check_enough(
+    name: str, wanted: NDArray[Any], available: NDArray[Any], classes: list[Any]
+) -> None:
     short = np.flatnonzero(wanted > available)
     if len(short):
         worst = short[0]

@@ -4,7 +4,9 @@ import copy
 
 import torch
 
-from ..propagation import Interval, check_outputs, propagate_interval, worst_case_logits
+from ..propagation import Interval, propagate_interval
+from ..propagation._bounds import worst_case_logits
+from ..propagation._run import check_outputs
 from ._base import Penalty
 from ._box import irrelevant_box
 from ._checks import check_box, check_flag, check_number, check_option

@@ -1,6 +1,7 @@
 """Contextual decomposition explanation penalty: CDEP."""
 
-from ..propagation import Decomposition, check_outputs, decompose
+from ..propagation import Decomposition, decompose
+from ..propagation._run import check_outputs
 from ._base import Penalty
 from ._checks import check_option
 

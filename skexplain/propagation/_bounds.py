@@ -1,6 +1,10 @@
 """Bounds on what a network computes, and on the logits that decide."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import torch
+from torch import Tensor
 
 from . import (  # noqa: F401, the rules
     _interval_activations,
@@ -8,14 +12,14 @@ from . import (  # noqa: F401, the rules
     _interval_norms,
     _interval_shapes,
 )
-from ._dispatch import run
 from ._interval import Interval
+from ._run import run
 
 # Up to so many classes all pairs at once are faster than class by class.
 _FEW_CLASSES = 32
 
 
-def propagate_interval(module, center, radius):
+def propagate_interval(module: Callable[..., Any], center: Tensor, radius: Tensor) -> Interval:
     """Bound the outputs of a network for all inputs in a box around each row.
 
     Parameters
@@ -64,7 +68,7 @@ def propagate_interval(module, center, radius):
     return run(module, Interval(center, radius))
 
 
-def margins(logits, y):
+def margins(logits: Interval, y: Tensor) -> Interval:
     """Bound by how much each logit exceeds that of the true class.
 
     Parameters
@@ -84,7 +88,8 @@ def margins(logits, y):
     Examples
     --------
     >>> import torch
-    >>> from skexplain.propagation import Interval, margins
+    >>> from skexplain.propagation import Interval
+    >>> from skexplain.propagation._bounds import margins
     >>> logits = Interval(torch.tensor([[3.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
     >>> margins(logits, torch.tensor([0])).upper  # at most -1: class 0 stays
     tensor([[ 0., -1.]])
@@ -98,7 +103,7 @@ def margins(logits, y):
     return Interval(center, _radius_of_differences(x.radius, weight, y))
 
 
-def _radius_of_differences(radius, weight, y):
+def _radius_of_differences(radius: Tensor, weight: Tensor, y: Tensor) -> Tensor:
     """Sum |W_k - W_y| r over the features."""
     if len(weight) <= _FEW_CLASSES:
         differences = (weight.unsqueeze(1) - weight).abs()
@@ -115,7 +120,9 @@ def _radius_of_differences(radius, weight, y):
     return torch.cat(blocks)[order.argsort()]
 
 
-def worst_case_logits(logits, y, bound="margin"):
+def worst_case_logits(
+    logits: Interval, y: Tensor, bound: Literal["margin", "logits"] = "margin"
+) -> Tensor:
     """Compute logits as bad for the true class as the bounds allow.
 
     Parameters
@@ -141,7 +148,8 @@ def worst_case_logits(logits, y, bound="margin"):
     Examples
     --------
     >>> import torch
-    >>> from skexplain.propagation import Interval, worst_case_logits
+    >>> from skexplain.propagation import Interval
+    >>> from skexplain.propagation._bounds import worst_case_logits
     >>> logits = Interval(torch.tensor([[3.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
     >>> worst_case_logits(logits, torch.tensor([0]), bound="logits")
     tensor([[2.5000, 1.5000]])

@@ -7,9 +7,12 @@ What has no rule is refused by name.
 """
 
 import inspect
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import cache, partial
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from ..exceptions import UnsupportedOperationError
 
@@ -88,6 +91,10 @@ _METADATA_ATTRIBUTES = (
 )
 
 
+# What serves an operation: a function of it, its arguments and its keyword arguments.
+Rule: TypeAlias = Callable[[Callable[..., Any], Any, Any], Any]
+
+
 class Propagated:
     """Base of what stands in for a tensor: some parts, tensors of one shape.
 
@@ -104,28 +111,53 @@ class Propagated:
 
     kind = ""
     register = ""
-    rules: dict = {}
+    rules: MutableMapping[str, Rule] = {}
 
-    def __init__(self, *parts):
+    # Set below, for every operator of Python's.
+    __add__: Callable[..., Any]
+    __radd__: Callable[..., Any]
+    __sub__: Callable[..., Any]
+    __rsub__: Callable[..., Any]
+    __mul__: Callable[..., Any]
+    __rmul__: Callable[..., Any]
+    __truediv__: Callable[..., Any]
+    __rtruediv__: Callable[..., Any]
+    __pow__: Callable[..., Any]
+    __rpow__: Callable[..., Any]
+    __matmul__: Callable[..., Any]
+    __rmatmul__: Callable[..., Any]
+    __neg__: Callable[..., Any]
+    __abs__: Callable[..., Any]
+    __getitem__: Callable[..., Any]
+
+    def __init__(self, *parts: Tensor) -> None:
         self.parts = parts
 
     @classmethod
-    def lift(cls, tensor, like):
+    def lift(cls, tensor: Tensor, like: Any) -> Any:
         """Turn a plain tensor into a value of this kind; `like` is one that it meets."""
         raise TypeError(f"{cls.__name__} does not say what a constant is.")
 
     @property
-    def middle(self):
+    def middle(self) -> Tensor:
         """The tensor that it stands for: what the operations would give without the parts."""
         return self.parts[0]
 
     @classmethod
-    def __torch_function__(cls, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         """Answer torch, which found a value of this kind among the arguments."""
         return cls._apply(function, args, dict(kwargs or {}))
 
     @classmethod
-    def _apply(cls, function, args, kwargs):
+    def _apply(
+        cls, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         name = canonical_name(function)
         if not args:  # torch.tanh(input=x), torch.cat(tensors=[x, y])
             first = next(key for key in ("condition", "input", "tensors") if key in kwargs)
@@ -144,7 +176,7 @@ class Propagated:
         return target
 
     @classmethod
-    def refusal(cls, function, because=""):
+    def refusal(cls, function: Callable[..., Any], because: str = "") -> UnsupportedOperationError:
         """Make the error about an operation without a rule (or used as its rule does not know)."""
         name = canonical_name(function)
         room = getattr(function, "__module__", None) or "torch.Tensor"
@@ -156,7 +188,7 @@ class Propagated:
         )
 
     @classmethod
-    def holds_one(cls, arguments):
+    def holds_one(cls, arguments: Any) -> bool:
         """Whether there is a value of this kind in (nested) arguments."""
         if isinstance(arguments, dict):
             arguments = list(arguments.values())
@@ -165,7 +197,7 @@ class Propagated:
         return isinstance(arguments, cls)
 
     @classmethod
-    def _part(cls, arguments, k):
+    def _part(cls, arguments: Any, k: int) -> Any:
         """Replace the values of this kind in (nested) arguments by their k-th part."""
         if isinstance(arguments, cls):
             return arguments.parts[k]
@@ -175,7 +207,7 @@ class Propagated:
             return type(arguments)(cls._part(value, k) for value in arguments)
         return arguments
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         """Find what a tensor has of this name: metadata, or a method as an operation."""
         if name in _METADATA_ATTRIBUTES:
             return getattr(self.parts[0], name)
@@ -184,34 +216,34 @@ class Propagated:
             raise AttributeError(f"{type(self).__name__} has no {name!r}, as a tensor may have.")
         return partial(self._call, method)
 
-    def _call(self, method, *args, **kwargs):
+    def _call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return self._apply(method, (self, *args), kwargs)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Length of axis 0."""
         return len(self.parts[0])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         """Iterate over axis 0, as tensors do."""
         return iter(self.unbind(0))
 
     @property
-    def T(self):
+    def T(self) -> Any:
         """Transpose: all axes reversed."""
         return self.permute(*reversed(range(self.ndim)))
 
     @property
-    def mT(self):
+    def mT(self) -> Any:
         """Transpose of the last two axes."""
         return self.transpose(-2, -1)
 
     __hash__ = object.__hash__
 
 
-def _operator(name):
+def _operator(name: str) -> Callable[..., Any]:
     method = getattr(torch.Tensor, name)
 
-    def apply(self, *args, **kwargs):
+    def apply(self: Propagated, *args: Any, **kwargs: Any) -> Any:
         return self._apply(method, (self, *args), kwargs)
 
     apply.__name__ = name
@@ -223,7 +255,7 @@ for _name in _OPERATORS:
 
 
 @cache
-def canonical_name(function):
+def canonical_name(function: Callable[..., Any] | str) -> str:
     """Name an operation without regard to how it was called.
 
     Parameters
@@ -249,7 +281,9 @@ def canonical_name(function):
     return _SYNONYMS.get(name, name)
 
 
-def _split_in_place(function, args, kwargs):
+def _split_in_place(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """Return the argument that the operation overwrites (or None), and the arguments without it.
 
     A write through a view is not followed: the value that was viewed keeps what it was, which
@@ -267,7 +301,7 @@ def _split_in_place(function, args, kwargs):
 
 
 @cache
-def _out_of_place(function):
+def _out_of_place(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the form of an operation that does not overwrite, so that parts may be shared."""
     name = getattr(function, "__name__", "")
     name = _OPERATORS.get(name, name)
@@ -278,7 +312,7 @@ def _out_of_place(function):
 
 
 @cache
-def _inplace_position(function):
+def _inplace_position(function: Callable[..., Any]) -> int | None:
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):  # a built-in function says in its name that it is in place
@@ -286,12 +320,12 @@ def _inplace_position(function):
     return names.index("inplace") if "inplace" in names else None
 
 
-def call_rule(rule):
+def call_rule(rule: Callable[..., Any]) -> Rule:
     """Make a rule of a function that takes the arguments of the operation itself."""
     return lambda function, args, kwargs: rule(*args, **kwargs)
 
 
-def part_by_part(cls):
+def part_by_part(cls: type[Propagated]) -> Rule:
     """Make a rule that applies the operation to each part alike.
 
     For what moves entries or adds them up: views, indices, sums, averages.
@@ -305,7 +339,7 @@ def part_by_part(cls):
     callable
     """
 
-    def rule(function, args, kwargs):
+    def rule(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         value, *rest = args
         if cls.holds_one((rest, kwargs)) or not cls.holds_one(value):
             raise cls.refusal(function, " with a propagated value in another place")
@@ -321,93 +355,3 @@ def part_by_part(cls):
         return cls(*results)
 
     return rule
-
-
-def _is_compiled(module):
-    """Whether a module, or one in it, runs in the form that ``torch.compile`` gave it."""
-    parts = module.modules() if isinstance(module, torch.nn.Module) else ()
-    return any(
-        "_orig_mod" in part._modules or getattr(part, "_compiled_call_impl", None) is not None
-        for part in parts
-    )
-
-
-def run(module, value):
-    """Run a module on a value in the place of its input tensor.
-
-    Parameters
-    ----------
-    module : nn.Module or callable
-        The network, in evaluation mode.
-    value : Propagated
-        What goes in.
-
-    Returns
-    -------
-    Propagated
-        What comes out, of the same kind.
-
-    Raises
-    ------
-    UnsupportedOperationError
-        If the module does something that has no rule, or its output is no such value, or it is
-        compiled.
-    """
-    if _is_compiled(module):
-        raise UnsupportedOperationError(
-            f"module must not be compiled for {value.kind}; got one that torch.compile has made. "
-            f"Use the module that it was made from. See docs/limits.md#networks."
-        )
-    output = module(value)
-    if not isinstance(output, type(value)):
-        raise UnsupportedOperationError(
-            f"module must return what it computes from its input by operations that {value.kind} "
-            f"have a rule for; got {type(output).__name__}."
-        )
-    return output
-
-
-def check_outputs(module, x, value):
-    """Refuse a network that gives another result for a value than for the tensor it stands for.
-
-    It would if it wrote through a view, ``h[:, 1].mul_(2)``, or a rule that was added were wrong.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network, in evaluation mode.
-    x : Tensor of shape (rows, ...)
-        A few inputs.
-    value : Propagated
-        The same inputs.
-
-    Raises
-    ------
-    UnsupportedOperationError
-        As `propagate_interval` and `decompose`, or if the results differ by more than rounding.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skexplain.propagation import Interval, check_outputs
-    >>> x = torch.ones(2, 3)
-    >>> check_outputs(torch.nn.Linear(3, 1), x, Interval(x, 0 * x))
-    """
-    with torch.no_grad():
-        got, expected = run(module, value).middle, module(x)
-    if got.shape != expected.shape:
-        found = f"outputs of shape {tuple(got.shape)} and {tuple(expected.shape)}"
-    else:
-        difference = (got - expected).abs().max().item()
-        if difference <= _TOLERANCE * (1 + expected.abs().max().item()):
-            return
-        found = f"outputs that differ by {difference:.2g}"
-    raise UnsupportedOperationError(
-        f"module must compute the same by {value.kind} as on tensors; got {found}. Does it write "
-        f"into a part of a tensor, as in h[:, 1].mul_(2), or is a rule of "
-        f"skexplain.propagation.{value.register} wrong? See docs/limits.md#networks."
-    )
-
-
-# Of float32 sums in another order, with room: a missed write changes far more.
-_TOLERANCE = 1e-3

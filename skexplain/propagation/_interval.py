@@ -1,11 +1,14 @@
 """Boxes of tensors, and how an operation becomes one on boxes."""
 
 from collections import ChainMap
+from collections.abc import Callable
 from functools import reduce
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
-from ._dispatch import Propagated, call_rule, canonical_name
+from ._dispatch import Propagated, Rule, call_rule, canonical_name
 
 
 class Interval(Propagated):
@@ -43,15 +46,15 @@ class Interval(Propagated):
     kind = "interval bounds"
     register = "register_interval_rule"
     # What users register hides what is built in and can be taken away again.
-    rules = ChainMap({}, {})
+    rules: ChainMap[str, Rule] = ChainMap({}, {})
 
-    def __init__(self, center, radius):
+    def __init__(self, center: Tensor, radius: Tensor) -> None:
         super().__init__(center, radius)
-        self.affine = None
-        self._ends = None
+        self.affine: tuple[Interval, Tensor, Tensor | None] | None = None
+        self._ends: tuple[Tensor, Tensor] | None = None
 
     @classmethod
-    def from_bounds(cls, lower, upper):
+    def from_bounds(cls, lower: Tensor, upper: Tensor) -> "Interval":
         """Make the box of all tensors between two.
 
         Parameters
@@ -68,36 +71,38 @@ class Interval(Propagated):
         return interval
 
     @classmethod
-    def lift(cls, tensor, like):
+    def lift(cls, tensor: Tensor, like: Any) -> "Interval":
         """Make a box of radius 0."""
         return cls(tensor, torch.zeros_like(tensor))
 
     @property
-    def center(self):
+    def center(self) -> Tensor:
         """Middle of the box."""
         return self.parts[0]
 
     @property
-    def radius(self):
+    def radius(self) -> Tensor:
         """Half of its width."""
         return self.parts[1]
 
     @property
-    def lower(self):
+    def lower(self) -> Tensor:
         """Smallest values."""
         return self.center - self.radius if self._ends is None else self._ends[0]
 
     @property
-    def upper(self):
+    def upper(self) -> Tensor:
         """Largest values."""
         return self.center + self.radius if self._ends is None else self._ends[1]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Show both parts."""
         return f"Interval(center={self.center}, radius={self.radius})"
 
 
-def register_interval_rule(operation, rule):
+def register_interval_rule(
+    operation: str | Callable[..., Any], rule: Callable[..., Interval] | None
+) -> None:
     """Teach interval bounds an operation.
 
     Parameters
@@ -135,20 +140,20 @@ def register_interval_rule(operation, rule):
         own[name] = call_rule(rule)
 
 
-def rule(*names):
+def rule(*names: str) -> Callable[[Rule], Rule]:
     """Decorate a built-in rule ``rule(function, args, kwargs)`` of some operations."""
 
-    def add(function):
+    def add(function: Rule) -> Rule:
         Interval.rules.maps[1].update(dict.fromkeys(names, function))
         return function
 
     return add
 
 
-def of_first(rule):
+def of_first(rule: Callable[..., Any]) -> Rule:
     """Make a rule of ``rule(function, x, ...)``: only the first argument may be an interval."""
 
-    def guarded(function, args, kwargs):
+    def guarded(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         x, *rest = args
         if not isinstance(x, Interval) or Interval.holds_one((rest, kwargs)):
             raise Interval.refusal(function, " with an interval in another place")
@@ -157,7 +162,7 @@ def of_first(rule):
     return guarded
 
 
-def ends(arguments, end):
+def ends(arguments: Any, end: Literal["lower", "upper", "center"]) -> Any:
     """Replace the intervals in (nested) arguments by one end, "lower" or "upper"."""
     if isinstance(arguments, Interval):
         return getattr(arguments, end)
@@ -168,6 +173,6 @@ def ends(arguments, end):
     return arguments
 
 
-def hull(*values):
+def hull(*values: Tensor) -> Interval:
     """Make the smallest box that contains some tensors."""
     return Interval.from_bounds(reduce(torch.minimum, values), reduce(torch.maximum, values))

@@ -1,11 +1,14 @@
 """Rules for functions of single entries."""
 
 import math
+from collections.abc import Callable
 from numbers import Number
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from ._dispatch import call_rule
+from ._dispatch import Rule, call_rule
 from ._interval import Interval, hull, of_first, rule
 from ._interval_arithmetic import inverse
 from ._interval_shapes import increasing
@@ -18,19 +21,21 @@ rule(
 )(increasing)
 
 
-def nearest(x, point):
+def nearest(x: Interval, point: float) -> Tensor:
     """Return the values in an interval that come nearest to a number."""
     return torch.minimum(x.lower.clamp(min=point), x.upper)
 
 
-def valley(function, x, bottom, *args, **kwargs):
+def valley(
+    function: Callable[..., Any], x: Interval, bottom: float, *args: Any, **kwargs: Any
+) -> Interval:
     """Bound a function exactly that decreases up to some point and increases from there."""
     at_ends = (function(end, *args, **kwargs) for end in (x.lower, x.upper))
     lowest = function(nearest(x, bottom), *args, **kwargs)
     return Interval.from_bounds(lowest, torch.maximum(*at_ends))
 
 
-def _valley_rule(bottom):
+def _valley_rule(bottom: float) -> Rule:
     return of_first(lambda function, x: valley(function, x, bottom))
 
 
@@ -43,13 +48,13 @@ rule("hardswish")(_valley_rule(-1.5))
 
 @rule("gelu")
 @of_first
-def gelu(function, x, approximate="none"):
+def gelu(function: Callable[..., Any], x: Interval, approximate: str = "none") -> Interval:
     """Bound both forms of GELU exactly."""
     bottom = -0.7524614220710163 if approximate == "tanh" else -0.7517915246935645
     return valley(function, x, bottom, approximate=approximate)
 
 
-def _bent(function, x, slope, *args):
+def _bent(function: Callable[..., Any], x: Interval, slope: float, *args: Any) -> Interval:
     """Bound a function exactly that increases above 0, and below by the sign of a slope."""
     if slope < 0:
         return valley(function, x, 0.0, *args)
@@ -58,21 +63,27 @@ def _bent(function, x, slope, *args):
 
 @rule("leaky_relu")
 @of_first
-def leaky_relu(function, x, negative_slope=0.01):
+def leaky_relu(function: Callable[..., Any], x: Interval, negative_slope: float = 0.01) -> Interval:
     """Bound leaky ReLU."""
     return _bent(function, x, negative_slope, negative_slope)
 
 
 @rule("elu")
 @of_first
-def elu(function, x, alpha=1.0):
+def elu(function: Callable[..., Any], x: Interval, alpha: float = 1.0) -> Interval:
     """Bound ELU."""
     return _bent(function, x, alpha, alpha)
 
 
 @rule("rrelu")
 @of_first
-def rrelu(function, x, lower=1 / 8, upper=1 / 3, training=False):
+def rrelu(
+    function: Callable[..., Any],
+    x: Interval,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+) -> Interval:
     """Bound the leaky ReLU that it is in evaluation mode."""
     if training:
         raise Interval.refusal(function, " in training mode")
@@ -81,14 +92,16 @@ def rrelu(function, x, lower=1 / 8, upper=1 / 3, training=False):
 
 @rule("prelu")
 @of_first
-def prelu(function, x, weight):
+def prelu(function: Callable[..., Any], x: Interval, weight: Tensor) -> Interval:
     """Bound leaky ReLU with slopes that are learned, of either sign."""
     return hull(*(function(point, weight) for point in (x.lower, x.upper, nearest(x, 0.0))))
 
 
 @rule("softplus")
 @of_first
-def softplus(function, x, beta=1.0, threshold=20.0):
+def softplus(
+    function: Callable[..., Any], x: Interval, beta: float = 1.0, threshold: float = 20.0
+) -> Interval:
     """Bound softplus; where it becomes the identity, it falls by exp(-threshold) / beta."""
     if threshold < 20:
         raise Interval.refusal(function, " with a threshold below 20")
@@ -97,7 +110,9 @@ def softplus(function, x, beta=1.0, threshold=20.0):
 
 @rule("threshold")
 @of_first
-def threshold(function, x, threshold, value):
+def threshold(
+    function: Callable[..., Any], x: Interval, threshold: float, value: float
+) -> Interval:
     """Bound it where it increases."""
     if value > threshold:
         raise Interval.refusal(function, " with a value above the threshold")
@@ -106,7 +121,7 @@ def threshold(function, x, threshold, value):
 
 @rule("glu")
 @of_first
-def glu(function, x, dim=-1):
+def glu(function: Callable[..., Any], x: Interval, dim: int = -1) -> Interval:
     """Bound one half times the sigmoid of the other."""
     half, gate = x.chunk(2, dim)
     return half * gate.sigmoid()
@@ -114,22 +129,23 @@ def glu(function, x, dim=-1):
 
 @rule("log", "log2", "log10", "log1p")
 @of_first
-def logarithm(function, x):
+def logarithm(function: Callable[..., Any], x: Interval) -> Interval:
     """Bound a logarithm of what is positive."""
     if not torch.isfinite(function(x.lower)).all():
         raise Interval.refusal(function, " of an interval that is not positive")
     return increasing(function, (x,), {})
 
 
-def _root(t, exponent):
+def _root(t: Tensor, exponent: float) -> Tensor:
     """Compute t ** exponent, 0 with derivative 0 where t is not positive."""
     positive = t > 0
     return torch.where(positive, torch.where(positive, t, 1.0) ** exponent, 0.0)
 
 
-def power(function, x, exponent):
+def power(function: Callable[..., Any], x: Interval, exponent: Any) -> Interval:
     """Bound a power with a number as exponent, exactly; a root of the positive part of the box."""
-    if not isinstance(exponent, Number):
+    is_number = isinstance(exponent, Number)
+    if not is_number:
         raise Interval.refusal(function, " with an exponent that is not a number")
     if exponent < 0:
         return inverse(function, power(function, x, -exponent))
@@ -147,19 +163,20 @@ rule("rsqrt")(of_first(lambda function, x: power(function, x, -0.5)))
 
 @rule("rpow")
 @of_first
-def exponential(function, x, base):
+def exponential(function: Callable[..., Any], x: Interval, base: Any) -> Interval:
     """Bound ``base ** x`` for a positive number."""
-    if not isinstance(base, Number) or base <= 0:
+    is_number = isinstance(base, Number)
+    if not is_number or base <= 0:
         raise Interval.refusal(function, " with a base that is not a positive number")
     return (x * math.log(base)).exp()
 
 
-def cosine(x):
+def cosine(x: Interval) -> Interval:
     """Bound a cosine: 1 and -1 are reached where a multiple of pi is in the interval."""
     lower, upper = x.lower, x.upper
     bounds = hull(lower.cos(), upper.cos())
 
-    def reaches(phase):
+    def reaches(phase: float) -> Tensor:
         turn = 2 * math.pi
         return ((lower - phase) / turn).ceil() <= ((upper - phase) / turn).floor()
 

@@ -1,19 +1,22 @@
 """Rules for what adds and multiplies: linear layers, convolutions, arithmetic."""
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from ._dispatch import call_rule
+from ._dispatch import Rule, call_rule
 from ._interval import Interval, hull, of_first, rule
 
 
-def center_of(value):
+def center_of(value: Any) -> Any:
     """Return the middle of a box, or a constant as it is."""
     return value.center if isinstance(value, Interval) else value
 
 
-def magnitude(value):
+def magnitude(value: Any) -> Any:
     """Return |value| of a tensor, a mask or a number."""
     is_mask = isinstance(value, torch.Tensor) and value.dtype is torch.bool
     return value if is_mask else abs(value)
@@ -21,7 +24,9 @@ def magnitude(value):
 
 @rule("linear")
 @of_first
-def linear(function, x, weight, bias=None):
+def linear(
+    function: Callable[..., Any], x: Interval, weight: Tensor, bias: Tensor | None = None
+) -> Interval:
     """Bound a linear layer exactly, and remember it for margins."""
     center = function(x.center, weight, bias)
     result = Interval(center, function(x.radius, weight.abs()))
@@ -32,29 +37,36 @@ def linear(function, x, weight, bias=None):
 
 @rule(*(f"conv{transposed}{d}d" for transposed in ("", "_transpose") for d in (1, 2, 3)))
 @of_first
-def convolution(function, x, weight, bias=None, *args, **kwargs):
+def convolution(
+    function: Callable[..., Any],
+    x: Interval,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Interval:
     """Bound a convolution exactly."""
     center = function(x.center, weight, bias, *args, **kwargs)
     return Interval(center, function(x.radius, weight.abs(), None, *args, **kwargs))
 
 
-def _sum(a, b, combine):
+def _sum(a: Any, b: Any, combine: Callable[[Any, Any], Any]) -> Interval:
     center = combine(center_of(a), center_of(b))
     radii = [value.radius for value in (a, b) if isinstance(value, Interval)]
     return Interval(center, sum(radii[1:], radii[0]).to(center.dtype).expand_as(center))
 
 
-def add(input, other, *, alpha=1):
+def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """Bound input + alpha * other."""
     return _sum(input, other if alpha == 1 else other * alpha, operator.add)
 
 
-def subtract(input, other, *, alpha=1):
+def subtract(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """Bound input - alpha * other."""
     return _sum(input, other if alpha == 1 else other * alpha, operator.sub)
 
 
-def multiply(input, other):
+def multiply(input: Any, other: Any) -> Interval:
     """Bound a product exactly: the extremes of that of two intervals are at corners."""
     if input is other:
         return input.square()
@@ -65,14 +77,14 @@ def multiply(input, other):
     return Interval(x.center * factor, x.radius * magnitude(factor))
 
 
-def inverse(function, x):
+def inverse(function: Callable[..., Any], x: Interval) -> Interval:
     """Bound 1 / x exactly, where 0 is not in the interval."""
     if ((x.lower <= 0) & (x.upper >= 0)).any():
         raise Interval.refusal(function, " by an interval that contains 0")
     return Interval.from_bounds(1 / x.upper, 1 / x.lower)
 
 
-def divide(input, other, *, rounding_mode=None):
+def divide(input: Any, other: Any, *, rounding_mode: str | None = None) -> Interval:
     """Bound a quotient exactly."""
     if rounding_mode is not None:
         raise Interval.refusal(torch.div, " with a rounding mode")
@@ -81,11 +93,11 @@ def divide(input, other, *, rounding_mode=None):
     return Interval(input.center / other, input.radius / magnitude(other))
 
 
-def _swapped(rule):
+def _swapped(rule: Callable[..., Any]) -> Rule:
     return call_rule(lambda input, other, **kwargs: rule(other, input, **kwargs))
 
 
-def add_product(input, mat1, mat2, *, beta=1, alpha=1):
+def add_product(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Interval:
     """Bound beta * input + alpha * (mat1 @ mat2)."""
     return beta * input + alpha * (mat1 @ mat2)
 
@@ -106,7 +118,7 @@ Interval.rules.maps[1].update(
 )
 
 
-def _bilinear(function, a, b):
+def _bilinear(function: Callable[..., Any], a: Any, b: Any) -> Interval:
     """Bound what is linear in each of two arguments, exactly where one is a constant."""
     center = function(center_of(a), center_of(b))
     if not isinstance(b, Interval):
@@ -118,19 +130,19 @@ def _bilinear(function, a, b):
 
 
 @rule("matmul", "bmm", "mm", "mv", "dot", "inner", "outer")
-def product(function, args, kwargs):
+def product(function: Callable[..., Any], args: Any, kwargs: Any) -> Interval:
     """Bound a product of matrices."""
     return _bilinear(function, *args, *kwargs.values())
 
 
 @rule("rmatmul")
-def reversed_product(function, args, kwargs):
+def reversed_product(function: Callable[..., Any], args: Any, kwargs: Any) -> Interval:
     """Bound ``other @ x``."""
     return _bilinear(torch.matmul, *reversed(args))
 
 
 @rule("einsum")
-def einsum(function, args, kwargs):
+def einsum(function: Callable[..., Any], args: Any, kwargs: Any) -> Interval:
     """Bound a sum of products of at most two factors."""
     equation, *operands = args
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):

@@ -1,12 +1,16 @@
 """Rules for what couples the entries of a row: softmax and normalisation."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from ._interval import Interval, of_first, rule
 
 
-def _log_sum_of_others(z, dim):
+def _log_sum_of_others(z: Tensor, dim: int) -> Tensor:
     """Compute log sum_{j != i} exp(z_j) for each i, without cancellation."""
     low = torch.finfo(z.dtype).min / 4  # -inf has no gradient
     z = z.movedim(dim, -1).clamp(min=low)
@@ -16,7 +20,7 @@ def _log_sum_of_others(z, dim):
     return torch.logaddexp(before, after).movedim(-1, dim)
 
 
-def _log_odds(x, dim, dtype):
+def _log_odds(x: Interval, dim: int | None, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:
     """Bound z_i - log sum_{j != i} exp(z_j) exactly: an entry at one end, the rest at the other."""
     if dim is None:  # as torch guesses
         dim = 0 if x.ndim in (0, 1, 3) else 1
@@ -27,14 +31,26 @@ def _log_odds(x, dim, dtype):
 
 @rule("softmax")
 @of_first
-def softmax(function, x, dim=None, _stacklevel=3, dtype=None):
+def softmax(
+    function: Callable[..., Any],
+    x: Interval,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: torch.dtype | None = None,
+) -> Interval:
     """Bound the softmax exactly."""
     return Interval.from_bounds(*(odds.sigmoid() for odds in _log_odds(x, dim, dtype)))
 
 
 @rule("log_softmax")
 @of_first
-def log_softmax(function, x, dim=None, _stacklevel=3, dtype=None):
+def log_softmax(
+    function: Callable[..., Any],
+    x: Interval,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: torch.dtype | None = None,
+) -> Interval:
     """Bound the logarithm of the softmax exactly."""
     odds = _log_odds(x, dim, dtype)
     return Interval.from_bounds(*map(functional.logsigmoid, odds))
@@ -43,8 +59,16 @@ def log_softmax(function, x, dim=None, _stacklevel=3, dtype=None):
 @rule("batch_norm")
 @of_first
 def batch_norm(
-    function, x, running_mean, running_var, weight=None, bias=None, training=False, *args, **kwargs
-):
+    function: Callable[..., Any],
+    x: Interval,
+    running_mean: Any,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    *args: Any,
+    **kwargs: Any,
+) -> Interval:
     """Bound batch norm on its running statistics, where it is affine."""
     if training or running_var is None or function is not functional.batch_norm:
         raise Interval.refusal(function, " on the statistics of a batch, which couples its rows")
@@ -55,7 +79,7 @@ def batch_norm(
     return Interval(center, radius)
 
 
-def _standardise(x, eps, centered=True):
+def _standardise(x: Any, eps: float, centered: bool = True) -> Any:
     """Bound (x - mean) / sqrt(var + eps) over the last axis; without the mean if not `centered`.
 
     Each result is d_i / sqrt(d_i^2 / n + rest_i), where the deviations d from the mean are linear
@@ -73,7 +97,7 @@ def _standardise(x, eps, centered=True):
         for part in (squares.lower, squares.upper)
     )
 
-    def bound(d, rest):
+    def bound(d: Tensor, rest: Tensor) -> Tensor:
         return d / (d.square() / n + rest).sqrt()
 
     lower = bound(x.lower, torch.where(x.lower < 0, fewest, most))
@@ -84,14 +108,21 @@ def _standardise(x, eps, centered=True):
     return Interval.from_bounds(lower, upper)
 
 
-def _scale(x, weight, bias):
+def _scale(x: Any, weight: Tensor | None, bias: Tensor | None) -> Interval:
     x = x if weight is None else x * weight
     return x if bias is None else x + bias
 
 
 @rule("layer_norm")
 @of_first
-def layer_norm(function, x, normalized_shape, weight=None, bias=None, eps=1e-5):
+def layer_norm(
+    function: Callable[..., Any],
+    x: Any,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Interval:
     """Bound layer norm."""
     x = _standardise(x.flatten(-len(normalized_shape)), eps).unflatten(-1, tuple(normalized_shape))
     return _scale(x, weight, bias)
@@ -99,7 +130,13 @@ def layer_norm(function, x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @rule("rms_norm")
 @of_first
-def rms_norm(function, x, normalized_shape, weight=None, eps=None):
+def rms_norm(
+    function: Callable[..., Any],
+    x: Any,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Interval:
     """Bound root-mean-square norm."""
     eps = torch.finfo(x.dtype).eps if eps is None else eps
     x = _standardise(x.flatten(-len(normalized_shape)), eps, centered=False).unflatten(
@@ -108,13 +145,20 @@ def rms_norm(function, x, normalized_shape, weight=None, eps=None):
     return _scale(x, weight, None)
 
 
-def _per_channel(parameter, x):
+def _per_channel(parameter: Tensor | None, x: Interval) -> Tensor | None:
     return None if parameter is None else parameter.view(-1, *[1] * (x.ndim - 2))
 
 
 @rule("group_norm")
 @of_first
-def group_norm(function, x, num_groups, weight=None, bias=None, eps=1e-5):
+def group_norm(
+    function: Callable[..., Any],
+    x: Any,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Interval:
     """Bound group norm."""
     grouped = x.reshape(len(x), num_groups, -1)
     result = _standardise(grouped, eps).reshape(x.shape)
@@ -124,16 +168,16 @@ def group_norm(function, x, num_groups, weight=None, bias=None, eps=1e-5):
 @rule("instance_norm")
 @of_first
 def instance_norm(
-    function,
-    x,
-    running_mean=None,
-    running_var=None,
-    weight=None,
-    bias=None,
-    use_input_stats=True,
-    momentum=0.1,
-    eps=1e-5,
-):
+    function: Callable[..., Any],
+    x: Any,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
     """Bound instance norm, by group norm or, on running statistics, by batch norm."""
     if function is not functional.instance_norm:
         raise Interval.refusal(function, " called past torch.nn.functional")

@@ -1,8 +1,11 @@
 """Rules for what moves, picks, pads and averages entries."""
 
 from collections import namedtuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ._dispatch import part_by_part
 from ._interval import Interval, ends, of_first, rule
@@ -31,7 +34,7 @@ _Values = namedtuple("_Values", ["values", "indices"])
     *("clamp", "clamp_min", "clamp_max", "logsumexp", "sort"),
     *(f"{kind}max_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3)),
 )
-def increasing(function, args, kwargs):
+def increasing(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Bound what increases in every interval among its arguments, exactly."""
     lower, upper = (function(*ends(args, end), **ends(kwargs, end)) for end in ("lower", "upper"))
     if isinstance(lower, torch.Tensor):
@@ -42,14 +45,14 @@ def increasing(function, args, kwargs):
 
 @rule("view")
 @of_first
-def view(function, x, *shape):
+def view(function: Callable[..., Any], x: Interval, *shape: Any) -> Interval:
     """Give both parts another shape."""
     center = function(x.center, *shape)
     return Interval(center, x.radius.reshape(center.shape))  # it may lie differently in memory
 
 
 @rule("expand_as", "view_as", "reshape_as", "type_as", "type", "to", "float", "double", "half")
-def convert(function, args, kwargs):
+def convert(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Give a value the shape, dtype or device that it is told or that another has."""
     x, *rest = args
     rest, kwargs = ends(rest, "center"), ends(kwargs, "center")
@@ -63,14 +66,20 @@ def convert(function, args, kwargs):
 
 @rule("pad")
 @of_first
-def pad(function, x, widths, mode="constant", value=None):
+def pad(
+    function: Callable[..., Any],
+    x: Interval,
+    widths: Sequence[int],
+    mode: str = "constant",
+    value: float | None = None,
+) -> Interval:
     """Pad the middle, and the radius with 0."""
     return Interval(function(x.center, widths, mode, value), function(x.radius, widths, mode))
 
 
 @rule("interpolate", "upsample")
 @of_first
-def interpolate(function, x, *args, **kwargs):
+def interpolate(function: Callable[..., Any], x: Interval, *args: Any, **kwargs: Any) -> Interval:
     """Interpolate both parts with weights that are not negative."""
     if "bicubic" in (*args, *kwargs.values()):
         raise Interval.refusal(function, " of mode 'bicubic', which has negative weights")
@@ -79,7 +88,7 @@ def interpolate(function, x, *args, **kwargs):
 
 @rule("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
 @of_first
-def dropout(function, x, *args, **kwargs):
+def dropout(function: Callable[..., Any], x: Interval, *args: Any, **kwargs: Any) -> Interval:
     """Drop the same entries from both parts."""
     kept = function(torch.ones_like(x.center), *args, **kwargs)
     return Interval(x.center * kept, x.radius * kept)
@@ -87,7 +96,9 @@ def dropout(function, x, *args, **kwargs):
 
 @rule("alpha_dropout", "feature_alpha_dropout")
 @of_first
-def alpha_dropout(function, x, p=0.5, training=False):
+def alpha_dropout(
+    function: Callable[..., Any], x: Interval, p: float = 0.5, training: bool = False
+) -> Interval:
     """Leave the values as they are, which is what it does in evaluation mode."""
     if training:
         raise Interval.refusal(function, " in training mode")
@@ -95,25 +106,27 @@ def alpha_dropout(function, x, p=0.5, training=False):
 
 
 @rule("where")
-def where(function, args, kwargs):
+def where(function: Callable[..., Any], args: Any, kwargs: Any) -> Interval:
     """Choose by a condition that is a plain tensor."""
     arrange = _where_method if function is torch.Tensor.where else _where_function
     condition, *choices = arrange(*args, **kwargs)
     if isinstance(condition, Interval):
         raise Interval.refusal(function, " with an interval as condition")
-    centers, radii = zip(*map(_parts, choices), strict=True)
-    return Interval(torch.where(condition, *centers), torch.where(condition, *radii))
+    (center, radius), (other_center, other_radius) = map(_parts, choices)
+    return Interval(
+        torch.where(condition, center, other_center), torch.where(condition, radius, other_radius)
+    )
 
 
-def _where_function(condition, input, other):
+def _where_function(condition: Any, input: Any, other: Any) -> tuple[Any, Any, Any]:
     return condition, input, other
 
 
-def _where_method(input, condition, other):
+def _where_method(input: Any, condition: Any, other: Any) -> tuple[Any, Any, Any]:
     return condition, input, other
 
 
-def _parts(value):
+def _parts(value: Any) -> tuple[Any, ...]:
     if isinstance(value, Interval):
         return value.parts
     return value, torch.zeros_like(value) if isinstance(value, torch.Tensor) else 0.0
@@ -121,6 +134,6 @@ def _parts(value):
 
 @rule("masked_fill")
 @of_first
-def masked_fill(function, x, mask, value):
+def masked_fill(function: Callable[..., Any], x: Interval, mask: Tensor, value: float) -> Interval:
     """Put a number where a mask is set."""
     return Interval(function(x.center, mask, value), function(x.radius, mask, 0))

@@ -1,34 +1,17 @@
 """Train estimators on the same splits, beside their controls."""
 
-import time
-from dataclasses import dataclass
+import math
+import statistics
 
-import numpy as np
-from joblib import Parallel, delayed
-from sklearn.metrics import accuracy_score
-
-from ..metrics import mean_group_accuracy, worst_group_accuracy
 from ._catalogue import DATASETS, DEFAULTS, ESTIMATORS, WITHOUT_MASKS
-from ._parallel import one_thread
-from ._parallel import warm_up as _warm_up
+from ._parallel import run_unordered
 from ._progress import progress_bar
+from ._statistics import by_seed, group, mean_of, paired_difference
+from ._study import Cell
+from ._trial import has_parameter, make_estimator, run_trial, takes_mask
 
 #: Measures of a row, all better when higher.
 SCORES = ("accuracy", "mean_group", "worst_group")
-
-#: What an estimator is given: the masks; masks of other rows; or data without the shortcut, the
-#: ceiling of what can be reached.
-MASKS = ("given", "shuffled", "no shortcut")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One fit of a comparison."""
-
-    dataset: str
-    estimator: str
-    masks: str
-    seed: int
 
 
 def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1, progress=False):
@@ -42,12 +25,13 @@ def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1,
     ----------
     datasets : list of str or None, default=None
         Names from the catalogue; None: all.
-    estimators : list of str or None, default=None
-        Names from the catalogue; None: all that suit the data set.
+    estimators : list of str, dict of str to estimator, or None, default=None
+        Names from the catalogue, or estimators of your own by a name for each, as classes or
+        instances; None: all of the catalogue that suit the data set.
     seeds : int or list of int, default=3
         Number of repetitions, or their seeds; each has a split and initial weights of its own.
     max_epochs : int, default=30
-        Epochs of every fit.
+        Epochs of every fit; estimators of your own that have no such parameter keep theirs.
     n_jobs : int, default=1
         Processes; each computes on one thread.
     progress : bool, default=False
@@ -56,72 +40,72 @@ def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1,
     Returns
     -------
     list of dict
-        A row per fit: dataset, estimator, masks ("given", "shuffled" or "no shortcut"), seed,
-        accuracy, mean_group, worst_group and seconds.
+        A row per fit: dataset, estimator, masks ("-" for an estimator that takes none, "given",
+        "shuffled" or "no shortcut"), seed, accuracy, mean_group, worst_group and seconds.
+
+    Raises
+    ------
+    ValueError
+        If a name is not in the catalogue, or names an estimator of your own that is in it.
 
     Examples
     --------
     >>> from skexplain.studies import compare
     >>> rows = compare(["decoy-corner"], ["grad-reg"], seeds=1, max_epochs=1)
     >>> [(row["estimator"], row["masks"]) for row in rows]
-    [('erm', 'given'), ('erm', 'no shortcut'), ('grad-reg', 'given'), ('grad-reg', 'shuffled')]
+    [('erm', '-'), ('erm', 'no shortcut'), ('grad-reg', 'given'), ('grad-reg', 'shuffled')]
     """
-    cells = _cells(datasets, estimators, range(seeds) if isinstance(seeds, int) else seeds)
-    run = Parallel(n_jobs=n_jobs, return_as="generator")
-    rows = run(delayed(run_cell)(cell, max_epochs) for cell in cells)
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    cells = list(_cells(datasets, estimators, seeds, max_epochs))
+    rows = run_unordered(_run_numbered, list(enumerate(cells)), n_jobs=n_jobs)
     bar = progress_bar(rows, total=len(cells), unit="fit", disable=not progress, leave=False)
-    return list(bar)
+    return [row for _, row in sorted(bar, key=lambda pair: pair[0])]
 
 
-def _cells(datasets, estimators, seeds):
-    _known("estimators", estimators, ESTIMATORS)
-    return [
-        Cell(dataset, name, masks, seed)
-        for dataset in _known("datasets", datasets, DATASETS)
-        for seed in seeds
-        for name in dict.fromkeys(["erm", *(estimators or DEFAULTS[dataset])])
-        for masks in _kinds_of_masks(name)
-    ]
+def _cells(datasets, estimators, seeds, max_epochs):
+    methods = dict(ESTIMATORS)
+    if isinstance(estimators, dict):
+        for name, estimator in estimators.items():
+            if name in ESTIMATORS:
+                raise ValueError(f"estimators must have other names than the catalogue: {name!r}.")
+            methods[name] = {"estimator": estimator}
+    _check_names("estimators", estimators or (), methods)
+    _check_names("datasets", datasets or (), DATASETS)
+    for dataset in DATASETS if datasets is None else datasets:
+        for seed in seeds:
+            for name in dict.fromkeys(["erm", *(estimators or DEFAULTS[dataset])]):
+                method = _with_epochs(methods[name], max_epochs)
+                for masks in _kinds_of_masks(name, method):
+                    factors = {"dataset": dataset, "estimator": name, "masks": masks, "seed": seed}
+                    yield Cell(factors, method)
 
 
-def _kinds_of_masks(name):
+def _with_epochs(method, max_epochs):
+    if not has_parameter(method["estimator"], "max_epochs"):
+        return method
+    return {**method, "params": {**method.get("params", {}), "max_epochs": max_epochs}}
+
+
+def _kinds_of_masks(name, method):
     if name == "erm":
-        return ("given", "no shortcut")
-    return ("given",) if name in WITHOUT_MASKS else ("given", "shuffled")
+        return ("-", "no shortcut")
+    takes = name not in WITHOUT_MASKS and takes_mask(make_estimator(method, 0))
+    return ("given", "shuffled") if takes else ("-",)
 
 
-def _known(argument, names, catalogue):
-    for name in names or ():
+def _check_names(argument, names, catalogue):
+    for name in names:
         if name not in catalogue:
             raise ValueError(f"{argument} must be among {list(catalogue)}, got {name!r}.")
-    return list(catalogue) if names is None else names
 
 
-def run_cell(cell, max_epochs):
-    """Fit and score one cell; returns its row."""
-    task = DATASETS[cell.dataset](cell.seed)
-    estimator = ESTIMATORS[cell.estimator](max_epochs=max_epochs, random_state=cell.seed)
-    X, mask = task.X, task.mask
-    if cell.masks == "shuffled":
-        mask = np.random.default_rng(cell.seed).permutation(mask)
-    elif cell.masks == "no shortcut":
-        X = task.X_without
-    with one_thread():
-        _warm_up()
-        start = time.perf_counter()
-        estimator.fit(X, task.y, mask=mask)
-        seconds = time.perf_counter() - start
-        predicted = estimator.predict(task.X_test)
-    return {
-        "dataset": cell.dataset,
-        "estimator": cell.estimator,
-        "masks": cell.masks,
-        "seed": cell.seed,
-        "accuracy": accuracy_score(task.y_test, predicted),
-        "mean_group": mean_group_accuracy(task.y_test, predicted, task.groups_test),
-        "worst_group": worst_group_accuracy(task.y_test, predicted, task.groups_test),
-        "seconds": seconds,
-    }
+def _run_numbered(numbered):
+    """Fit and score a cell; returns its number and its row."""
+    number, cell = numbered
+    factors = cell.factors
+    task = DATASETS[factors["dataset"]](factors["seed"])
+    (row,), _ = run_trial(task, cell.settings, factors["masks"], factors["seed"])
+    return number, {**factors, **{name: row[name] for name in (*SCORES, "seconds")}}
 
 
 def summarise(rows):
@@ -148,34 +132,23 @@ def summarise(rows):
     >>> [(line["estimator"], line["masks"]) for line in summarise(rows)][-2:]
     [('swap-ex', 'given'), ('swap-ex', 'shuffled')]
     """
-    groups = {}
-    for row in rows:
-        groups.setdefault((row["dataset"], row["estimator"], row["masks"]), {})[row["seed"]] = row
-    return [_summary(key, by_seed, groups) for key, by_seed in groups.items()]
+    groups = group(rows, ("dataset", "estimator", "masks"))
+    return [_summary(key, own, groups) for key, own in groups.items()]
 
 
-def _summary(key, by_seed, groups):
+def _summary(key, own, groups):
     dataset, estimator, masks = key
-    summary = {"dataset": dataset, "estimator": estimator, "masks": masks, "seeds": len(by_seed)}
+    erm = groups.get((dataset, "erm", "-"), [])
+    shuffled = groups.get((dataset, estimator, "shuffled"), []) if masks == "given" else []
+    summary = {"dataset": dataset, "estimator": estimator, "masks": masks, "seeds": len(own)}
     for score in SCORES:
-        values = [row[score] for row in by_seed.values()]
-        summary[score] = float(np.mean(values))
-        summary[f"{score}_sd"] = _sd(values)
-    erm = groups.get((dataset, "erm", "given"), {})
-    shuffled = groups.get((dataset, estimator, "shuffled"), {})
-    for name, other in (("vs_erm", erm), ("vs_shuffled", shuffled if masks == "given" else {})):
-        differences = [
-            by_seed[seed]["mean_group"] - other[seed]["mean_group"]
-            for seed in by_seed
-            if seed in other
-        ]
-        summary[name] = float(np.mean(differences)) if differences else float("nan")
-        summary[f"{name}_se"] = _sd(differences) / max(1, len(differences)) ** 0.5
-    summary["seconds"] = float(np.median([row["seconds"] for row in by_seed.values()]))
-    ratios = [by_seed[s]["seconds"] / erm[s]["seconds"] for s in by_seed if s in erm]
-    summary["times_erm"] = float(np.median(ratios)) if ratios else float("nan")
+        found = mean_of(own, score)
+        summary |= {score: found.mean, f"{score}_sd": found.sd}
+    for name, reference in (("vs_erm", erm), ("vs_shuffled", shuffled)):
+        difference = paired_difference(own, reference, "mean_group")
+        summary |= {name: difference.mean, f"{name}_se": difference.se}
+    seconds, of_erm = by_seed(own, "seconds"), by_seed(erm, "seconds")
+    ratios = [seconds[seed] / of_erm[seed] for seed in seconds if seed in of_erm]
+    summary["seconds"] = statistics.median(seconds.values())
+    summary["times_erm"] = statistics.median(ratios) if ratios else math.nan
     return summary
-
-
-def _sd(values):
-    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

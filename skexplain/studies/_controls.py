@@ -67,7 +67,8 @@ def control_parameters(method, masks):
     Raises
     ------
     ValueError
-        If the method does not say how its mask term is switched off.
+        If the method does not say how its mask term is switched off, or an estimator of one's own
+        is to be reweighted.
     """
     params, grid = method.get("params", {}), method.get("grid", {})
     if masks == "off":
@@ -76,6 +77,11 @@ def control_parameters(method, masks):
         off = method["off"]
         return {"params": {**params, **off}, "grid": _without(grid, off)}
     if masks == "reweighted":
+        if not isinstance(method["estimator"], str):
+            raise ValueError(
+                "the control 'reweighted' needs an estimator of the package by name, got "
+                f"{method['estimator']!r}."
+            )
         return {
             "estimator": "AvgExClassifier",
             "params": {**_without_perturbation(params), "perturbation": "none"},

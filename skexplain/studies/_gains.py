@@ -41,7 +41,7 @@ def gains_table(study, rows, factors, measure, baseline):
             found = None
             if masks != "no shortcut":
                 keys = {**dict(zip(factors, panel, strict=True)), "method": method}
-                found = find_published(study.name, keys, measure)
+                found = find_published(study.published, keys, measure)
             body.append(
                 (
                     *map(_text, panel),

@@ -1,14 +1,16 @@
 """Computing cells, in one process, in several, or on a cluster."""
 
 import asyncio
+import os
+import time
 import warnings
 from contextlib import contextmanager
 from functools import cache, partial
+from threading import Thread
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from .. import __version__
 from ..estimators import ERMClassifier
@@ -17,6 +19,8 @@ from ..estimators import ERMClassifier
 @contextmanager
 def one_thread():
     """Compute on one thread: small fits are slower on more, and times compare."""
+    from threadpoolctl import threadpool_limits  # which scikit-learn needs, too
+
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -73,7 +77,8 @@ def _call(function, argument):
 def _compute_here(function, arguments, n_jobs):
     # One call at a time, so that a result is handed over as soon as it is there.
     parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
-    results = parallel(delayed(function)(argument) for argument in arguments)
+    call = delayed(partial(_call_as_child, function, os.getpid()))
+    results = parallel(call(argument) for argument in arguments)
     try:
         # Not `yield from`, which would close them before the filter is set.
         for result in results:  # noqa: UP028
@@ -83,6 +88,26 @@ def _compute_here(function, arguments, n_jobs):
             warnings.filterwarnings("ignore", ".* tasks .*", UserWarning)  # that are dropped
             results.close()
 
+
+def _call_as_child(function, parent, argument):
+    if os.getppid() == parent:
+        _end_with(parent)
+    return function(argument)
+
+
+@cache
+def _end_with(parent):
+    """End this process when its parent has ended: joblib's workers outlive one that is killed."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_CHECKS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+_SECONDS_BETWEEN_CHECKS = 0.5
 
 _SECONDS_TO_CONNECT = 10
 _SECONDS_FOR_WORKERS = 60

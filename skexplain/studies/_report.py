@@ -3,8 +3,8 @@
 import csv
 import math
 
+from .._text import csv_cell
 from ..inspection._drawing import require_pyplot
-from ._catalogue import WITHOUT_MASKS
 from ._table import align
 
 _COLUMNS = ("estimator", "masks", "accuracy", "mean group", "worst group", "vs erm", "vs shuffled")
@@ -42,11 +42,10 @@ def format_table(summaries):
 
 
 def _cells(summary):
-    is_baseline = summary["estimator"] == "erm" and summary["masks"] == "given"
-    ignores = summary["estimator"] in WITHOUT_MASKS and summary["masks"] == "given"
+    is_baseline = summary["estimator"] == "erm" and summary["masks"] == "-"
     return (
         summary["estimator"],
-        "-" if ignores else summary["masks"],
+        summary["masks"],
         *(_plus_minus(summary[s], summary[f"{s}_sd"]) for s in ("accuracy", "mean_group")),
         _plus_minus(summary["worst_group"], summary["worst_group_sd"]),
         "" if is_baseline else _difference(summary, "vs_erm"),
@@ -88,9 +87,9 @@ def write_csv(rows, path):
     ['estimator,accuracy', 'erm,0.5']
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=list(map(csv_cell, rows[0])))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({csv_cell(name): csv_cell(row[name]) for name in row} for row in rows)
 
 
 def require_matplotlib():
@@ -108,6 +107,7 @@ def require_matplotlib():
 
 # Colour-blind safe (Okabe & Ito).
 _STYLES = {
+    "-": {"color": "#000000", "marker": "s", "label": "without masks"},
     "given": {"color": "#0072B2", "marker": "o", "label": "with masks"},
     "shuffled": {"color": "#E69F00", "marker": "X", "label": "masks shuffled"},
 }

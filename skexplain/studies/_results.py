@@ -4,6 +4,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._text import csv_cell
+from ._study import Study
+
 
 @dataclass(frozen=True)
 class StudyResults:
@@ -25,7 +28,7 @@ class StudyResults:
         Seeds of every cell, where that is not what the study declares.
     """
 
-    study: object
+    study: Study
     scale: str
     rows: list
     n_done: int
@@ -84,9 +87,9 @@ class StudyResults:
         ending = Path(path).suffix
         if ending == ".csv":
             with open(path, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, self.columns, extrasaction="ignore")
-                writer.writeheader()
-                writer.writerows(self.rows)
+                writer = csv.writer(file)
+                writer.writerow(map(csv_cell, self.columns))
+                writer.writerows([csv_cell(row.get(c)) for c in self.columns] for row in self.rows)
         elif ending == ".parquet":
             try:
                 frame = self.to_frame()

@@ -60,6 +60,8 @@ def run_study(
     ------
     StudyError
         At the end, if cells failed; all others are stored, and a further run tries them again.
+    ImportError
+        If filelock is not installed (extra "studies"), or something that the study needs.
     OSError
         If data are missing, or another process computes the same study into the same folder.
     ValueError
@@ -73,9 +75,15 @@ def run_study(
     Examples
     --------
     >>> import tempfile
-    >>> from skexplain.studies import run_study
+    >>> from skexplain.studies import Cell, Study, run_study
+    >>> class Coins(Study):
+    ...     name = "coins"
+    ...     def cells(self, scale):
+    ...         return [Cell({"seed": seed}) for seed in range(3)]
+    ...     def run(self, factors, settings):
+    ...         return [{"heads": factors["seed"] % 2}]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     results = run_study("heo-theorems", folder=folder)
+    ...     results = run_study(Coins(), folder=folder)
     >>> results.is_complete
     True
     """
@@ -137,8 +145,8 @@ def load_results(study, scale="quick", *, n_seeds=None, folder="study-results"):
     Examples
     --------
     >>> from skexplain.studies import load_results
-    >>> load_results("annotation-budget", folder="nothing-there").is_complete
-    False
+    >>> results = load_results("annotation-budget", "paper")  # doctest: +SKIP
+    >>> results.tables()  # doctest: +SKIP
     """
     study, cells = find_cells(study, scale, n_seeds)
     stored = Store(folder, study.name).read()

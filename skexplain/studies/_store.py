@@ -1,11 +1,11 @@
 """Results on disk: a line per finished cell, written at once and never changed."""
 
 import json
+import lzma
 import os
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from .. import __version__
 
@@ -15,6 +15,8 @@ class Store:
 
     A line holds one cell.  It is appended in one write and flushed to the disk, so that a process
     may be killed at any moment: a line that was torn is not read, and the next one starts anew.
+    A file of the same name with the ending ``.xz`` is read, too, and never written: what the
+    command xz has compressed.
 
     Parameters
     ----------
@@ -27,6 +29,7 @@ class Store:
     def __init__(self, folder, study):
         self.study = study
         self.path = Path(folder) / f"{study}.jsonl"
+        self.archive = Path(folder) / f"{study}.jsonl.xz"
 
     def read(self):
         """Read what is finished.
@@ -35,12 +38,41 @@ class Store:
         -------
         dict of str to list of dict
             Rows by the key of their cell, of whatever declaration and version.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If lines hold no finished cell, such as those that were cut off or edited.
         """
+        return {**self._read(self.archive, lzma.open), **self._read(self.path, open)}
+
+    def _read(self, path, open_file):
+        found, bad = {}, []
         try:
-            with open(self.path, "rb") as file:
-                return {r["key"]: r["rows"] for r in filter(None, map(_parse, file))}
+            with open_file(path, "rb") as file:
+                for number, line in enumerate(file, start=1):
+                    record = _parse(line)
+                    if record is not None:
+                        found[record["key"]] = record["rows"]
+                    elif line.strip() and line.endswith(b"\n"):  # else it is being written
+                        bad.append(str(number))
         except FileNotFoundError:
             return {}
+        except (EOFError, lzma.LZMAError) as error:
+            raise OSError(f"{path} is no whole xz file: {error}") from error
+        if bad:
+            warnings.warn(
+                f"{path} holds no finished cell in line {', '.join(bad)}, which was cut off or "
+                "edited: it is left out, and computed anew when the study is run.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return found
 
     def append(self, cell, rows):
         """Write a finished cell.
@@ -78,9 +110,17 @@ class Store:
 
         Raises
         ------
+        ImportError
+            On entry, if filelock is not installed.
         OSError
             On entry, if another process holds it.
         """
+        try:
+            from filelock import FileLock, Timeout
+        except ImportError as error:
+            raise ImportError(
+                'running a study needs filelock: pip install "skexplain[studies]"'
+            ) from error
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{self.path}.lock", timeout=0)
         try:
@@ -111,18 +151,30 @@ def to_plain(rows):
     Raises
     ------
     TypeError
-        If there is something else in them.
+        If it is no list of dicts, or there is something else in them.
     """
-    return json.loads(json.dumps(rows, default=_to_builtin))
+    plain = json.loads(json.dumps(rows, default=_to_builtin))
+    if not _are_rows(plain):
+        raise TypeError(f"rows must be a list of dicts, got {rows!r}.")
+    return plain
 
 
 def _parse(line):
-    """Return the record of a line, or None for an empty or a torn one."""
+    """Return the record of a line, or None where it is not that of a finished cell."""
     try:
         record = json.loads(line)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and {"key", "rows"} <= record.keys() else None
+    is_whole = (
+        isinstance(record, dict)
+        and isinstance(record.get("key"), str)
+        and _are_rows(record.get("rows"))
+    )
+    return record if is_whole else None
+
+
+def _are_rows(value):
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
 def _is_torn(file):

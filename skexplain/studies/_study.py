@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from .. import __version__
+from ._describe import describe
 
 #: "quick" shows in a minute that a study runs, and its direction; "paper" is what a claim rests on.
 SCALES = ("quick", "paper")
@@ -20,7 +21,8 @@ class Cell:
         What tells its rows from those of other cells: columns with numbers or strings, `seed` among
         them.
     settings : dict
-        All else that decides its result, such as epochs and grids; numbers, strings, lists, dicts.
+        All else that decides its result, such as epochs and grids: numbers, strings, lists, dicts,
+        and estimators, penalties and networks of one's own by class or instance.
     """
 
     factors: dict
@@ -28,6 +30,9 @@ class Cell:
 
     def key(self, study):
         """Name the result: another study, declaration or package version gives another key.
+
+        A class of one's own is part of it by its import path and a hash of its source, an object by
+        its class and its parameters; what they call in other modules is not.
 
         Parameters
         ----------
@@ -37,8 +42,17 @@ class Cell:
         Returns
         -------
         str
+
+        Raises
+        ------
+        TypeError
+            If a factor is neither a number nor a string, or a setting is an object whose state
+            cannot be described.
         """
-        declaration = [study, __version__, self.factors, self.settings]
+        for name, value in self.factors.items():
+            if not (value is None or isinstance(value, str | int | float)):
+                raise TypeError(f"factors[{name!r}] must be a number or a string, got {value!r}.")
+        declaration = [study, __version__, self.factors, describe(self.settings, "settings")]
         text = json.dumps(declaration, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -66,12 +80,15 @@ class Study:
     defaults : {"package", "stored"}
         What holds for parameters of estimators that its cells do not state: the defaults of the
         package, or those with which the results in ``docs/results/rows`` were computed.
+    published : sequence of Published
+        Published figures, which its tables show beside its own.
     """
 
     name: str
     title: str
     source: str = ""
     defaults: str = "package"
+    published = ()
 
     def prepare(self, scale):
         """Check before the first cell that data and optional packages are there.

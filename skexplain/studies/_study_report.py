@@ -11,7 +11,6 @@ from pathlib import Path
 from .. import __version__
 from ..inspection._html import data_url, html_page
 from ._all_studies import list_studies
-from ._published import published_figures
 from ._report_style import STYLE
 from ._statistics import group
 
@@ -185,8 +184,7 @@ def _facts(results):
         "Computing time": f"{_duration(_seconds(results))}, one thread per cell",
         "Package": f"skexplain {__version__}",
     }
-    figures = [f for f in published_figures() if f.study == results.study.name]
-    if figures:
+    if figures := results.study.published:
         facts["Published figures"] = "; ".join(dict.fromkeys(f.source for f in figures))
     return facts
 

@@ -1,5 +1,6 @@
 """A trial: tune on training rows, fit, score on each test set; given masks or a control."""
 
+import inspect
 import string
 import time
 import warnings
@@ -11,14 +12,14 @@ import torch
 from sklearn.base import clone, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
 
 from .. import estimators
 from ..exceptions import MissingExplanationWarning
 from ..metrics import mean_group_accuracy, worst_group_accuracy
 from ..model_selection import swap_accuracy_scorer, worst_of_clean_and_swapped_scorer
-from ._augmentations import with_augmentation
 from ._controls import control_masks, control_parameters
-from ._modules import look_up, make_module
 from ._stored_defaults import default_parameters
 
 #: How candidates of a grid are compared, on held-out training rows.  Those that swap know the right
@@ -92,12 +93,13 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
     task : Task
         Data.
     method : dict
-        Plain values that say all: ``estimator``, name of a class of the package; ``params``, its
-        parameters; ``module``, see `make_module`; ``grid``, parameters to search, tuned on the
-        training rows by ``scoring`` (a name in `SCORERS`; "accuracy" is balanced over classes) in
-        ``cv`` folds; ``off``, parameters that switch its mask term off; ``defaults``, what holds
-        for all other parameters: "package", the defaults of the estimator (the default), or
-        "stored", those with which the stored results were computed.
+        What decides all: ``estimator``, the name of a class of the package, or a class or an
+        instance of one's own; ``params``, its parameters, among them penalties and the like by
+        instance; ``module``, its network, as estimators take it; ``grid``, parameters to search,
+        tuned on the training rows by ``scoring`` (a name in `SCORERS`; "accuracy" is balanced over
+        classes) in ``cv`` folds; ``off``, parameters that switch its mask term off; ``defaults``,
+        what holds for all other parameters: "package", the defaults of the estimator (the default),
+        or "stored", those with which the stored results were computed.
     masks : str
         "given", "-" for a method that takes none, "no shortcut", or a control (see `CONTROLS`).
     seed : int
@@ -116,7 +118,8 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
     Raises
     ------
     ValueError
-        If a name is not known, or the task has no rows without the shortcut and they are asked for.
+        If a name is not known, the task has no rows without the shortcut and they are asked for, or
+        masks are given to an estimator that takes none.
     """
     mask = control_masks(task.mask, masks, seed)
     X = task.X_without if masks == "no shortcut" else task.X
@@ -124,10 +127,11 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
         raise ValueError("'no shortcut' needs a task with X_without, got None.")
     method = {**method, **control_parameters(method, masks)}
     estimator = make_estimator(method, seed)
+    arguments = _fit_arguments(estimator, task, mask, masks)
     start, cpu_start = time.perf_counter(), time.process_time()
     with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingExplanationWarning)
-        fitted, chosen = _tune_and_fit(estimator, X, task, mask, method, seed)
+        fitted, chosen = _tune_and_fit(estimator, X, task, arguments, method, seed)
     shared = {
         "seconds": round(time.perf_counter() - start, 3),
         "cpu_seconds": round(time.process_time() - cpu_start, 3),
@@ -148,35 +152,78 @@ def make_estimator(method, seed):
     method : dict
         See `run_trial`.
     seed : int
+        Of every ``random_state``, also of the parts of a pipeline.
 
     Returns
     -------
     estimator
+        A class is built for the CPU; an instance is cloned, and keeps what it states itself.
 
     Raises
     ------
     ValueError
-        If there is no such estimator, module or optimizer, or no such ``defaults``.
+        If there is no such estimator or optimizer, or no such ``defaults``.
     """
-    method = with_augmentation(method)
-    stated = {"device": "cpu", "random_state": seed, **method.get("params", {})}
-    params = {**default_parameters(method), **stated}
+    params = {**default_parameters(method), **method.get("params", {})}
     if isinstance(params.get("optimizer"), str):
         params["optimizer"] = look_up("optimizer", params["optimizer"], _OPTIMIZERS)
-    module = make_module(method.get("module", "auto"))
-    return look_up("estimator", method["estimator"], _ESTIMATORS)(module, **params)
+    if "module" in method:
+        params["module"] = method["module"]
+    described = method["estimator"]
+    if isinstance(described, str):
+        described = look_up("estimator", described, _ESTIMATORS)
+    if not isinstance(described, type):
+        return _seeded(clone(described), seed).set_params(**params)
+    shared = {"device": "cpu", "random_state": seed}
+    shared = {name: value for name, value in shared.items() if has_parameter(described, name)}
+    return described(**{**shared, **params})
 
 
-def _tune_and_fit(estimator, X, task, mask, method, seed):
+def has_parameter(estimator, name):
+    """Return whether an estimator, as a description gives it, has a parameter."""
+    if isinstance(estimator, str):
+        estimator = look_up("estimator", estimator, _ESTIMATORS)
+    if not isinstance(estimator, type):
+        return name in estimator.get_params()
+    parameters = inspect.signature(estimator).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _seeded(estimator, seed):
+    names = estimator.get_params()
+    return estimator.set_params(
+        **{name: seed for name in names if name.split("__")[-1] == "random_state"}
+    )
+
+
+def takes_mask(estimator):
+    """Return whether ``fit`` of an estimator takes masks, itself or for a part of it."""
+    requested = get_routing_for_object(estimator).consumes("fit", ["mask"])
+    return bool(requested) or has_fit_parameter(estimator, "mask")
+
+
+def _fit_arguments(estimator, task, mask, masks):
+    """Return what ``fit`` is given beside rows and labels."""
+    if takes_mask(estimator):
+        return {"mask": mask, **task.fit_params}
+    if masks not in ("-", "no shortcut"):
+        raise ValueError(
+            f"masks={masks!r} must go to an estimator whose fit takes mask, got {estimator!r}. "
+            "A method that takes none is marked by 'without_masks'."
+        )
+    return task.fit_params
+
+
+def _tune_and_fit(estimator, X, task, arguments, method, seed):
     """Return the estimator, fitted with the parameters chosen, and these as text."""
     grid, folds = method.get("grid"), _folds(task.y, method.get("cv", 3), seed)
     if not grid or folds is None:
-        return clone(estimator).fit(X, task.y, mask=mask, **task.fit_params), ""
+        return clone(estimator).fit(X, task.y, **arguments), ""
     scoring = method.get("scoring", "accuracy")
     scorer = look_up("scoring", scoring, SCORERS)()
     right_mask = {} if scoring == "accuracy" else {"right_mask": task.mask}
     search = GridSearchCV(estimator, grid, scoring=scorer, cv=folds, error_score="raise")
-    search.fit(X, task.y, mask=mask, **right_mask, **task.fit_params)
+    search.fit(X, task.y, **right_mask, **arguments)
     chosen = " ".join(f"{name}={value}" for name, value in search.best_params_.items())
     return search.best_estimator_, chosen
 
@@ -222,3 +269,27 @@ def _scores(estimator, test, keep_predictions):
 
 
 _CHARACTERS = string.digits + string.ascii_letters
+
+
+def look_up(what, name, known):
+    """Return what a name stands for in a description.
+
+    Parameters
+    ----------
+    what : str
+        Entry of the description, for the error.
+    name : str
+    known : dict of str to object
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+    """
+    if name not in known:
+        raise ValueError(f"{what} must be one of {list(known)}, got {name!r}.")
+    return known[name]

@@ -16,8 +16,8 @@ class TrialStudy(Study):
     methods : dict of str to dict
         Descriptions of methods, by entries:
 
-        - ``estimator``: name of a class of the package, ``params``: its parameters, ``module``:
-          name of a network (default: "auto");
+        - ``estimator``: name of a class of the package, or a class or an instance of one's own,
+          ``params``: its parameters, ``module``: its network (default: "auto");
         - ``grid``, ``scoring``: candidates, and how they are compared on the training rows,
           "accuracy" (balanced), "swapped" or "worst-of-clean-and-swapped";
         - ``controls``: which of "off", "shuffled", "everywhere", "reweighted" and "empty" are run

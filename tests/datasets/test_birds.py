@@ -1,4 +1,6 @@
-"""Birds: crops, beaks and squares on a folder in the layout of CUB-200-2011."""
+"""Check that fetch_birds crops to the bird, marks all but the beak and unpacks no file that leads
+out of its folder, on a small copy of the layout of CUB-200-2011.
+"""
 
 import shutil
 import tarfile
@@ -189,6 +191,9 @@ def packed(original, tmp_path):
         tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/../../../evil_2.jpg")
         tar.add(evil, "../CUB_200_2011/images/014.Indigo_Bunting/evil_3.jpg")
         tar.add(evil, f"{tmp_path}/evil_4.jpg")
+        # Names that begin like one that is wanted.
+        tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/a.jpg/../../../../../evil_5.jpg")
+        tar.add(evil, "CUB_200_2011/images/014.Indigo_Bunting/evil_6.jpg.exe")
     evil.unlink()
     return home
 

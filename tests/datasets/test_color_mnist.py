@@ -1,4 +1,4 @@
-"""Color MNIST: the palette, every pixel against its recipe, and which pixels are masked."""
+"""Check every pixel and every mask of Color MNIST against its recipe."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Where data are kept, what is missing there, and downloads from a server on this machine."""
+"""Check where data sets are stored, that downloads are verified, and that mirrors are tried."""
 
 import hashlib
 import re

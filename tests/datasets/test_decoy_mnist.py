@@ -1,4 +1,6 @@
-"""Decoy MNIST: every pixel against its recipe, and how it is fetched."""
+"""Check every pixel of Decoy MNIST against its recipe, and that it is fetched only when it is
+missing.
+"""
 
 import hashlib
 import re

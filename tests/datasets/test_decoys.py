@@ -1,4 +1,4 @@
-"""Decoy digits: every pixel against its recipe, and equal bytes for equal seeds."""
+"""Check every pixel of the decoy digits against the recipe, and equal bytes for equal seeds."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Pictures: what is read, what is refused and how rows are drawn."""
+"""Check which picture files are read, which raise an error, and how samples are drawn from them."""
 
 import sys
 import tracemalloc

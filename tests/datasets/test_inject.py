@@ -1,4 +1,6 @@
-"""Injected patches: against a search by brute force, by hand, and as a trap for a model."""
+"""Check injected patches against a search by brute force and values by hand, and that a model
+learns them as a shortcut.
+"""
 
 import itertools
 import re
@@ -98,7 +100,7 @@ def test_patches_are_where_the_mask_says_and_never_on_reasons(problem):
     try:
         injected = inject_patches(**arguments)
     except ValueError as error:
-        named = re.search(r"no room .* in (\d+) rows, \[(.*)\]", str(error))
+        named = re.search(r"no room .* in (\d+) samples, \[(.*)\]", str(error))
         rows = [int(row) for row in named[2].split(", ")]
         assert len(rows) == int(named[1])
         assert not np.any(has_room[rows])
@@ -286,9 +288,9 @@ def test_a_degree_is_a_reason():
 def test_rows_without_room_are_named():
     mask = np.ones(GREY.shape, dtype=bool)
     mask[[4, 17]] = False
-    with pytest.raises(ValueError, match=r"no room .* in 2 rows, \[4, 17\].*'irrelevant'.* 0\."):
+    with pytest.raises(ValueError, match=r"no room .* in 2 samples, \[4, 17\].*'irrelevant'.* 0\."):
         inject_patches(GREY, mask=mask, colors=0)
-    with pytest.raises(ValueError, match=r"in 40 rows, \[0, 1, .*7, \.\.\.\].*'relevant'.* 1\."):
+    with pytest.raises(ValueError, match=r"in 40 samples, \[0, 1, .*7, \.\.\.\].*'relevant'.* 1\."):
         inject_patches(GREY, LABELS, mask=~mask[:1] | True, mask_marks="relevant", colors=0)
     # They are no obstacle where no patch is drawn.
     rate = dict.fromkeys(range(40), 1) | {4: 0, 17: 0}
@@ -338,7 +340,7 @@ def test_seed_gives_the_same_bytes_everywhere():
         ({"X": GREY.astype(bool)}, TypeError, "X must hold integers or floats; got dtype bool"),
         ({"X": GREY[0]}, ValueError, "X must have shape (n, height, width) or"),
         ({"X": GREY[:0]}, ValueError, "none of them 0; got (0, 9, 7)"),
-        ({"y": LABELS[1:]}, ValueError, "y must have one label per row of X, 40; got 39"),
+        ({"y": LABELS[1:]}, ValueError, "y must have one label per sample of X, 40; got 39"),
         ({"y": LABELS + 0.5}, ValueError, "y must hold class labels, or be None; got continuous"),
         ({"shape": "star"}, ValueError, "shape must be one of"),
         ({"shape": np.zeros((2, 2), dtype=bool)}, ValueError, "bool array of two axes with a True"),

@@ -1,4 +1,4 @@
-"""Iris-cancer: every row against the two sets it is made of."""
+"""Check every sample of Iris-cancer against the two data sets that it is made of."""
 
 import re
 

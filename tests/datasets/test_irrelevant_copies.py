@@ -1,4 +1,6 @@
-"""Irrelevant copies: the recipe, and the closed-form weights of Proposition 1."""
+"""Check the recipe of the irrelevant copies, and that weights fitted on them have the closed form
+of Proposition 1.
+"""
 
 import re
 

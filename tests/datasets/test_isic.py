@@ -1,4 +1,4 @@
-"""ISIC: groups, patches and split on a folder in the layout of the original."""
+"""Check groups, patches and the split of ISIC on a small folder in the layout of the original."""
 
 import re
 

@@ -1,4 +1,6 @@
-"""A leaking column: its correlation, its mask in every form of X, and as a trap for a model."""
+"""Check the correlation of a leaking column and its mask for every form of X, and that a model
+learns it as a shortcut.
+"""
 
 import re
 
@@ -110,12 +112,12 @@ def test_a_constant_label_is_legal_without_correlation():
         ({"correlation": np.nan}, ValueError, "correlation must be a number in [-1, 1]; got nan"),
         ({"correlation": "high"}, ValueError, "correlation must be a number in [-1, 1]"),
         ({"X": X[0]}, ValueError, "X must have two axes; got shape (2,)"),
-        ({"X": X[:0]}, ValueError, "X must have at least one row"),
-        ({"X": pd.DataFrame({"a": []}), "y": []}, ValueError, "X must have at least one row"),
+        ({"X": X[:0]}, ValueError, "X must have at least one sample"),
+        ({"X": pd.DataFrame({"a": []}), "y": []}, ValueError, "X must have at least one sample"),
         ({"X": np.array([["a"]] * 6)}, TypeError, "X must hold numbers, or be a DataFrame"),
         ({"X": scipy.sparse.csr_matrix(X)}, TypeError, "X must be dense"),
         ({"X": pd.DataFrame({"leak": Y})}, ValueError, "name must not be a column of X already"),
-        ({"y": Y[1:]}, ValueError, "y must have one value per row of X, 6; got 5"),
+        ({"y": Y[1:]}, ValueError, "y must have one value per sample of X, 6; got 5"),
         ({"y": [0, 1, np.nan, 0, 1, 0]}, ValueError, "y must be finite"),
         ({"y": ["a", None] * 3}, TypeError, "y must hold numbers, or labels of one kind"),
         ({"y": np.ones(6)}, ValueError, "y must not be constant when correlation is 0.9"),

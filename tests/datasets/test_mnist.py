@@ -1,4 +1,6 @@
-"""MNIST: files in the idx format, whole and broken, found, drawn from or downloaded."""
+"""Check that MNIST is read from files in the idx format, found or downloaded, and that broken files
+raise an error.
+"""
 
 import gzip
 import hashlib

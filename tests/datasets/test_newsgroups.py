@@ -1,4 +1,6 @@
-"""Two newsgroups: folders and archives, whole and broken, and masks counted by hand."""
+"""Check that the two newsgroups are read from folders and archives, that broken ones raise an
+error, and that masks are those counted by hand.
+"""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Points in the plane: every blob and every curve against its recipe."""
+"""Check every blob and every curve of the data sets in the plane against its recipe."""
 
 import math
 import re

@@ -1,4 +1,6 @@
-"""Plants: labels, backgrounds and masks on a folder in the layout of the original."""
+"""Check labels, backgrounds and masks of the plants on a small folder in the layout of the
+original.
+"""
 
 import pickle
 

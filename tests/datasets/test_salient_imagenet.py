@@ -1,4 +1,4 @@
-"""Salient ImageNet: classes, features and aligned soft masks in the layout of the original."""
+"""Check classes, features and aligned soft masks of Salient ImageNet on a copy of its layout."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Shape data sets: every pixel against the recipe, transfer sets against their source."""
+"""Check every pixel of the shape data sets against the recipe, and transfer sets against their
+source.
+"""
 
 import re
 from itertools import product

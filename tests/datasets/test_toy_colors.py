@@ -1,4 +1,6 @@
-"""Toy colours: both rules against their definition, and the probabilities of the original."""
+"""Check both rules of the toy colours against their definition, and their probabilities against the
+original.
+"""
 
 import re
 

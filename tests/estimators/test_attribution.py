@@ -1,4 +1,6 @@
-"""Estimators that penalise attributions: by hand, on data with a shortcut, and what is refused."""
+"""Check estimators that penalise attributions against loops by hand, and that they unlearn a
+shortcut.
+"""
 
 import copy
 import re

@@ -1,4 +1,6 @@
-"""Avg-Ex, the swap and counterexamples: loops by hand, controls, and data where labels mislead."""
+"""Check Avg-Ex, the swap and counterexamples against loops by hand and their controls, and that
+they unlearn a shortcut.
+"""
 
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
-"""Certainty regularisation: Grad-Reg with every feature marked, against adversarial examples.
-
-Ross et al. 2017 say that it makes the fast gradient sign method (FGSM) less successful: one step of
-projected gradient ascent along all features.
+"""Check that Grad-Reg with every feature marked makes a network less certain of adversarial
+examples.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""IBP-Ex as a whole: a loop by hand, the schedules, and data where a plain model fails."""
+"""Check IBP-Ex against a loop by hand, its schedules, and that it unlearns a shortcut."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Any penalties together: the dedicated estimators to the bit, sums by hand, nested parameters."""
+"""Check that penalties together give the dedicated estimators to the bit and sums by hand, and that
+their parameters are reached.
+"""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Masks over the units of a layer or over concepts: how they are spelt, and what is refused."""
+"""Check masks over the units of a layer or over concepts, and which of them raise an error."""
 
 import numpy as np
 import pandas as pd

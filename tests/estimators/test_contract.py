@@ -1,4 +1,6 @@
-"""What every estimator promises beyond scikit-learn's checks."""
+"""Check what every estimator promises beyond scikit-learn's checks: copies, seeds, weights of
+samples, going on, and fits that fail.
+"""
 
 import pickle
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from _estimators import ESTIMATORS, LEARNERS, Perceptron, make_problem, quick, weights
+from _pairs import in_pairs
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from torch import nn
@@ -32,7 +35,8 @@ def problem():
 def modular(cls, **params):
     """An estimator over a module with parameters, dropout and batch norm."""
     prefixed = {"module__width": 6, "module__dropout": 0.2, "optimizer__weight_decay": 1e-3}
-    return quick(cls, **{"module": Perceptron, "random_state": 0, **prefixed, **params})
+    shared = {"module": Perceptron, "random_state": 0, "max_epochs": 3}
+    return quick(cls, **{**shared, **prefixed, **params})
 
 
 def shown(estimator):
@@ -73,6 +77,8 @@ def test_a_parameter_set_before_is_gone_from_no_other(cls):
         estimator.set_params(widht=3)
 
 
+# With one step and with two: that every estimator can be stored is tested below.
+@pytest.mark.parametrize("cls", [ESTIMATORS[0], skexplain.TwoStageExplanationClassifier])
 def test_grid_search_in_two_processes(cls, problem):
     X, y, mask = problem
     grid = {"module__width": [3, 5], "lr": [1e-3, 1e-2]}
@@ -118,8 +124,9 @@ def by_joblib(estimator, folder):
     return joblib.load(folder / "estimator.joblib")
 
 
-@pytest.mark.parametrize("save", [by_pickle, by_joblib])
-@pytest.mark.parametrize("module", ["auto", Perceptron], ids=["auto", "class"])
+@pytest.mark.parametrize(
+    ("cls", "module", "save"), in_pairs(ESTIMATORS, ["auto", Perceptron], [by_pickle, by_joblib])
+)
 def test_a_saved_estimator_predicts_and_goes_on_alike(cls, save, module, problem, tmp_path):
     X, y, mask = problem
     prefixed = {} if module == "auto" else {"module__dropout": 0.5}
@@ -305,20 +312,20 @@ TOLD = [
 ]
 
 
+BAD = [
+    {"mask": np.ones((7, 4))},
+    {"mask": np.full((1, 4), 3.0)},
+    {"y": np.linspace(0, 1, 60)},
+    {"y": np.zeros(59, dtype=int)},
+    {"X": np.full((60, 9), np.nan)},
+    {"X": np.zeros((60, 9)), "mask": np.ones((60, 4))},
+    {"sample_weight": np.zeros(60)},
+]
+
+
 @pytest.mark.parametrize(
-    "bad",
-    [
-        {"mask": np.ones((7, 4))},
-        {"mask": np.full((1, 4), 3.0)},
-        {"y": np.linspace(0, 1, 60)},
-        {"y": np.zeros(59, dtype=int)},
-        {"X": np.full((60, 9), np.nan)},
-        {"X": np.zeros((60, 9)), "mask": np.ones((60, 4))},
-        {"sample_weight": np.zeros(60)},
-    ],
-    ids=lambda bad: "-".join(bad),
+    ("cls", "method", "bad"), in_pairs(ESTIMATORS, ["fit", "partial_fit"], BAD)
 )
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_failing_fit_leaves_the_last_one_alone(cls, bad, method, problem):
     X, y, mask = problem
     estimator = modular(cls).fit(X, y, mask=mask)

@@ -1,4 +1,4 @@
-"""CDEPClassifier against a loop written by hand, and on a shortcut."""
+"""Check CDEPClassifier against a loop by hand, and that it unlearns a shortcut."""
 
 import copy
 

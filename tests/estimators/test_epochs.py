@@ -1,4 +1,6 @@
-"""Around the epochs of a fit: early stopping, callbacks, what is printed, and Ctrl-C."""
+"""Check what happens around the epochs of a fit: early stopping, callbacks, what is printed, and
+Ctrl-C.
+"""
 
 import re
 import time
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from _estimators import ESTIMATORS, Perceptron, make_problem, quick, weights
+from _pairs import in_turn
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import (
     Callback,
@@ -17,7 +20,7 @@ from skorch.callbacks import (
     LRScheduler,
 )
 
-from skexplain import GradRegClassifier
+from skexplain import GradRegClassifier, SwapExClassifier, TwoStageExplanationClassifier
 
 
 @pytest.fixture(params=ESTIMATORS, ids=lambda cls: cls.__name__)
@@ -132,12 +135,12 @@ def test_early_stopping_keeps_few_masks_for_training(n_masks):
     assert "valid_loss" not in estimator.history_[-1]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("n_masks", "share"), [(10, 0.1), (13, 0.1), (2, 0.5), (10, 0.9)])
 def test_early_stopping_holds_out_some_masks(n_masks, share, seed):
     X, y, mask = make_problem(n_rows=120)
     mask[n_masks:] = np.nan
-    estimator = quick(GradRegClassifier, early_stopping=True, random_state=seed)
+    estimator = quick(GradRegClassifier, early_stopping=True, random_state=seed, max_epochs=2)
     estimator.set_params(validation_fraction=share).fit(X, y, mask=mask)
     assert {"train_input_gradient", "valid_input_gradient"} <= set(estimator.history_[-1])
 
@@ -152,7 +155,14 @@ def test_early_stopping_holds_out_nothing_in_a_partial_fit(cls, problem):
 
 # -- callbacks of skorch --------------------------------------------------------------------------
 
+# Callbacks and what is printed are the engine's: a penalty that is added, one that replaces the
+# label loss, and two optimizers are the ways through it.
+every_engine = pytest.mark.parametrize(
+    "cls", [GradRegClassifier, SwapExClassifier, TwoStageExplanationClassifier]
+)
 
+
+@every_engine
 def test_learning_rate_schedule(cls, problem):
     schedule = ("decay", LRScheduler(policy="StepLR", step_size=1, gamma=0.5))
     estimator = fit(cls, problem, callbacks=[schedule], max_epochs=4, lr=0.08)
@@ -172,6 +182,7 @@ class GradientNorms(Callback):
         self.norms_.append(torch.cat(gradients).norm().item())
 
 
+@every_engine
 def test_gradient_clipping(cls, problem):
     clipped, free = GradientNorms(), GradientNorms()
     clipping = GradientNormClipping(gradient_clip_value=1e-2)
@@ -186,6 +197,7 @@ class HeldOut(Callback):
         self.rows_ = dataset_valid.index.numpy()
 
 
+@every_engine
 def test_scores_of_epochs(cls, problem):
     X, y, _ = problem
     scoring = [
@@ -201,6 +213,7 @@ def test_scores_of_epochs(cls, problem):
     assert best["train_accuracy"] * 84 == pytest.approx(round(best["train_accuracy"] * 84))
 
 
+@every_engine
 def test_checkpoints(cls, problem, tmp_path):
     checkpoint = Checkpoint(dirname=tmp_path, monitor=None, f_params="{last_epoch[epoch]}.pt")
     estimator = fit(cls, problem, callbacks=[checkpoint], max_epochs=3)
@@ -210,6 +223,7 @@ def test_checkpoints(cls, problem, tmp_path):
     assert not torch.equal(vectors[1], vectors[2])
 
 
+@every_engine
 def test_checkpoint_of_the_best_epoch(cls, problem, tmp_path):
     """By default the callback asks whether the epoch was the best so far."""
     X, y, mask = problem
@@ -220,6 +234,7 @@ def test_checkpoint_of_the_best_epoch(cls, problem, tmp_path):
     assert torch.equal(torch.cat([t.flatten().double() for t in stored]), weights(estimator))
 
 
+@every_engine
 def test_a_stopping_rule_of_the_users_own(cls, problem):
     stopping = EarlyStopping("train_label_loss", patience=2, threshold=1e9, threshold_mode="abs")
     estimator = fit(cls, problem, callbacks=[stopping], max_epochs=30)
@@ -230,11 +245,13 @@ def test_a_stopping_rule_of_the_users_own(cls, problem):
 # -- what is printed ------------------------------------------------------------------------------
 
 
+@every_engine
 def test_silent(cls, problem, capsys):
     fit(cls, problem, early_stopping=True, validation_fraction=0.3)
     assert capsys.readouterr() == ("", "")
 
 
+@every_engine
 def test_table(cls, problem, capsys):
     fit(cls, problem, verbose=1, max_epochs=3)
     out, err = capsys.readouterr()
@@ -250,6 +267,7 @@ class Pause(Callback):
         time.sleep(0.11)
 
 
+@every_engine
 def test_progress_bar(cls, problem, capsys):
     pause = Pause()  # a bar moves ten times a second at most
     estimator = fit(cls, problem, verbose=2, max_epochs=3, callbacks=[pause])
@@ -263,8 +281,9 @@ def test_progress_bar(cls, problem, capsys):
 # -- Ctrl-C ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch", [1, 3, None], ids=["first batch", "third batch", "end of epoch"])
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("cls", "batch", "early_stopping"), in_turn(ESTIMATORS, [1, 3, None], [False, True])
+)
 def test_interrupt(cls, problem, batch, early_stopping):
     X, y, mask = problem
     params = {"early_stopping": early_stopping, "validation_fraction": 0.3, "random_state": 0}
@@ -286,6 +305,7 @@ def test_interrupt(cls, problem, batch, early_stopping):
     assert estimator.n_iter_ > finished
 
 
+@every_engine
 def test_interrupt_stops_a_search(cls, problem):
     X, y, mask = problem
     estimator = quick(cls, callbacks=[Interrupt(2, 1)])

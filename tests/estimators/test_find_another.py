@@ -1,4 +1,4 @@
-"""Models that look elsewhere, against searches written out by hand."""
+"""Check the search for models with other reasons against searches by hand."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""What a fit leaves behind when it fails, and what one that goes on takes over."""
+"""Check what a fit leaves behind when it fails, and what a fit that goes on takes over."""
 
 import numpy as np
 import pytest

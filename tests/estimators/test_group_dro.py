@@ -1,4 +1,6 @@
-"""Group DRO: loops by hand, group labels of any kind on their way, and groups where ERM fails."""
+"""Check group DRO against loops by hand, group labels of any kind,
+and that it helps the worst group.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What a classifier looks at, against gradients worked out by hand."""
+"""Check the masks of a classifier's largest gradients against gradients by hand."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""What a mask means to a fit: one meaning for every estimator, whatever the spelling."""
+"""Check that a mask means the same to every estimator, however it is spelled."""
 
 import inspect
 import warnings
@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from _estimators import LEARNERS, ConvolutionOnTables, GradCAMOnTables, weights
+from _pairs import in_pairs, in_turn
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -83,6 +84,10 @@ every_two_stage = pytest.mark.parametrize("form", TWO_STAGES)
 every_form_that_takes_all = pytest.mark.parametrize("form", TAKE_ALL)
 every_form_without_draws = pytest.mark.parametrize("form", [f for f in FORMS if f not in DRAWN])
 both_marks = pytest.mark.parametrize("marks", ["irrelevant", "relevant"])
+# How a mask is spelled is read in one place for all forms and both marks.
+every_form_and_marks = pytest.mark.parametrize(
+    ("form", "marks"), in_turn(FORMS, ["irrelevant", "relevant"])
+)
 few = settings(max_examples=2)
 
 N_ROWS, N_COLUMNS = 12, 4
@@ -165,8 +170,7 @@ def test_every_estimator_that_learns_from_masks_is_here():
 # -- one meaning, many spellings -----------------------------------------------------------------
 
 
-@every_form
-@both_marks
+@every_form_and_marks
 @few
 @given(bools())
 def test_spellings_of_a_0_1_mask_give_equal_bits(form, marks, mask):
@@ -220,8 +224,7 @@ def test_relevant_degrees_are_one_minus_irrelevant_ones(form, mask):
     torch.testing.assert_close(relevant, irrelevant, atol=1e-5, rtol=0)
 
 
-@every_form
-@both_marks
+@every_form_and_marks
 @settings(max_examples=3)
 @given(marks_and_nan(N_COLUMNS) | bools(N_COLUMNS))
 def test_mask_for_all_rows_equals_its_repetition(form, marks, mask):
@@ -230,8 +233,7 @@ def test_mask_for_all_rows_equals_its_repetition(form, marks, mask):
         assert torch.equal(weights_of(form, spelling, mask_marks=marks), expected)
 
 
-@every_form
-@both_marks
+@every_form_and_marks
 @settings(max_examples=2)
 @given(marks_and_nan((8, 4, 4)) | bools((8, 4, 4)))
 def test_mask_without_channels_equals_its_broadcast(form, marks, mask):
@@ -281,8 +283,7 @@ def test_frame_of_reordered_columns_equals_the_array(form):
     assert torch.equal(ours, weights_of(form, mask))
 
 
-@every_form
-@pytest.mark.parametrize("dtype", [bool, np.float32])
+@pytest.mark.parametrize(("form", "dtype"), in_turn(FORMS, [bool, np.float32]))
 def test_mask_on_disk_equals_the_one_in_memory(form, dtype, tmp_path):
     mask = (np.random.default_rng(1).random(TABLE) > 0.5).astype(dtype)
     np.save(tmp_path / "mask.npy", mask)
@@ -304,8 +305,7 @@ def test_mask_and_x_are_left_as_they_were(form):
 # -- unknown marks -------------------------------------------------------------------------------
 
 
-@every_form
-@both_marks
+@every_form_and_marks
 @settings(max_examples=4)
 @given(bools(), bools(N_ROWS))
 def test_rows_of_nan_equal_rows_of_none(form, marks, mask, annotated):
@@ -421,9 +421,10 @@ class Noisy(nn.Module):
 both_modules = pytest.mark.parametrize("module", ["auto", Noisy])
 
 
-@every_penalty
-@both_modules
-@pytest.mark.parametrize("mask", {**NO_MARKS, **NOTHING_IRRELEVANT})
+@pytest.mark.parametrize(
+    ("form", "module", "mask"),
+    in_pairs(PENALTIES, ["auto", Noisy], {**NO_MARKS, **NOTHING_IRRELEVANT}),
+)
 def test_nothing_irrelevant_leaves_the_label_loss(form, module, mask):
     mask = {**NO_MARKS, **NOTHING_IRRELEVANT}[mask]
     expected = label_loss_alone(form, module=module)
@@ -453,18 +454,16 @@ def test_alpha_of_zero_leaves_the_label_loss(form, module, mask, batch_size):
     assert torch.equal(label_loss_alone(form, **params), expected)
 
 
-@every_penalty
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"class_weight": "balanced"},
-        {"label_loss": "focal"},
-        {"sample_weight": np.arange(1.0, 1 + N_ROWS)},
-        {"annotated_per_batch": 3},
-        {"input_unit": "input"},
-    ],
-    ids=lambda params: next(iter(params)),
-)
+SETTINGS = [
+    {"class_weight": "balanced"},
+    {"label_loss": "focal"},
+    {"sample_weight": np.arange(1.0, 1 + N_ROWS)},
+    {"annotated_per_batch": 3},
+    {"input_unit": "input"},
+]
+
+
+@pytest.mark.parametrize(("form", "params"), in_turn(PENALTIES, SETTINGS))
 def test_nothing_irrelevant_leaves_the_label_loss_with(form, params):
     expected = label_loss_alone(form, **params)
     for mask in (None, np.zeros(TABLE)):
@@ -511,8 +510,7 @@ def fit_quietly(form, mask, sample_weight=None, **params):
     return estimator.fit(X, y, mask=mask, sample_weight=sample_weight)
 
 
-@every_form
-@pytest.mark.parametrize("mask", NO_MARKS)
+@pytest.mark.parametrize(("form", "mask"), in_turn(FORMS, NO_MARKS))
 def test_warns_without_marks(form, mask):
     message = WITHOUT if mask == "none" else NO_ROW
     with pytest.warns(MissingExplanationWarning) as caught:
@@ -524,8 +522,7 @@ def test_warns_without_marks(form, mask):
     assert caught[0].filename == inspect.getsourcefile(fit_quietly)
 
 
-@every_penalty
-@pytest.mark.parametrize("mask", NOTHING_IRRELEVANT)
+@pytest.mark.parametrize(("form", "mask"), in_turn(PENALTIES, NOTHING_IRRELEVANT))
 def test_warns_when_nothing_is_irrelevant(form, mask):
     with pytest.warns(MissingExplanationWarning, match=NO_FEATURE) as caught:
         fit_quietly(form, NOTHING_IRRELEVANT[mask])
@@ -538,8 +535,7 @@ def test_no_warning_where_rows_with_nothing_irrelevant_take_part(form, mask):
     fit_quietly(form, NOTHING_IRRELEVANT[mask])
 
 
-@every_form
-@pytest.mark.parametrize("mask", {**NO_MARKS, **NOTHING_IRRELEVANT})
+@pytest.mark.parametrize(("form", "mask"), in_turn(FORMS, {**NO_MARKS, **NOTHING_IRRELEVANT}))
 def test_no_warning_where_the_explanation_is_switched_off(form, mask):
     fit_quietly(form, {**NO_MARKS, **NOTHING_IRRELEVANT}[mask], alpha=0, **OFF.get(form, {}))
 

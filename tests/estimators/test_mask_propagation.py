@@ -1,4 +1,4 @@
-"""Masks filled in from those of a few rows, against means and images worked out by hand."""
+"""Check masks that are filled in from those of a few samples against means and images by hand."""
 
 import io
 import pickle

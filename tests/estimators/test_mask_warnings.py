@@ -1,4 +1,4 @@
-"""Warnings about masks that leave a shortcut in place, and fits with few masks."""
+"""Check the warnings about masks that leave a shortcut in place, and fits with few masks."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Masks on their way through scikit-learn's tools: which rows of them every fit received."""
+"""Check that scikit-learn's tools give every fit the masks of its own samples."""
 
 from functools import partial
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 from _estimators import RECORDING, make_problem, quick, received
+from _pairs import in_turn
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import (
@@ -36,6 +37,12 @@ with_routing = pytest.mark.parametrize("routing", [True], ids=["routing on"], in
 @pytest.fixture(params=RECORDING, ids=lambda cls: cls.__name__)
 def estimator(request, tmp_path):
     return quick(request.param, max_epochs=2, random_state=0, log=str(tmp_path))
+
+
+# What is requested is said in the base, and how a mask is sliced does not depend on the estimator.
+every_kind = pytest.mark.parametrize(
+    ("estimator", "kind"), in_turn(RECORDING, KINDS), indirect=["estimator"]
+)
 
 
 def make_mask(kind, mask):
@@ -89,7 +96,7 @@ def in_folds(X, y):
     return [train for train, _ in CV.split(X, y)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_pipeline(estimator, kind, routing):
     X, y, mask = make_problem()
     mask = make_mask(kind, mask)
@@ -102,7 +109,7 @@ def test_pipeline(estimator, kind, routing):
         pipeline.fit(X, y, **{other: mask})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_grid_search(estimator, kind):
     X, y, mask = make_problem()
     search = GridSearchCV(estimator, {"lr": [1e-3, 1e-2]}, cv=CV, error_score="raise")
@@ -119,7 +126,7 @@ def test_grid_search_over_a_pipeline(estimator, routing):
     assert_received(estimator.log, "rows", X, [*in_folds(X, y) * 2, np.arange(len(X))], scales=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_cross_validate(estimator, kind):
     X, y, mask = make_problem()
     params = {"mask": make_mask(kind, mask)}
@@ -127,15 +134,22 @@ def test_cross_validate(estimator, kind):
     assert_received(estimator.log, kind, X, in_folds(X, y))
 
 
-@pytest.mark.parametrize("validate", [cross_val_score, cross_val_predict])
+@pytest.mark.parametrize(
+    ("estimator", "validate"),
+    in_turn(RECORDING, [cross_val_score, cross_val_predict]),
+    indirect=["estimator"],
+)
 def test_cross_validation_in_short(estimator, validate):
     X, y, mask = make_problem()
     validate(estimator, X, y, cv=CV, params={"mask": mask})
     assert_received(estimator.log, "rows", X, in_folds(X, y))
 
 
-@pytest.mark.parametrize("incremental", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("estimator", "kind", "incremental"),
+    in_turn(RECORDING, KINDS, [False, True]),
+    indirect=["estimator"],
+)
 def test_learning_curve(estimator, kind, incremental):
     X, y, mask = make_problem()
     sizes = [10, 25, 40]
@@ -159,14 +173,14 @@ def test_learning_curve(estimator, kind, incremental):
     assert_received(estimator.log, kind, X, parts, method=method)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_calibration(estimator, kind):
     X, y, mask = make_problem()
     CalibratedClassifierCV(estimator, cv=CV).fit(X, y, mask=make_mask(kind, mask))
     assert_received(estimator.log, kind, X, in_folds(X, y))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_bagging(estimator, kind, routing):
     X, y, mask = make_problem()
     fit = partial(BaggingClassifier(estimator, n_estimators=3, random_state=0).fit, X, y)

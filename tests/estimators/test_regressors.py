@@ -1,4 +1,6 @@
-"""Regressors: linear models against their closed forms, and targets in any unit."""
+"""Check regressors on linear models against their closed forms, and that the unit of the targets
+does not matter.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""FGSM and JSMA against closed forms and hand-computed cases on linear models."""
+"""Check FGSM and JSMA against closed forms and values by hand on linear models."""
 
 import numpy as np
 import pytest
@@ -285,7 +285,10 @@ def test_bad_values_of_fgsm(params, match):
         ({"gamma": 1.5}, "gamma must be at most 1, got 1.5"),
         ({"clip": "range"}, r"clip must be one of \['data'\], got 'range'"),
         ({"target": "fish"}, "target must hold labels of the classes .*got 'fish'"),
-        ({"target": ["cat"] * 3}, "target must be one label or one for each of the 150 rows of X"),
+        (
+            {"target": ["cat"] * 3},
+            "target must be one label or one for each of the 150 samples of X",
+        ),
     ],
 )
 def test_bad_values_of_jsma(params, match):

@@ -1,4 +1,6 @@
-"""The audit: numbers by hand on models that lean on one column, verdicts, pages, any classifier."""
+"""Check the numbers, verdicts and pages of the audit on models that depend on one column, for any
+classifier.
+"""
 
 import base64
 import datetime

@@ -1,4 +1,6 @@
-"""Certificates: nothing within the box gets past them, and what they refuse."""
+"""Check that no sample within the box violates a certificate, and which networks and arguments
+raise an error.
+"""
 
 import numpy as np
 import pytest
@@ -167,7 +169,7 @@ def test_what_is_refused():
             predict_bounds(clf, X, mask, 1.0, clip=clip)
     with pytest.raises(ValueError, match="clip must be a pair of numbers, the lower first"):
         predict_bounds(clf, X, mask, 1.0, clip=(1, 0))
-    with pytest.raises(ValueError, match="y must have a label per row of X, 40; got 39"):
+    with pytest.raises(ValueError, match="y must have a label per sample of X, 40; got 39"):
         certified_accuracy(clf, X, y[1:], mask, 1.0)
     with pytest.raises(ValueError, match="X has 1 features"):
         predict_bounds(clf, X[:, :1], [[1]], 1.0)

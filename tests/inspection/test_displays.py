@@ -1,4 +1,4 @@
-"""Displays: what is drawn where, read back from the artists; the pictures were looked at."""
+"""Check what the displays draw and where, read from matplotlib's artists."""
 
 import sys
 
@@ -93,8 +93,8 @@ def test_masks_on_images(images):
     tint = first.images[1].get_array()
     assert np.array_equal(tint[..., 3] > 0, mask[0] == 1)
     assert np.allclose(tint[2, 6, :3], to_rgb(ORANGE))
-    assert second.get_title() == "row 1, not annotated"
-    assert first.get_title() == "row 0"
+    assert second.get_title() == "sample 1, not annotated"
+    assert first.get_title() == "sample 0"
     # Two rows of three pixels at the right edge: 2 * (2 + 3) edges, in white and in colour.
     assert [len(lines.get_segments()) for lines in first.collections] == [10, 10]
     assert len(second.collections[1].get_segments()) == 0
@@ -137,7 +137,7 @@ def test_masks_of_which_no_row_is_annotated(images, table):
     assert ax.images[0].get_array().shape == (2, 5, 4)
     assert np.allclose(ax.images[0].get_array(), to_rgba("0.75"))
     display = MaskDisplay.from_mask(images[0], [None] * 6, rows=[1])
-    assert display.axes_[0].get_title() == "row 1, not annotated"
+    assert display.axes_[0].get_title() == "sample 1, not annotated"
     clf = quick(ERMClassifier).fit(*table)
     display = SaliencyDisplay.from_estimator(clf, X, mask=[None] * 40, rows=[0, 3])
     assert not any(bar.get_hatch() for bar in display.axes_[0, 0].patches)
@@ -255,7 +255,7 @@ def test_saliency_of_a_regressor(table):
     X, _ = table
     regressor = quick(ERMRegressor).fit(X, X[:, 0])
     display = SaliencyDisplay.from_estimator(regressor, X, rows=0)
-    assert display.axes_[0, 0].get_title() == "row 0, output"
+    assert display.axes_[0, 0].get_title() == "sample 0, output"
 
 
 def test_channels_add_up():
@@ -389,12 +389,12 @@ def test_bad_arguments_of_curves(steps):
     ("arguments", "message"),
     [
         ({"rows": [9]}, r"rows must lie in 0 to 5; got \[9\]"),
-        ({"rows": []}, r"rows must be row numbers of X, at least one; got \[\]"),
-        ({"rows": [0.5]}, r"rows must be row numbers"),
+        ({"rows": []}, r"rows must be numbers of samples of X, at least one; got \[\]"),
+        ({"rows": [0.5]}, r"rows must be numbers of samples"),
         ({"mask_marks": "relevent"}, "mask_marks must be one of .* got 'relevent'"),
         ({"mask": np.full((6, 8, 8), 2)}, r"mask must hold bool, numbers in \[0, 1\]"),
-        ({"documents": ["a"] * 6}, "feature_names must tell the word of each column"),
-        ({"documents": ["a"] * 5}, "documents must have one entry for each of the 6 rows of X"),
+        ({"documents": ["a"] * 6}, "feature_names must give the word of each column"),
+        ({"documents": ["a"] * 5}, "documents must have one entry for each of the 6 samples of X"),
         ({"feature_names": ["a"]}, "feature_names must have one entry for each of the 8 columns"),
     ],
 )
@@ -406,7 +406,7 @@ def test_bad_arguments(images, arguments, message):
 
 def test_bad_x_axes_saliency_and_targets(images, table):
     X, mask = images
-    with pytest.raises(ValueError, match=r"X must hold rows of a table.*got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"X must hold samples of a table.*got shape \(3,\)"):
         MaskDisplay.from_mask(np.zeros(3), None)
     with pytest.raises(ValueError, match="ax must be 1 x 2 axes, one per panel, or None; got 1"):
         MaskDisplay.from_mask(X, mask, rows=[0, 1], ax=pyplot.gca())

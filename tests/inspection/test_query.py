@@ -1,4 +1,6 @@
-"""Rows to annotate next: dealt out over classes and ways of looking, none twice."""
+"""Check that the samples to annotate next are spread over classes and explanations, without
+repetition.
+"""
 
 import numpy as np
 import pytest

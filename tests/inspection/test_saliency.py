@@ -1,4 +1,4 @@
-"""Saliency maps against closed forms, hand-computed cases and other implementations."""
+"""Check saliency maps against closed forms, values by hand and other implementations."""
 
 import copy
 import functools
@@ -561,7 +561,10 @@ def test_bad_estimators():
         ({"method": "gradient"}, r"method must be one of \['input_gradient', .* got 'gradient'"),
         ({"output": "log_prob_true"}, r"output must be one of \['log_odds', .*got 'log_prob_true'"),
         ({"target": "fish"}, r"target must hold labels of the classes \['bird', .*got 'fish'"),
-        ({"target": ["cat"] * 3}, "target must be one label or one for each of the 12 rows of X"),
+        (
+            {"target": ["cat"] * 3},
+            "target must be one label or one for each of the 12 samples of X",
+        ),
         ({"target": "cat", "output": "logit_sum"}, "target must be None with output='logit_sum'"),
         ({"random_state": "0"}, "random_state must be an int .* got '0'"),
         ({"method": "grad_cam"}, "layer must be named, as the network has no convolution"),

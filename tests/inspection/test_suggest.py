@@ -1,4 +1,6 @@
-"""Candidate masks: explained surprise by hand, and the decoys of digits found without a mask."""
+"""Check candidate masks against explained surprise by hand, and that the decoys of digits are found
+without a mask.
+"""
 
 import matplotlib as mpl
 import numpy as np

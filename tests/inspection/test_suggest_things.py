@@ -1,4 +1,6 @@
-"""Things that move: looks, thresholds and p-values by hand, and stickers found without a mask."""
+"""Check thresholds and p-values of moving things by hand, and that stickers are found without a
+mask.
+"""
 
 import matplotlib as mpl
 import numpy as np
@@ -272,7 +274,7 @@ def test_each_row_is_given_its_own_region(sticker, found):
     interpreted = interpret_mask(found.to_mask(len(X)), X.shape)
     np.testing.assert_array_equal(np.flatnonzero(interpreted.has_irrelevant), found.rows)
     other = np.setdiff1d(np.arange(len(X)), found.rows)[0]
-    with pytest.raises(ValueError, match="row must be one of the .* rows of the group"):
+    with pytest.raises(ValueError, match="row must be one of the .* samples of the group"):
         found.mask_of(other)
 
 

@@ -1,4 +1,4 @@
-"""Every illegal mask is refused before training, by an error that says what would be legal."""
+"""Check that every illegal mask raises an error before training, which says what would be legal."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Boxes, polygons and label images become the pixels that their coordinates say."""
+"""Check that boxes, polygons and label images become the pixels that their coordinates say."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""COCO files give the masks that pycocotools gives; broken ones name the record that is broken."""
+"""Check masks of COCO files against pycocotools, and that an error names the broken record."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Columns and words are found by their names, also in what transformers make of them."""
+"""Check that columns and words are found by their names, also behind transformers."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Masks on another grid, united, inverted and measured."""
+"""Check masks that are resized, united, inverted and measured."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The exchange of parts between samples: feature by feature, when it happens, and what it does."""
+"""Check feature by feature how parts are exchanged between samples, and when they are not."""
 
 import numpy as np
 import pytest

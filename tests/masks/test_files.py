@@ -1,4 +1,4 @@
-"""Mask images are found by name, and read as what they are."""
+"""Check that mask images are found by name and read as what they are."""
 
 import struct
 import sys

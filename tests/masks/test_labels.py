@@ -1,4 +1,6 @@
-"""Names of columns and labels of rows: one rule, wherever a mask is taken beside X."""
+"""Check that names of columns and labels of samples follow one rule wherever a mask is taken beside
+X.
+"""
 
 import numpy as np
 import pandas as pd

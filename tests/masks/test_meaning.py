@@ -1,4 +1,6 @@
-"""One meaning of a mask: against a plain reading of each value, and what stays as it came."""
+"""Check the meaning of every value of a mask against a plain reading of it, and that masks are kept
+compact.
+"""
 
 import tracemalloc
 from unittest import mock
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skexplain.masks import _meaning, interpret_mask, legal_shapes
+from skexplain.masks import _meaning, interpret_mask
+from skexplain.masks._shapes import legal_shapes
 
 MARKS = ["irrelevant", "relevant"]
 DTYPES = [bool, np.uint8, np.int64, np.uint16, np.float16, np.float32, np.float64, ">f8"]

@@ -1,4 +1,4 @@
-"""Places that are the same in all masks, which then hold for samples without one."""
+"""Check places that are the same in all masks, which then hold for samples without one."""
 
 import numpy as np
 import pytest

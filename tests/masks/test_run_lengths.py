@@ -1,4 +1,4 @@
-"""Run lengths are those of pycocotools, both ways, and nothing else is read as such."""
+"""Check run lengths against pycocotools both ways, and that malformed ones raise an error."""
 
 import numpy as np
 import pycocotools.mask as coco

@@ -1,4 +1,4 @@
-"""Where saliency lies: by hand, and by a loop that follows the paper's words."""
+"""Check shares of saliency by hand and against a loop over the words of the paper."""
 
 import numpy as np
 import pytest

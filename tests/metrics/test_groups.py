@@ -1,4 +1,4 @@
-"""Accuracy by group: hand-computed cases, bad input, and properties."""
+"""Check accuracy by group on values by hand, on bad input, and by its properties."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a mark says: the mask_marks of an estimator, wherever it stands in others."""
+"""Check that metrics read the mask_marks of an estimator, also inside of searches and pipelines."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Perturbed copies of X: what changes, to what, for every kind of X, and what a mark says."""
+"""Check which values of a perturbed copy of X change, and to what, for every kind of X and both
+marks.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What a model leans on: hand-computed cases, and models of which it is known."""
+"""Check reliance scores by hand, and on models of which the reliance is known."""
 
 from itertools import permutations
 

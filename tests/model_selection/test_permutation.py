@@ -1,4 +1,4 @@
-"""The permutation test of masks: its bookkeeping by a recording estimator, its level and power."""
+"""Check the permutation test of masks: which masks its fits receive, its level and its power."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Scorers with masks and groups in scikit-learn's searches, and which models they choose."""
+"""Check scorers with masks and groups in scikit-learn's searches, and which models they choose."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""SubsampleSplit: exact counts, disjoint sets, nested sizes, errors."""
+"""Check that SubsampleSplit gives exact counts and disjoint, nested sets, and its errors."""
 
 import numpy as np
 import pytest

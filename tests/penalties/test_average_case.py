@@ -1,4 +1,4 @@
-"""Random perturbations: each against its definition, and what may move."""
+"""Check each random perturbation against its definition, and that nothing moves but what may."""
 
 import inspect
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""IBP-Ex: the closed form of a linear model, and a bound above every perturbation."""
+"""Check IBP-Ex against the closed form of a linear model, and that its bound holds for every
+perturbation.
+"""
 
 import dataclasses
 

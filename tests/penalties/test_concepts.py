@@ -1,4 +1,4 @@
-"""Concept gradients against closed forms, the input-gradient penalty and finite differences."""
+"""Check concept gradients against closed forms, Grad-Reg and finite differences."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""CDEP: values worked out by hand, its orientation, and what a mask means to it."""
+"""Check CDEP against values by hand, its sign, and what a mask means to it."""
 
 from dataclasses import replace
 

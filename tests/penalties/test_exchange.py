@@ -1,4 +1,4 @@
-"""Perturbations that start from samples which have exchanged their parts, and those that do not."""
+"""Check which perturbations start from samples that have exchanged their parts."""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""What stands in for irrelevant features, by hand, and that no reason is ever given away."""
+"""Check by hand what stands in for irrelevant features, and that no reason is ever given to another
+sample.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""Grad-CAM penalties by hand, by finite differences, and where maps are constant or unknown."""
+"""Check Grad-CAM penalties by hand and by finite differences, also where maps are constant or marks
+unknown.
+"""
 
 from dataclasses import replace
 

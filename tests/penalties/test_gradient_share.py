@@ -1,4 +1,6 @@
-"""The share of the gradient on marked features: closed forms, and scales that must not matter."""
+"""Check the share of the gradient on marked features against closed forms, and that scales do not
+matter.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The influence penalty against closed forms, a loop over parameters and finite differences."""
+"""Check the influence penalty against closed forms, a loop by hand and finite differences."""
 
 from dataclasses import replace
 

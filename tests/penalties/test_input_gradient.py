@@ -1,4 +1,6 @@
-"""Grad-Reg against closed forms, finite differences and the layers that make it hard."""
+"""Check Grad-Reg against closed forms and finite differences, also through layers without a simple
+second derivative.
+"""
 
 import numpy as np
 import pytest

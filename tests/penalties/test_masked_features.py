@@ -1,4 +1,6 @@
-"""The divergence of two-stage optimisation, by hand and where nothing is irrelevant."""
+"""Check the divergence of two-stage optimisation by hand, and that it is zero where nothing is
+irrelevant.
+"""
 
 import pytest
 import torch

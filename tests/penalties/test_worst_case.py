@@ -1,4 +1,4 @@
-"""PGD-Ex against the closed form of a linear model, and what may move."""
+"""Check PGD-Ex against the closed form of a linear model, and that nothing moves but what may."""
 
 import math
 

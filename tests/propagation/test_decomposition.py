@@ -1,4 +1,6 @@
-"""Contextual decomposition: every rule, sums equal to the forward, cases worked out by hand."""
+"""Check every rule of contextual decomposition: parts add up to the forward pass and equal cases by
+hand.
+"""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,6 @@
-"""One rule for all ways to call an operation, and errors that name what has none."""
+"""Check that all ways to call an operation follow one rule, and that operations without one raise
+an error with their name.
+"""
 
 import numpy as np
 import pytest
@@ -12,12 +14,11 @@ from skexplain.inspection import certified_accuracy
 from skexplain.propagation import (
     Decomposition,
     Interval,
-    Propagated,
-    check_outputs,
     propagate_interval,
     register_interval_rule,
 )
-from skexplain.propagation._dispatch import _OPERATORS, canonical_name
+from skexplain.propagation._dispatch import _OPERATORS, Propagated, canonical_name
+from skexplain.propagation._run import check_outputs
 
 CENTER = torch.tensor([[-2.0, 1.0, 0.5], [3.0, -0.5, 1.5]])
 RADIUS = torch.tensor([[1.0, 2.0, 0.0], [0.5, 1.0, 0.25]])

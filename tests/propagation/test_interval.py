@@ -1,4 +1,6 @@
-"""Interval bounds of whole networks: sound, exact where they can be, trainable."""
+"""Check that interval bounds of whole networks hold, are exact where they can be, and can be
+trained.
+"""
 
 import hypothesis.strategies as st
 import pytest
@@ -10,11 +12,10 @@ from torch.nn import functional as F
 from skexplain.exceptions import UnsupportedOperationError
 from skexplain.propagation import (
     Interval,
-    margins,
     propagate_interval,
     register_interval_rule,
-    worst_case_logits,
 )
+from skexplain.propagation._bounds import margins, worst_case_logits
 
 
 class Residual(nn.Module):

@@ -1,4 +1,4 @@
-"""Every rule for intervals against samples: a rule without a row fails a test."""
+"""Check every rule for intervals against samples; a rule without a row here fails a test."""
 
 import math
 

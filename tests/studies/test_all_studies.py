@@ -1,136 +1,63 @@
-"""What every study must be: well declared, quick at its quick scale, with tables and pictures."""
+"""Studies are found by the entry points of what is installed."""
 
-import json
-import re
-import subprocess
 import sys
-import time
+from importlib.metadata import EntryPoint
+from types import ModuleType
 
 import pytest
+from _toy_study import Failing, Toy
 
-from skexplain.studies import (
-    Study,
-    _heo,
-    _ours,
-    _ross,
-    _tao_shokri,
-    get_study,
-    list_studies,
-    load_results,
-    run_study,
-)
-from skexplain.studies._published import published_figures
-from skexplain.studies._runner import find_cells
+from skexplain import _cli
+from skexplain.studies import _all_studies as module
+from skexplain.studies import get_study, list_studies
 
-STUDIES = list_studies()
-_each_study = pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+ONE, TWO = (Toy(), Failing()), (Toy(),)
 
 
-def test_studies_have_names_of_their_own():
-    declared = [study for paper in (_tao_shokri, _ross, _heo, _ours) for study in paper.STUDIES]
-    assert declared == STUDIES  # a name that is given twice would hide a study
-    assert len({study.title for study in STUDIES}) == len(STUDIES)
+@pytest.fixture
+def install(monkeypatch):
+    """Install distributions that offer studies, by the values of their entry points."""
+
+    def install(*values):
+        points = [EntryPoint(f"p{i}", value, module.GROUP) for i, value in enumerate(values)]
+        monkeypatch.setattr(module, "entry_points", lambda group: points)
+        module._studies.cache_clear()
+
+    made_up = ModuleType("made_up")
+    made_up.ONE, made_up.TWO = ONE, TWO
+    monkeypatch.setitem(sys.modules, "made_up", made_up)
+    yield install
+    module._studies.cache_clear()
 
 
-@_each_study
-def test_a_study_is_found_and_says_what_it_is(study):
-    assert isinstance(study, Study)
-    assert get_study(study.name) is study
-    assert get_study(study) is study
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", study.name)
-    assert study.title == study.title.strip() != ""
-    assert "\n" not in study.title + study.source
-    if study not in _ours.STUDIES and any(f.study == study.name for f in published_figures()):
-        assert study.source
+def test_studies_of_all_distributions_are_found(install):
+    install("made_up:ONE")
+    assert list_studies() == list(ONE)
+    assert get_study("toy") is ONE[0]
+    assert get_study(TWO[0]) is TWO[0]
+    with pytest.raises(ValueError, match=r"must be one of \['toy', 'failing'\], got 'toi'\.$"):
+        get_study("toi")
 
 
-@pytest.mark.parametrize("scale", ["quick", "paper"])
-@_each_study
-def test_cells_are_well_declared(study, scale):
-    cells = study.cells(scale)
-    assert cells
-    keys = {cell.key(study.name) for cell in cells}
-    assert len(keys) == len(cells)
-    # Rows are told apart by the factors alone.
-    factors = {json.dumps(cell.factors, sort_keys=True) for cell in cells}
-    assert len(factors) == len(cells)
-    for cell in cells:
-        assert isinstance(cell.factors["seed"], int)
-        assert all(isinstance(value, str | int | float) for value in cell.factors.values())
-        json.dumps(cell.settings)  # plain values, radii of inf among them
-    seeds = [cell.factors["seed"] for cell in cells]
-    assert seeds == sorted(seeds)  # stopped at any time, there are pairs to compare
-    if scale == "quick":
-        assert len(cells) <= 80
-        assert len(cells) <= len(study.cells("paper"))
-    assert keys == {cell.key(study.name) for cell in study.cells(scale)}
+def test_where_none_are_installed_the_way_to_some_is_told(install, capsys):
+    install()
+    assert list_studies() == []
+    with pytest.raises(ValueError, match=r"got 'toy' \(no studies are .*pip install \./papers\)"):
+        get_study("toy")
+    assert _cli.main(["study", "list"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.split() == ["name", "stored", "source", "title"]
+    assert "pip install ./papers" in printed.err
 
 
-@_each_study
-def test_other_numbers_of_seeds_keep_the_cells_that_are_declared(study):
-    """All else of a cell is the same in every repetition, so that its seed can be replaced."""
-    cells = study.cells("paper")
-    n_seeds = 1 + max(cell.factors["seed"] for cell in cells)
-    of_first = {cell.with_seed(0).key(study.name) for cell in cells}
-    more = find_cells(study, "paper", n_seeds)[1]
-    assert {cell.key(study.name) for cell in cells} <= {cell.key(study.name) for cell in more}
-    assert len(more) == n_seeds * len(of_first)
-    assert {cell.key(study.name) for cell in find_cells(study, "paper", 1)[1]} == of_first
+def test_names_must_differ(install):
+    install("made_up:ONE", "made_up:TWO")
+    with pytest.raises(ValueError, match=r"'made_up:TWO' and 'made_up:ONE' both have .* 'toy'"):
+        list_studies()
 
 
-def test_keys_are_the_same_in_every_process():
-    code = (
-        "from skexplain.studies import list_studies\n"
-        "for study in list_studies():\n"
-        "    for scale in ('quick', 'paper'):\n"
-        "        for cell in study.cells(scale): print(cell.key(study.name))"
-    )
-    command = [sys.executable, "-c", code]
-    other = subprocess.run(
-        command, env={"PYTHONHASHSEED": "17"}, capture_output=True, text=True, check=True
-    )
-    here = [
-        cell.key(study.name)
-        for study in STUDIES
-        for scale in ("quick", "paper")
-        for cell in study.cells(scale)
-    ]
-    assert other.stdout.split() == here
-
-
-@_each_study
-def test_nothing_is_loaded_where_nothing_is_stored(study, tmp_path):
-    results = load_results(study.name, "paper", folder=tmp_path)
-    assert (results.rows, results.n_done, results.n_others) == ([], 0, 0)
-    assert not results.is_complete
-
-
-@pytest.mark.slow
-def test_the_quick_scale_of_all_studies_from_end_to_end(tmp_path, capsys):
-    """All in one, so that the time is that of all: ten minutes are the aim, on one core."""
-    pytest.importorskip("matplotlib")
-    seconds = {}
-    for study in STUDIES:
-        start = time.process_time()  # which other processes do not lengthen
-        results = run_study(study, folder=tmp_path)
-        assert results.is_complete
-        assert results.rows
-        tables = results.tables()
-        assert tables
-        for table in tables:
-            assert table.rows, table.title
-            for text in (table.to_text(), table.to_markdown(), table.to_html()):
-                assert table.title.split("&")[0] in text
-            assert all(len(row) == len(table.columns) for row in table.rows)
-        pictures = results.pictures()
-        assert pictures
-        for name, figure in pictures.items():
-            path = tmp_path / f"{name}.png"
-            figure.savefig(path)
-            assert path.stat().st_size > 5000
-        results.save(tmp_path / f"{study.name}.csv")
-        seconds[study.name] = time.process_time() - start
-        with capsys.disabled():
-            print(f"{seconds[study.name]:7.1f} s  {study.name}", flush=True)  # noqa: T201
-    with capsys.disabled():
-        print(f"{sum(seconds.values()):7.1f} s  in all")  # noqa: T201
+@pytest.mark.parametrize("value", ["not_there:STUDIES", "made_up:STUDIES"])
+def test_what_cannot_be_imported_is_named(install, value):
+    install(value)
+    with pytest.raises(ImportError, match=f"the studies '{value}' cannot be imported: "):
+        list_studies()

@@ -6,8 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
-from skexplain import ERMClassifier, _cli
+from skexplain import ERMClassifier, SwapExClassifier, _cli
 from skexplain.datasets import make_decoy_digits
 from skexplain.studies import (
     DATASETS,
@@ -17,7 +18,7 @@ from skexplain.studies import (
     plot_comparison,
     summarise,
 )
-from skexplain.studies import _compare as module
+from skexplain.studies._controls import shuffle_masks
 
 
 class Recorder(ERMClassifier):
@@ -29,16 +30,14 @@ class Recorder(ERMClassifier):
 
 
 def test_every_cell_is_given_what_its_name_says(monkeypatch):
-    monkeypatch.setitem(ESTIMATORS, "recorder", Recorder)
-    monkeypatch.setitem(ESTIMATORS, "erm", Recorder)
-    Recorder.calls.clear()
-    module._warm_up()
+    monkeypatch.setitem(ESTIMATORS, "erm", {"estimator": Recorder})
+    monkeypatch.setitem(ESTIMATORS, "recorder", {"estimator": Recorder})
     Recorder.calls.clear()
     rows = compare(["decoy-half"], ["recorder"], seeds=[7], max_epochs=1)
     digits = make_decoy_digits("half", flatten=True, random_state=7)
     kinds = [(row["estimator"], row["masks"]) for row in rows]
     assert kinds == [
-        ("erm", "given"),
+        ("erm", "-"),
         ("erm", "no shortcut"),
         ("recorder", "given"),
         ("recorder", "shuffled"),
@@ -49,13 +48,31 @@ def test_every_cell_is_given_what_its_name_says(monkeypatch):
         np.testing.assert_array_equal(y, digits.target)
     np.testing.assert_array_equal(without[0], digits.data_random)
     np.testing.assert_array_equal(masked[2], digits.mask)
-    assert not np.array_equal(shuffled[2], digits.mask)
+    # Shuffled as in every study: the same masks in another order, none at its own place.
+    np.testing.assert_array_equal(shuffled[2], shuffle_masks(digits.mask, 7))
+    assert sorted(map(bytes, shuffled[2])) == sorted(map(bytes, digits.mask))
 
-    # Shuffled between rows: the same masks in another order.
-    def ordered(mask):
-        return sorted(map(bytes, mask))
 
-    assert ordered(shuffled[2]) == ordered(digits.mask)
+class Tree(DecisionTreeClassifier):
+    """Takes no masks, and has no epochs."""
+
+
+def test_estimators_of_ones_own_are_compared_by_class_and_by_instance():
+    own = {"swap, twice": SwapExClassifier(alpha=2.0), "tree": Tree}
+    rows = compare(["decoy-corner"], own, seeds=2, max_epochs=1)
+    kinds = [("erm", "-"), ("erm", "no shortcut")]
+    kinds += [("swap, twice", "given"), ("swap, twice", "shuffled"), ("tree", "-")]
+    assert [(row["estimator"], row["masks"]) for row in rows] == 2 * kinds
+    assert own["swap, twice"].max_epochs == SwapExClassifier().max_epochs  # a clone is fitted
+    digits = make_decoy_digits("corner", flatten=True, random_state=1)
+    tree = Tree(random_state=1).fit(digits.data, digits.target)
+    assert rows[-1]["accuracy"] == tree.score(digits.data_test, digits.target_test)
+    assert len(summarise(rows)) == 5
+
+
+def test_a_name_of_the_catalogue_is_not_given_away():
+    with pytest.raises(ValueError, match="other names than the catalogue: 'erm'"):
+        compare(estimators={"erm": Tree})
 
 
 def test_processes_give_the_rows_of_one_process():
@@ -88,8 +105,8 @@ def row(estimator, masks, seed, mean_group, seconds=1.0):
 
 def test_summary_by_hand():
     rows = [
-        row("erm", "given", 0, 0.5),
-        row("erm", "given", 1, 0.6, 2.0),
+        row("erm", "-", 0, 0.5),
+        row("erm", "-", 1, 0.6, 2.0),
         row("m", "given", 0, 0.8, 3.0),
         row("m", "given", 1, 0.7, 2.0),
         row("m", "shuffled", 0, 0.5),
@@ -112,7 +129,7 @@ def test_summary_by_hand():
 
 
 def test_one_seed_has_no_spread():
-    table = format_table(summarise([row("erm", "given", 0, 0.5), row("m", "given", 0, 0.8)]))
+    table = format_table(summarise([row("erm", "-", 0, 0.5), row("m", "given", 0, 0.8)]))
     assert "1 seed\n" in table
     assert "±" not in table
     assert "+0.300" in table
@@ -130,7 +147,7 @@ def test_command_writes_table_csv_and_picture(tmp_path, capsys):
         assert word in printed
     with open(output, encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [r["masks"] for r in rows] == ["given", "no shortcut", "given", "shuffled"]
+    assert [r["masks"] for r in rows] == ["-", "no shortcut", "given", "shuffled"]
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -191,7 +208,7 @@ def test_masks_repair_what_the_shortcut_broke(dataset):
             compare([dataset], ["grad-reg", "pgd-ex", "pgd-ex+grad-reg"], seeds=10, n_jobs=2)
         )
     }
-    erm, ceiling = by_key["erm", "given"], by_key["erm", "no shortcut"]
+    erm, ceiling = by_key["erm", "-"], by_key["erm", "no shortcut"]
     assert ceiling["worst_group"] - erm["worst_group"] > 0.2
     for name in ("grad-reg", "pgd-ex", "pgd-ex+grad-reg"):
         method = by_key[name, "given"]

@@ -1,10 +1,13 @@
 """Each control is what its name says."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from torch import nn
 
 from skexplain import (
     AvgExClassifier,
@@ -168,10 +171,17 @@ def test_names_that_are_not_known_are_refused():
         control_masks(np.ones((1, 2)), "wrong", 0)
     with pytest.raises(ValueError, match=r"'off' needs the entry 'off', got \['estimator'\]"):
         control_parameters({"estimator": "GradRegClassifier"}, "off")
+    with pytest.raises(ValueError, match=r"'reweighted' needs an estimator of the package .*ERM"):
+        control_parameters({"estimator": ERMClassifier}, "reweighted")
 
 
 def weights(estimator):
     return np.concatenate([p.detach().numpy().ravel() for p in estimator.module_.parameters()])
+
+
+class MLP(nn.Sequential):
+    def __init__(self, n_features):
+        super().__init__(nn.Linear(n_features, 4), nn.ReLU(), nn.Linear(4, 2))
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +239,7 @@ def test_reweighted_counts_annotated_rows_again(data):
     """The label loss over all rows, and once more, alpha times, over the annotated ones."""
     X, y, mask = data
     common = {"max_epochs": 1, "batch_size": len(X), "optimizer": "SGD", "lr": 0.1}
-    module = {"name": "mlp", "n_features": 3, "n_classes": 2, "hidden": [4]}
+    module = partial(MLP, n_features=3)
     swap = {"estimator": "SwapExClassifier", "params": {**common, "alpha": 2.0}}
     description = {**swap, "module": module}
     description |= control_parameters(description, "reweighted")

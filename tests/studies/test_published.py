@@ -1,87 +1,20 @@
-"""Published figures are where they belong, and found."""
+"""Published figures are found by their factors."""
 
-import csv
-import math
-from importlib.resources import files
-
-import pytest
-
-from skexplain.studies import _published as module
-from skexplain.studies import get_study, list_studies
-from skexplain.studies._published import Published, find_published, published_figures
-
-FIGURES = published_figures()
+from skexplain.studies.tools import Published, find_published
 
 
-def test_every_line_is_read():
-    text = files("skexplain.studies").joinpath("published.csv").read_text(encoding="utf-8")
-    lines = list(csv.reader(text.splitlines()))
-    assert lines[0] == ["study", "source", "factors", "measure", "value", "spread"]
-    assert all(len(line) == 6 for line in lines)
-    assert len(FIGURES) == len(lines) - 1
-
-
-@pytest.mark.parametrize("name", sorted({figure.study for figure in FIGURES}))
-def test_figures_of_a_study_are_well_formed(name):
-    study = get_study(name)
-    own = [figure for figure in FIGURES if figure.study == name]
-    for figure in own:
-        assert figure.source
-        assert figure.measure
-        assert figure.factors
-        assert math.isfinite(figure.value)
-        assert figure.spread is None or figure.spread >= 0
-        texts = [figure.source, figure.measure, *figure.factors, *figure.factors.values()]
-        assert all(text == text.strip() != "" for text in texts)
-    keys = [(f.measure, tuple(sorted(f.factors.items()))) for f in own]
-    assert len(set(keys)) == len(keys), {key for key in keys if keys.count(key) > 1}
-    # A factor that cells have has a value that a cell has; others are columns of rows and tables.
-    columns = {}
-    for cell in study.cells("paper"):
-        for factor, value in cell.factors.items():
-            columns.setdefault(factor, set()).add(str(value))
-    unknown = {
-        (factor, value)
-        for figure in own
-        for factor, value in figure.factors.items()
-        if factor in columns and value not in columns[factor]
-    }
-    assert not unknown
-
-
-def test_a_figure_is_found_by_all_of_its_factors(monkeypatch):
+def test_a_figure_is_found_by_all_of_its_factors():
     figures = [
-        Published("s", "a", {"method": "m"}, "accuracy", 0.5, None),
-        Published("s", "a", {"method": "m", "size": "50"}, "accuracy", 0.6, 0.1),
-        Published("s", "a", {"method": "m"}, "seconds", 7.0, None),
-        Published("t", "a", {"method": "m", "size": "50"}, "accuracy", 0.7, None),
+        Published("a", {"method": "m"}, "accuracy", 0.5, None),
+        Published("a", {"method": "m", "size": "50"}, "accuracy", 0.6, 0.1),
+        Published("a", {"method": "m"}, "seconds", 7.0, None),
     ]
-    monkeypatch.setattr(module, "published_figures", lambda: figures)
     # The one that says most; numbers are compared as they are printed.
-    assert find_published("s", {"method": "m", "size": 50, "seed": 3}, "accuracy") is figures[1]
-    assert find_published("s", {"method": "m", "size": 500}, "accuracy") is figures[0]
-    assert find_published("s", {"method": "m"}, "seconds") is figures[2]
-    assert find_published("s", {"method": "other", "size": 50}, "accuracy") is None
-    assert find_published("s", {}, "accuracy") is None
-    assert find_published("u", {"method": "m"}, "accuracy") is None
+    keys = {"method": "m", "size": 50, "seed": 3}
+    assert find_published(figures, keys, "accuracy") is figures[1]
+    assert find_published(figures, {"method": "m", "size": 500}, "accuracy") is figures[0]
+    assert find_published(figures, {"method": "m"}, "seconds") is figures[2]
+    assert find_published(figures, {"method": "other", "size": 50}, "accuracy") is None
+    assert find_published(figures, {}, "accuracy") is None
+    assert find_published([], {"method": "m"}, "accuracy") is None
     assert (str(figures[0]), str(figures[1])) == ("0.500", "0.600 ± 0.100")
-
-
-def test_a_line_becomes_a_figure():
-    line = {
-        "study": "s",
-        "source": "Some & Body, Table 1",
-        "factors": "dataset=a;rule=x=y",
-        "measure": "accuracy",
-        "value": ".5",
-        "spread": "",
-    }
-    factors = {"dataset": "a", "rule": "x=y"}
-    expected = Published("s", "Some & Body, Table 1", factors, "accuracy", 0.5, None)
-    assert module._read(line) == expected
-    assert module._read({**line, "factors": "", "spread": "0.1"}).factors == {}
-
-
-def test_every_study_of_a_paper_has_figures():
-    with_figures = {figure.study for figure in FIGURES}
-    assert with_figures <= {study.name for study in list_studies()}

@@ -1,9 +1,9 @@
 """A study goes on where it was, never computes twice, and never mixes what does not belong."""
 
+import json
+import lzma
 import os
-import signal
 import time
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -30,10 +30,19 @@ def stored_seeds(study, folder):
     return {row["seed"] for row in load_results(study, folder=folder).rows}
 
 
-def kill_orphans(processes):
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for_end_of(processes):
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < deadline, "workers outlive the run that was killed"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +69,8 @@ def test_a_study_that_is_killed_goes_on_where_it_was(folder, log, tmp_path, n_jo
         assert stored <= stored_now <= stored | set(computed)
         stored = stored_now
         sizes.append(len(stored))
-        time.sleep(3 * seconds)  # for what orphaned workers still have in hand
+        wait_for_end_of(workers)
         assert stored_seeds(study, folder) == stored
-        kill_orphans(workers)
     assert 0 < sizes[-1] < 30  # the kills came in the middle
 
     study = Sleepy(log, 30, run="last")
@@ -73,6 +81,19 @@ def test_a_study_that_is_killed_goes_on_where_it_was(folder, log, tmp_path, n_jo
     uninterrupted = run_study(Sleepy(tmp_path / "other", 30), folder=tmp_path / "uninterrupted")
     assert without_seconds(results.rows) == without_seconds(uninterrupted.rows)
     assert results.tables() == uninterrupted.tables()
+
+
+def test_workers_end_with_a_run_that_is_killed(folder, log):
+    """In the middle of a cell that would take ten minutes."""
+    study = Sleepy(log, 4, seconds=600.0)
+    process = CONTEXT.Process(target=run_into, args=(study, folder, 2))
+    process.start()
+    while len(study.executions()[1]) < 2:
+        assert process.is_alive()
+        time.sleep(0.05)
+    process.kill()
+    process.join()
+    wait_for_end_of(study.executions()[1])
 
 
 def test_processes_give_the_rows_of_one_in_the_order_of_the_declaration(folder, log, tmp_path):
@@ -171,6 +192,40 @@ def test_rows_that_cannot_be_stored_are_a_failure_like_any(folder, log):
     assert stored_seeds(Odd(log, 3), folder) == {0, 2}
 
 
+def test_a_cell_that_returns_no_rows_costs_itself_alone(folder, log):
+    class Forgetful(Sleepy):
+        def run(self, factors, settings):
+            return None if factors["seed"] == 1 else super().run(factors, settings)
+
+    with pytest.raises(StudyError, match=r"(?s)1 cell of .*'seed': 1.*list of dicts, got None"):
+        run_study(Forgetful(log, 4), folder=folder)
+    assert stored_seeds(Forgetful(log, 4), folder) == {0, 2, 3}
+
+
+@pytest.mark.filterwarnings("ignore:.*holds no finished cell in line 1:UserWarning")
+@pytest.mark.parametrize("rows", [None, {}, [None]])
+def test_a_line_that_was_edited_is_computed_anew(folder, log, rows):
+    first = run_study(Sleepy(log, 3), folder=folder)
+    store = Store(folder, "sleepy")
+    edited, *others = store.path.read_text().splitlines()
+    edited = json.dumps({**json.loads(edited), "rows": rows})
+    store.path.write_text("\n".join([edited, *others]) + "\n")
+    assert load_results(Sleepy(log, 3), folder=folder).n_done == 2
+    again = run_study(Sleepy(log, 3, run="again"), folder=folder)
+    assert Sleepy(log).executions("again")[0] == [0]
+    assert without_seconds(again.rows) == without_seconds(first.rows)
+
+
+def test_a_compressed_store_is_complete_and_more_seeds_go_beside_it(folder, log):
+    run_study(Sleepy(log, 3), folder=folder)
+    store = Store(folder, "sleepy")
+    store.archive.write_bytes(lzma.compress(store.path.read_bytes()))
+    store.path.unlink()
+    more = run_study(Sleepy(log, 4, run="more"), folder=folder)
+    assert Sleepy(log).executions("more")[0] == [3]
+    assert [row["seed"] for row in more.rows] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_keeps_what_is_finished(folder, log, stop):
     with pytest.raises(stop):
@@ -234,7 +289,7 @@ def test_cells_whose_data_are_missing_are_left_out_and_the_others_computed(folde
 
 @pytest.mark.parametrize("function", [run_study, load_results])
 def test_unknown_names_are_refused(function, folder, log):
-    with pytest.raises(ValueError, match=r"study must be one of \['.*got 'nothing'"):
+    with pytest.raises(ValueError, match=r"study must be one of \[.*got 'nothing'"):
         function("nothing", folder=folder)
     with pytest.raises(ValueError, match=r"scale must be one of \('quick', 'paper'\), got 'huge'"):
         function(Sleepy(log), "huge", folder=folder)

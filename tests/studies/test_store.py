@@ -2,7 +2,10 @@
 
 import errno
 import json
+import lzma
 import resource
+import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -46,23 +49,95 @@ def test_a_line_torn_anywhere_costs_that_line_alone(tmp_path, monkeypatch, first
         store.path.write_bytes(whole[:end])
         # Without its line feed alone the line is still whole.
         is_whole = end == len(whole) - 1
+        # What is cut off may be about to be written.
         assert store.read() == {key(0): first, **({key(1): torn} if is_whole else {})}
         store.append(cell(2), later)
-        assert store.read()[key(0)] == first
-        assert store.read()[key(2)] == later
-        assert (key(1) in store.read()) == is_whole
+        is_told = nullcontext() if is_whole or end == start else pytest.warns(match="in line 2,")
+        with is_told:
+            found = store.read()
+        assert found[key(0)] == first
+        assert found[key(2)] == later
+        assert (key(1) in found) == is_whole
+
+
+def edited(**changes):
+    """The line of a cell, edited by hand."""
+    record = {"key": key(1), "version": "0.1.0", "factors": {}, "rows": [{"a": 7}], **changes}
+    return json.dumps(record).encode() + b"\n"
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\0" * 40, b"\xff\xfe\n", b"17\n", b'{"key": "a"}\n', b"\n\n"]
+    "garbage",
+    [
+        b"\0" * 40 + b"\n",
+        b"\xff\xfe\n",
+        b"17\n",
+        edited(rows=None),
+        edited(rows={"a": 7}),
+        edited(rows=[None]),
+        edited(rows=[1, 2]),
+        edited(key=None),
+        edited()[1:],
+        b'{"key": "a"}\n',
+    ],
 )
-def test_what_is_no_record_is_passed_over(tmp_path, garbage):
+def test_what_is_no_finished_cell_is_named_and_left_out(tmp_path, garbage):
     store = Store(tmp_path, "s")
     store.append(cell(0), [{"a": 1}])
     with open(store.path, "ab") as file:
         file.write(garbage)
+    store.append(cell(2), [{"a": 2}])
+    with pytest.warns(UserWarning, match=r"s\.jsonl holds no finished cell in line 2, "):
+        assert store.read() == {key(0): [{"a": 1}], key(2): [{"a": 2}]}
+
+
+def test_empty_lines_are_no_fault(tmp_path):
+    store = Store(tmp_path, "s")
+    store.append(cell(0), [{"a": 1}])
+    with open(store.path, "ab") as file:
+        file.write(b"\n\n")
     store.append(cell(1), [{"a": 2}])
     assert store.read() == {key(0): [{"a": 1}], key(1): [{"a": 2}]}
+
+
+def compress(store):
+    """Do what the command xz does; what was compressed before stays."""
+    with lzma.open(store.archive, "ab") as file:
+        file.write(store.path.read_bytes())
+    store.path.unlink()
+
+
+def test_a_compressed_store_is_read_and_gone_on_with(tmp_path):
+    store = Store(tmp_path, "s")
+    for seed in range(3):
+        store.append(cell(seed), [{"a": seed}])
+    compress(store)
+    archive = store.archive.read_bytes()
+    assert store.read() == {key(seed): [{"a": seed}] for seed in range(3)}
+    store.append(cell(3), [{"a": 3}])
+    store.append(cell(0), [{"a": 0.5}])  # computed anew
+    expected = {key(seed): [{"a": seed or 0.5}] for seed in range(4)}
+    assert store.read() == expected
+    assert store.archive.read_bytes() == archive
+    assert len(store.path.read_bytes().splitlines()) == 2
+    compress(store)
+    assert store.read() == expected
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: b"no xz" + data])
+def test_a_damaged_archive_is_an_error_that_names_it(tmp_path, damage):
+    store = Store(tmp_path, "s")
+    store.append(cell(0), [{"a": 1}])
+    compress(store)
+    store.archive.write_bytes(damage(store.archive.read_bytes()))
+    with pytest.raises(OSError, match=r"s\.jsonl\.xz is no whole xz file"):
+        store.read()
+
+
+def test_without_filelock_the_error_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    with pytest.raises(ImportError, match=r"skexplain\[studies\]"), Store(tmp_path, "s").lock():
+        pass
 
 
 def test_a_full_disk_leaves_what_was_stored(tmp_path):
@@ -81,7 +156,8 @@ def test_a_full_disk_leaves_what_was_stored(tmp_path):
     assert store.path.stat().st_size == size + 10
     assert store.read() == {key(0): [{"a": 1}]}
     store.append(cell(1), [{"a": 2}])
-    assert store.read() == {key(0): [{"a": 1}], key(1): [{"a": 2}]}
+    with pytest.warns(UserWarning, match="in line 2,"):
+        assert store.read() == {key(0): [{"a": 1}], key(1): [{"a": 2}]}
 
 
 def test_a_line_is_on_the_disk_when_append_returns(tmp_path, monkeypatch):
@@ -103,6 +179,12 @@ def test_rows_that_are_no_plain_values_are_refused():
     assert to_plain([{"a": np.float64(0.1), "b": (1, None)}]) == [{"a": 0.1, "b": [1, None]}]
     with pytest.raises(TypeError, match="rows must hold numbers, strings and None; got <object"):
         to_plain([{"a": object()}])
+
+
+@pytest.mark.parametrize("rows", [None, {"a": 1}, [None], [1], "rows", 3])
+def test_what_is_no_list_of_rows_is_refused(rows):
+    with pytest.raises(TypeError, match="rows must be a list of dicts, got "):
+        to_plain(rows)
 
 
 def test_lock_refuses_a_second_runner_and_is_free_again(tmp_path):

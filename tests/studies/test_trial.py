@@ -13,7 +13,6 @@ from skexplain import ERMClassifier, GradRegClassifier, SwapExClassifier, estima
 from skexplain.model_selection import make_mask_scorer
 from skexplain.studies import Cell, Task, TestRows, TrialStudy, run_study
 from skexplain.studies import _trial as module
-from skexplain.studies._modules import MODULES, make_module
 from skexplain.studies._published import Published
 from skexplain.studies._trial import make_estimator, run_trial
 
@@ -266,13 +265,13 @@ def test_a_description_becomes_an_estimator():
     description = {
         "estimator": "SwapExClassifier",
         "params": {"alpha": 3.0, "optimizer": "SGD", "optimizer__momentum": 0.5},
-        "module": "small-cnn",
+        "module": Weighing,
     }
     estimator = make_estimator(description, 4)
     assert type(estimator) is SwapExClassifier
     assert estimator.optimizer is torch.optim.SGD
     assert (estimator.alpha, estimator.random_state, estimator.device) == (3.0, 4, "cpu")
-    assert estimator.module.func is MODULES["small-cnn"]
+    assert estimator.module is Weighing
     assert make_estimator({"estimator": "ERMClassifier"}, 0).module == ERMClassifier().module
 
 
@@ -280,7 +279,6 @@ def test_a_description_becomes_an_estimator():
     ("change", "error"),
     [
         ({"estimator": "Nothing"}, r"estimator must be one of \[.*'ERMClassifier'.*got 'Nothing'"),
-        ({"module": "nothing"}, r"module must be one of \['small-cnn', .*got 'nothing'"),
         ({"params": {"optimizer": "Nothing"}}, r"optimizer must be .*'Adam'.*got 'Nothing'"),
         ({"scoring": "nothing"}, r"scoring must be one of \['accuracy', .*got 'nothing'"),
     ],
@@ -299,33 +297,6 @@ def test_unknown_masks_are_refused():
 def test_every_estimator_has_a_name():
     assert {"ERMClassifier", "TwoStageExplanationClassifier"} <= module._ESTIMATORS.keys()
     assert module._ESTIMATORS.keys() == set(estimators.__all__)
-
-
-@pytest.mark.parametrize(
-    ("spec", "shape", "n_classes", "n_weights"),
-    [
-        # 3 x 3 convolutions to 8, 16, 16 channels, then 16 * 8 * 8 features of a 64 x 64 image.
-        ("small-cnn", (1, 64, 64), 2, 80 + 1168 + 2320 + 2 * 1024 + 2),
-        ({"name": "small-cnn", "n_channels": 3, "side": 16}, (3, 16, 16), 2, 224 + 3488 + 2 * 65),
-        ("bird-cnn", (3, 64, 64), 2, 224 + 1168 + 2 * 4096 + 2),
-        ("ross-mlp", (28, 28), 10, 785 * 50 + 51 * 30 + 31 * 10),
-        ({"name": "mlp", "n_features": 4, "n_classes": 3, "hidden": [5]}, (4,), 3, 25 + 18),
-    ],
-)
-def test_networks_of_the_papers(spec, shape, n_classes, n_weights):
-    network = make_module(spec)()
-    assert network(torch.zeros(2, *shape)).shape == (2, n_classes)
-    assert sum(p.numel() for p in network.parameters()) == n_weights
-
-
-def test_networks_are_drawn_as_the_paper_says():
-    torch.manual_seed(0)
-    values = torch.cat([p.detach().ravel() for p in make_module("ross-mlp")().parameters()])
-    assert values.std() == pytest.approx(0.1, rel=0.02)
-    assert make_module("auto") == "auto"
-    spec = {"name": "mlp", "n_features": 4, "n_classes": 3, "hidden": [5]}
-    make_module(spec)
-    assert spec["name"] == "mlp"  # a declaration is not changed
 
 
 class Trials(TrialStudy):
@@ -394,8 +365,8 @@ def test_keeping_predictions_is_part_of_what_is_declared():
 
 def test_a_trial_study_from_end_to_end(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    figure = Published("trials", "a", {"size": "24", "method": "swap"}, "accuracy", 0.99, None)
-    monkeypatch.setattr("skexplain.studies._published.published_figures", lambda: [figure])
+    figure = Published("a", {"size": "24", "method": "swap"}, "accuracy", 0.99, None)
+    monkeypatch.setattr(Trials, "published", [figure])
     study = Trials()
     study.x = "size"
     results = run_study(study, folder=tmp_path)

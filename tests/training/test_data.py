@@ -1,4 +1,4 @@
-"""Data on the way to the network: dtypes, memory, batches, streams, units."""
+"""Check data on the way to the network: dtypes, memory, batches, random streams and units."""
 
 import tracemalloc
 

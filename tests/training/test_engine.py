@@ -1,4 +1,4 @@
-"""The engine against loops written by hand, and what each pass may see and touch."""
+"""Check the engine against loops by hand to the bit, and what each pass may use and change."""
 
 import itertools
 

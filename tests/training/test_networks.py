@@ -1,4 +1,4 @@
-"""Built-in networks, the mapping layer and where it goes."""
+"""Check the built-in networks, the mapping layer and where it is inserted."""
 
 import copy
 import pickle

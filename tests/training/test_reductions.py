@@ -1,4 +1,4 @@
-"""From label losses to one number: group weights by hand, and what they do not depend on."""
+"""Check how label losses become one number: group weights, and what does not matter to them."""
 
 import math
 from itertools import combinations

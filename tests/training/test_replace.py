@@ -1,4 +1,6 @@
-"""Label losses at perturbed samples instead of clean ones: loops by hand, and closed forms."""
+"""Check label losses at perturbed samples in place of clean ones, against loops by hand and closed
+forms.
+"""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: the rates of every step, against torch's own scheduler."""
+"""Check the learning rate of every step against torch's own schedulers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What makes training faster or smaller must not change what is learnt."""
+"""Check that options which make training faster or smaller do not change what is learned."""
 
 import numpy as np
 import pytest

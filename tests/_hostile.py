@@ -1,0 +1,25 @@
+"""Names that a terminal, matplotlib, a browser or a spreadsheet would take for commands."""
+
+HOSTILE = {
+    "one dollar": "loss $ a",
+    "mathtext": r"$\frac$ and $x$",
+    "mathtext of two names": "$ #1 & $ #2",
+    "escaped dollar": r"a\$b$c",
+    "tag": "<script>alert(1)</script>",
+    "attribute": '" onload="alert(1)',
+    "entity": "&lt;b&gt;",
+    "formula": "=HYPERLINK(1)",
+    "sum": "+1+2",
+    "difference": "-2+3",
+    "at": "@SUM(1)",
+    "escape code": "\x1b[2J\x1b[31mred",
+    "one byte escape code": "\x9b31m",
+    "bell and backspace": "a\x07\x08b",
+    "null": "a\x00b",
+    "line break": "a\nb\rc",
+    "line separator": "a\u2028b",
+    "right to left": "a\u202egnp.exe",
+    "lone surrogate": "a\ud800b",
+    "underscore": "_hidden",
+    "braces": "{0} {name} %s %(x)s",
+}

@@ -1,0 +1,48 @@
+"""scikit-learn's checks that train something: the others are the same with and without a mask."""
+
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+# Repeated samples come in other mini-batches than weighted ones; in full batches it passes.
+WEIGHTS_CHECK = "check_sample_weight_equivalence_on_dense_data"
+
+# Checks of constructors and of data for which fit raises an error: they train nothing, so a mask
+# makes no difference to them.
+TRAIN_NOTHING = {
+    "check_all_zero_sample_weights_error",
+    "check_array_api_input",
+    "check_classifiers_one_label",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_regression_target",
+    "check_complex_data",
+    "check_decision_proba_consistency",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_estimator_sparse_tag",
+    "check_estimator_tags_renamed",
+    "check_estimators_empty_data_messages",
+    "check_estimators_unfitted",
+    "check_fit1d",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_non_transformer_estimators_n_iter",
+    "check_parameters_default_constructible",
+    "check_requires_y_none",
+    "check_set_params",
+    "check_supervised_y_no_nan",
+    "check_valid_tag_types",
+}
+
+
+def training_checks(estimators):
+    """All checks of some estimators but those above."""
+    return [
+        pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}")
+        for estimator in estimators
+        for _, check in estimator_checks_generator(estimator)
+        if check.func.__name__ not in {*TRAIN_NOTHING, WEIGHTS_CHECK}
+    ]
