@@ -14,14 +14,17 @@ from numbers import Integral
 from pathlib import Path
 
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 import skexplain
 from skexplain.estimators import _parameters
 from skexplain.estimators._base import BaseExplanationEstimator
 from skexplain.estimators._classifier import BaseExplanationClassifier
-from skexplain.estimators._parameters import Interval, Options, PrefixedParameters, StrOptions
+from skexplain.estimators._parameters import Interval, Options, StrOptions
 from skexplain.estimators._regressor import BaseExplanationRegressor
+from skexplain.penalties import MaskedFeaturePenalty
+from skexplain.penalties._fill import Fill
 
 STUB = Path(skexplain.estimators.__file__).with_suffix(".pyi")
 
@@ -32,7 +35,7 @@ Written by tools/make_stubs.py from the classes; do not edit.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, Union
 
 import numpy as np
 import torch
@@ -42,7 +45,7 @@ from torch import nn
 from typing_extensions import Self, Unpack
 
 from .._typing import MaskLike, Seed
-from ..training import InputStatistics
+from ..masks._statistics import InputStatistics
 '''
 
 # A keyword with a prefix of skorch's may have any name after it, and a type checker knows no
@@ -132,6 +135,13 @@ CONSTRAINTS = {
     torch.nn.Module: "nn.Module",
 }
 
+# Names of parameters in penalties that estimators call otherwise, and types that are long.
+PENALTY_NAMES = {"mask_fill": "fill"}
+WRITTEN = {
+    inspect.formatannotation(ArrayLike | None).replace("'", '"'): "ArrayLike | None",
+    inspect.formatannotation(Fill).replace("'", '"'): 'float | ArrayLike | Literal["mean"]',
+}
+
 # Types of attributes, by how a docstring begins to say them.
 ATTRIBUTES = {
     "InputStatistics": "InputStatistics",
@@ -157,7 +167,7 @@ def stub():
     for cls in [*SHARED, *_public()]:
         parts.append(_class(cls, written))
         written.add(cls)
-    names = "".join(f'    "{name}",\n' for name in skexplain.__all__)
+    names = "".join(f'    "{name}",\n' for name in skexplain.estimators.__all__)
     parts.append(f"__all__ = [\n{names}]\n")
     return "\n".join(parts)
 
@@ -213,7 +223,7 @@ def _documented_attributes(cls):
 
 
 def _public():
-    return [getattr(skexplain, name) for name in skexplain.__all__]
+    return [getattr(skexplain, name) for name in skexplain.estimators.__all__]
 
 
 def _init(cls):
@@ -224,7 +234,7 @@ def _init(cls):
             lines.append("*")
             keyword_only = True
         lines.append(f"{name}: {_parameter_type(cls, name)}{_default(parameter)}")
-    if issubclass(cls, PrefixedParameters):
+    if issubclass(cls, BaseExplanationEstimator):
         lines.append("**prefixed: Unpack[_Prefixed]")
     yield "    def __init__(\n"
     yield from (f"        {line},\n" for line in lines)
@@ -271,6 +281,15 @@ def _default(parameter):
 
 def _parameter_type(cls, name):
     """Return the type of a parameter that its constraints allow."""
+    if name not in cls._parameter_constraints:  # a penalty checks it, and says its type
+        (annotation,) = {
+            inspect.signature(penalty).parameters[PENALTY_NAMES.get(name, name)].annotation
+            for base in cls.__mro__
+            for penalty in vars(base).get("_penalties", (MaskedFeaturePenalty,))
+            if PENALTY_NAMES.get(name, name) in inspect.signature(penalty).parameters
+        }
+        said = inspect.formatannotation(annotation).replace("'", '"')
+        return WRITTEN.get(said, said.replace("typing.", "").replace("collections.abc.", ""))
     constraints = cls._parameter_constraints[name]
     if constraints == "no_validation":
         return "Any"

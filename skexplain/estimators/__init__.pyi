@@ -4,7 +4,7 @@ Written by tools/make_stubs.py from the classes; do not edit.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, Union
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 from typing_extensions import Self, Unpack
 
 from .._typing import MaskLike, Seed
-from ..training import InputStatistics
+from ..masks._statistics import InputStatistics
 
 class _Prefixed(TypedDict, total=False):
     callbacks__early_stopping: Any
@@ -103,6 +103,7 @@ class _Estimator(BaseEstimator):
     lr: float
     max_epochs: int
     batch_size: int
+    mask_marks: Literal["irrelevant", "relevant"]
     input_unit: Literal["input", "sd"]
     annotated_per_batch: int | None
     penalty_chunk_size: int | None
@@ -117,13 +118,12 @@ class _Estimator(BaseEstimator):
     verbose: int | bool
     warm_start: bool
     random_state: Seed
-    mask_marks: Literal["irrelevant", "relevant"]
     n_features_in_: int
     input_shape_: tuple[int, ...]
     feature_names_in_: NDArray[Any]
     input_statistics_: InputStatistics
     module_: nn.Module
-    net_: Any
+    trainer_: Any
     history_: Any
     alpha_: float
     n_iter_: int
@@ -135,6 +135,7 @@ class _Estimator(BaseEstimator):
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
@@ -149,28 +150,29 @@ class _Estimator(BaseEstimator):
         verbose: int | bool = 0,
         warm_start: bool = False,
         random_state: Seed = None,
-        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         **prefixed: Unpack[_Prefixed],
     ) -> None: ...
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
     def set_params(self, **params: Any) -> Self: ...
 
 class _Classifier(ClassifierMixin, _Estimator):
-    label_loss: Literal["cross_entropy", "focal"]
+    label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any]
     focal_gamma: float
+    label_smoothing: float
     class_weight: dict[Any, Any] | Literal["balanced"] | None
     classes_: NDArray[Any]
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -198,10 +200,16 @@ class _Classifier(ClassifierMixin, _Estimator):
     def set_score_request(self, *, sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...
 
 class _Regressor(RegressorMixin, _Estimator):
+    label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any]
+    quantile: float
+    huber_delta: float
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -233,12 +241,12 @@ class _Regressor(RegressorMixin, _Estimator):
 
 class AvgExClassifier(_Classifier):
     alpha: float | Literal["auto", "replace"] | None
-    perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any]
+    perturbation: Union[Literal["gaussian", "uniform", "constant", "refill", "swap", "blank", "shift", "none"], Callable[..., Any]]
     epsilon: float
-    n_draws: int
-    fill: float | Literal["mean"] | ArrayLike
+    fill: float | ArrayLike | Literal["mean"]
     max_shift: int
     background: Literal["blank", "donor"]
+    n_draws: int
     exchange: bool
     grad_alpha: float
     def __init__(
@@ -246,21 +254,22 @@ class AvgExClassifier(_Classifier):
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto", "replace"] | None = None,
-        perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any] = "gaussian",
+        perturbation: Union[Literal["gaussian", "uniform", "constant", "refill", "swap", "blank", "shift", "none"], Callable[..., Any]] = "gaussian",
         epsilon: float = 1.0,
-        n_draws: int = 1,
-        fill: float | Literal["mean"] | ArrayLike = 0.0,
+        fill: float | ArrayLike | Literal["mean"] = 0.0,
         max_shift: int = 4,
         background: Literal["blank", "donor"] = "blank",
+        n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -281,12 +290,12 @@ class AvgExClassifier(_Classifier):
 
 class AvgExRegressor(_Regressor):
     alpha: float | Literal["auto", "replace"] | None
-    perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any]
+    perturbation: Union[Literal["gaussian", "uniform", "constant", "refill", "swap", "blank", "shift", "none"], Callable[..., Any]]
     epsilon: float
-    n_draws: int
-    fill: float | Literal["mean"] | ArrayLike
+    fill: float | ArrayLike | Literal["mean"]
     max_shift: int
     background: Literal["blank", "donor"]
+    n_draws: int
     exchange: bool
     grad_alpha: float
     def __init__(
@@ -294,14 +303,17 @@ class AvgExRegressor(_Regressor):
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto", "replace"] | None = None,
-        perturbation: Literal["blank", "constant", "gaussian", "none", "refill", "shift", "swap", "uniform"] | Callable[..., Any] = "gaussian",
+        perturbation: Union[Literal["gaussian", "uniform", "constant", "refill", "swap", "blank", "shift", "none"], Callable[..., Any]] = "gaussian",
         epsilon: float = 1.0,
-        n_draws: int = 1,
-        fill: float | Literal["mean"] | ArrayLike = 0.0,
+        fill: float | ArrayLike | Literal["mean"] = 0.0,
         max_shift: int = 4,
         background: Literal["blank", "donor"] = "blank",
+        n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -326,20 +338,100 @@ class AvgExRegressor(_Regressor):
 
 class CDEPClassifier(_Classifier):
     alpha: float | Literal["auto"]
-    measure: Literal["l1", "softmax"]
+    measure: Literal["softmax", "l1"]
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 1.0,
-        measure: Literal["l1", "softmax"] = "softmax",
+        measure: Literal["softmax", "l1"] = "softmax",
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
+        input_unit: Literal["input", "sd"] = "sd",
+        annotated_per_batch: int | None = None,
+        penalty_chunk_size: int | None = None,
+        device: str | torch.device = "auto",
+        compile: bool = False,
+        mixed_precision: bool = False,
+        deterministic: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        callbacks: list[Any] | None = None,
+        verbose: int | bool = 0,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        **prefixed: Unpack[_Prefixed],
+    ) -> None: ...
+
+class ConceptGradRegClassifier(_Classifier):
+    alpha: float | Literal["auto"]
+    layer: str
+    concepts: ArrayLike | None
+    output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
+    norm: Literal["l2", "l1", "share"]
+    def __init__(
+        self,
+        module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
+        *,
+        alpha: float | Literal["auto"] = 2.0,
+        layer: str = "features",
+        concepts: ArrayLike | None = None,
+        output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
+        norm: Literal["l2", "l1", "share"] = "share",
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
         class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        optimizer: Callable[..., Any] = ...,
+        lr: float = 0.001,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
+        input_unit: Literal["input", "sd"] = "sd",
+        annotated_per_batch: int | None = None,
+        penalty_chunk_size: int | None = None,
+        device: str | torch.device = "auto",
+        compile: bool = False,
+        mixed_precision: bool = False,
+        deterministic: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        callbacks: list[Any] | None = None,
+        verbose: int | bool = 0,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        **prefixed: Unpack[_Prefixed],
+    ) -> None: ...
+
+class ConceptGradRegRegressor(_Regressor):
+    alpha: float | Literal["auto"]
+    layer: str
+    concepts: ArrayLike | None
+    norm: Literal["l2", "l1", "share"]
+    def __init__(
+        self,
+        module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
+        *,
+        alpha: float | Literal["auto"] = 2.0,
+        layer: str = "features",
+        concepts: ArrayLike | None = None,
+        norm: Literal["l2", "l1", "share"] = "share",
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
+        optimizer: Callable[..., Any] = ...,
+        lr: float = 0.001,
+        max_epochs: int = 100,
+        batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -371,13 +463,14 @@ class CounterexampleClassifier(_Classifier):
         n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -401,13 +494,14 @@ class ERMClassifier(_Classifier):
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -431,6 +525,9 @@ class ERMRegressor(_Regressor):
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -458,9 +555,9 @@ class ExplanationClassifier(_Classifier):
     alpha: float | Literal["auto"] | dict[Any, Any]
     at: dict[Any, Any] | None
     reduction: Literal["group_dro", "mean"]
+    schedule: Literal["joint", "two_stage"]
     group_step_size: float
     group_adjustment: float
-    schedule: Literal["joint", "two_stage"]
     mapping: Literal["conv1x1", "linear"] | nn.Module | None
     mapping_init: Literal["default", "identity"]
     mapping_lr: float
@@ -476,20 +573,21 @@ class ExplanationClassifier(_Classifier):
         alpha: float | Literal["auto"] | dict[Any, Any] = 1.0,
         at: dict[Any, Any] | None = None,
         reduction: Literal["group_dro", "mean"] = "mean",
+        schedule: Literal["joint", "two_stage"] = "joint",
         group_step_size: float = 0.01,
         group_adjustment: float = 0.0,
-        schedule: Literal["joint", "two_stage"] = "joint",
         mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
         mapping_init: Literal["default", "identity"] = "default",
         mapping_lr: float = 0.001,
         feature_layer: str | None = None,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -563,13 +661,14 @@ class GradCAMRegClassifier(_Classifier):
         *,
         alpha: float | Literal["auto"] = 1.0,
         layer: str | None = None,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -590,28 +689,25 @@ class GradCAMRegClassifier(_Classifier):
 
 class GradRegClassifier(_Classifier):
     alpha: float | Literal["auto"]
-    output: Literal["auto", "log_prob_max", "log_prob_sum", "log_prob_true", "logit_sum", "logit_true", "prob_max", "prob_sum"]
-    norm: Literal["l1", "l2", "share"]
-    sign: Literal["both", "negative", "positive"]
-    layer: str | None
-    concepts: ArrayLike | None
+    output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
+    norm: Literal["l2", "l1", "share"]
+    sign: Literal["both", "positive", "negative"]
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
-        output: Literal["auto", "log_prob_max", "log_prob_sum", "log_prob_true", "logit_sum", "logit_true", "prob_max", "prob_sum"] = "auto",
-        norm: Literal["l1", "l2", "share"] = "share",
-        sign: Literal["both", "negative", "positive"] = "both",
-        layer: str | None = None,
-        concepts: ArrayLike | None = None,
+        output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
+        norm: Literal["l2", "l1", "share"] = "share",
+        sign: Literal["both", "positive", "negative"] = "both",
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -632,17 +728,16 @@ class GradRegClassifier(_Classifier):
 
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
-    norm: Literal["l1", "l2", "share"]
-    layer: str | None
-    concepts: ArrayLike | None
+    norm: Literal["l2", "l1", "share"]
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
-        norm: Literal["l1", "l2", "share"] = "share",
-        layer: str | None = None,
-        concepts: ArrayLike | None = None,
+        norm: Literal["l2", "l1", "share"] = "share",
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -676,13 +771,14 @@ class GroupDROClassifier(_Classifier):
         *,
         group_step_size: float = 0.01,
         group_adjustment: float = 0.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -716,13 +812,14 @@ class HINTClassifier(_Classifier):
         alpha: float | Literal["auto"] = 1.0,
         attribution: Literal["grad_cam", "input_gradient"] = "grad_cam",
         layer: str | None = None,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -744,8 +841,8 @@ class HINTClassifier(_Classifier):
 class IBPExClassifier(_Classifier):
     alpha: float
     epsilon: float
-    bound: Literal["logits", "margin"]
-    clip: Literal["data"] | tuple[Any, ...] | list[Any] | None
+    bound: Literal["margin", "logits"]
+    clip: Union[Literal["data"], tuple[float, float], NoneType]
     exchange: bool
     epsilon_ramp: float
     alpha_ramp: float
@@ -756,19 +853,20 @@ class IBPExClassifier(_Classifier):
         *,
         alpha: float = 1.0,
         epsilon: float = 2.0,
-        bound: Literal["logits", "margin"] = "margin",
-        clip: Literal["data"] | tuple[Any, ...] | list[Any] | None = "data",
+        bound: Literal["margin", "logits"] = "margin",
+        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
         exchange: bool = True,
         epsilon_ramp: float = 1.0,
         alpha_ramp: float = 1.0,
         grad_alpha: float = 0.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -790,8 +888,8 @@ class IBPExClassifier(_Classifier):
 class IBPExRegressor(_Regressor):
     alpha: float
     epsilon: float
-    bound: Literal["logits", "margin"]
-    clip: Literal["data"] | tuple[Any, ...] | list[Any] | None
+    bound: Literal["margin", "logits"]
+    clip: Union[Literal["data"], tuple[float, float], NoneType]
     exchange: bool
     epsilon_ramp: float
     alpha_ramp: float
@@ -802,12 +900,15 @@ class IBPExRegressor(_Regressor):
         *,
         alpha: float = 1.0,
         epsilon: float = 2.0,
-        bound: Literal["logits", "margin"] = "margin",
-        clip: Literal["data"] | tuple[Any, ...] | list[Any] | None = "data",
+        bound: Literal["margin", "logits"] = "margin",
+        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
         exchange: bool = True,
         epsilon_ramp: float = 1.0,
         alpha_ramp: float = 1.0,
         grad_alpha: float = 0.0,
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -837,13 +938,14 @@ class InfluenceRegClassifier(_Classifier):
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 1.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -907,7 +1009,7 @@ class PGDExClassifier(_Classifier):
     n_steps: int
     step_size: float | None
     random_start: bool
-    clip: Literal["data"] | tuple[Any, ...] | list[Any] | None
+    clip: Union[Literal["data"], tuple[float, float], NoneType]
     exchange: bool
     grad_alpha: float
     grad_at: Literal["clean", "perturbed"]
@@ -920,17 +1022,18 @@ class PGDExClassifier(_Classifier):
         n_steps: int = 5,
         step_size: float | None = None,
         random_start: bool = True,
-        clip: Literal["data"] | tuple[Any, ...] | list[Any] | None = "data",
+        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
         exchange: bool = True,
         grad_alpha: float = 0.0,
         grad_at: Literal["clean", "perturbed"] = "perturbed",
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -955,7 +1058,7 @@ class PGDExRegressor(_Regressor):
     n_steps: int
     step_size: float | None
     random_start: bool
-    clip: Literal["data"] | tuple[Any, ...] | list[Any] | None
+    clip: Union[Literal["data"], tuple[float, float], NoneType]
     exchange: bool
     grad_alpha: float
     grad_at: Literal["clean", "perturbed"]
@@ -968,10 +1071,13 @@ class PGDExRegressor(_Regressor):
         n_steps: int = 5,
         step_size: float | None = None,
         random_start: bool = True,
-        clip: Literal["data"] | tuple[Any, ...] | list[Any] | None = "data",
+        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
         exchange: bool = True,
         grad_alpha: float = 0.0,
         grad_at: Literal["clean", "perturbed"] = "perturbed",
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -1007,13 +1113,14 @@ class SwapExClassifier(_Classifier):
         n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -1045,6 +1152,9 @@ class SwapExRegressor(_Regressor):
         n_draws: int = 1,
         exchange: bool = True,
         grad_alpha: float = 0.0,
+        label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
@@ -1069,30 +1179,31 @@ class SwapExRegressor(_Regressor):
 
 class TwoStageExplanationClassifier(_Classifier):
     alpha: float
+    schedule: Literal["joint", "two_stage"]
+    mask_fill: float | ArrayLike | Literal["mean"]
     mapping: Literal["conv1x1", "linear"] | nn.Module | None
     mapping_init: Literal["default", "identity"]
     mapping_lr: float
     feature_layer: str | None
-    schedule: Literal["joint", "two_stage"]
-    mask_fill: float | Literal["mean"] | ArrayLike
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float = 1.0,
+        schedule: Literal["joint", "two_stage"] = "two_stage",
+        mask_fill: float | ArrayLike | Literal["mean"] = 0.0,
         mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
         mapping_init: Literal["default", "identity"] = "default",
         mapping_lr: float = 0.001,
         feature_layer: str | None = None,
-        schedule: Literal["joint", "two_stage"] = "two_stage",
-        mask_fill: float | Literal["mean"] | ArrayLike = 0.0,
+        label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         optimizer: Callable[..., Any] = ...,
         lr: float = 0.001,
         max_epochs: int = 100,
         batch_size: int = 64,
-        label_loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        focal_gamma: float = 2.0,
-        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
@@ -1141,6 +1252,8 @@ __all__ = [
     "AvgExClassifier",
     "AvgExRegressor",
     "CDEPClassifier",
+    "ConceptGradRegClassifier",
+    "ConceptGradRegRegressor",
     "CounterexampleClassifier",
     "ERMClassifier",
     "ERMRegressor",

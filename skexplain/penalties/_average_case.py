@@ -1,14 +1,17 @@
 """Random perturbation of irrelevant features: Avg-Ex, and the swap between rows."""
 
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
 import torch
 from torch.nn import functional
 
 from ..masks._fill import exchange_parts
 from ._base import PerturbationPenalty
 from ._checks import check_count, check_flag, check_number, check_option
-from ._fill import check_fill, exchange, fill_value, irrelevant_values, pooled_axes
+from ._fill import Fill, check_fill, exchange, fill_value, irrelevant_values, pooled_axes
 
-PERTURBATIONS = (
+Perturbation = Literal[
     "gaussian",
     "uniform",
     "constant",
@@ -17,7 +20,8 @@ PERTURBATIONS = (
     "blank",
     "shift",
     "none",
-)
+]
+PERTURBATIONS = get_args(Perturbation)
 # These move the marked features of a sample; the others are of no use to it, or the user's own.
 # Tuples: a callable that is compared with them need not be hashable.
 _REPLACING = ("constant", "refill", "swap", "blank")
@@ -82,14 +86,14 @@ class AverageCasePenalty(PerturbationPenalty):
 
     def __init__(
         self,
-        perturbation="swap",
-        epsilon=1.0,
-        n_draws=1,
-        fill=0.0,
-        max_shift=4,
-        background="blank",
-        exchange=True,
-    ):
+        perturbation: Perturbation | Callable[..., Any] = "swap",
+        epsilon: float = 1.0,
+        n_draws: int = 1,
+        fill: Fill = 0.0,
+        max_shift: int = 4,
+        background: Literal["blank", "donor"] = "blank",
+        exchange: bool = True,
+    ) -> None:
         self.perturbation = perturbation
         self.epsilon = epsilon
         self.n_draws = n_draws

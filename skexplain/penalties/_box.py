@@ -1,6 +1,11 @@
 """The box in which the irrelevant features of a row may move."""
 
+from typing import Literal, TypeAlias
+
 import torch
+
+# The range of the training data, a range of one's own, or none.
+Clip: TypeAlias = Literal["data"] | tuple[float, float] | None
 
 
 def irrelevant_box(rows, epsilon, clip):

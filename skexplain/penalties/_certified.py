@@ -1,6 +1,7 @@
 """Bound on the label loss over all perturbations of irrelevant features: IBP-Ex."""
 
 import copy
+from typing import Literal
 
 import torch
 
@@ -8,7 +9,7 @@ from ..propagation import Interval, propagate_interval
 from ..propagation._bounds import worst_case_logits
 from ..propagation._run import check_outputs
 from ._base import Penalty
-from ._box import irrelevant_box
+from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_flag, check_number, check_option
 from ._fill import exchange
 
@@ -59,7 +60,13 @@ class CertifiedPenalty(Penalty):
 
     allows_mixed_precision = False
 
-    def __init__(self, epsilon=2.0, bound="margin", clip="data", exchange=True):
+    def __init__(
+        self,
+        epsilon: float = 2.0,
+        bound: Literal["margin", "logits"] = "margin",
+        clip: Clip = "data",
+        exchange: bool = True,
+    ) -> None:
         self.epsilon = epsilon
         self.bound = bound
         self.clip = clip

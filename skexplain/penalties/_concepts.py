@@ -2,10 +2,19 @@
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ._base import Penalty
 from ._checks import check_layer, check_option
-from ._input_gradient import OUTPUTS, _score, check_norm, chosen_output, share_of_length
+from ._input_gradient import (
+    OUTPUTS,
+    Norm,
+    Output,
+    _score,
+    check_norm,
+    chosen_output,
+    share_of_length,
+)
 from ._layers import output_at, run_to_layer, trainable_gradient
 
 
@@ -61,7 +70,13 @@ class ConceptGradientPenalty(Penalty):
     reads_layer = True
     marks_units = True
 
-    def __init__(self, layer, concepts=None, output="auto", norm="l2"):
+    def __init__(
+        self,
+        layer: str,
+        concepts: ArrayLike | None = None,
+        output: Output = "auto",
+        norm: Norm = "l2",
+    ) -> None:
         self.layer = layer
         self.concepts = concepts
         self.output = output

@@ -1,5 +1,7 @@
 """Contextual decomposition explanation penalty: CDEP."""
 
+from typing import Literal
+
 from ..propagation import Decomposition, decompose
 from ..propagation._run import check_outputs
 from ._base import Penalty
@@ -53,7 +55,7 @@ class DecompositionPenalty(Penalty):
 
     allows_mixed_precision = False
 
-    def __init__(self, measure="softmax"):
+    def __init__(self, measure: Literal["softmax", "l1"] = "softmax") -> None:
         self.measure = measure
 
     def check_parameters(self):

@@ -1,13 +1,19 @@
 """What stands in for irrelevant features."""
 
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ..masks._fill import exchange_parts, leave_room, pooled_axes, without_reasons
 
 __all__ = ["check_fill", "exchange", "fill_value", "irrelevant_values", "pooled_axes"]
+
+
+# A constant, an array that broadcasts to a sample, or the mean of each column or channel.
+Fill: TypeAlias = float | ArrayLike | Literal["mean"]
 
 
 def exchange(rows, donors):

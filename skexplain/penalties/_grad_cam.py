@@ -1,5 +1,7 @@
 """Grad-CAM penalties: RRR-G pushes the map off irrelevant pixels, HINT pulls it to the reasons."""
 
+from typing import Literal, get_args
+
 import torch
 from torch.nn import functional
 
@@ -8,7 +10,8 @@ from ._checks import check_layer, check_option
 from ._input_gradient import _score
 from ._layers import check_input_gradient, output_at, run_to_layer, trainable_gradient
 
-ATTRIBUTIONS = ("grad_cam", "input_gradient")
+Attribution = Literal["grad_cam", "input_gradient"]
+ATTRIBUTIONS = get_args(Attribution)
 
 
 class GradCAMPenalty(Penalty):
@@ -58,7 +61,7 @@ class GradCAMPenalty(Penalty):
     allows_mixed_precision = False
     reads_layer = True
 
-    def __init__(self, layer=None):
+    def __init__(self, layer: str | None = None) -> None:
         self.layer = layer
 
     def check_module(self, module, x):
@@ -123,7 +126,7 @@ class HINTPenalty(Penalty):
     needs_double_backward = True
     allows_mixed_precision = False
 
-    def __init__(self, attribution="grad_cam", layer=None):
+    def __init__(self, attribution: Attribution = "grad_cam", layer: str | None = None) -> None:
         self.attribution = attribution
         self.layer = layer
 

@@ -1,12 +1,14 @@
 """Input-gradient penalty: Grad-Reg, the "right for the right reasons" loss."""
 
+from typing import Literal, get_args
+
 import torch
 
 from ._base import Penalty, point_at
 from ._checks import check_option
 from ._layers import check_input_gradient, trainable_gradient
 
-OUTPUTS = (
+Output = Literal[
     "auto",
     "log_prob_sum",
     "log_prob_max",
@@ -15,8 +17,10 @@ OUTPUTS = (
     "prob_sum",
     "logit_sum",
     "logit_true",
-)
-NORMS = ("l2", "l1", "share")
+]
+OUTPUTS = get_args(Output)
+Norm = Literal["l2", "l1", "share"]
+NORMS = get_args(Norm)
 
 
 class InputGradientPenalty(Penalty):
@@ -72,7 +76,12 @@ class InputGradientPenalty(Penalty):
     needs_double_backward = True
     reads_logits = True
 
-    def __init__(self, output="auto", norm="l2", sign="both"):
+    def __init__(
+        self,
+        output: Output = "auto",
+        norm: Norm = "l2",
+        sign: Literal["both", "positive", "negative"] = "both",
+    ) -> None:
         self.output = output
         self.norm = norm
         self.sign = sign

@@ -4,7 +4,7 @@ import torch
 
 from ._base import Penalty, full_precision
 from ._checks import check_flag
-from ._fill import check_fill, fill_value
+from ._fill import Fill, check_fill, fill_value
 
 
 class MaskedFeaturePenalty(Penalty):
@@ -37,7 +37,7 @@ class MaskedFeaturePenalty(Penalty):
 
     allows_compile = True
 
-    def __init__(self, fill=0.0, train_features=True):
+    def __init__(self, fill: Fill = 0.0, train_features: bool = True) -> None:
         self.fill = fill
         self.train_features = train_features
 

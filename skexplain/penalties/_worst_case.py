@@ -3,7 +3,7 @@
 import torch
 
 from ._base import PerturbationPenalty
-from ._box import irrelevant_box
+from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
 from ._fill import exchange
 from ._layers import check_input_gradient
@@ -51,13 +51,13 @@ class WorstCasePenalty(PerturbationPenalty):
 
     def __init__(
         self,
-        epsilon=2.0,
-        n_steps=5,
-        step_size=None,
-        random_start=True,
-        clip="data",
-        exchange=True,
-    ):
+        epsilon: float = 2.0,
+        n_steps: int = 5,
+        step_size: float | None = None,
+        random_start: bool = True,
+        clip: Clip = "data",
+        exchange: bool = True,
+    ) -> None:
         self.epsilon = epsilon
         self.n_steps = n_steps
         self.step_size = step_size
