@@ -842,7 +842,7 @@ class IBPExClassifier(_Classifier):
     alpha: float
     epsilon: float
     bound: Literal["margin", "logits"]
-    clip: Union[Literal["data"], tuple[float, float], NoneType]
+    clip: Union[Literal["data"], tuple[float, float], None]
     exchange: bool
     epsilon_ramp: float
     alpha_ramp: float
@@ -854,7 +854,7 @@ class IBPExClassifier(_Classifier):
         alpha: float = 1.0,
         epsilon: float = 2.0,
         bound: Literal["margin", "logits"] = "margin",
-        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
+        clip: Union[Literal["data"], tuple[float, float], None] = "data",
         exchange: bool = True,
         epsilon_ramp: float = 1.0,
         alpha_ramp: float = 1.0,
@@ -889,7 +889,7 @@ class IBPExRegressor(_Regressor):
     alpha: float
     epsilon: float
     bound: Literal["margin", "logits"]
-    clip: Union[Literal["data"], tuple[float, float], NoneType]
+    clip: Union[Literal["data"], tuple[float, float], None]
     exchange: bool
     epsilon_ramp: float
     alpha_ramp: float
@@ -901,7 +901,7 @@ class IBPExRegressor(_Regressor):
         alpha: float = 1.0,
         epsilon: float = 2.0,
         bound: Literal["margin", "logits"] = "margin",
-        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
+        clip: Union[Literal["data"], tuple[float, float], None] = "data",
         exchange: bool = True,
         epsilon_ramp: float = 1.0,
         alpha_ramp: float = 1.0,
@@ -1009,7 +1009,7 @@ class PGDExClassifier(_Classifier):
     n_steps: int
     step_size: float | None
     random_start: bool
-    clip: Union[Literal["data"], tuple[float, float], NoneType]
+    clip: Union[Literal["data"], tuple[float, float], None]
     exchange: bool
     grad_alpha: float
     grad_at: Literal["clean", "perturbed"]
@@ -1022,7 +1022,7 @@ class PGDExClassifier(_Classifier):
         n_steps: int = 5,
         step_size: float | None = None,
         random_start: bool = True,
-        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
+        clip: Union[Literal["data"], tuple[float, float], None] = "data",
         exchange: bool = True,
         grad_alpha: float = 0.0,
         grad_at: Literal["clean", "perturbed"] = "perturbed",
@@ -1058,7 +1058,7 @@ class PGDExRegressor(_Regressor):
     n_steps: int
     step_size: float | None
     random_start: bool
-    clip: Union[Literal["data"], tuple[float, float], NoneType]
+    clip: Union[Literal["data"], tuple[float, float], None]
     exchange: bool
     grad_alpha: float
     grad_at: Literal["clean", "perturbed"]
@@ -1071,7 +1071,7 @@ class PGDExRegressor(_Regressor):
         n_steps: int = 5,
         step_size: float | None = None,
         random_start: bool = True,
-        clip: Union[Literal["data"], tuple[float, float], NoneType] = "data",
+        clip: Union[Literal["data"], tuple[float, float], None] = "data",
         exchange: bool = True,
         grad_alpha: float = 0.0,
         grad_at: Literal["clean", "perturbed"] = "perturbed",
