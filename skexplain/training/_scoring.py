@@ -206,12 +206,13 @@ class Scored:
             ``f_params``, ``f_optimizer`` or ``f_criterion``.
         """
         if checkpoint is not None:
-            others = ("f_history", "f_pickle")
-            stored = checkpoint.get_formatted_files(self)
-            files = {**{name: stored[name] for name in stored if name not in others}, **files}
             f_history = checkpoint.f_history_ if f_history is None else f_history
         if f_history is not None:
             self.history = History.from_file(f_history)
+        if checkpoint is not None:  # whose files may be named by an epoch of the history
+            stored = checkpoint.get_formatted_files(self)
+            others = ("f_history", "f_pickle")
+            files = {**{name: stored[name] for name in stored if name not in others}, **files}
         for name, file in files.items():
             if file is not None and use_safetensors:
                 from safetensors.torch import load_file
