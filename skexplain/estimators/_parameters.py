@@ -212,6 +212,7 @@ def _all_parameters(cls):
 def _parameters_of(penalty):
     """Return the text of each parameter of a penalty, by name."""
     _, _, text = inspect.cleandoc(penalty.__doc__).partition("Parameters\n----------\n")
+    text = re.sub(r" \[\d+\]_", "", text)  # its references have other numbers
     return _blocks(re.split(r"\n\n[^\n]+\n--", text)[0])
 
 
@@ -226,7 +227,8 @@ def _with_default(text, default):
     if default is inspect.Parameter.empty or isinstance(default, type):
         return text
     shown = f'"{default}"' if isinstance(default, str) else repr(default)
-    return re.sub(r"default=.*", f"default={shown}", text, count=1)
+    head, _, body = text.partition("\n")
+    return f"{head.split(', default=')[0]}, default={shown}\n{body}"
 
 
 def _write_signature(cls):

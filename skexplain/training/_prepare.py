@@ -1,10 +1,11 @@
-"""From what a user calls a module to a checked network on a device."""
+"""From what a user calls a module to a checked network on a device, and its optimizer."""
 
 import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from torch import nn
 from ._mapping import MappedModule, build_mapping, find_feature_layer
 from ._method import Mapping, Term
 from ._random import Streams, seed_layers
+
+# Optimizers whose one-kernel form computes the same and is faster.
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 
 def build_module(
@@ -246,3 +250,40 @@ class _Copy:
 
     def __call__(self):
         return copy.deepcopy(self.original)
+
+
+def build_optimizer(
+    optimizer: type[torch.optim.Optimizer], module: nn.Module, parameters: dict[str, Any]
+) -> torch.optim.Optimizer:
+    """Build an optimizer over the weights of a module, fused where that computes the same faster.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer class
+    module : nn.Module
+    parameters : dict of str to object
+        ``lr`` and ``optimizer__*``; ``optimizer__param_groups`` is a list of patterns of names with
+        the settings of their group, as in skorch.
+    """
+    settings = {name.removeprefix("optimizer__"): parameters[name] for name in parameters}
+    rest, groups = list(module.named_parameters()), []
+    for pattern, of_group in settings.pop("param_groups", ()):
+        chosen = [weight for name, weight in rest if fnmatch(name, pattern)]
+        rest = [(name, weight) for name, weight in rest if not fnmatch(name, pattern)]
+        if chosen:
+            groups.append({"params": chosen, **of_group})
+    if rest:
+        groups.append({"params": [weight for _, weight in rest]})
+    chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
+    if optimizer in _FUSED and not chosen:
+        weights = [weight for group in groups for weight in group["params"]]
+        if all(w.is_floating_point() and w.device.type in ("cpu", "cuda") for w in weights):
+            settings["fused"] = True
+    return optimizer(groups, **settings)
+
+
+def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
+    """Set ``lr`` and ``optimizer__*`` in all groups of an optimizer."""
+    for name, value in parameters.items():
+        for group in () if "param_groups" in name else optimizer.param_groups:
+            group[name.removeprefix("optimizer__")] = value

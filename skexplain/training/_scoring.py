@@ -1,5 +1,6 @@
 """What a network says of samples, and how skorch's callbacks score and store it."""
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,6 +13,10 @@ from skorch.history import History
 from torch import nn
 
 from ._batches import RowStore, TrainingData
+from ._prepare import update_optimizer
+
+# What holds tensors, and is pickled in one piece: optimizers hold parameters of the network.
+_ON_DEVICE = ("module_", "optimizer_", "mapping_optimizer_", "reduction")
 
 
 class Scored:
@@ -47,6 +52,25 @@ class Scored:
     def effective_batch_size(self, data: Any) -> int:
         """Return the batch size; -1 stands for all rows at once, as in skorch."""
         return len(data) if self.batch_size == -1 else self.batch_size
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: what is on an accelerator also loads where there is none."""
+        state = vars(self).copy()
+        if self.device.type != "cpu":
+            packed = io.BytesIO()
+            torch.save({name: state.pop(name) for name in _ON_DEVICE}, packed)
+            state["packed"] = packed.getvalue()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what was pickled."""
+        vars(self).update(state)
+        packed = vars(self).pop("packed", None)
+        if packed is not None:
+            if self.device.type == "cuda" and not torch.cuda.is_available():
+                self.device = torch.device("cpu")
+            file = io.BytesIO(packed)
+            vars(self).update(torch.load(file, map_location=self.device, weights_only=False))
 
     # -- outputs ----------------------------------------------------------------------------------
 
@@ -228,10 +252,3 @@ class Scored:
         if not hasattr(self, f"{part}_"):
             raise AttributeError(f"{name} must name a part of a trainer, {part}_, which has none.")
         return getattr(self, f"{part}_")
-
-
-def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
-    """Set ``lr`` and ``optimizer__*`` in all groups of an optimizer."""
-    for name, value in parameters.items():
-        for group in () if "param_groups" in name else optimizer.param_groups:
-            group[name.removeprefix("optimizer__")] = value
