@@ -13,14 +13,13 @@ from ..exceptions import DivergenceError
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
-from ..penalties import Rows
+from ..penalties import InputGradientPenalty, Rows
 from ..training._architectures import build_network
 from ..training._batches import TrainingData
-from ..training._method import Method
-from ..training._prepare import as_example, build_module, check_penalties
+from ..training._method import Method, Term
+from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams, deterministic_algorithms, isolated_random_state
 from ..training._trainer import Trainer
-from ._atomic import unchanged_on_error
 from ._holding_out import monitored_loss, strata, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
@@ -42,6 +41,7 @@ from ._validation import (
     read_masks,
     resolve_device,
     try_masks,
+    unchanged_on_error,
     warn_of_coarse_columns,
 )
 
@@ -250,10 +250,10 @@ class BaseExplanationEstimator(BaseEstimator):
                 monitor = monitored_loss(
                     len(index), penalised.sum(), self.validation_fraction, stacklevel=4
                 )
-            example = X[index[:2]]
+            example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             with isolated_random_state(device):
                 trainer = self.trainer_ if go_on else self._make_trainer(method, example, device)
-                check_penalties(trainer.module_, method.active_terms, as_example(example, device))
+                check_penalties(trainer.module_, method.active_terms, example)
                 trainer.prepare(
                     method,
                     callbacks=list(self.callbacks or []),
@@ -300,17 +300,16 @@ class BaseExplanationEstimator(BaseEstimator):
                 self._keep(trainer)
         return self
 
-    def _make_trainer(self, method: Method, example: np.ndarray, device: torch.device) -> Trainer:
+    def _make_trainer(self, method: Method, example: torch.Tensor, device: torch.device) -> Trainer:
         streams = Streams(root_seed(self.random_state))
         module = build_module(
             self.module,
             self._prefixed("module__"),
             auto=self._auto_network,
-            example=example,
+            x=example,
             n_outputs=self._n_outputs(),
             mapping=method.mapping,
             streams=streams,
-            device=device,
         )
         return Trainer(
             module,
@@ -342,6 +341,13 @@ class BaseExplanationEstimator(BaseEstimator):
         labels = self.classes_[y] if group_labels is None else group_labels
         groups, self.groups_ = encode_groups(labels, len(y), index, known)
         return groups
+
+    def _gradient_terms(self, at: str) -> tuple[Term, ...]:
+        """Return the input-gradient term that `grad_alpha` adds to another, or nothing."""
+        if self.grad_alpha == 0:
+            return ()
+        penalty = InputGradientPenalty(self._gradient_output, norm="l2")
+        return (Term("input_gradient", penalty, self.grad_alpha, at),)
 
     def _auto_network(self) -> nn.Module:
         """Build the network that ``module="auto"`` stands for."""

@@ -42,19 +42,7 @@ def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: i
 
 
 def strata(penalised, classes=None, groups=None):
-    """Return the keys to stratify by, the finest first: groups before classes before masks.
-
-    Parameters
-    ----------
-    penalised : ndarray of bool of shape (n,)
-        Whether some penalty is for a sample.
-    classes, groups : ndarray of int of shape (n,) or None, default=None
-        Codes.
-
-    Returns
-    -------
-    list of ndarray of shape (n,)
-    """
+    """Return the keys to stratify by, the finest first: groups before classes before masks."""
     penalised = penalised.astype(int)
     keys = [penalised] if classes is None else [2 * classes + penalised, classes, penalised]
     if groups is not None:

@@ -18,11 +18,9 @@ from .._checks import check_seed
 PREFIXES = ("module__", "optimizer__", "callbacks__", "compile__")
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
-FINITE = Interval(Real, None, None, closed="neither")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 COUNT = Interval(Integral, 1, None, closed="left")
 SHARE = Interval(Real, 0, 1, closed="both")
-RADIUS = Interval(Real, 0, None, closed="both")
 ALPHA = [NON_NEGATIVE, StrOptions({"auto"})]
 # Of perturbations, whose label loss can also be taken instead of that of the clean sample.
 PERTURBATION_ALPHA = [NON_NEGATIVE, StrOptions({"auto", "replace"})]

@@ -8,7 +8,8 @@ import math
 import torch
 
 from .._checks import check_count, check_number, check_option
-from ..penalties._fill import check_fill, fill_value
+from ..penalties._checks import check_fill
+from ..penalties._fill import fill_value
 
 # Width of the kernel by which LIME weighs samples, as in the authors' code.
 _KERNEL_WIDTH = 0.25

@@ -5,8 +5,8 @@ from torch.nn import functional
 
 from ..masks._fill import exchange_parts
 from ._base import PerturbationPenalty
-from ._checks import check_count, check_flag, check_number, check_option
-from ._fill import check_fill, exchange, fill_value, irrelevant_values, pooled_axes
+from ._checks import check_count, check_fill, check_flag, check_number, check_option
+from ._fill import exchange, fill_value, irrelevant_values, pooled_axes
 
 PERTURBATIONS = (
     "gaussian",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -25,43 +24,34 @@ def build_module(
     parameters: dict[str, Any],
     *,
     auto: Callable[[], nn.Module],
-    example: np.ndarray,
+    x: torch.Tensor,
     n_outputs: int,
     mapping: Mapping | None,
     streams: Streams,
-    device: torch.device,
 ) -> nn.Module:
     """Build the network with seeds of its own, move it to the device and check what it returns.
 
     Parameters
     ----------
     module : "auto", nn.Module class, instance or callable
-        What the user calls a module.
-    parameters : dict of str to object
-        Those of the user with the prefix ``module__``, without it.
+        What the user calls a module, with its `parameters` (``module__*`` without the prefix).
     auto : callable
         Makes the built-in network.
-    example : ndarray of shape (rows, ...)
-        A few rows of X.
+    x : float32 Tensor of shape (rows, ...)
+        A few rows of X, on the device.
     n_outputs : int
         Number of columns that the module must return.
     mapping : Mapping or None
         A mapping layer that is put into it.
     streams : Streams
         Random streams of the fit.
-    device : torch.device
-
-    Returns
-    -------
-    nn.Module
     """
     make = module_factory(module, parameters, auto)
-    seed_layers(streams.seed("module"), device)
+    seed_layers(streams.seed("module"), x.device)
     built = make(**parameters)
     if not isinstance(built, nn.Module):
         raise TypeError(f"module must give a torch.nn.Module, got {type(built).__name__}.")
-    built = built.to(device)
-    x = as_example(example, device)
+    built = built.to(x.device)
     _warn_of_probabilities(_check_outputs(built, x, n_outputs))
     built = arrange_channels_last(built, x)
     if mapping is None:
@@ -69,11 +59,6 @@ def build_module(
     mapped = _put_mapping(built, mapping, x, streams.seed("mapping"))
     _check_outputs(mapped, x, n_outputs)
     return mapped
-
-
-def as_example(rows: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return a few rows of X as a float32 tensor on a device."""
-    return torch.as_tensor(np.asarray(rows, dtype=np.float32), device=device)
 
 
 def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -> None:
@@ -197,18 +182,7 @@ def _check_mapping(mapping, features):
 def module_factory(module: Any, prefixed: dict[str, Any], auto: Callable) -> Callable:
     """Return a callable that makes a new module, and check the ``module__*`` names.
 
-    Parameters
-    ----------
-    module : "auto", nn.Module class, instance or callable
-        An instance is copied, never changed in place.
-    prefixed : dict of str to object
-        Parameters without their prefix.
-    auto : callable
-        Makes the built-in network.
-
-    Returns
-    -------
-    callable
+    An instance is copied, never changed in place; `auto` makes the built-in network.
 
     Raises
     ------
@@ -257,13 +231,8 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Build an optimizer over the weights of a module, fused where that computes the same faster.
 
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer class
-    module : nn.Module
-    parameters : dict of str to object
-        ``lr`` and ``optimizer__*``; ``optimizer__param_groups`` is a list of patterns of names with
-        the settings of their group, as in skorch.
+    `parameters` are ``lr`` and ``optimizer__*``; ``optimizer__param_groups`` is a list of patterns
+    of names with the settings of their group, as in skorch.
     """
     settings = {name.removeprefix("optimizer__"): parameters[name] for name in parameters}
     rest, groups = list(module.named_parameters()), []

@@ -75,20 +75,7 @@ class Scored:
     # -- outputs ----------------------------------------------------------------------------------
 
     def forward_iter(self, X: Any, **unused: Any) -> Iterator[torch.Tensor]:
-        """Run the network on an array or data set, batch by batch; its mode stays.
-
-        Parameters
-        ----------
-        X : ndarray, Tensor or TrainingData of shape (n, ...)
-            Inputs.
-        **unused : dict
-            What skorch's nets take, too.
-
-        Yields
-        ------
-        Tensor of shape (rows, outputs)
-            On the CPU.
-        """
+        """Yield outputs for an array, tensor or data set, batch by batch; the mode stays."""
         if isinstance(X, TrainingData):
             store, index = X.inputs, X.index
         else:
@@ -108,32 +95,12 @@ class Scored:
         return torch.cat(list(self.forward_iter(X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict probabilities of classes, or values.
-
-        Parameters
-        ----------
-        X : ndarray, Tensor or TrainingData of shape (n, ...)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n, n_classes) or (n, 1)
-        """
+        """Predict probabilities of classes, float64 of shape (n, n_classes), or values (n, 1)."""
         outputs = self.outputs(X).double()
         return (outputs.softmax(1) if hasattr(self, "classes_") else outputs).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict codes of classes, or values.
-
-        Parameters
-        ----------
-        X : ndarray, Tensor or TrainingData of shape (n, ...)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
+        """Predict codes of classes, or values, shape (n,)."""
         outputs = self.outputs(X)
         return (outputs.argmax(1) if hasattr(self, "classes_") else outputs[:, 0].double()).numpy()
 
@@ -154,17 +121,7 @@ class Scored:
     # -- for skorch's callbacks -------------------------------------------------------------------
 
     def set_params(self, **params: Any) -> "Scored":
-        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
+        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays."""
         for name in params:
             if name != "lr" and not name.startswith("optimizer__"):
                 raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
@@ -187,17 +144,7 @@ class Scored:
         return {"batch_size": batch_size, "max_epochs": self.max_epochs}
 
     def save_params(self, f_history: Any = None, use_safetensors: bool = False, **files: Any):
-        """Store weights, state of the optimizer or history.
-
-        Parameters
-        ----------
-        f_history : str or None, default=None
-            File of the history.
-        use_safetensors : bool, default=False
-            Whether to write tensors as safetensors, which takes no state of an optimizer.
-        **files : dict of str to (str or file-like object)
-            ``f_params``, ``f_optimizer`` or ``f_criterion``.
-        """
+        """Store ``f_params``, ``f_optimizer``, ``f_criterion`` or ``f_history`` in files."""
         for name, file in files.items():
             state = self._part(name).state_dict()
             if file is not None and use_safetensors:
@@ -216,19 +163,7 @@ class Scored:
         use_safetensors: bool = False,
         **files: Any,
     ) -> None:
-        """Load what `save_params` has stored.
-
-        Parameters
-        ----------
-        f_history : str or None, default=None
-            File of the history.
-        checkpoint : skorch.callbacks.Checkpoint or None, default=None
-            A callback whose files are loaded.
-        use_safetensors : bool, default=False
-            Whether the files are safetensors.
-        **files : dict of str to (str or file-like object)
-            ``f_params``, ``f_optimizer`` or ``f_criterion``.
-        """
+        """Load what `save_params` has stored in files, or a Checkpoint of skorch in its own."""
         if checkpoint is not None:
             f_history = checkpoint.f_history_ if f_history is None else f_history
         if f_history is not None:
