@@ -131,7 +131,7 @@ def test_one_batch_runs_through_the_rooms(house):
     assert calls[0] == (0, "estimators", "BaseExplanationClassifier.fit")
     assert {room for _, room, _ in calls} == {"estimators", "masks", "training", "penalties"}
     functions = [function for _, _, function in calls]
-    order = ["interpret_mask", "ExplanationNet._step", "Objective.label_term", "evaluate_terms"]
+    order = ["interpret_mask", "Trainer._step", "Objective.label_term", "evaluate_terms"]
     assert sorted(order, key=functions.index) == order
 
 

@@ -117,7 +117,7 @@ class _Recorder:
 
     def _note(self, frame, room, function):
         _, caller, depth, known, in_step = self._open[-1]
-        starts = function == "ExplanationNet._step"
+        starts = function == "Trainer._step"
         # Checks of arguments are no part of the way of a batch.
         private = any(part.startswith(("_", "<")) for part in (room, *function.split(".")))
         shown = starts or ((in_step or room != caller) and not private and function not in known)

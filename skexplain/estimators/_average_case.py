@@ -3,7 +3,6 @@
 from ..penalties import AverageCasePenalty
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._grad_reg import gradient_terms
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA
 from ._regressor import BaseExplanationRegressor
 
@@ -48,7 +47,7 @@ alpha : "replace", float or "auto", default="replace"
             self._perturbation, n_draws=self.n_draws, exchange=self.exchange
         )
         term = Term("average_case", penalty, self.alpha)
-        return Method((term, *gradient_terms(self, at=term.name)))
+        return Method((term, *self._gradient_terms(at=term.name)))
 
 
 class _AvgEx:
@@ -110,7 +109,7 @@ alpha : "replace", float, "auto" or None, default=None
             if isinstance(self.perturbation, str) and self.perturbation == "shift"
             else term.name
         )
-        return Method((term, *gradient_terms(self, at)))
+        return Method((term, *self._gradient_terms(at)))
 
 
 class AvgExClassifier(_AvgEx, BaseExplanationClassifier):

@@ -1,7 +1,5 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
-import math
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,18 +17,15 @@ from .._surroundings import (
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
-from ..penalties import Rows
+from ..penalties import InputGradientPenalty, Rows
 from ..training._architectures import build_network
 from ..training._batches import TrainingData
-from ..training._callbacks import TrainingProgress, stop_early
-from ..training._method import Method
-from ..training._prepare import as_example, build_module, check_penalties
+from ..training._method import Method, Term
+from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams
-from ..training._reductions import GroupWeightLog
 from ..training._state import restore_trainer
 from ..training._trainer import Trainer
-from ._atomic import unchanged_on_error
-from ._holding_out import reason_to_hold_out_none, strata, stratified_split
+from ._holding_out import monitored_loss, strata, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
@@ -51,7 +46,18 @@ from ._validation import (
     read_masks,
     resolve_device,
     try_masks,
+    unchanged_on_error,
     warn_of_coarse_columns,
+)
+
+# Parameters that the trainer takes as they are.
+TRAINER_SETTINGS = (
+    "batch_size",
+    "annotated_per_batch",
+    "penalty_chunk_size",
+    "mixed_precision",
+    "n_iter_no_change",
+    "verbose",
 )
 
 
@@ -136,6 +142,16 @@ class BaseExplanationEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the trainer has the network, also for another device."""
+        return {key: value for key, value in super().__getstate__().items() if key != "module_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what was pickled."""
+        super().__setstate__(state)
+        if hasattr(self, "trainer_"):
+            self.module_ = self.trainer_.module_
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether there is a trained network."""
@@ -238,11 +254,15 @@ class BaseExplanationEstimator(BaseEstimator):
             )
 
             # Make the trainer, or bring it up to date.
-            monitor = None if partial else self._monitor(index, penalised)
-            example = X[index[:2]]
+            monitor = None
+            if self.early_stopping and not partial:
+                monitor = monitored_loss(
+                    len(index), penalised.sum(), self.validation_fraction, stacklevel=5
+                )
+            example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             with isolated_random_state(device):
                 trainer = self.trainer_ if go_on else self._make_trainer(method, example, device)
-                check_penalties(trainer.module_, method.active_terms, as_example(example, device))
+                check_penalties(trainer.module_, method.active_terms, example)
                 self._prepare(trainer, method, monitor)
                 try_masks(method, trainer.module_, data)
                 train, valid = data, None
@@ -276,18 +296,17 @@ class BaseExplanationEstimator(BaseEstimator):
         return self
 
     def _make_trainer(
-        self, method: Method, example: np.ndarray, device: torch.device, root: int | None = None
+        self, method: Method, example: torch.Tensor, device: torch.device, root: int | None = None
     ) -> Trainer:
         streams = Streams(root_seed(self.random_state) if root is None else root)
         module = build_module(
             self.module,
             self._prefixed("module__"),
             auto=self._auto_network,
-            example=example,
+            x=example,
             n_outputs=self._n_outputs(),
             mapping=method.mapping,
             streams=streams,
-            device=device,
         )
         return Trainer(
             module,
@@ -302,14 +321,11 @@ class BaseExplanationEstimator(BaseEstimator):
         """Hand the present parameters to the trainer."""
         trainer.prepare(
             method,
-            callbacks=self._callbacks(method, monitor),
+            callbacks=list(self.callbacks or []),
+            monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={"lr": self.lr, **self._prefixed("optimizer__", strip=False)},
-            batch_size=self.batch_size,
-            annotated_per_batch=self.annotated_per_batch,
-            penalty_chunk_size=self.penalty_chunk_size,
-            mixed_precision=self.mixed_precision,
-            verbose=int(self.verbose == 1),
+            **{name: getattr(self, name) for name in TRAINER_SETTINGS},
         )
 
     def _restore(self, state: dict[str, Any], device: torch.device) -> None:
@@ -317,12 +333,13 @@ class BaseExplanationEstimator(BaseEstimator):
         statistics, method = self.input_statistics_, self._method()
         example = np.concatenate(
             [
-                np.broadcast_to(values, (1, *self.input_shape_))
+                np.broadcast_to(values, (1, *self.input_shape_)).astype(np.float32)
                 for values in (statistics.lower, statistics.upper)
             ]
         )
         with own_surroundings(), isolated_random_state(device):
-            trainer = self._make_trainer(method, example, device, root=state["root"])
+            x = torch.as_tensor(example, device=device)
+            trainer = self._make_trainer(method, x, device, root=state["root"])
             self._prepare(trainer, method, monitor=None)
         restore_trainer(trainer, state)
         self._keep(trainer)
@@ -349,34 +366,12 @@ class BaseExplanationEstimator(BaseEstimator):
         groups, self.groups_ = encode_groups(labels, len(y), index, known)
         return groups
 
-    def _monitor(self, index, penalised):
-        """Name the loss that early stopping watches; None: training does not stop early."""
-        if not self.early_stopping:
-            return None
-        fraction = self.validation_fraction
-        reason = reason_to_hold_out_none(len(index), penalised.sum(), fraction)
-        if reason is None:
-            return "valid_loss"
-        warnings.warn(
-            f"early_stopping watches the training objective: validation_fraction={fraction} of "
-            f"{reason}.",
-            UserWarning,
-            stacklevel=5,
-        )
-        return "train_loss"
-
-    def _callbacks(self, method, monitor):
-        callbacks = list(self.callbacks or [])
-        if method.reduction is not None:
-            # First, since one that stops the training ends the epoch for those after it.
-            callbacks.insert(0, ("group_weights", GroupWeightLog()))
-        if self.verbose == 2:
-            callbacks.append(("progress", TrainingProgress()))
-        if monitor is not None:
-            first_epoch = math.ceil(method.ramp_epochs)
-            stopping = stop_early(monitor, self.n_iter_no_change, first_epoch=first_epoch)
-            callbacks.append(("early_stopping", stopping))
-        return callbacks
+    def _gradient_terms(self, at: str) -> tuple[Term, ...]:
+        """Return the input-gradient term that `grad_alpha` adds to another, or nothing."""
+        if self.grad_alpha == 0:
+            return ()
+        penalty = InputGradientPenalty(self._gradient_output, norm="l2")
+        return (Term("input_gradient", penalty, self.grad_alpha, at),)
 
     def _auto_network(self) -> nn.Module:
         """Build the network that ``module="auto"`` stands for."""

@@ -3,7 +3,6 @@
 from ..penalties import CertifiedPenalty
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._grad_reg import gradient_terms
 from ._parameters import NON_NEGATIVE, SHARE
 from ._regressor import BaseExplanationRegressor
 
@@ -64,7 +63,7 @@ alpha : float, default=1.0
             alpha_epochs=self.alpha_ramp * self.max_epochs,
             penalty_epochs=self.epsilon_ramp * self.max_epochs,
         )
-        return Method((term, *gradient_terms(self, at="clean")))
+        return Method((term, *self._gradient_terms(at="clean")))
 
 
 class IBPExClassifier(_IBPEx, BaseExplanationClassifier):

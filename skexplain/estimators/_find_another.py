@@ -11,13 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import DivergenceError, MissingExplanationWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
-from ._atomic import unchanged_on_error
 from ._classifier import BaseExplanationClassifier
 from ._concept_grad_reg import ConceptGradRegClassifier
 from ._grad_reg import GradRegClassifier
 from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance
 from ._parameters import COUNT, SHARE, Interval, root_seed
-from ._validation import check_inputs, check_weights
+from ._validation import check_inputs, check_weights, unchanged_on_error
 
 # By how much alpha rises where an explanation does not move away.
 _ALPHA_FACTOR = 10

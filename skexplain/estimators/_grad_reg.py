@@ -139,11 +139,3 @@ class GradRegRegressor(BaseExplanationRegressor):
     def _method(self) -> Method:
         penalty = InputGradientPenalty(self._gradient_output, self.norm)
         return Method((Term("input_gradient", penalty, self.alpha),))
-
-
-def gradient_terms(estimator, at: str) -> tuple[Term, ...]:
-    """Return the input-gradient term that `grad_alpha` adds to another, or nothing."""
-    if estimator.grad_alpha == 0:
-        return ()
-    penalty = InputGradientPenalty(estimator._gradient_output, norm="l2")
-    return (Term("input_gradient", penalty, estimator.grad_alpha, at),)

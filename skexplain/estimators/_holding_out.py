@@ -1,5 +1,7 @@
 """Which rows early stopping holds out, and when it had better hold out none."""
 
+import warnings
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -7,43 +9,40 @@ from sklearn.model_selection import train_test_split
 _MIN_ROWS = 10
 
 
-def reason_to_hold_out_none(n_rows, n_penalised, fraction):
-    """Say why a share of the rows tells too little about the objective.
+def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: int) -> str:
+    """Choose the loss that early stopping watches; warn where no samples can be held out for it.
 
     Parameters
     ----------
     n_rows, n_penalised : int
-        Rows that take part, and those of them that some penalty looks at.
+        Samples that take part, and those of them that some penalty is for.
     fraction : float
         Share to be held out.
+    stacklevel : int
+        Of the caller of `fit`.
 
     Returns
     -------
-    str or None
-        None: there are enough.
+    {"valid_loss", "train_loss"}
     """
     if round(n_rows * fraction) < _MIN_ROWS:
-        return f"{n_rows} rows is fewer than {_MIN_ROWS}"
+        reason = f"{n_rows} rows is fewer than {_MIN_ROWS}"
     # The label loss alone rewards a shortcut; and masks that are held out teach nothing.
-    if n_penalised and round(min(fraction, 1 - fraction) * n_penalised, 9) < 1:
-        return f"{n_penalised} rows with a mask leaves none in one of the two parts"
-    return None
+    elif n_penalised and round(min(fraction, 1 - fraction) * n_penalised, 9) < 1:
+        reason = f"{n_penalised} rows with a mask leaves none in one of the two parts"
+    else:
+        return "valid_loss"
+    warnings.warn(
+        f"early_stopping watches the training objective: validation_fraction={fraction} of "
+        f"{reason}.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
+    return "train_loss"
 
 
 def strata(penalised, classes=None, groups=None):
-    """Return the keys to stratify by, the finest first: groups before classes before masks.
-
-    Parameters
-    ----------
-    penalised : ndarray of bool of shape (n,)
-        Whether some penalty is for a sample.
-    classes, groups : ndarray of int of shape (n,) or None, default=None
-        Codes.
-
-    Returns
-    -------
-    list of ndarray of shape (n,)
-    """
+    """Return the keys to stratify by, the finest first: groups before classes before masks."""
     penalised = penalised.astype(int)
     keys = [penalised] if classes is None else [2 * classes + penalised, classes, penalised]
     if groups is not None:

@@ -15,10 +15,9 @@ from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..training import measure_inputs
-from ._atomic import unchanged_on_error
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
 from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, root_seed
-from ._validation import check_inputs, check_weights, resolve_device
+from ._validation import check_inputs, check_weights, resolve_device, unchanged_on_error
 
 # Masks that overlap less with what a person marked do more harm than good.
 _LOW_IOU = 0.5

@@ -18,11 +18,9 @@ from .._checks import check_seed
 PREFIXES = ("module__", "optimizer__", "callbacks__", "compile__")
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
-FINITE = Interval(Real, None, None, closed="neither")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 COUNT = Interval(Integral, 1, None, closed="left")
 SHARE = Interval(Real, 0, 1, closed="both")
-RADIUS = Interval(Real, 0, None, closed="both")
 ALPHA = [NON_NEGATIVE, StrOptions({"auto"})]
 # Of perturbations, whose label loss can also be taken instead of that of the clean sample.
 PERTURBATION_ALPHA = [NON_NEGATIVE, StrOptions({"auto", "replace"})]
@@ -236,6 +234,7 @@ def _all_parameters(cls):
 def _parameters_of(penalty):
     """Return the text of each parameter of a penalty, by name."""
     _, _, text = inspect.cleandoc(penalty.__doc__).partition("Parameters\n----------\n")
+    text = re.sub(r" \[\d+\]_", "", text)  # its references have other numbers
     return _blocks(re.split(r"\n\n[^\n]+\n--", text)[0])
 
 
@@ -250,7 +249,8 @@ def _with_default(text, default):
     if default is inspect.Parameter.empty or isinstance(default, type):
         return text
     shown = f'"{default}"' if isinstance(default, str) else repr(default)
-    return re.sub(r"default=.*", f"default={shown}", text, count=1)
+    head, _, body = text.partition("\n")
+    return f"{head.split(', default=')[0]}, default={shown}\n{body}"
 
 
 def _write_signature(cls):

@@ -3,7 +3,6 @@
 from ..penalties import WorstCasePenalty
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._grad_reg import gradient_terms
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions
 from ._regressor import BaseExplanationRegressor
 
@@ -64,7 +63,7 @@ alpha : float, "auto" or "replace", default=1.0
             self.exchange,
         )
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
-        return Method((Term("worst_case", penalty, self.alpha), *gradient_terms(self, at)))
+        return Method((Term("worst_case", penalty, self.alpha), *self._gradient_terms(at)))
 
 
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):

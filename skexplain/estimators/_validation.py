@@ -1,6 +1,7 @@
-"""Checks of what comes in, on top of scikit-learn's own."""
+"""Checks of arguments, on top of scikit-learn's own; a failing call leaves what was learnt."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -149,21 +150,7 @@ def resolve_device(device):
 
 
 def check_method(estimator, method, row_shape):
-    """Check the parameters of penalties, and that they go with how the network is to be run.
-
-    Parameters
-    ----------
-    estimator : estimator of this package
-    method : Method
-        Its penalties.
-    row_shape : tuple of int
-        Shape of a sample.
-
-    Raises
-    ------
-    ValueError
-        With the name of the parameter.
-    """
+    """Check the parameters of penalties, and that they go with how the network is to be run."""
     for term in method.terms:
         term.check(row_shape)
     for term in method.active_terms:
@@ -190,19 +177,7 @@ def check_method(estimator, method, row_shape):
 
 
 def check_same_kind(estimator, first, method):
-    """Check that what the first fit has settled is as it was when training goes on.
-
-    Parameters
-    ----------
-    estimator : estimator of this package
-    first, method : Method
-        Of the fit that made the network, and of this one.
-
-    Raises
-    ------
-    ValueError
-        With the name of the parameter.
-    """
+    """Check that what the first fit has settled is as it was when training goes on."""
 
     def settled(method):
         return {
@@ -222,21 +197,7 @@ def check_same_kind(estimator, first, method):
 
 
 def read_masks(mask, X, marks, labels, method):
-    """Interpret masks of the features of X, or of the units of the layer that a penalty names.
-
-    Parameters
-    ----------
-    mask : array-like, list, DataFrame or None
-    X : ndarray of shape (n, ...)
-    marks : {"irrelevant", "relevant"}
-    labels : dict
-        Of samples and columns, as `labels_beside` returns them.
-    method : Method
-
-    Returns
-    -------
-    Masks or None
-    """
+    """Interpret masks of the features of X, or of the units of the layer that a penalty names."""
     units = next((term.penalty for term in method.terms if term.penalty.marks_units), None)
     if units is None or mask is None:
         return interpret_mask(mask, X.shape, marks=marks, **labels)
@@ -245,14 +206,7 @@ def read_masks(mask, X, marks, labels, method):
 
 
 def try_masks(method, module, data):
-    """Compute penalties on units at two samples: a mask of wrong shape is an error before training.
-
-    Parameters
-    ----------
-    method : Method
-    module : nn.Module
-    data : TrainingData
-    """
+    """Compute penalties on units at two samples: no mask of wrong shape is trained on."""
     units = [term.penalty for term in method.active_terms if term.penalty.marks_units]
     if units and data.masks is not None and data.masks.annotated.any():
         rows = data.rows(data.index[:2], with_masks=True)
@@ -342,3 +296,25 @@ def encode_groups(group_labels, n_rows, rows, known=()):
     encoded = np.zeros(n_rows, dtype=np.int64)
     encoded[rows] = np.array([position[label] for label in found], dtype=np.int64)[codes]
     return encoded, every
+
+
+@contextmanager
+def unchanged_on_error(estimator, unless=lambda: False):
+    """Give an estimator back the attributes that it had when something is raised.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Changed in place.
+    unless : callable, default=lambda: False
+        Whether it is left as it has become; asked when something is raised.
+    """
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        if unless():
+            raise
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from .._checks import check_count, check_number, check_option
-from ..penalties._fill import check_fill, fill_value
+from ..penalties._checks import check_fill
+from ..penalties._fill import fill_value
 
 # From logits and classes to a value per sample; what stands for an absent feature.
 Score: TypeAlias = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]

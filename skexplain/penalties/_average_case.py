@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from ..masks._fill import exchange_parts
 from ._base import PerturbationPenalty
-from ._checks import check_count, check_flag, check_number, check_option
-from ._fill import Fill, check_fill, exchange, fill_value, irrelevant_values, pooled_axes
+from ._checks import check_count, check_fill, check_flag, check_number, check_option
+from ._fill import Fill, exchange, fill_value, irrelevant_values, pooled_axes
 
 Perturbation = Literal[
     "gaussian",
@@ -55,9 +55,9 @@ class AverageCasePenalty(PerturbationPenalty):
         returns a tensor of the shape of ``rows.x``, which is taken as it is; donors are None
         unless it has an attribute ``needs_donors`` that is true.
     epsilon : float, default=1.0
-        Size of the noise in input units.
+        Size of the noise in input units: its standard deviation, or half the width.
     n_draws : int, default=1
-        Draws per row and step.
+        Perturbed copies of a row per step; the value is their mean.
     fill : float, "mean" or array-like, default=0.0
         What "blank" fills with, in the unit of X: a number, the training mean of each column or
         channel, or an array that broadcasts to a row.
@@ -66,9 +66,11 @@ class AverageCasePenalty(PerturbationPenalty):
     background : {"blank", "donor"}, default="blank"
         What "shift" puts the reasons on: the `fill`, or another row's irrelevant features.
     exchange : bool, default=True
-        Whether samples exchange parts before they are perturbed, where they mark parts of their own
-        (``Masks.marks_parts``): what either of two samples marks comes from the other.  For noise,
-        constants, blanks and the swap.
+        Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
+        words) and not the same places in all: what either of two samples marks then comes from the
+        other one, so that whether a part is there tells nothing about the label, also where one
+        class alone has it.  No part is put where the two masks would cover more than half.
+        For noise, constants, blanks and the swap.
 
     References
     ----------

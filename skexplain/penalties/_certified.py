@@ -35,9 +35,10 @@ class CertifiedPenalty(Penalty):
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
     exchange : bool, default=True
-        Whether samples exchange parts before, where they mark parts of their own
-        (``Masks.marks_parts``): what either of two samples marks comes from the other, and may
-        change.
+        Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
+        words) and not the same places in all: what either of two samples marks then comes from the
+        other one, so that whether a part is there tells nothing about the label, also where one
+        class alone has it.  No part is put where the two masks would cover more than half.
 
     References
     ----------

@@ -9,6 +9,7 @@ from .._checks import check_count, check_number, check_option
 __all__ = [
     "check_box",
     "check_count",
+    "check_fill",
     "check_flag",
     "check_layer",
     "check_number",
@@ -51,3 +52,20 @@ def _check_range(pair):
     if not lower < upper:
         raise ValueError(f"clip must be a pair of numbers, the lower first; got {pair!r}.")
     return lower, upper
+
+
+def check_fill(name, fill, row_shape):
+    """Check that a fill is a finite number, "mean" or an array that broadcasts to a row."""
+    if isinstance(fill, str) and fill == "mean":
+        return
+    row = (1, *row_shape)
+    try:
+        values = np.asarray(fill, dtype=np.float32)
+        fits = np.broadcast_shapes(values.shape, row) == row
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or not np.isfinite(values).all():
+        raise ValueError(
+            f'{name} must be a finite number, "mean" or an array that broadcasts to rows of '
+            f"shape {tuple(row_shape)}; got {fill!r}."
+        )

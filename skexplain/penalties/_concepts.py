@@ -37,7 +37,8 @@ class ConceptGradientPenalty(Penalty):
     ----------
     layer : str
         Layer whose output is h, as in ``named_modules``; its axis 1 holds the units (features of a
-        linear layer, channels of a feature map).
+        linear layer, channels of a feature map).  A mask has a column for each of them, shape
+        (n, units) or (1, units), or for each concept.
     concepts : array-like of shape (k, units) or None, default=None
         Directions, one a row, used with the length they have unless ``norm="share"``; None: each
         unit is one.

@@ -23,8 +23,8 @@ class DecompositionPenalty(Penalty):
     Parameters
     ----------
     measure : {"softmax", "l1"}, default="softmax"
-        The share of the irrelevant features after a softmax over both contributions, or the
-        absolute value of theirs.
+        The share of the irrelevant features after a softmax over both contributions, as published,
+        or the absolute value of theirs, which has worked better (see Notes).
 
     See Also
     --------

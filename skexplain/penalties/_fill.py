@@ -3,13 +3,12 @@
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from ..masks._fill import exchange_parts, leave_room, pooled_axes, without_reasons
 
-__all__ = ["check_fill", "exchange", "fill_value", "irrelevant_values", "pooled_axes"]
+__all__ = ["exchange", "fill_value", "irrelevant_values", "pooled_axes"]
 
 
 # A constant, an array that broadcasts to a sample, or the mean of each column or channel.
@@ -65,26 +64,3 @@ def irrelevant_values(rows):
     Tensor of the shape of ``rows.x``
     """
     return without_reasons(rows.x, rows.irrelevance, rows.mean, rows.unit, rows.lower, rows.upper)
-
-
-def check_fill(name, fill, row_shape):
-    """Refuse what cannot fill the irrelevant features of a row.
-
-    Raises
-    ------
-    ValueError
-        If the fill is no finite number, "mean" or array that broadcasts to a row.
-    """
-    if isinstance(fill, str) and fill == "mean":
-        return
-    row = (1, *row_shape)
-    try:
-        values = np.asarray(fill, dtype=np.float32)
-        fits = np.broadcast_shapes(values.shape, row) == row
-    except (TypeError, ValueError):
-        fits = False
-    if not fits or not np.isfinite(values).all():
-        raise ValueError(
-            f'{name} must be a finite number, "mean" or an array that broadcasts to rows of '
-            f"shape {tuple(row_shape)}; got {fill!r}."
-        )

@@ -52,7 +52,9 @@ class InputGradientPenalty(Penalty):
         class less the mean over classes.  "auto": "logit_true" for a share, else "log_prob_sum".
     norm : {"l2", "l1", "share"}, default="l2"
         Sum of squares (not its root), sum of absolute values, or the length of the irrelevant part
-        of the gradient as a share of the length of all of it.
+        of the gradient as a share of the length of all of it.  A share needs no tuning to the
+        number of features, their units and the network; "l2" is the published penalty, whose weight
+        is to be searched over powers of ten.
     sign : {"both", "positive", "negative"}, default="both"
         Which gradients count; one-sided only with ``output="log_prob_true"``.
 

@@ -3,8 +3,8 @@
 import torch
 
 from ._base import Penalty, full_precision
-from ._checks import check_flag
-from ._fill import Fill, check_fill, fill_value
+from ._checks import check_fill, check_flag
+from ._fill import Fill, fill_value
 
 
 class MaskedFeaturePenalty(Penalty):

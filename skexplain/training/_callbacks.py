@@ -4,7 +4,14 @@ import math
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, InputShapeSetter, LRScheduler, PrintLog
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochTimer,
+    InputShapeSetter,
+    LRScheduler,
+    PrintLog,
+)
 from torch import nn
 
 from ..exceptions import DivergenceError
@@ -155,21 +162,26 @@ def start_callbacks(callbacks, parameters, log):
                 f"callbacks must hold skorch callbacks or (name, callback) pairs, but no "
                 f"InputShapeSetter (lazy layers of torch need none); got {item!r}."
             )
-    # A silent log would still format its table every epoch.  The weights of groups are a list,
-    # which would not fit into a column.
-    default = {
-        "callbacks__train_loss": None,
-        "callbacks__valid_loss": None,
-        "callbacks__print_log": PrintLog(keys_ignored="group_weights") if log else None,
-    }
-    net = NeuralNet(nn.Identity, nn.Identity, callbacks=callbacks, **{**default, **parameters})
+    net = _Callbacks(callbacks, verbose=int(log), **parameters)
     names = [name for name, _ in net._uniquely_named_callbacks()]
-    names = [name for name in names if default.get(f"callbacks__{name}", True) is not None]
     for key, value in parameters.items():
         if value is not None and key.split("__")[1] not in names:
             raise ValueError(f"{key} names none of the callbacks, which are {names}.")
-    net.initialize_callbacks()
-    return net.callbacks_
+    return net.initialize_callbacks().callbacks_
+
+
+class _Callbacks(NeuralNet):
+    """Net of skorch that does no more than to name, set and initialise callbacks."""
+
+    def __init__(self, callbacks, **parameters):
+        super().__init__(nn.Identity, nn.Identity, callbacks=callbacks, **parameters)
+
+    @property
+    def _default_callbacks(self):
+        # A silent log would still format its table every epoch.  The weights of groups are a list,
+        # which would not fit into a column.
+        log = [("print_log", PrintLog(keys_ignored="group_weights"))] if self.verbose else []
+        return [("epoch_timer", EpochTimer()), *log]
 
 
 def has_stopped(callback):

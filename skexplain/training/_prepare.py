@@ -1,4 +1,4 @@
-"""From what a user calls a module to a checked network on a device."""
+"""From what a user calls a module to a checked network on a device, and its optimizer."""
 
 import copy
 import inspect
@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -16,50 +16,44 @@ from ._mapping import MappedModule, build_mapping, find_feature_layer
 from ._method import Mapping, Term
 from ._random import Streams, seed_layers
 
+# Optimizers whose one-kernel form computes the same and is faster.
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
 
 def build_module(
     module: Any,
     parameters: dict[str, Any],
     *,
     auto: Callable[[], nn.Module],
-    example: np.ndarray,
+    x: torch.Tensor,
     n_outputs: int,
     mapping: Mapping | None,
     streams: Streams,
-    device: torch.device,
 ) -> nn.Module:
     """Build the network with seeds of its own, move it to the device and check what it returns.
 
     Parameters
     ----------
     module : "auto", nn.Module class, instance or callable
-        What the user calls a module.
-    parameters : dict of str to object
-        Those of the user with the prefix ``module__``, without it.
+        What the user calls a module, with its `parameters` (``module__*`` without the prefix).
     auto : callable
         Makes the built-in network.
-    example : ndarray of shape (rows, ...)
-        A few rows of X.
+    x : float32 Tensor of shape (rows, ...)
+        A few rows of X, on the device.
     n_outputs : int
         Number of columns that the module must return.
     mapping : Mapping or None
         A mapping layer that is put into it.
     streams : Streams
         Random streams of the fit.
-    device : torch.device
-
-    Returns
-    -------
-    nn.Module
     """
     make = module_factory(module, parameters, auto)
-    seed_layers(streams.seed("module"), device)
+    seed_layers(streams.seed("module"), x.device)
     built = make(**parameters)
     if not isinstance(built, nn.Module):
         raise TypeError(f"module must give a torch.nn.Module, got {type(built).__name__}.")
-    built = built.to(device)
-    adapt_ends(built, as_example(example, device))
-    x = as_example(example, device)
+    built = built.to(x.device)
+    adapt_ends(built, x.clone())
     _warn_of_probabilities(_check_outputs(built, x, n_outputs))
     if not any(parameter.requires_grad for parameter in built.parameters()):
         raise ValueError(
@@ -108,11 +102,6 @@ def read_logits(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
     if isinstance(outputs, tuple | list):
         return outputs[0] if len(outputs) else outputs
     return getattr(outputs, "logits", outputs)
-
-
-def as_example(rows: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return a few rows of X as a float32 tensor on a device."""
-    return torch.as_tensor(np.asarray(rows, dtype=np.float32), device=device)
 
 
 def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -> None:
@@ -244,18 +233,7 @@ def _check_mapping(mapping, features):
 def module_factory(module: Any, prefixed: dict[str, Any], auto: Callable) -> Callable:
     """Return a callable that makes a new module, and check the ``module__*`` names.
 
-    Parameters
-    ----------
-    module : "auto", nn.Module class, instance or callable
-        An instance is copied, never changed in place.
-    prefixed : dict of str to object
-        Parameters without their prefix.
-    auto : callable
-        Makes the built-in network.
-
-    Returns
-    -------
-    callable
+    An instance is copied, never changed in place; `auto` makes the built-in network.
 
     Raises
     ------
@@ -297,3 +275,36 @@ class _Copy:
 
     def __call__(self):
         return copy.deepcopy(self.original)
+
+
+def build_optimizer(
+    optimizer: type[torch.optim.Optimizer], module: nn.Module, parameters: dict[str, Any]
+) -> torch.optim.Optimizer:
+    """Build an optimizer over the weights of a module, fused where that computes the same faster.
+
+    `parameters` are ``lr`` and ``optimizer__*``; ``optimizer__param_groups`` is a list of patterns
+    of names with the settings of their group, as in skorch.
+    """
+    settings = {name.removeprefix("optimizer__"): parameters[name] for name in parameters}
+    rest, groups = list(module.named_parameters()), []
+    for pattern, of_group in settings.pop("param_groups", ()):
+        chosen = [weight for name, weight in rest if fnmatch(name, pattern)]
+        rest = [(name, weight) for name, weight in rest if not fnmatch(name, pattern)]
+        if chosen:
+            groups.append({"params": chosen, **of_group})
+    if rest:
+        groups.append({"params": [weight for _, weight in rest]})
+    chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
+    sparse = any(getattr(layer, "sparse", False) for layer in module.modules())
+    if optimizer in _FUSED and not (chosen or sparse):
+        weights = [weight for group in groups for weight in group["params"]]
+        if all(w.is_floating_point() and w.device.type in ("cpu", "cuda") for w in weights):
+            settings["fused"] = True
+    return optimizer(groups, **settings)
+
+
+def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
+    """Set ``lr`` and ``optimizer__*`` in all groups of an optimizer."""
+    for name, value in parameters.items():
+        for group in () if "param_groups" in name else optimizer.param_groups:
+            group[name.removeprefix("optimizer__")] = value

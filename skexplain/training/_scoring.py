@@ -1,5 +1,6 @@
 """What a network says of samples, and how skorch's callbacks score and store it."""
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,6 +15,10 @@ from torch import nn
 from .._surroundings import undisturbed_attention
 from ._architectures import mode_matters, set_training
 from ._batches import RowStore, TrainingData
+from ._prepare import update_optimizer
+
+# What holds tensors, and is pickled in one piece: optimizers hold parameters of the network.
+_ON_DEVICE = ("module_", "optimizer_", "mapping_optimizer_", "reduction")
 
 
 class Scored:
@@ -50,23 +55,29 @@ class Scored:
         """Return the batch size; -1 stands for all rows at once, as in skorch."""
         return len(data) if self.batch_size == -1 else self.batch_size
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: what is on an accelerator also loads where there is none."""
+        state = vars(self).copy()
+        if self.device.type != "cpu":
+            packed = io.BytesIO()
+            torch.save({name: state.pop(name) for name in _ON_DEVICE}, packed)
+            state["packed"] = packed.getvalue()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what was pickled."""
+        vars(self).update(state)
+        packed = vars(self).pop("packed", None)
+        if packed is not None:
+            if self.device.type == "cuda" and not torch.cuda.is_available():
+                self.device = torch.device("cpu")
+            file = io.BytesIO(packed)
+            vars(self).update(torch.load(file, map_location=self.device, weights_only=False))
+
     # -- outputs ----------------------------------------------------------------------------------
 
     def forward_iter(self, X: Any, **unused: Any) -> Iterator[torch.Tensor]:
-        """Run the network on an array or data set, batch by batch; its mode stays.
-
-        Parameters
-        ----------
-        X : ndarray, Tensor or TrainingData of shape (n, ...)
-            Inputs.
-        **unused : dict
-            What skorch's nets take, too.
-
-        Yields
-        ------
-        Tensor of shape (rows, outputs)
-            On the CPU.
-        """
+        """Yield outputs for an array, tensor or data set, batch by batch; the mode stays."""
         if isinstance(X, TrainingData):
             store, index = X.inputs, X.index
         else:
@@ -90,32 +101,12 @@ class Scored:
         return torch.cat(list(self.forward_iter(X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict probabilities of classes, or values.
-
-        Parameters
-        ----------
-        X : ndarray, Tensor or TrainingData of shape (n, ...)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n, n_classes) or (n, 1)
-        """
+        """Predict probabilities of classes, float64 of shape (n, n_classes), or values (n, 1)."""
         outputs = self.outputs(X).double()
         return (outputs.softmax(1) if hasattr(self, "classes_") else outputs).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict codes of classes, or values.
-
-        Parameters
-        ----------
-        X : ndarray, Tensor or TrainingData of shape (n, ...)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
+        """Predict codes of classes, or values, shape (n,)."""
         outputs = self.outputs(X)
         return (outputs.argmax(1) if hasattr(self, "classes_") else outputs[:, 0].double()).numpy()
 
@@ -136,17 +127,7 @@ class Scored:
     # -- for skorch's callbacks -------------------------------------------------------------------
 
     def set_params(self, **params: Any) -> "Scored":
-        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
+        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays."""
         for name in params:
             if name != "lr" and not name.startswith("optimizer__"):
                 raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
@@ -169,17 +150,7 @@ class Scored:
         return {"batch_size": batch_size, "max_epochs": self.max_epochs}
 
     def save_params(self, f_history: Any = None, use_safetensors: bool = False, **files: Any):
-        """Store weights, state of the optimizer or history.
-
-        Parameters
-        ----------
-        f_history : str or None, default=None
-            File of the history.
-        use_safetensors : bool, default=False
-            Whether to write tensors as safetensors, which takes no state of an optimizer.
-        **files : dict of str to (str or file-like object)
-            ``f_params``, ``f_optimizer`` or ``f_criterion``.
-        """
+        """Store ``f_params``, ``f_optimizer``, ``f_criterion`` or ``f_history`` in files."""
         for name, file in files.items():
             state = self._part(name).state_dict()
             if file is not None and use_safetensors:
@@ -198,26 +169,15 @@ class Scored:
         use_safetensors: bool = False,
         **files: Any,
     ) -> None:
-        """Load what `save_params` has stored.
-
-        Parameters
-        ----------
-        f_history : str or None, default=None
-            File of the history.
-        checkpoint : skorch.callbacks.Checkpoint or None, default=None
-            A callback whose files are loaded.
-        use_safetensors : bool, default=False
-            Whether the files are safetensors.
-        **files : dict of str to (str or file-like object)
-            ``f_params``, ``f_optimizer`` or ``f_criterion``.
-        """
+        """Load what `save_params` has stored in files, or a Checkpoint of skorch in its own."""
         if checkpoint is not None:
-            others = ("f_history", "f_pickle")
-            stored = checkpoint.get_formatted_files(self)
-            files = {**{name: stored[name] for name in stored if name not in others}, **files}
             f_history = checkpoint.f_history_ if f_history is None else f_history
         if f_history is not None:
             self.history = History.from_file(f_history)
+        if checkpoint is not None:  # whose files may be named by an epoch of the history
+            stored = checkpoint.get_formatted_files(self)
+            others = ("f_history", "f_pickle")
+            files = {**{name: stored[name] for name in stored if name not in others}, **files}
         for name, file in files.items():
             if file is not None and use_safetensors:
                 from safetensors.torch import load_file
@@ -233,10 +193,3 @@ class Scored:
         if not hasattr(self, f"{part}_"):
             raise AttributeError(f"{name} must name a part of a trainer, {part}_, which has none.")
         return getattr(self, f"{part}_")
-
-
-def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
-    """Set ``lr`` and ``optimizer__*`` in all groups of an optimizer."""
-    for name, value in parameters.items():
-        for group in () if "param_groups" in name else optimizer.param_groups:
-            group[name.removeprefix("optimizer__")] = value

@@ -2,7 +2,6 @@
 
 import math
 from contextlib import nullcontext
-from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 
@@ -15,22 +14,22 @@ from ._architectures import let_go_of_graphs, mode_matters, set_training
 from ._batches import TrainingData, ahead, shuffled_passes
 from ._callbacks import (
     BatchWatchers,
+    TrainingProgress,
     WeightKeeper,
     has_stopped,
     resume_schedules,
     start_callbacks,
     states_of_schedules,
+    stop_early,
 )
 from ._label_losses import OwnLoss
 from ._method import Method
 from ._objective import Objective, RunningMeans
+from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, seed_layers
-from ._reductions import GroupDROReduction, MeanReduction
-from ._scoring import Scored, update_optimizer
+from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction
+from ._scoring import Scored
 from ._steps import epoch_steps, evaluation_steps, read_step
-
-# Optimizers whose one-kernel form computes the same and is faster.
-_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 Step = tuple[torch.optim.Optimizer, Objective]
 
@@ -100,7 +99,9 @@ class Trainer(Scored):
         annotated_per_batch: int | None,
         penalty_chunk_size: int | None,
         mixed_precision: bool,
-        verbose: int,
+        monitor: str | None = None,
+        n_iter_no_change: int = 10,
+        verbose: int = 0,
     ) -> None:
         """Take over a method and settings before training, or going on; what was learnt stays.
 
@@ -118,14 +119,18 @@ class Trainer(Scored):
             Penalised rows that are differentiated at once; None: all of a step.
         mixed_precision : bool
             Whether the network runs in bfloat16 in training.
-        verbose : int
-            Whether to print a table.
+        monitor : {"train_loss", "valid_loss"} or None, default=None
+            What early stopping watches, for `n_iter_no_change` epochs; None: it is off.
+        n_iter_no_change : int, default=10
+            Epochs without improvement before early stopping.
+        verbose : {0, 1, 2}, default=0
+            Silent, a table with a row per epoch, or a progress bar.
         """
         self.batch_size = batch_size
         self.annotated_per_batch = annotated_per_batch
         self.penalty_chunk_size = penalty_chunk_size
         self.mixed_precision = mixed_precision
-        self.verbose = verbose
+        self.verbose = int(verbose == 1)  # as skorch's own logs read it
         was_automatic = {term.name for term in self.method.terms if term.alpha == "auto"}
         for term in method.terms:
             if term.alpha != "auto":
@@ -156,33 +161,25 @@ class Trainer(Scored):
             if self.mapping_optimizer_ is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
                 update_optimizer(self.mapping_optimizer_, shared)
-        self.callbacks_ = start_callbacks(callbacks, callback_parameters, verbose)
+        # The first, since one that stops the training ends the epoch for those after it.
+        first = [] if method.reduction is None else [("group_weights", GroupWeightLog())]
+        last = [("progress", TrainingProgress())] if verbose == 2 else []
+        if monitor is not None:
+            stopping = stop_early(monitor, n_iter_no_change, math.ceil(method.ramp_epochs))
+            last.append(("early_stopping", stopping))
+        every = [*first, *callbacks, *last]
+        self.callbacks_ = start_callbacks(every, callback_parameters, self.verbose)
 
     def build_optimizers(self) -> None:
         """Build the optimizer, and one of the same class for a mapping layer's own step."""
-        mapping = self.method.mapping
-        self.optimizer_ = self._build_optimizer(self.module_.named_parameters())
+        mapping, settings = self.method.mapping, self.optimizer_parameters
+        self.optimizer_ = build_optimizer(self.optimizer, self.module_, settings)
         if mapping is not None and mapping.lr is not None:
             # Without a layer, all that the features depend on is trained.
             trained = self.module_.mapping
             trained = self.module_ if isinstance(trained, nn.Identity) else trained
-            self.mapping_optimizer_ = self._build_optimizer(
-                trained.named_parameters(), lr=mapping.lr
-            )
-
-    def _build_optimizer(self, named_parameters, **overrides):
-        """Build an optimizer over parameters, fused where that computes the same faster."""
-        settings = {
-            name.removeprefix("optimizer__"): value
-            for name, value in self.optimizer_parameters.items()
-        }
-        groups = _parameter_groups(named_parameters, settings.pop("param_groups", ()))
-        settings.update(overrides)
-        chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
-        sparse = any(getattr(layer, "sparse", False) for layer in self.module_.modules())
-        if self.optimizer in _FUSED and not (chosen or sparse) and _may_be_fused(groups):
-            settings["fused"] = True
-        return self.optimizer(groups, **settings)
+            settings = {**settings, "lr": mapping.lr}
+            self.mapping_optimizer_ = build_optimizer(self.optimizer, trained, settings)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -427,24 +424,3 @@ class Trainer(Scored):
         settled = objective.with_terms(self.method.weighted(self.alphas_))
         self.history.record("train_loss", settled.total(label_loss, means))
         return True
-
-
-def _parameter_groups(named_parameters, patterns):
-    """Group parameters by the patterns of their names, with the settings of each group."""
-    rest, groups = list(named_parameters), []
-    for pattern, settings in patterns:
-        chosen = [parameter for name, parameter in rest if fnmatch(name, pattern)]
-        rest = [(name, parameter) for name, parameter in rest if not fnmatch(name, pattern)]
-        if chosen:
-            groups.append({"params": chosen, **settings})
-    if rest:
-        groups.append({"params": [parameter for _, parameter in rest]})
-    return groups
-
-
-def _may_be_fused(groups):
-    return all(
-        parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
-        for group in groups
-        for parameter in group["params"]
-    )
