@@ -1,6 +1,5 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from .._surroundings import (
     isolated_random_state,
     own_surroundings,
 )
-from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..penalties import InputGradientPenalty, Rows
@@ -23,7 +21,6 @@ from ..training._batches import TrainingData
 from ..training._method import Method, Term
 from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams
-from ..training._state import restore_trainer
 from ..training._trainer import Trainer
 from ._holding_out import monitored_loss, strata, stratified_split
 from ._mask_warnings import warn_about_masks
@@ -328,22 +325,6 @@ class BaseExplanationEstimator(BaseEstimator):
             **{name: getattr(self, name) for name in TRAINER_SETTINGS},
         )
 
-    def _restore(self, state: dict[str, Any], device: torch.device) -> None:
-        """Make a trainer for the fitted attributes, in a state that `trainer_state` returned."""
-        statistics, method = self.input_statistics_, self._method()
-        example = np.concatenate(
-            [
-                np.broadcast_to(values, (1, *self.input_shape_)).astype(np.float32)
-                for values in (statistics.lower, statistics.upper)
-            ]
-        )
-        with own_surroundings(), isolated_random_state(device):
-            x = torch.as_tensor(example, device=device)
-            trainer = self._make_trainer(method, x, device, root=state["root"])
-            self._prepare(trainer, method, monitor=None)
-        restore_trainer(trainer, state)
-        self._keep(trainer)
-
     def _keep(self, trainer: Trainer) -> None:
         self.trainer_ = trainer
         self.module_ = trainer.module_
@@ -399,24 +380,6 @@ class BaseExplanationEstimator(BaseEstimator):
         )
 
     # -- prediction -------------------------------------------------------------------------------
-
-    def _masked_rows(self, X, mask, mask_marks=None) -> Iterator[Rows]:
-        """Yield new samples in batches as a penalty sees them; they have no targets."""
-        labels = labels_beside(X, fitted=self)
-        X = check_inputs(self, X, reset=False)
-        marks = self.mask_marks if mask_marks is None else mask_marks
-        device = self.trainer_.device
-        data = TrainingData(
-            X,
-            np.zeros(len(X)),
-            interpret_mask(mask, X.shape, marks=marks, **labels),
-            frame=self._frame(device),
-            index=np.arange(len(X)),
-            penalised=np.ones(len(X), dtype=bool),
-            device=device,
-        )
-        for index in data.index.split(self.trainer_.effective_batch_size(data)):
-            yield data.rows(index, with_masks=True)
 
     def _outputs(self, X) -> torch.Tensor:
         """Raw outputs of the network, float32, shape (n, outputs)."""

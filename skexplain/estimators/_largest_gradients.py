@@ -8,8 +8,11 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._surroundings import own_surroundings
+from ..masks import interpret_mask
+from ..masks._labels import labels_beside
 from ..penalties._base import point_at
 from ..penalties._input_gradient import _score
+from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
 from ._validation import check_inputs
 
@@ -174,6 +177,39 @@ def rows_in_batches(estimator, X, y=None):
         x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=trainer.device)
         classes = None if y is None else torch.as_tensor(y[batch], device=trainer.device)
         yield replace(frame, x=x, y=classes)
+
+
+def masked_rows(estimator, X, mask, mask_marks=None):
+    """Yield new samples with their masks in batches, as a penalty sees them; without targets.
+
+    Parameters
+    ----------
+    estimator : estimator of this package
+        Fitted.
+    X : array-like of the shape of the training inputs
+    mask : array-like, list or DataFrame
+    mask_marks : {"irrelevant", "relevant"} or None, default=None
+        What a value of 1 says; None: as the estimator's parameter.
+
+    Yields
+    ------
+    Rows
+    """
+    labels = labels_beside(X, fitted=estimator)
+    X = check_inputs(estimator, X, reset=False)
+    marks = estimator.mask_marks if mask_marks is None else mask_marks
+    trainer = estimator.trainer_
+    data = TrainingData(
+        X,
+        np.zeros(len(X)),
+        interpret_mask(mask, X.shape, marks=marks, **labels),
+        frame=estimator._frame(trainer.device),
+        index=np.arange(len(X)),
+        penalised=np.ones(len(X), dtype=bool),
+        device=trainer.device,
+    )
+    for index in data.index.split(trainer.effective_batch_size(data)):
+        yield data.rows(index, with_masks=True)
 
 
 def mean_irrelevance(explanation, irrelevance):

@@ -17,6 +17,7 @@ from .._checks import check_number
 from .._surroundings import own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
+from ..estimators._largest_gradients import masked_rows
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty
 from ..penalties._base import point_at
@@ -230,7 +231,7 @@ def _attack(
     module = estimator.module_.eval()
     result = checked.astype(np.result_type(checked.dtype, np.float32))
     start = 0
-    for rows in estimator._masked_rows(X, mask):
+    for rows in masked_rows(estimator, X, mask):
         part = result[start : start + len(rows.x)]
         classes = torch.as_tensor(y[start : start + len(rows.x)], device=rows.x.device)
         moved = move(module, replace(rows, y=classes))

@@ -13,6 +13,7 @@ from .._checks import check_option
 from .._surroundings import own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
+from ..estimators._largest_gradients import masked_rows
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty
 from ..penalties._box import irrelevant_box
@@ -207,7 +208,7 @@ def _for_each_batch(
     module = estimator.module_.eval()
     results: list[Any] = []
     with torch.no_grad():
-        for rows in estimator._masked_rows(X, mask, mask_marks):
+        for rows in masked_rows(estimator, X, mask, mask_marks):
             if not results:  # bounds of another function would certify nothing
                 x = rows.x[:2]
                 check_outputs(module, x, Interval(x, torch.zeros_like(x)))

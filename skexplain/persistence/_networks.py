@@ -2,10 +2,13 @@
 
 from math import prod
 
+import numpy as np
 import torch
 
+from .._surroundings import isolated_random_state, own_surroundings
 from ..exceptions import ModelFileError
 from ..training._prepare import module_factory
+from ..training._state import restore_trainer
 
 # A network is tried on two samples.  What a file claims about their size is not to fill the memory.
 _MAX_FEATURES = 1 << 27
@@ -23,10 +26,19 @@ def restore_network(estimator, state, device):
     if not all(type(n) is int and n > 0 for n in shape) or prod(shape) > _MAX_FEATURES:
         raise ModelFileError(f"must be for samples of a usual shape, got {shape}.")
     _check_size(estimator, state["weights"])
+    # Two samples to try the network on: the least and the largest values, none of the training.
+    statistics = estimator.input_statistics_
+    ends = [np.broadcast_to(end, (1, *shape)) for end in (statistics.lower, statistics.upper)]
+    example = torch.as_tensor(np.concatenate(ends).astype(np.float32), device=device)
+    method = estimator._method()
+    with own_surroundings(), isolated_random_state(device):
+        trainer = estimator._make_trainer(method, example, device, root=state["root"])
+        estimator._prepare(trainer, method, monitor=None)
     try:
-        estimator._restore(state, device)
+        restore_trainer(trainer, state)
     except ValueError as error:
         raise ModelFileError(str(error)) from error
+    estimator._keep(trainer)
 
 
 def _check_size(estimator, weights):

@@ -1,7 +1,12 @@
 """Random streams of a fit: each purpose has its own."""
 
+from inspect import isfunction
+
 import numpy as np
 import torch
+
+from ._architectures import mode_matters
+from ._label_losses import OwnLoss
 
 # The order is part of every seed: append, never insert.
 _PURPOSES = ("module", "mapping", "split", "order", "penalised", "donors", "layers")
@@ -46,3 +51,20 @@ def seed_layers(seed, device):
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index
         torch.cuda.default_generators[index].manual_seed(seed)
+
+
+def draws_from_the_process(trainer, data) -> bool:
+    """Return whether training may draw from torch's global state, as dropout and own code do.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    data : TrainingData
+    """
+    code = [term.penalty for term in trainer.method.terms]
+    code += [getattr(penalty, "perturbation", None) for penalty in code]
+    code += [callback for _, callback in trainer.callbacks_]
+    ours = ("skexplain.", "skorch.", "builtins")  # builtins: the name of a perturbation, or None
+    known = all(type(part).__module__.startswith(ours) and not isfunction(part) for part in code)
+    loss = data.frame.label_loss
+    return mode_matters(trainer.module_) or isinstance(loss, OwnLoss) or not known

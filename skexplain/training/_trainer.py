@@ -10,7 +10,7 @@ from skorch.history import History
 from torch import nn
 
 from .._surroundings import isolated_random_state
-from ._architectures import let_go_of_graphs, mode_matters, set_training
+from ._architectures import let_go_of_graphs, set_training
 from ._batches import TrainingData, ahead, shuffled_passes
 from ._callbacks import (
     BatchWatchers,
@@ -22,11 +22,10 @@ from ._callbacks import (
     states_of_schedules,
     stop_early,
 )
-from ._label_losses import OwnLoss
 from ._method import Method
 from ._objective import Objective, RunningMeans
 from ._prepare import build_optimizer, update_optimizer
-from ._random import Streams, seed_layers
+from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction
 from ._scoring import Scored
 from ._steps import epoch_steps, evaluation_steps, read_step
@@ -202,17 +201,12 @@ class Trainer(Scored):
             back in place.
         """
         self.max_epochs = epochs  # where skorch's callbacks look for it
-        with isolated_random_state(self.device) if self._draws(data) else nullcontext():
+        with (
+            isolated_random_state(self.device)
+            if draws_from_the_process(self, data)
+            else nullcontext()
+        ):
             self._train(data, valid)
-
-    def _draws(self, data):
-        """Whether training may draw from the state of the process, as dropout and own code do."""
-        codes = [term.penalty for term in self.method.terms]
-        codes += [getattr(penalty, "perturbation", None) for penalty in codes]
-        codes += [data.frame.label_loss, *(callback for _, callback in self.callbacks_)]
-        given = [code for code in codes if code is not None and not isinstance(code, str)]
-        known = all(type(code).__module__.startswith(("skexplain.", "skorch.")) for code in given)
-        return mode_matters(self.module_) or isinstance(data.frame.label_loss, OwnLoss) or not known
 
     def _train(self, data, valid):
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
@@ -283,7 +277,7 @@ class Trainer(Scored):
             terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
             objective = objective.with_terms(terms)
         steps = self._steps(objective)
-        if self._draws(data):
+        if draws_from_the_process(self, data):
             seed_layers(self.streams.seed("layers", epoch), self.device)
         generators = self._generators(epoch)
         means = RunningMeans()

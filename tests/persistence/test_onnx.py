@@ -42,7 +42,7 @@ def run(path, X):
 
 
 def public(estimator):
-    return next(cls for cls in estimator.__mro__ if cls in vars(skexplain).values())
+    return next(cls for cls in estimator.__mro__ if getattr(skexplain, cls.__name__, None) is cls)
 
 
 # An export takes two seconds, and the graph depends on the network alone: a dense one, one with
