@@ -235,6 +235,19 @@ def test_joint_schedule_equals_a_loop_by_hand(data):
         torch.testing.assert_close(ours, weight, atol=1e-6, rtol=1e-5)
 
 
+def test_alpha_weighs_neither_of_the_two_steps(data):
+    """The second one minimises the divergence alone, whatever its weight beside the label loss."""
+    params = {"mapping_lr": 0.02, "optimizer": torch.optim.SGD}
+    one, other = (
+        fitted(TwoStageExplanationClassifier(Net, alpha=alpha, **params), data)
+        for alpha in (1.0, 7.0)
+    )
+    for ours, weight in zip(two_stage_weights(one), two_stage_weights(other), strict=True):
+        assert torch.equal(ours, weight)
+    objectives = [clf.history_[-1, "train_loss"] for clf in (one, other)]
+    assert objectives[1] - objectives[0] == pytest.approx(6 * one.history_[-1, "train_mapping"])
+
+
 def test_without_a_mapping_the_second_step_trains_the_features(data):
     X, y, a = tensors(data)
     with torch.random.fork_rng():
