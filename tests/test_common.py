@@ -27,7 +27,7 @@ PREFIXED = quick(MASKED[1], optimizer__weight_decay=1e-3, optimizer__betas=(0.8,
 def expected_failed_checks(estimator):
     """Checks that cannot pass, with the reason; one that passes all the same is a failure."""
     excused = {
-        _sklearn_checks.WEIGHTS_CHECK: "Repeated rows come in other mini-batches than weighted ones."
+        _sklearn_checks.WEIGHTS_CHECK: "Repeated samples come in other mini-batches than weighted."
     }
     if any("__" in name for name in estimator.get_params(deep=False)):
         excused["check_no_attributes_set_in_init"] = (
