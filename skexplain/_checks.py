@@ -1,4 +1,4 @@
-"""Checks of arguments in all rooms, which name the argument, what is legal and what came."""
+"""Checks of arguments: errors name the argument, what is legal and what was given."""
 
 import math
 from collections.abc import Iterable
@@ -11,18 +11,18 @@ import numpy as np
 def check_number(
     name: str, value: Any, *, least: float = 0, positive: bool = False, infinite: bool = False
 ) -> None:
-    """Refuse what is no number, or one out of range.
+    """Check that an argument is a number within its range.
 
     Parameters
     ----------
     name : str
         Name of the argument.
     value : object
-        What it was set to.
+        Its value.
     least : {0, -inf}, default=0
         Least legal value.
     positive : bool, default=False
-        Whether zero is refused, too.
+        Whether the value must be greater than zero.
     infinite : bool, default=False
         Whether infinity is legal.
 
@@ -43,7 +43,7 @@ def check_number(
 
 
 def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None) -> None:
-    """Refuse what is no whole number from `low` to `high` (None: no upper end).
+    """Check that an argument is an integer from `low` to `high` (None: no upper end).
 
     Raises
     ------
@@ -60,13 +60,13 @@ def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None)
 
 
 def check_option(name: str, value: object, options: Iterable[str]) -> None:
-    """Refuse what is none of the strings that are legal."""
+    """Check that an argument is one of the legal strings."""
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")
 
 
 def check_seed(random_state: Any) -> None:
-    """Refuse what seeds nothing: all but an int from 0, a RandomState and None."""
+    """Check that an argument is an int of at least 0, a RandomState or None."""
     is_seed = isinstance(random_state, Integral) and not isinstance(random_state, bool)
     if random_state is None or isinstance(random_state, np.random.RandomState):
         return

@@ -6,11 +6,11 @@ class MissingExplanationWarning(UserWarning):
 
 
 class RemainingShortcutWarning(UserWarning):
-    """The masks of a fit leave what they mark to tell the label, so that a shortcut may survive."""
+    """What the masks of a fit mark still predicts the label, so that a shortcut may survive."""
 
 
 class UnreliableMaskWarning(UserWarning):
-    """Masks are predicted from too few annotated rows, or differ from what a person marked."""
+    """Masks are predicted from too few annotated samples, or differ from those given."""
 
 
 class DivergenceError(ArithmeticError):
@@ -22,7 +22,7 @@ class ModelFileError(ValueError):
 
 
 class UnsupportedOperationError(TypeError):
-    """A network does something that has no rule for what is to be propagated through it."""
+    """A network has an operation without a rule for what is to be propagated through it."""
 
 
 __all__ = [

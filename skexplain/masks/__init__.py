@@ -1,7 +1,7 @@
-"""The meaning of a mask, and builders that make masks of what people have.
+"""The meaning of a mask, and builders that make masks from annotations.
 
 A builder marks what was drawn or named; what a mark says is the estimators' ``mask_marks``.  All
-builders return arrays that ``fit(mask=...)`` takes, with NaN for what nobody annotated.
+builders return arrays that ``fit(mask=...)`` takes, with NaN for what is not annotated.
 
 Drawn on images
     :func:`mask_from_boxes`, :func:`mask_from_polygons`, :func:`mask_from_labels`
@@ -11,9 +11,9 @@ Names
     :func:`mask_from_columns`, :func:`mask_from_words`
 From masks to masks
     :func:`resize_mask`, :func:`union_masks`, :func:`invert_mask`
-A look at them
+Summary
     :func:`mask_coverage`
-The meaning, for those who write estimators
+The meaning, for authors of estimators
     :func:`interpret_mask`, :class:`Masks`
 """
 

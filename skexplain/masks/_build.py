@@ -53,7 +53,7 @@ def mask_from_boxes(
     ----------
     boxes : sequence of length n_samples
         Of each image a list of boxes, an array of shape (n_boxes, 4), one box (4 numbers, or 5 with
-        an angle), or None if nobody annotated it.
+        an angle), or None if it is not annotated.
     shape : tuple of int
         Height and width of the images in X.
     box_format : {"xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr"}, default="xyxy"
@@ -69,21 +69,21 @@ def mask_from_boxes(
         What coordinates are: pixels; shares of the width and the height, in [0, 1] (YOLO); or
         percent of these (Label Studio).  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a row with an empty list of boxes is: not annotated; annotated, with nothing marked
+        What a sample with an empty list of boxes is: not annotated; annotated, with nothing marked
         (somebody looked and found nothing); or an error.  None is always not annotated.
 
     Returns
     -------
     mask : ndarray of shape (n_samples, h, w)
-        True in the boxes; bool.  Where a row is not annotated, the array is float32 and that row
-        is NaN.
+        True in the boxes; bool.  Where a sample is not annotated, the array is float32 and that
+        sample is NaN.
 
     Raises
     ------
     ValueError
         If a box is not four finite numbers (five with an angle), has no area, lies outside its
-        image, or reaches far beyond it in shares or percent, with the row and the box; if all boxes
-        lie within one pixel and `unit` is None; or if another argument is not as described.
+        image, or reaches far beyond it in shares or percent, with the sample and the box; if all
+        boxes lie within one pixel and `unit` is None; or if another argument is not as described.
 
     Warns
     -----
@@ -119,9 +119,7 @@ def mask_from_boxes(
     n_numbers = 5 if turned else 4
 
     def read(box: Any, pixels: NDArray[Any]) -> NDArray[Any]:
-        expected = (
-            f"must be {n_numbers} numbers, or None in place of the list where nobody annotated"
-        )
+        expected = f"must be {n_numbers} numbers, or None in place of the list without annotation"
         box = as_numbers(box, expected)
         if box.shape != (n_numbers,):
             hint = " With the angle last, see box_format." if box.shape == (5,) else ""
@@ -170,7 +168,7 @@ def mask_from_polygons(
     Parameters
     ----------
     polygons : sequence of length n_samples
-        Of each image a list of polygons, or None if nobody annotated it.  A polygon is an
+        Of each image a list of polygons, or None if it is not annotated.  A polygon is an
         array-like of shape (n_vertices, 2), the x and y of three or more vertices; it closes by
         itself.  Polygons of one image are united.
     shape : tuple of int
@@ -182,21 +180,21 @@ def mask_from_polygons(
         What coordinates are: pixels; shares of the width and the height, in [0, 1]; or percent of
         these.  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a row with an empty list of polygons is: not annotated; annotated, with nothing
+        What a sample with an empty list of polygons is: not annotated; annotated, with nothing
         marked; or an error.  None is always not annotated.
 
     Returns
     -------
     mask : ndarray of shape (n_samples, h, w)
-        True inside the polygons; bool.  Where a row is not annotated, the array is float32 and
-        that row is NaN.
+        True inside the polygons; bool.  Where a sample is not annotated, the array is float32 and
+        that sample is NaN.
 
     Raises
     ------
     ValueError
         If a polygon is not of three or more finite vertices, marks nothing because it lies outside
-        its image, or reaches far beyond it in shares or percent, with the row and the polygon; if
-        all polygons lie within one pixel and `unit` is None; or if another argument is not as
+        its image, or reaches far beyond it in shares or percent, with the sample and the polygon;
+        if all polygons lie within one pixel and `unit` is None; or if another argument is not as
         described.
 
     Warns
@@ -252,12 +250,12 @@ def _draw_rows(
     missing: Missing,
     sized: bool = False,
 ) -> NDArray[Any]:
-    """Draw every row's figures and stack the masks.
+    """Draw every sample's figures and stack the masks.
 
     Parameters
     ----------
     rows : sequence
-        Of each row its figures, or None.
+        Of each sample its figures, or None.
     read : callable
         ``read(figure, pixels)`` checks a figure and returns its points (x, y) in its own unit, of
         which one is `pixels` pixels.
@@ -285,7 +283,7 @@ def _draw_rows(
             with _errors_of(f"{name}[{i}], {noun} {j}"):
                 row[j] = read(figure, pixels_per_unit(unit, sizes[i]))
                 check_reach_in_unit(row[j], unit)
-    # All are read before any is drawn: together they tell whether the unit fits.
+    # All are read before any is drawn: together they show whether the unit fits.
     read_points = [figure for row in figures for figure in row or ()]
     points = np.concatenate(read_points) if read_points else np.zeros((0, 2))
     check_set(points, unit, sizes, name)
@@ -314,7 +312,7 @@ def _draw_rows(
 def _errors_of(
     figure: str, points: NDArray[Any] | None = None, unit: Unit | None = None
 ) -> Iterator[None]:
-    """Let an error begin with the figure, and hint at a unit in which it would not be outside."""
+    """Prefix errors with the figure, and add a hint at a unit in which it would lie inside."""
     try:
         yield
     except ValueError as error:
@@ -334,7 +332,7 @@ def _figures_of(row: Any, number: int, nouns: tuple[str, str]) -> list[Any]:
 
 
 def _scales(shape: Sequence[int], sizes: NDArray[Any], unit: Unit | None) -> NDArray[Any]:
-    """Return per row the factors of x and y that turn coordinates into pixels of X."""
+    """Return per sample the factors of x and y that turn coordinates into pixels of X."""
     if unit in ("share", "percent"):
         return np.broadcast_to(pixels_per_unit(unit, shape), sizes.shape)
     return (shape / sizes)[:, ::-1]
@@ -343,7 +341,7 @@ def _scales(shape: Sequence[int], sizes: NDArray[Any], unit: Unit | None) -> NDA
 def _image_sizes(
     shape: Sequence[int], image_sizes: ArrayLike | None, unit: Unit | None, n_rows: int
 ) -> NDArray[Any]:
-    """Return per row the height and width of the image on which its figures were drawn."""
+    """Return per sample the height and width of the image on which its figures were drawn."""
     if unit in ("share", "percent") and image_sizes is not None:
         raise ValueError(f"image_sizes must be None with unit={unit!r}: it has no size.")
     expected = "image_sizes must be (height, width), or an array of shape (n_samples, 2)"
@@ -381,6 +379,6 @@ def _fill_vertices(mask: NDArray[Any], vertices: NDArray[Any]) -> None:
 
 
 def check_reach(vertices: NDArray[Any]) -> None:
-    """Refuse coordinates that cannot be meant."""
+    """Raise an error if coordinates are farther out than any image reaches."""
     if not (np.abs(vertices) <= _FARTHEST).all():
         raise ValueError(f"reaches farther than {_FARTHEST:.0e} pixels.")

@@ -47,14 +47,14 @@ def mask_from_coco(
 ) -> NDArray[Any]:
     """Mark the annotated regions of a COCO file.
 
-    CVAT, Label Studio, Roboflow, VIA and others export this format.
+    CVAT, Label Studio, Roboflow, VIA and other tools export this format.
 
     Parameters
     ----------
     annotations : str, path-like or dict
         The JSON file, or what is in it: "images", "annotations" and, to filter, "categories".
     images : sequence of length n_samples
-        The image of each row of X: its "id" (int) or its "file_name" (str).  A name without a
+        The image of each sample of X: its "id" (int) or its "file_name" (str).  A name without a
         folder also finds an image in a folder, if there is only one of that name.
     categories : int, str or sequence of these, default=None
         Ids or names of the categories to mark.  None: all.
@@ -73,14 +73,14 @@ def mask_from_coco(
         How to bring masks to `shape`, see :func:`resize_mask`, where X shows the whole images at
         another size.  None: a size other than `shape` is an error.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a row is whose image is in the file without a region to mark: not annotated; annotated,
-        with nothing marked; or an error.  An image that is not in the file is not annotated,
-        or an error with "error".
+        What a sample is whose image is in the file without a region to mark: not annotated;
+        annotated, with nothing marked; or an error.  An image that is not in the file is not
+        annotated, or an error with "error".
 
     Returns
     -------
     mask : ndarray of shape (n_samples, h, w)
-        True in the regions; bool.  float32 where a row is not annotated, which is NaN, or where
+        True in the regions; bool.  float32 where a sample is not annotated, which is NaN, or where
         ``resize="area"`` gives degrees.
 
     Raises
@@ -219,7 +219,7 @@ def _id(record: dict[str, Any], key: str, name: str) -> Any:
 
 
 def _find_images(images: list[Any], entries: _Images, source: str) -> list[int | str | None]:
-    """Return the image id of every row, None where the file does not have it."""
+    """Return the image id of every sample, None where the file does not have it."""
     ids: dict[str, list[int | str]] = {}
     for number, (file_name, _) in entries.items():
         if file_name is not None:
@@ -302,14 +302,14 @@ def _check_pixels(
     regions: Regions,
     source: str,
 ) -> None:
-    """Refuse a file of which all coordinates lie within one pixel.
+    """Raise an error if all coordinates of a file lie within one pixel.
 
     Parameters
     ----------
     shown : iterable of ((height, width), record)
         The annotations to mark.
     content : dict
-        The file, whose other annotations tell what coordinates are, too.
+        The file, whose other annotations show what coordinates are, too.
     regions : {"segmentation", "bbox"}
     source : str
         What errors call the file.
@@ -330,7 +330,7 @@ def _within_pixel(record: dict[str, Any], regions: Regions) -> bool | None:
     """Whether an annotation lies within one pixel; None where it has no coordinates."""
     try:
         outlines = _outlines(record, regions)
-    except ValueError:  # told where it is drawn
+    except ValueError:  # raised where it is drawn
         return None
     return all(are_shares(points) for points in outlines) if outlines else None
 

@@ -1,4 +1,4 @@
-"""One mask for all rows, from the names of columns or from words."""
+"""One mask for all samples, from the names of columns or from words."""
 
 import re
 import warnings
@@ -35,7 +35,7 @@ def mask_from_columns(
     Returns
     -------
     mask : bool ndarray of shape (1, n_columns)
-        One mask for all rows.
+        One mask for all samples.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def mask_from_columns(
     name, or with that name, an underscore and more, of it; and that anything else (a principal
     component, a product, all that a `KNNImputer`, a `Normalizer` or a function of one's own makes)
     may be made of all of them.  Names that fit two inputs ("city_size_2" of "city" and "city_size")
-    are refused unless both are marked.
+    are an error unless both are marked.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def mask_from_words(
     Returns
     -------
     mask : bool ndarray of shape (1, n_columns)
-        One mask for all rows.
+        One mask for all samples.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _names_of(X: Any) -> list[str]:
 def _check_names(
     wanted: Iterable[str], names: Sequence[str], argument: str, hint: str = ""
 ) -> None:
-    """Refuse names that are not there, and show those that are close."""
+    """Check that all names exist; the error shows names that are similar."""
     known = set(names)
     absent = [name for name in wanted if name not in known]
     if not absent:

@@ -23,11 +23,11 @@ from ._rows import check_shape
 
 
 def resize_mask(mask: MaskLike, shape: Sequence[int], *, method: Resize = "area") -> NDArray[Any]:
-    """Bring masks of images to another size, such as that of X.
+    """Resize masks of images, such as to the size of X.
 
     Parameters
     ----------
-    mask : array-like of shape (n_samples or 1, ..., h, w), or list of such rows or None
+    mask : array-like of shape (n_samples or 1, ..., h, w), or list of (array-like or None)
         Masks, as `fit` takes them.
     shape : tuple of int
         New height and width.
@@ -80,15 +80,16 @@ def union_masks(*masks: MaskLike) -> Any:
     ----------
     *masks : array-like or list of (array-like or None)
         Masks as `fit` takes them, of one number of axes; an axis of length 1 is repeated, so that
-        a mask for all rows can be joined with masks per row.
+        a mask for all samples can be joined with masks per sample.
 
     Returns
     -------
     mask : ndarray or DataFrame
         The larger value, entry by entry; bool if all are.  An entry that is unknown (NaN) in one
         mask takes the value of the others and is unknown only where it is in all: so the work of
-        several people, each of whom annotated some of the rows, is put together.  DataFrames are
-        united by the names of their columns, and give a DataFrame with the columns of the first.
+        several annotators, each of whom annotated some of the samples, is put together.  DataFrames
+        are united by the names of their columns, and give a DataFrame with the columns of the
+        first.
 
     Raises
     ------
@@ -150,7 +151,7 @@ def _aligned_arrays(masks: Sequence[Any]) -> list[NDArray[Any]]:
 
 
 def _longest(masks: Sequence[Any], n_rows: int) -> Any:
-    """Return the first mask that has so many rows."""
+    """Return the first mask that has so many samples."""
     return next(mask for mask in masks if len(mask) == n_rows)
 
 
@@ -172,10 +173,11 @@ def _named_as(rows: Any, columns: Any, values: NDArray[Any]) -> Any:
 
 
 def pool_masks(mask: MaskLike) -> Any:
-    """Mark for all rows what is marked in any of them.
+    """Mark for all samples what is marked in any of them.
 
-    Where only the rows that have a trap mark it, a swap exchanges traps among these.  The places of
-    all traps, marked in all rows, let traps come and go, if no reasons stand there.
+    Where only the samples that have a shortcut mark it, a swap exchanges shortcuts among these.
+    The places of all shortcuts, marked in all samples, let shortcuts come and go, if no reasons
+    stand there.
 
     Parameters
     ----------
@@ -185,13 +187,13 @@ def pool_masks(mask: MaskLike) -> Any:
     Returns
     -------
     mask : ndarray or DataFrame of shape (1, ...)
-        The largest value over the rows, entry by entry, as a DataFrame if the mask was one; unknown
-        (NaN) entries do not count, and are unknown only where they are in all rows.
+        The largest value over the samples, entry by entry, as a DataFrame if the mask was one;
+        unknown (NaN) entries do not count, and are unknown only where they are in all samples.
 
     Raises
     ------
     ValueError
-        If the mask is not legal, or a list in which no row has one.
+        If the mask is not legal, or a list in which no sample has one.
 
     Examples
     --------
@@ -243,14 +245,14 @@ class MaskCoverage:
     Attributes
     ----------
     n_samples : int
-        Rows.
+        Samples.
     annotated : ndarray of bool of shape (n_samples,)
-        Rows that are annotated, be it with nothing marked.
+        Samples that are annotated, be it with nothing marked.
     marked : ndarray of shape (n_samples,)
-        Share of each row that is marked, the mean over its known entries; NaN where the row is not
-        annotated.
+        Share of each sample that is marked, the mean over its known entries; NaN where the sample
+        is not annotated.
     quantiles : dict
-        Over the annotated rows: of `marked`, the values at 0, .25, .5, .75 and 1.
+        Over the annotated samples: of `marked`, the values at 0, .25, .5, .75 and 1.
     """
 
     n_samples: int
@@ -268,9 +270,9 @@ class MaskCoverage:
 
 
 def mask_coverage(mask: MaskLike, n_samples: int | None = None) -> MaskCoverage:
-    """Count the annotated rows and measure how much is marked in each.
+    """Count the annotated samples and measure how much is marked in each.
 
-    Look at it before `fit`: rows that should be annotated and are not, an empty mask, or a mask
+    Check it before `fit`: samples that should be annotated and are not, an empty mask, or a mask
     that marks everything, are all legal and all lead to a disappointing model.
 
     Parameters
@@ -278,7 +280,8 @@ def mask_coverage(mask: MaskLike, n_samples: int | None = None) -> MaskCoverage:
     mask : array-like or list of (array-like or None)
         Masks as `fit` takes them.
     n_samples : int, default=None
-        Number of rows of X, where the mask is one for all of them.  None: the rows of the mask.
+        Number of samples of X, where the mask is one for all of them.  None: the samples of the
+        mask.
 
     Returns
     -------
@@ -288,7 +291,7 @@ def mask_coverage(mask: MaskLike, n_samples: int | None = None) -> MaskCoverage:
     Raises
     ------
     ValueError
-        If the mask is not legal or has another number of rows.
+        If the mask is not legal or has another number of samples.
 
     Examples
     --------
@@ -316,7 +319,7 @@ def _share(row: NDArray[Any]) -> float:
 
 
 def as_mask_array(mask: Any) -> NDArray[Any]:
-    """Return masks as one array of bool or numbers in [0, 1], rows of None as rows of NaN."""
+    """Return masks as one array of bool or numbers in [0, 1], samples of None as samples of NaN."""
     if mask is None:
         raise TypeError("mask must be an array or a list of masks; got None.")
     shape = mask_shape(mask)

@@ -37,7 +37,7 @@ def mask_from_folder(
     resize: Resize | None = None,
     missing: Missing = "unknown",
 ) -> NDArray[Any]:
-    """Read one mask image per row of X, found by name.
+    """Read one mask image per sample of X, found by name.
 
     Parameters
     ----------
@@ -65,13 +65,14 @@ def mask_from_folder(
     resize : {"area", "nearest"} or None, default=None
         How to bring masks to `shape`, see :func:`resize_mask`.  None: another size is an error.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a row without a file is: not annotated; annotated, with nothing marked; or an error.
+        What a sample without a file is: not annotated; annotated, with nothing marked; or an error.
         A file in which nothing is marked is always an annotation.
 
     Returns
     -------
     mask : ndarray of shape (n_samples, h, w)
-        Bool.  float32 where a row or a pixel is unknown, which is NaN, or where there are degrees.
+        Bool.  float32 where a sample or a pixel is unknown, which is NaN, or where there are
+        degrees.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def mask_from_folder(
 def _find_files(
     folder: str | os.PathLike[str], names: Sequence[Any], suffix: str
 ) -> list[Path | None]:
-    """Return the mask file of every row, None where there is none."""
+    """Return the mask file of every sample, None where there is none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder must be an existing folder; got {str(folder)!r}.")
@@ -195,7 +196,7 @@ def _reader(marked: Any, unknown: Any) -> PixelReader:
 
 
 def _warn(reader: PixelReader, n_files: int) -> None:
-    """Say what may not be as it was meant."""
+    """Warn if files were cut at half, or if no pixel has a marked value."""
     if reader.thresholded:
         warnings.warn(
             f"{len(reader.thresholded)} of {n_files} files have more than two values, from lossy "

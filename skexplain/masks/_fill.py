@@ -1,4 +1,4 @@
-"""What a row may give to other rows: its irrelevant features, and nothing of its reasons."""
+"""What samples exchange: their irrelevant features, and nothing of their reasons."""
 
 import torch
 from torch import Tensor
@@ -13,13 +13,13 @@ def exchange_parts(
     """Replace the parts that either of two samples marks by the features of the donor.
 
     So the marked part of the donor comes to its place in a sample that has none there, the sample's
-    own marked part goes, and whether, where and what the part is tells nothing about the label.
+    own marked part goes, and whether, where and what the part is does not depend on the label.
     Where both marks together leave less than half of the features, the part of the donor would
     cover the reasons of the sample, and `otherwise` is taken.
 
     Parameters
     ----------
-    x, donor_x : Tensor of shape (rows, ...)
+    x, donor_x : Tensor of shape (n_samples, ...)
         The samples, and the donor of each.
     irrelevance, donor_irrelevance : Tensor, broadcastable to `x`
         Degree in [0, 1] to which a feature must not matter, of the dtype of `x`.
@@ -36,29 +36,29 @@ def exchange_parts(
 
 
 def leave_room(union: Tensor, ndim: int) -> Tensor:
-    """Tell which pairs of samples can exchange parts: at least half of the features stay.
+    """Return which pairs of samples can exchange parts: at least half of the features stay.
 
     Parameters
     ----------
-    union : Tensor of shape (rows, ...)
+    union : Tensor of shape (n_samples, ...)
         Degree to which either of two samples marks a feature.
     ndim : int
-        Number of axes of the answer.
+        Number of axes of the result.
 
     Returns
     -------
-    bool Tensor of shape (rows, 1, ...)
+    bool Tensor of shape (n_samples, 1, ...)
     """
     share = union.flatten(1).mean(1)
     return (share <= 1 - _LEAST_ROOM).view(-1, *(1,) * (ndim - 1))
 
 
 def leave_room_on_average(first: Tensor, second: Tensor) -> bool:
-    """Tell whether samples can exchange parts, on average over pairs.
+    """Return whether samples can exchange parts, on average over pairs.
 
     Parameters
     ----------
-    first, second : Tensor of shape (rows, ...)
+    first, second : Tensor of shape (n_samples, ...)
         Irrelevance of the samples of each pair.
 
     Returns
@@ -71,18 +71,18 @@ def leave_room_on_average(first: Tensor, second: Tensor) -> bool:
 def without_reasons(
     x: Tensor, irrelevance: Tensor, mean: Tensor, unit: Tensor, lower: Tensor, upper: Tensor
 ) -> Tensor:
-    """Return rows with their reasons replaced, so that they can be given to other rows.
+    """Return samples with their reasons replaced, so that they can be given to other samples.
 
-    Where a feature is relevant, the mean of the row's own irrelevant features stands in: per
+    Where a feature is relevant, the mean of the sample's own irrelevant features stands in: per
     channel, or, for a table, over its columns in their units (so that a mean of ages and prices has
     a sense), within each column's range.  Degrees are the weights of that mean; where they add up
     to less than one whole feature, the training mean has the rest, so that a feature speaks for the
-    row no more than it is irrelevant.
+    sample no more than it is irrelevant.
 
     Parameters
     ----------
-    x : Tensor of shape (rows, ...)
-        The rows.
+    x : Tensor of shape (n_samples, ...)
+        The samples.
     irrelevance : Tensor, broadcastable to `x`
         Degree in [0, 1] to which a feature must not matter, of the dtype of `x`.
     mean, unit, lower, upper : Tensors, broadcastable to `x`
@@ -100,5 +100,5 @@ def without_reasons(
 
 
 def pooled_axes(x: Tensor) -> tuple[int, ...]:
-    """Axes over which a row (of a table, or an image without channels) or a channel extends."""
+    """Axes over which a sample (of a table, or an image without channels) or a channel extends."""
     return tuple(range(1, x.ndim)) if x.ndim < 4 else tuple(range(2, x.ndim))

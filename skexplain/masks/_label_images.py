@@ -21,7 +21,7 @@ def mask_from_labels(
 
     Parameters
     ----------
-    labels : array-like of int of shape (n_samples, h, w), or list of such rows or None
+    labels : array-like of int of shape (n_samples, h, w), or list of (array-like or None)
         A label per pixel, as segmentation tools write them.  None: not annotated.  Other numbers
         of axes are legal too, such as (n_samples, n_columns).
     marked : int or sequence of int
@@ -29,22 +29,22 @@ def mask_from_labels(
     unknown : int or sequence of int, default=()
         Labels that say nothing about a pixel, often 255: these become NaN.
     missing : {"unknown", "empty", "error"}, default="empty"
-        What a row without any marked pixel is: not annotated; annotated, with nothing marked; or
+        What a sample without any marked pixel is: not annotated; annotated, with nothing marked; or
         an error.  The default differs from that of the other builders because a label image
         says of every pixel what it shows.
 
     Returns
     -------
     mask : ndarray of the shape of `labels`
-        True where marked; bool.  float32 if there are unknown pixels or rows, which are NaN.
+        True where marked; bool.  float32 if there are unknown pixels or samples, which are NaN.
 
     Raises
     ------
     TypeError
         If the labels are not whole numbers.
     ValueError
-        If the rows differ in shape, a label is both marked and unknown, or (with
-        ``missing="error"``) a row has no marked pixel.
+        If the samples differ in shape, a label is both marked and unknown, or (with
+        ``missing="error"``) a sample has no marked pixel.
 
     Warns
     -----
@@ -88,7 +88,7 @@ def mask_from_labels(
             if mask is not None:
                 has_marks = bool(np.any(mask == 1))
                 n_marked += has_marks
-                # A row of nothing but unknown pixels stays what it is.
+                # A sample of nothing but unknown pixels stays what it is.
                 if not has_marks and not np.isnan(mask).all() and missing != "empty":
                     mask = row_without_marks(missing, shape, f"labels[{i}] has no marked pixel")
             yield mask

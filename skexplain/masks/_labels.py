@@ -1,8 +1,8 @@
-"""Names of columns and labels of rows: which entries of a mask belong to which of X.
+"""Names of columns and labels of samples: which entries of a mask belong to which of X.
 
 One rule for every place that takes a mask beside X.  Columns: names that X has too are aligned,
-names that X does not have or whose columns are unknown are refused, and what has no names is read
-by position.  Rows are never moved: an index that tells another order than X's is refused.
+names that X does not have or whose columns are unknown are an error, and what has no names is read
+by position.  Samples are never moved: an index in another order than X's is an error.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 def labels_beside(X: Any, y: Any = None, fitted: object = None) -> dict[str, Any]:
-    """Return what is known of the columns and rows of X, for :func:`interpret_mask`.
+    """Return what is known of the columns and samples of X, for :func:`interpret_mask`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def column_order(labels: Any, names: Sequence[str] | None) -> NDArray[Any] | Non
     labels : sequence
         Labels of the mask's columns, as the mask has them.
     names : sequence of str or None
-        Names of the columns of X, None where nobody knows them.
+        Names of the columns of X, None where they are not known.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def by_position(mask: Any, names: Sequence[str]) -> Any:
 
 
 def check_row_order(labels: Any, index: Any) -> None:
-    """Refuse a mask whose index says that its rows are not in the order of those of X.
+    """Check that the index of a mask does not contradict the order of the samples of X.
 
     Parameters
     ----------

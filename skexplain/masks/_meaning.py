@@ -1,7 +1,7 @@
-"""What a mask means: from anything a person may pass to irrelevance degrees.
+"""What a mask means: from anything a user may pass to irrelevance degrees.
 
-This is the only place that interprets ``mask``.  A mask is kept as it came (bool, uint8, a memory
-map): its values are looked at once, in chunks, and turned to degrees batch by batch.
+This is the only place that interprets ``mask``.  A mask is stored as it is (bool, uint8, a memory
+map): its values are scanned once, in chunks, and turned to degrees batch by batch.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from ._parts import mark_parts, pooled_marks
 from ._reading import is_sequence, read_marks, read_rows, read_series
 from ._shapes import legal_shapes, to_broadcastable
 
-# Rows are scanned in chunks of about this many values, so that a memory-mapped mask stays on disk.
+# Values that are scanned at once, so that a memory-mapped mask stays on disk.
 _CHUNK_VALUES = 1 << 22
 
 
@@ -41,20 +41,20 @@ class Masks:
     Attributes
     ----------
     stored : ndarray of shape (k, ...)
-        The marks as they were given: of each row; of one for all rows; or of the rows that have
-        one, with nothing irrelevant in the last.
-    place : ndarray of int of shape (n,) or None
-        Where in `stored` the marks of each row are; None: in its order, or for all rows.
+        The marks as they were given: of each sample; of one for all samples; or of the samples that
+        have one, with nothing irrelevant in the last.
+    place : ndarray of int of shape (n_samples,) or None
+        Where in `stored` the marks of each sample are; None: in its order, or for all samples.
     marks_relevant : bool
         True where a mark of 1 says "this is the reason", False where it says "must not matter".
     has_unknown : bool
         Whether any value is NaN.
-    annotated : ndarray of bool of shape (n,)
-        Rows with at least one known mark.
-    has_irrelevant : ndarray of bool of shape (n,)
-        Rows with at least one feature of irrelevance above zero.
-    taking_part : ndarray of bool of shape (n,) or None, default=None
-        Rows that count; None: all.
+    annotated : ndarray of bool of shape (n_samples,)
+        Samples with at least one known mark.
+    has_irrelevant : ndarray of bool of shape (n_samples,)
+        Samples with at least one feature of irrelevance above zero.
+    taking_part : ndarray of bool of shape (n_samples,) or None, default=None
+        Samples that count; None: all.
     """
 
     stored: np.ndarray
@@ -67,12 +67,12 @@ class Masks:
 
     @property
     def for_all_rows(self) -> bool:
-        """Whether one mask serves every row."""
+        """Whether one mask serves every sample."""
         return self.place is None and len(self.stored) == 1
 
     @property
     def values(self) -> NDArray[Any]:
-        """The marks of all rows, shape (n or 1, ...); a copy where only some rows have one."""
+        """Marks of all samples, shape (n_samples or 1, ...); a copy where only some have a mask."""
         return self.stored if self.place is None else self.stored[self.place]
 
     @cached_property
@@ -92,7 +92,7 @@ class Masks:
         return bool((lacking if self.taking_part is None else lacking & self.taking_part).any())
 
     def of_rows(self, rows: NDArray[Any]) -> "Masks":
-        """Return the same masks of which only the rows of these numbers take part."""
+        """Return the same masks of which only these samples take part."""
         taking_part = np.zeros(len(self.annotated), dtype=bool)
         taking_part[rows] = True
         return replace(
@@ -103,17 +103,17 @@ class Masks:
         )
 
     def take(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return the marks of some rows, shape (len(rows), ...), or (1, ...) for all rows."""
+        """Return the marks of some samples, shape (len(rows), ...), or (1, ...) of one for all."""
         if self.for_all_rows:
             return self.stored
         return self.stored[rows if self.place is None else self.place[rows]]
 
     def marks_alike(self) -> NDArray[np.bool_]:
-        """Tell which rows have all their features marked alike.
+        """Return which samples have all their features marked alike.
 
         Returns
         -------
-        ndarray of bool of shape (n,)
+        ndarray of bool of shape (n_samples,)
             True where every feature is known and irrelevant to the same degree.
         """
         values, alike = self.stored, np.zeros(len(self.stored), dtype=bool)
@@ -131,14 +131,14 @@ class Masks:
 
         Parameters
         ----------
-        values : Tensor of shape (rows, ...)
-            Marks, rows of ``self.stored``.
+        values : Tensor of shape (n_samples, ...)
+            Marks, samples of ``self.stored``.
 
         Returns
         -------
-        irrelevance : float32 Tensor of shape (rows, ...)
+        irrelevance : float32 Tensor of shape (n_samples, ...)
             Degree in [0, 1] to which a feature must not matter; 0 where it is unknown.
-        known : bool Tensor of shape (rows, ...) or None
+        known : bool Tensor of shape (n_samples, ...) or None
             Where a mark was given; None where no mark of the data set is missing.
         """
         known = None
@@ -154,17 +154,17 @@ class Masks:
         return (1 - values).to(torch.float32), known
 
     def degrees_of(self, rows: NDArray[Any]) -> tuple[Tensor, Tensor | None]:
-        """Read the degrees of some rows, whatever the dtype and memory layout of their marks.
+        """Read the degrees of some samples, whatever the dtype and memory layout of their marks.
 
         Parameters
         ----------
         rows : ndarray of int of shape (m,)
-            Numbers of the rows.
+            Indices of the samples.
 
         Returns
         -------
         irrelevance : float64 Tensor of shape (m or 1, ...)
-            Degrees, broadcastable to the rows of X.
+            Degrees, broadcastable to the samples of X.
         known : bool Tensor of that shape, or None
             As of :meth:`degrees`.
         """
@@ -211,17 +211,17 @@ def interpret_mask(
     ----------
     mask : array-like, list of (array-like or None), DataFrame or None
         Bool, or numbers in [0, 1]; NaN means unknown.  See the user guide for the legal shapes.  A
-        pandas Series holds a mask or None per row, or one mark per column for all rows.
+        pandas Series holds a mask or None per sample, or one mark per column for all samples.
     shape : tuple of int
         Shape of X.
     marks : {"irrelevant", "relevant"}, default="irrelevant"
         What a value of 1 says.
     feature_names : sequence of str or None, default=None
         Column names of X, to which the columns of a DataFrame mask and the labels of a Series of
-        marks are aligned; None: not known, so that names in the mask are refused.  Labels 0, 1, 2,
+        marks are aligned; None: not known, so that names in the mask are an error.  Labels 0, 1, 2,
         ... are no names: these are read by position.
     index : pandas Index or None, default=None
-        Labels of the rows of X.  A mask whose own index tells another order of them is refused.
+        Labels of the samples of X.  A mask whose own index has another order of them is an error.
 
     Returns
     -------
@@ -233,13 +233,13 @@ def interpret_mask(
     TypeError
         If the mask is of a kind that cannot be read as marks.
     ValueError
-        If its shape does not fit X, its values are not in [0, 1], its names of columns or rows
+        If its shape does not fit X, its values are not in [0, 1], its names of columns or samples
         are not those of X, or `marks` is none of the two.
 
     Examples
     --------
     >>> from skexplain.masks import interpret_mask
-    >>> masks = interpret_mask([[0, 1, 1], None], shape=(2, 3))  # nobody has looked at the second
+    >>> masks = interpret_mask([[0, 1, 1], None], shape=(2, 3))  # the second has none
     >>> masks.annotated, masks.has_irrelevant
     (array([ True, False]), array([ True, False]))
     """
@@ -262,15 +262,15 @@ def interpret_mask(
 
 
 def _interpret_some(mask: Any, shape: Sequence[int], marks: Marks) -> Masks:
-    """Give a sequence with one mask or None per row its meaning, keeping what was given alone."""
+    """Interpret a sequence with one mask or None per sample; only given masks are stored."""
     relevant = marks == "relevant"
     values, given = read_rows(mask, shape, relevant)
     if values is None:
         nothing = np.zeros(shape[0], dtype=bool)
-        # One for all rows, without channels where it may be.
+        # One for all samples, without channels where it may be.
         values = to_broadcastable(np.full((1, *legal_shapes(shape)[-1][1:]), relevant), shape)
         return Masks(values, None, relevant, False, nothing, nothing)
-    # Checked as what it stands for, a mask of all rows; nothing is repeated.
+    # Checked as what it stands for, a mask of all samples; nothing is repeated.
     all_rows = to_broadcastable(np.broadcast_to(values[0], (len(mask), *values.shape[1:])), shape)
     values = values.reshape(-1, *all_rows.shape[1:])
     flags = np.zeros((2, shape[0]), dtype=bool)
@@ -281,12 +281,12 @@ def _interpret_some(mask: Any, shape: Sequence[int], marks: Marks) -> Masks:
 
 
 def mask_shape(mask: Any) -> tuple[int, ...] | None:
-    """Return the shape of masks put one below the other, rows of None among them.
+    """Return the shape of masks put one below the other, samples of None among them.
 
     Returns
     -------
     tuple of int or None
-        None where no row has a mask.
+        None where no sample has a mask.
     """
     if not is_sequence(mask):
         return np.shape(mask)
@@ -297,9 +297,9 @@ def mask_shape(mask: Any) -> tuple[int, ...] | None:
 def _scan(
     values: NDArray[Any], marks: Marks, numbers: NDArray[Any] | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool]:
-    """Look at every value once: per row whether it is known and has something irrelevant.
+    """Scan all values once: which samples have a known and which an irrelevant feature.
 
-    Numbers are those of the rows in X, for errors; None: from 0.
+    Numbers are those of the samples in X, for errors; None: from 0.
     """
     n_rows = len(values)
     known = np.ones(n_rows, dtype=bool)
@@ -324,8 +324,8 @@ def _scan(
 
 
 def _any_irrelevant(chunk: NDArray[Any], marks: Marks) -> Any:
-    """Tell which rows of shape (rows, features) have a feature that is marked as irrelevant."""
-    if chunk.dtype == bool:  # looks no further than the first one of a row
+    """Return which samples have a feature marked as irrelevant, from (n_samples, features)."""
+    if chunk.dtype == bool:  # looks no further than the first one of a sample
         return chunk.any(axis=1) if marks == "irrelevant" else ~chunk.all(axis=1)
     # Comparisons with NaN are false: an unknown feature is never irrelevant.
     return ((chunk > 0) if marks == "irrelevant" else (chunk < 1)).any(axis=1)

@@ -11,7 +11,7 @@ from ._fill import leave_room_on_average
 if TYPE_CHECKING:
     from ._meaning import Masks
 
-# Pairs of samples that tell whether marks are parts of a sample.
+# Pairs of samples that decide whether marks are parts of a sample.
 _N_PAIRS = 256
 # Samples that are read at once.
 _CHUNK_ROWS = 1024
@@ -20,7 +20,7 @@ _LEAST_AGREEMENT = 0.9
 
 
 def mark_parts(masks: "Masks") -> bool:
-    """Tell whether samples mark parts of their own, such as a patch or some words.
+    """Return whether samples mark parts of their own, such as a patch or some words.
 
     What either of two samples marks then leaves at least half of the features, on average over
     pairs.  Where marks say what the reason is, everything else is irrelevant: there are no parts.

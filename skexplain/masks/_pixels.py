@@ -1,4 +1,4 @@
-"""Which pixels of an image file are marked: only here are colours and transparency looked at."""
+"""Which pixels of an image file are marked, by their colours and transparency."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +14,8 @@ _GREY_MAX = {"1": 1, "L": 255, "I": 65535, "I;16": 65535, "I;16L": 65535, "I;16B
 _COLOUR = ("P", "RGB")
 _WITH_ALPHA = ("RGBA", "LA", "PA")
 
-# Formats that store about what was drawn.  (WebP and others do so at will: they are told by their
-# many values.)
+# Formats that store about what was drawn.  (WebP and others do so at will: they are recognised by
+# their many values.)
 _LOSSY = ("JPEG", "MPO", "JPEG2000")
 
 _ORIENTATION = 0x0112  # in EXIF
@@ -25,8 +25,8 @@ _OFF_HUE, _N_OFF_HUE = 48, 0.01
 
 
 def check_plain(image: Any) -> None:
-    """Refuse an image that can be read in more than one way, before it is read."""
-    # First: other looks at an image may read it, and then it has 8 bits.
+    """Raise an error if an image can be read in more than one way, before it is read."""
+    # First: other checks may read the image, and then it has 8 bits.
     raw = " ".join(str(tile) for tile in getattr(image, "tile", ()))
     if ";16" in raw and image.mode not in _GREY_MAX:
         raise ValueError(
@@ -57,7 +57,7 @@ class PixelReader:
     Attributes
     ----------
     thresholded : list of str
-        Files in which more than two values were told apart at half.
+        Files in which more than two values were split at half.
     any_marked : bool
         Whether any pixel of any file was marked.
     """

@@ -1,7 +1,7 @@
 """Polygons to pixels, by two rules: pixel centres, and the one that COCO's tools follow.
 
 Both note where the outline crosses the lines of the grid.  Along such a line the inside begins and
-ends in turn at the crossings.  Only the part of the image that the outline spans is looked at.
+ends in turn at the crossings.  Only the part of the image that the outline spans is visited.
 """
 
 from collections.abc import Callable
@@ -209,13 +209,13 @@ def _first_centre(coordinate: Any, length: int) -> Any:
 
 
 def _inside(edges: list[_Edges], low: int, high: int) -> tuple[int, NDArray[np.bool_]]:
-    """Tell what is inside, on all lines that are crossed.
+    """Return what is inside the outline, on all lines that it crosses.
 
     Parameters
     ----------
     edges : list of _Edges
     low, high : int
-        First pixel of a line that is looked at, and the one after the last.
+        First pixel of a line that is visited, and the one after the last.
 
     Returns
     -------

@@ -22,7 +22,7 @@ def read_series(series: Any, feature_names: Sequence[str] | None, index: Any = N
 
 
 def is_sequence(mask: Any) -> TypeGuard[Sequence[Any]]:
-    """Whether it is a sequence of objects, which alone can hold None for a row."""
+    """Whether it is a sequence of objects, which alone can hold None for a sample."""
     is_array = getattr(mask, "dtype", None) == np.dtype("O") and mask.ndim > 0
     return is_array or isinstance(mask, (list, tuple))
 
@@ -34,12 +34,12 @@ def read_marks(mask: Any, feature_names: Sequence[str] | None) -> NDArray[Any]:
     if hasattr(mask, "columns") and hasattr(mask, "to_numpy"):
         return _read_frame(mask, feature_names)
     for part in (mask, *mask) if is_sequence(mask) else (mask,):
-        _refuse_special(part)
+        _check_readable(part)
     return _as_marks(mask)
 
 
-def _refuse_special(mask: Any) -> None:
-    """Refuse what numpy would read as something else than it is."""
+def _check_readable(mask: Any) -> None:
+    """Raise an error for objects that numpy would not read as marks."""
     if scipy.sparse.issparse(mask):
         raise TypeError(
             "mask must be dense, got a sparse matrix: pass mask.toarray(), or a mask of shape "
@@ -77,9 +77,9 @@ def _read_frame(frame: Any, feature_names: Sequence[str] | None) -> NDArray[Any]
 def read_rows(
     rows: Any, shape: Sequence[int], relevant: bool
 ) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-    """Read a sequence that holds one mask or None per row: the masks, and whose they are.
+    """Read a sequence that holds one mask or None per sample: the masks, and whose they are.
 
-    One more, in which nothing is irrelevant, stands for the rows without.
+    One more, in which nothing is irrelevant, stands for the samples without.
     """
     if len(rows) != shape[0]:
         raise ValueError(
@@ -88,7 +88,7 @@ def read_rows(
         )
     given = np.flatnonzero([row is not None for row in rows])
     for row in given:
-        _refuse_special(rows[row])
+        _check_readable(rows[row])
     masks = [_as_marks(rows[row]) for row in given]
     shapes = {row.shape for row in masks}
     if len(shapes) > 1:

@@ -1,4 +1,4 @@
-"""What all builders share: rows that nobody annotated, sizes, and masks put one below the other."""
+"""Parts of all builders: samples without annotation, sizes, stacking of masks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
@@ -19,7 +19,7 @@ _MISSING = ("unknown", "empty", "error")
 
 
 def check_missing(missing: object) -> None:
-    """Refuse anything but the three readings of a row without marks."""
+    """Check how samples without marks are read."""
     if not isinstance(missing, str) or missing not in _MISSING:
         raise ValueError(f"missing must be one of {list(_MISSING)}; got {missing!r}.")
 
@@ -27,12 +27,12 @@ def check_missing(missing: object) -> None:
 def row_without_marks(
     missing: Missing, shape: Sequence[int], what: str
 ) -> NDArray[np.bool_] | None:
-    """Return the mask of a row without marks, None where it counts as not annotated.
+    """Return the mask of a sample without marks, None where it counts as not annotated.
 
     Parameters
     ----------
     missing : {"unknown", "empty", "error"}
-        How such a row is read.
+        How such a sample is read.
     shape : tuple of int
         Height and width.
     what : str
@@ -44,7 +44,7 @@ def row_without_marks(
 
 
 def as_list(name: str, values: Any, expected: str) -> list[Any]:
-    """Return what is one per row as a list, so that no Series is looked up by label."""
+    """Return what is one per sample as a list, so that no Series is looked up by label."""
     if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
         raise TypeError(f"{name} must be {expected}; got {shorten(values)}.")
     return list(values)
@@ -110,7 +110,7 @@ def stack_rows(
     Returns
     -------
     ndarray of shape (n_rows, *shape)
-        float32 if a row is None or has degrees, else bool.
+        float32 if a sample is None or has degrees, else bool.
     """
     stacked = np.zeros((n_rows, *shape), dtype=bool)
     for number, row in enumerate(rows):
@@ -123,7 +123,7 @@ def stack_rows(
 def fit_to(
     mask: NDArray[Any], shape: Sequence[int], resize: Resize | None, what: str
 ) -> NDArray[Any]:
-    """Resize the mask of one image to X's grid, or refuse it where nobody asked for that.
+    """Resize the mask of one image to the size of X; an error where `resize` is None.
 
     Parameters
     ----------
@@ -137,13 +137,11 @@ def fit_to(
     """
     if mask.shape == shape:
         return mask
-    refuse_other_size(mask.shape, shape, resize, what)
+    check_size(mask.shape, shape, resize, what)
     return resample(mask, shape, resize)
 
 
-def refuse_other_size(
-    size: Sequence[int], shape: Sequence[int], resize: Resize | None, what: str
-) -> None:
+def check_size(size: Sequence[int], shape: Sequence[int], resize: Resize | None, what: str) -> None:
     """Raise an error if an image has another size than X and `resize` is None."""
     if resize is None and tuple(size) != tuple(shape):
         raise ValueError(
@@ -173,7 +171,7 @@ def common_shape(
         shape = next(iter(sizes.values()))
     shape = check_shape(shape)
     for name, size in sizes.items():
-        refuse_other_size(size, shape, resize, name)
+        check_size(size, shape, resize, name)
     return shape
 
 

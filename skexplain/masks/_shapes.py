@@ -17,7 +17,7 @@ def legal_shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
     Returns
     -------
     list of tuple of int
-        Axis 0 is given as the number of rows; 1 is legal there too.
+        Axis 0 is given as the number of samples; 1 is legal there too.
 
     Examples
     --------

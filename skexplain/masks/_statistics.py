@@ -36,12 +36,12 @@ def measure_inputs(
 
     Parameters
     ----------
-    X : ndarray of shape (n, ...)
+    X : ndarray of shape (n_samples, ...)
         Numeric data of any dtype.
     rows : ndarray of int or None, default=None
-        Rows to look at; None: all.
-    sample_weight : ndarray of shape (n,) or None, default=None
-        A row of weight two counts as two rows; None: all count once.
+        Indices of the samples to measure; None: all.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        A sample of weight two counts as two samples; None: all count once.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def measure_inputs(
 
 
 def check_float32(X: NDArray[Any], name: str = "X") -> None:
-    """Refuse values that overflow float32, in which networks compute.
+    """Check that values fit into float32, in which networks compute.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def check_float32(X: NDArray[Any], name: str = "X") -> None:
 
 
 def _chunks(X: Any, n_rows: int) -> list[slice]:
-    """Slices of rows that hold few enough values of X."""
+    """Slices of samples that hold few enough values of X."""
     step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
     return [slice(start, start + step) for start in range(0, n_rows, step)]
 

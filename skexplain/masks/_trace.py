@@ -82,7 +82,7 @@ def trace_features(transformer: Any) -> list[Feature]:
 
 
 def _trace(transformer: Any, inputs: list[Feature]) -> list[Feature]:
-    """Follow features through one transformer."""
+    """Return the features that one transformer makes of its inputs."""
     if isinstance(transformer, str) or transformer is None:
         return [] if transformer == "drop" else inputs  # else "passthrough"
     if hasattr(transformer, "output_indices_"):
@@ -109,7 +109,7 @@ def _trace(transformer: Any, inputs: list[Feature]) -> list[Feature]:
 
 
 def _trace_columns(transformer: Any, inputs: list[Feature]) -> list[Feature]:
-    """Follow features through a ColumnTransformer, which says what its parts are given and make."""
+    """Return the features that the parts of a ColumnTransformer make."""
     names = _names_out(transformer, inputs)
     by_name = {feature.name: feature for feature in inputs}
     features: list[Any] = [None] * len(names)
@@ -137,7 +137,7 @@ def _names_out(transformer: Any, inputs: list[Feature]) -> list[str]:
 
 
 def _rename(features: Iterable[Feature], names: Sequence[str]) -> list[Feature]:
-    """Give features the names that a composite transformer has for them."""
+    """Return features under the names that a composite transformer has for them."""
     return [feature._replace(name=name) for feature, name in zip(features, names, strict=True)]
 
 
@@ -150,7 +150,7 @@ def _works_by_column(transformer: Any) -> bool:
 
 
 def _trace_by_name(transformer: Any, inputs: list[Feature]) -> list[Feature]:
-    """Follow features through a simple transformer, by the names it gives to what it makes."""
+    """Return the features that a simple transformer makes, traced by their names."""
     names = _names_out(transformer, inputs)
     by_name = {feature.name: feature for feature in inputs}
     # PCA and its like number their outputs, whatever their inputs are called.

@@ -1,4 +1,4 @@
-"""Units in which people give coordinates: pixels, shares of the image, percent of it."""
+"""Units of coordinates: pixels, shares of the image, percent of it."""
 
 import warnings
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _OVERHANG = 0.5
 
 
 def check_unit(unit: object) -> None:
-    """Refuse what is none of the units, nor None."""
+    """Check that a unit is one of the legal ones or None."""
     if unit is not None and (not isinstance(unit, str) or unit not in UNITS):
         raise ValueError(f"unit must be one of {list(UNITS)}, or None; got {unit!r}.")
 
@@ -41,7 +41,7 @@ def pixels_per_unit(unit: Unit | None, size: Sequence[int]) -> NDArray[np.float6
 
 
 def check_reach_in_unit(points: NDArray[Any], unit: Unit | None) -> None:
-    """Refuse coordinates that are far outside of the image in their unit; pixels are not looked at.
+    """Check that coordinates in shares or percent do not lie far outside of the image.
 
     Parameters
     ----------
@@ -66,14 +66,14 @@ def are_shares(points: NDArray[Any]) -> bool:
 
 
 def check_set(points: NDArray[Any], unit: Unit | None, sizes: NDArray[Any], what: str) -> None:
-    """Refuse, or warn of, a whole set of coordinates that fits another unit.
+    """Raise an error, or warn, if a whole set of coordinates fits another unit.
 
     Parameters
     ----------
     points : float64 ndarray of shape (k, 2)
         All coordinates, as they were given.
     unit : {"pixel", "share", "percent"} or None
-        None: pixels that nobody has said are pixels.
+        None: pixels, by assumption.
     sizes : ndarray of shape (m, 2)
         Heights and widths of the images on which the coordinates are.
     what : str
@@ -107,7 +107,7 @@ def _may_be_percent(points: NDArray[Any], sizes: NDArray[Any]) -> bool:
 
 
 def hint_at_unit(points: NDArray[Any], unit: Unit | None) -> str:
-    """Say which unit would fit a set of which something lies outside of its image."""
+    """Return a hint at the unit that would fit coordinates outside of their image."""
     if unit in _WHOLE:
         return ""
     if len(points) and points.max() <= 100 + _TOLERANCE and points.min() >= -_TOLERANCE:

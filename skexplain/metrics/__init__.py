@@ -3,7 +3,7 @@
 Accuracy by group
 -----------------
 group_accuracies
-    Accuracy of every group of rows.
+    Accuracy of every group of samples.
 mean_group_accuracy
     Unweighted mean over the groups.
 worst_group_accuracy
@@ -12,7 +12,7 @@ worst_group_accuracy
 What a classifier of any library leans on
 -----------------------------------------
 accuracy_after_swap
-    Accuracy when each row has the irrelevant features of another.
+    Accuracy when each sample has the irrelevant features of another.
 accuracy_under_noise
     Accuracy with noise on the irrelevant features, or on the core ones.
 nuisance_flip_rate
@@ -20,7 +20,7 @@ nuisance_flip_rate
 relative_core_sensitivity
     How much more core features matter than irrelevant ones, from two accuracies.
 prediction_agreement
-    Share of rows on which models agree.
+    Share of samples on which models agree.
 
 Where saliency lies
 -------------------

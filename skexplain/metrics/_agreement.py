@@ -10,7 +10,7 @@ from ._groups import row_labels
 
 
 def prediction_agreement(predictions: Iterable[ArrayLike]) -> float:
-    """Mean share of rows on which two models agree, over all pairs of models.
+    """Mean share of samples on which two models agree, over all pairs of models.
 
     Models that were fitted with different seeds or samples and lean on the same features agree;
     those that each found a pattern of their own do not, even where their accuracies are equal
@@ -19,7 +19,7 @@ def prediction_agreement(predictions: Iterable[ArrayLike]) -> float:
     Parameters
     ----------
     predictions : array-like of shape (n_models, n_samples)
-        Predicted labels of two models or more for the same rows, such as
+        Predicted labels of two models or more for the same samples, such as
         ``[model.predict(X) for model in models]``.
 
     Returns
@@ -30,7 +30,7 @@ def prediction_agreement(predictions: Iterable[ArrayLike]) -> float:
     Raises
     ------
     ValueError
-        If there are fewer than two models, or they do not have one label per row each.
+        If there are fewer than two models, or they do not have one label per sample each.
 
     References
     ----------

@@ -17,14 +17,14 @@ def wrong_reason_share(
 ) -> float:
     """Share of the irrelevant features that a saliency map lights up.
 
-    The wrong-reason metric of Friedrich et al. [1]_: the positive part of each row's saliency is
-    scaled to between 0 and 1; what lies above the mean over all rows is active; and the share of
-    active features among the irrelevant ones is averaged over rows.  Rows without positive saliency
-    are dropped.
+    The wrong-reason metric of Friedrich et al. [1]_: the positive part of each sample's saliency is
+    scaled to between 0 and 1; what lies above the mean over all samples is active; and the share of
+    active features among the irrelevant ones is averaged over samples.  Samples without positive
+    saliency are dropped.
 
     Parameters
     ----------
-    saliency : array-like of shape (n, ...)
+    saliency : array-like of shape (n_samples, ...)
         Saliency of each feature for the prediction, of the shape of X, or of a single channel.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide beside `saliency`.
@@ -35,7 +35,7 @@ def wrong_reason_share(
     Returns
     -------
     float
-        In [0, 1]; smaller is better.  (The paper gives percentages.)  It is nan where no row
+        In [0, 1]; smaller is better.  (The paper gives percentages.)  It is nan where no sample
         counts: those do that have something irrelevant, and whose positive saliency is not the same
         everywhere.
 
@@ -50,7 +50,7 @@ def wrong_reason_share(
 
     Notes
     -----
-    The threshold is the mean over all rows that have saliency, whether they have a mask or not.
+    The threshold is the mean over all samples that have saliency, whether they have a mask or not.
 
     References
     ----------
@@ -79,11 +79,11 @@ def wrong_reason_share(
 def irrelevant_saliency_mass(
     saliency: ArrayLike, mask: MaskLike, *, mask_marks: Marks = "irrelevant"
 ) -> float:
-    """Share of the absolute saliency that lies on irrelevant features, mean over rows.
+    """Share of the absolute saliency that lies on irrelevant features, mean over samples.
 
     Parameters
     ----------
-    saliency : array-like of shape (n, ...)
+    saliency : array-like of shape (n_samples, ...)
         Saliency of each feature for the prediction, of the shape of X, or of a single channel.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide beside `saliency`.
@@ -94,8 +94,8 @@ def irrelevant_saliency_mass(
     Returns
     -------
     float
-        In [0, 1]; smaller is better.  It is nan where no row counts: those do that have something
-        irrelevant, and whose saliency is not all zero.
+        In [0, 1]; smaller is better.  It is nan where no sample counts: those do that have
+        something irrelevant, and whose saliency is not all zero.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _mean_over_rows(
     has_saliency: Any,
     of: Literal["mask", "values"],
 ) -> float:
-    """Mean over rows of the values on irrelevant features, as a share of the mask or the values."""
+    """Return the mean share of the mask, or of the values, that irrelevant features have."""
     rows = np.flatnonzero(masks.has_irrelevant & has_saliency)
     if not len(rows):
         return float("nan")

@@ -1,4 +1,4 @@
-"""What a swap puts into a row: the marked part of another row, or nothing where that has none."""
+"""Which features a swap exchanges between samples, and by which values."""
 
 from typing import Any, NamedTuple
 
@@ -11,16 +11,16 @@ from ..masks._fill import leave_room, without_reasons
 
 
 class Draw(NamedTuple):
-    """Which rows give to which, of one swap.
+    """Which samples give to which, of one swap.
 
     Attributes
     ----------
-    donors : ndarray of int of shape (n,)
-        For each row one of the annotated rows, with or without marks; itself where it takes part
-        in nothing.
-    marked_donors : ndarray of int of shape (n,)
-        The same among the rows with something irrelevant.
-    givers : dict of int to ndarray of int of shape (n,)
+    donors : ndarray of int of shape (n_samples,)
+        For each sample one of the annotated samples, with or without marks; itself where it takes
+        part in nothing.
+    marked_donors : ndarray of int of shape (n_samples,)
+        The same among the samples with something irrelevant.
+    givers : dict of int to ndarray of int of shape (n_samples,)
         For each column without numbers, what stands in for `marked_donors`.
     """
 
@@ -36,16 +36,16 @@ def draw_donors(
     n_rows: int,
     generator: np.random.Generator,
 ) -> Draw:
-    """Draw the row that gives to each row.
+    """Draw the sample that gives to each sample.
 
     Parameters
     ----------
     annotated, marked : ndarray of int
-        Numbers of the rows with a mask, and of those with something irrelevant.
-    marked_by_column : dict of int to bool ndarray of shape (n,)
-        For each column without numbers, the rows that mark it.
+        Indices of the samples with a mask, and of those with something irrelevant.
+    marked_by_column : dict of int to bool ndarray of shape (n_samples,)
+        For each column without numbers, the samples that mark it.
     n_rows : int
-        Number of rows.
+        Number of samples.
     generator : numpy Generator
 
     Returns
@@ -58,7 +58,7 @@ def draw_donors(
         marked_donors = _cycle(marked, n_rows, generator)
     givers = {}
     for column, rows in marked_by_column.items():
-        # Where the entry is a reason of the donor, another row gives its own.
+        # Where the entry is a reason of the donor, another sample gives its own.
         others = _cycle(np.flatnonzero(rows), n_rows, generator)
         givers[column] = np.where(rows & ~rows[marked_donors], others, marked_donors)
         givers[column] = np.where(rows, givers[column], np.arange(n_rows))
@@ -66,23 +66,24 @@ def draw_donors(
 
 
 def exchanged(a: Tensor, donor_a: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell where a row takes the entries of its donor, so that marked parts can come and go.
+    """Return where a sample takes the entries of its donor, so that marked parts can come and go.
 
-    These are the features that either of the two rows marks.  So a row that shows the trap may lose
-    it, and a row that does not may be given it, at the place where the donor has it.  Pairs that
-    leave less than half of the features unmarked are left out: one row would take over the reasons
-    of the other.  So are pairs with equal marks, where nothing can come or go.
+    These are the features that either of the two samples marks.  So a sample that shows the
+    shortcut may lose it, and a sample that does not may be given it, at the place where the donor
+    has it.  Pairs that leave less than half of the features unmarked are left out: one sample would
+    take over the reasons of the other.  So are pairs with equal marks, where nothing can come or
+    go.
 
     Parameters
     ----------
-    a, donor_a : Tensors of shape (rows, ...)
-        Degree in [0, 1] to which a feature must not matter, in each row and in its donor.
+    a, donor_a : Tensors of shape (n_samples, ...)
+        Degree in [0, 1] to which a feature must not matter, in each sample and in its donor.
 
     Returns
     -------
     union : Tensor of the shape of `a`
         The larger of both degrees.
-    applies : bool Tensor of shape (rows, 1, ...)
+    applies : bool Tensor of shape (n_samples, 1, ...)
         Pairs to which the rule applies; all others are swapped as their own marks say.
     """
     union = torch.maximum(a, donor_a)
@@ -91,7 +92,7 @@ def exchanged(a: Tensor, donor_a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mix(x: Tensor, other: Tensor, degree: Tensor) -> Tensor:
-    """Move rows towards others, to the degree of each feature.
+    """Move samples towards others, to the degree of each feature.
 
     Whole entries are exchanged without arithmetic, so that NaN and infinity neither spread nor get
     lost.
@@ -101,11 +102,11 @@ def mix(x: Tensor, other: Tensor, degree: Tensor) -> Tensor:
 
 
 def stand_ins(x: Tensor, a: Tensor, statistics: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-    """Return what rows give away, as :func:`without_reasons`, where values are missing, too.
+    """Return what samples give away, as :func:`without_reasons`, where values are missing, too.
 
     Parameters
     ----------
-    x : Tensor of shape (rows, ...)
+    x : Tensor of shape (n_samples, ...)
         The donors.
     a : Tensor, broadcastable to `x`
         Their degrees.
@@ -119,7 +120,7 @@ def stand_ins(x: Tensor, a: Tensor, statistics: tuple[Tensor, Tensor, Tensor, Te
 
 
 def _cycle(rows: NDArray[Any], n_rows: int, generator: np.random.Generator) -> NDArray[Any]:
-    """Hand each of some rows to another of them, in one cycle; all others keep their own."""
+    """Permute some samples in one cycle; all others keep their own index."""
     order = generator.permutation(rows)
     donors = np.arange(n_rows)
     donors[order] = np.roll(order, 1)

@@ -1,4 +1,4 @@
-"""Accuracy by group: a shortcut hides in the mean over rows and shows in the worst group."""
+"""Accuracy by group: a shortcut hides in the mean over samples and shows in the worst group."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def group_accuracies(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> dict[Any, float]:
-    """Accuracy of every group of rows.
+    """Accuracy of every group of samples.
 
     Parameters
     ----------
@@ -29,27 +29,27 @@ def group_accuracies(
     y_pred : array-like of shape (n_samples,)
         Predicted labels, as `predict` returns them.
     group_labels : array-like of shape (n_samples,)
-        The group of every row, by any label; text and numbers may be mixed in a list or in an
-        array of objects.  Missing values are refused.  To cross two columns, join them into one
+        The group of every sample, by any label; text and numbers may be mixed in a list or in an
+        array of objects.  Missing values are an error.  To cross two columns, join them into one
         label, say ``[f"{a}/{b}" for a, b in zip(first, second)]``.
     labels : array-like of shape (n_groups,), default=None
-        The groups to report, in this order: one without rows is reported as nan, one that is not
+        The groups to report, in this order: one without samples is reported as nan, one that is not
         listed is left out.  None reports the groups in `group_labels`, sorted.
     sample_weight : array-like of shape (n_samples,), default=None
-        Row weights, zero or more.  None weighs all rows alike.
+        Sample weights, zero or more.  None weighs all samples alike.
 
     Returns
     -------
     accuracies : dict
-        Accuracy in [0, 1] by group label, as Python objects.  A group without rows, or whose
-        rows all have weight zero, has the accuracy nan.
+        Accuracy in [0, 1] by group label, as Python objects.  A group without samples, or whose
+        samples all have weight zero, has the accuracy nan.
 
     Raises
     ------
     ValueError
         If an argument is empty, not one-dimensional, of another length than `y_true` or has
         missing values, or groups that cannot be hashed; if the predictions are not labels of the
-        kind of `y_true`; if no row has weight; or if `labels` has duplicates or no label that
+        kind of `y_true`; if no sample has weight; or if `labels` has duplicates or no label that
         occurs.  The message names the argument.
 
     See Also
@@ -87,7 +87,7 @@ def mean_group_accuracy(
 ) -> float:
     """Unweighted mean of the groups' accuracies.
 
-    A group of ten rows counts as much as one of ten thousand.
+    A group of ten samples counts as much as one of ten thousand.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ def mean_group_accuracy(
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     group_labels : array-like of shape (n_samples,)
-        The group of every row, see :func:`group_accuracies`.
+        The group of every sample, see :func:`group_accuracies`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Row weights within the groups.  A group without weight does not count.
+        Sample weights within the groups.  A group without weight does not count.
 
     Returns
     -------
@@ -149,9 +149,9 @@ def worst_group_accuracy(
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     group_labels : array-like of shape (n_samples,)
-        The group of every row, see :func:`group_accuracies`.
+        The group of every sample, see :func:`group_accuracies`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Row weights within the groups.  A group without weight does not count.
+        Sample weights within the groups.  A group without weight does not count.
 
     Returns
     -------
@@ -170,8 +170,8 @@ def worst_group_accuracy(
     Notes
     -----
     The score of [1]_, and the robust accuracy of [2]_.  The minimum over many small groups is
-    noisy and lies below what each group would reach on more rows: compare models on the same rows,
-    over several seeds.
+    noisy and lies below what each group would reach on more samples: compare models on the same
+    samples, over several seeds.
 
     For searches and cross-validation there is
     :func:`~skexplain.model_selection.worst_group_scorer`.
@@ -197,7 +197,7 @@ def worst_group_accuracy(
 def _check_rows(
     y_true: ArrayLike, y_pred: ArrayLike, group_labels: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[NDArray[np.bool_], NDArray[Any], list[Any], NDArray[np.float64]]:
-    """Return correctness, group code and weight of every row, and the labels of the codes."""
+    """Return correctness, group code and weight of every sample, and the labels of the codes."""
     y_true = row_labels(y_true, "y_true")
     n_rows = len(y_true)
     y_pred = row_labels(y_pred, "y_pred", n_rows)
@@ -209,7 +209,7 @@ def _check_rows(
 def row_labels(
     values: ArrayLike, name: str, n_rows: int | None = None, other: str = "y_true"
 ) -> NDArray[Any]:
-    """Return one label per row of `other`, none missing; n_rows=None allows any number but 0."""
+    """Return one label per sample of `other`, none missing; n_rows=None allows any number but 0."""
     values = _column(values, name, n_rows, other)
     missing = np.flatnonzero(_is_missing(values))
     if len(missing):
@@ -256,7 +256,7 @@ def _as_objects(values: Sequence[Any]) -> NDArray[np.object_]:
 
 
 def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell for each value whether it is NaN, NaT, None or pandas.NA."""
+    """Return for each value whether it is NaN, NaT, None or pandas.NA."""
     if values.dtype.kind in "fc":
         return np.isnan(values)
     if values.dtype.kind in "mM":
@@ -271,14 +271,14 @@ def _is_missing_object(value: Any) -> bool:
         return True
     try:
         return bool(value != value)  # NaN and NaT differ from themselves
-    except TypeError:  # pandas.NA refuses to be a truth value
+    except TypeError:  # pandas.NA has no truth value
         return True
-    except ValueError:  # so does an array, which is no label
+    except ValueError:  # nor has an array, which is no label
         return False
 
 
 def label_codes(labels: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
-    """Return each row's code, and the labels in the order of the codes, as Python objects."""
+    """Return each sample's code, and the labels in the order of the codes, as Python objects."""
     if labels.dtype != object:
         groups, codes = np.unique(labels, return_inverse=True)
         return codes, _python_objects(groups)
@@ -291,7 +291,7 @@ def label_codes(labels: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
 
 
 def _hashable(labels: Any, name: str) -> Any:
-    """Return labels, after checking that they can be told apart by their hash."""
+    """Return labels, after checking that they can be hashed."""
     for label in labels:
         try:
             hash(label)

@@ -1,4 +1,4 @@
-"""Kinds of X: their rows as numbers, and changed numbers as rows that ``predict`` takes."""
+"""Kinds of X: samples as numbers, and changed numbers as inputs of ``predict``."""
 
 from collections.abc import Callable, Iterable
 from numbers import Number
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from ..masks._statistics import InputStatistics, measure_inputs
 
-# Rows are looked at in chunks of about this many values, so that a memory-mapped X stays on disk.
+# Values of X that are read at once, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
 
 
 def read_inputs(X: Any) -> "ArrayInputs":
-    """Wrap X so that its rows can be read as numbers, changed, and handed to ``predict``.
+    """Wrap X so that its samples can be read as numbers, changed, and handed to ``predict``.
 
     Parameters
     ----------
-    X : array-like of shape (n, ...), sparse matrix or DataFrame of shape (n, d)
+    X : array-like of shape (n_samples, ...), sparse matrix or DataFrame of shape (n_samples, d)
         Of pandas or polars.  Nothing is copied.
 
     Returns
@@ -53,7 +53,7 @@ def read_inputs(X: Any) -> "ArrayInputs":
 
 
 class ArrayInputs:
-    """A dense X; slices are float64 arrays of shape (rows, ...)."""
+    """A dense X; slices are float64 arrays of shape (n_samples, ...)."""
 
     #: Names of the columns, where X has them.
     feature_names: list[str] | None = None
@@ -91,12 +91,12 @@ class ArrayInputs:
         return self.take(rows).astype(np.float64)
 
     def chunks(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Split row numbers into chunks that fit into memory."""
+        """Split sample indices into chunks that fit into memory."""
         step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.shape[1:]))))
         return [rows[start : start + step] for start in range(0, len(rows), step)]
 
     def take(self, rows: NDArray[Any]) -> Any:
-        """Return rows as they are."""
+        """Return samples as they are."""
         return self.X[rows]
 
     def replace(
@@ -106,18 +106,18 @@ class ArrayInputs:
         changed: Any,
         givers: dict[int, NDArray[Any]],
     ) -> Any:
-        """Return rows with other values, of the kind of X.
+        """Return samples with other values, of the kind of X.
 
         Parameters
         ----------
         rows : ndarray of int of shape (m,)
-            The rows.
+            The samples.
         values : float64 ndarray of shape (m, ...)
             What their numbers become.
         changed : bool ndarray of shape (d,) or None
             Columns in which anything changes; None for what has no columns.
         givers : dict of int to ndarray of int of shape (m,)
-            For each changed column without numbers, the rows of X whose entries it takes.
+            For each changed column without numbers, the samples of X whose entries it takes.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class MixedInputs(ArrayInputs):
         changed: Any,
         givers: dict[int, NDArray[Any]],
     ) -> Any:
-        """Return rows with other values, entries of columns that hold no numbers as they are."""
+        """Return samples with other values, entries of columns that hold no numbers as they are."""
         table = self.X[rows].copy()
         for column in np.flatnonzero(changed).tolist():
             if self.numeric[column]:
@@ -174,7 +174,7 @@ class SparseInputs(ArrayInputs):
         return self.X[rows].toarray().astype(np.float64)
 
     def take(self, rows: NDArray[Any]) -> Any:
-        """Return rows as they are."""
+        """Return samples as they are."""
         return self.X[rows].asformat(self.format)
 
     def replace(
@@ -184,7 +184,7 @@ class SparseInputs(ArrayInputs):
         changed: Any,
         givers: dict[int, NDArray[Any]],
     ) -> Any:
-        """Return rows with other values, as sparse as these are."""
+        """Return samples with other values, as sparse as these are."""
         return type(self.X)(_in_dtype(values, self.X.dtype)).asformat(self.format)
 
 
@@ -205,11 +205,11 @@ class FrameInputs(ArrayInputs):
         return values
 
     def take(self, rows: NDArray[Any]) -> Any:
-        """Return rows as they are."""
+        """Return samples as they are."""
         return self.X.iloc[rows]
 
     def codes(self, column: int) -> NDArray[Any]:
-        """Number the different entries of a column, in the order in which they are met."""
+        """Number the different entries of a column, in the order of their occurrence."""
         return self.X.iloc[:, column].factorize()[0]
 
     def replace(
@@ -219,7 +219,7 @@ class FrameInputs(ArrayInputs):
         changed: Any,
         givers: dict[int, NDArray[Any]],
     ) -> Any:
-        """Return rows with other values; columns that do not change keep their dtype."""
+        """Return samples with other values; columns that do not change keep their dtype."""
         frame = self.X.iloc[rows].copy()
         for column in np.flatnonzero(changed).tolist():
             if self.numeric[column]:
@@ -254,7 +254,7 @@ class PolarsInputs(ArrayInputs):
         return np.unique([str(entry) for entry in self.X[:, int(column)]], return_inverse=True)[1]
 
     def take(self, rows: NDArray[Any]) -> Any:
-        """Return rows as they are."""
+        """Return samples as they are."""
         return self.X[rows]
 
     def replace(
@@ -264,7 +264,7 @@ class PolarsInputs(ArrayInputs):
         changed: Any,
         givers: dict[int, NDArray[Any]],
     ) -> Any:
-        """Return rows with other values; columns keep their dtype where it can hold them."""
+        """Return samples with other values; columns keep their dtype where it can hold them."""
         part, columns = self.X[rows], []
         for column in np.flatnonzero(changed).tolist():
             series = part[:, column]

@@ -1,4 +1,4 @@
-"""Copies of X in which what must not matter has changed, for any fitted estimator."""
+"""Perturbed copies of X, in which irrelevant features have changed, for any fitted estimator."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
@@ -23,16 +23,16 @@ PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
 
 
 class Perturber:
-    """Perturbs features of X under a mask, and asks an estimator about the result.
+    """Perturbs features of X under a mask and lets an estimator predict the result.
 
-    Works in chunks of rows.  Means, units and ranges are those of the columns (or channels) of this
-    X: they are there for any estimator, and before any step of a pipeline.
+    Works in chunks of samples.  Means, units and ranges are those of the columns (or channels) of
+    this X: they are there for any estimator, and before any step of a pipeline.
 
     Parameters
     ----------
     estimator : fitted estimator
         What predicts.
-    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, ...)
         Its inputs.
     mask : array-like, list of (array-like or None) or DataFrame
         What may change.
@@ -81,12 +81,12 @@ class Perturber:
 
     @property
     def annotated(self) -> NDArray[Any]:
-        """Numbers of the rows with a mask."""
+        """Indices of the samples with a mask."""
         return np.flatnonzero(self.masks.annotated)
 
     @property
     def irrelevant(self) -> NDArray[Any]:
-        """Numbers of the rows with something irrelevant."""
+        """Indices of the samples with something irrelevant."""
         return np.flatnonzero(self.masks.has_irrelevant)
 
     @property
@@ -117,11 +117,11 @@ class Perturber:
             )
 
     def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Predict rows as they are."""
+        """Predict samples as they are."""
         return self._predict(self.inputs.take(part) for part in self.inputs.chunks(rows))
 
     def draw(self, generator: np.random.Generator) -> Draw:
-        """Draw the rows that give to each row in a swap.
+        """Draw the samples that give to each sample in a swap.
 
         Parameters
         ----------
@@ -131,25 +131,25 @@ class Perturber:
         -------
         Draw
         """
-        # With marks of reasons, what a row does not mark must not matter either: nothing of it may
-        # be put over the reasons of another.
+        # With marks of reasons, what a sample does not mark must not matter either: nothing of it
+        # may be put over the reasons of another.
         rows = self.irrelevant if self.masks.marks_relevant else self.annotated
         return draw_donors(rows, self.irrelevant, self._text, len(self.inputs), generator)
 
     def sources(self, rows: NDArray[Any], draw: Draw) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Return the rows from which irrelevant features come.
+        """Return the samples from which irrelevant features come.
 
         Parameters
         ----------
         rows : ndarray of int of shape (m,)
-            Numbers of the rows.
+            Indices of the samples.
         draw : Draw
             From :meth:`draw`.
 
         Returns
         -------
         sources : ndarray of int of shape (m,)
-            The row that gives to each row: the row itself if nothing changes.
+            The sample that gives to each sample: the sample itself if nothing changes.
         exchanged : ndarray of bool of shape (m,)
             Whether what either of both marks is exchanged, so that marked parts come and go.
         """
@@ -160,7 +160,7 @@ class Perturber:
         return np.where(exchanged, draw.donors[rows], draw.marked_donors[rows]), exchanged
 
     def in_units(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Return rows as numbers, less the mean, in standard deviations; text as numbers, too."""
+        """Return samples as numbers, standardised; text is numbered."""
         x = (self.inputs[rows] - self._mean.numpy()) / self._sd.numpy()
         for column in self._text:
             x[:, column] = self.inputs.codes(column)[rows]
@@ -169,12 +169,12 @@ class Perturber:
     def predict_perturbed(
         self, rows: NDArray[Any], generator: np.random.Generator | Draw
     ) -> NDArray[Any]:
-        """Predict perturbed copies of rows.
+        """Predict perturbed copies of samples.
 
         Parameters
         ----------
         rows : ndarray of int of shape (m,)
-            Numbers of the rows.
+            Indices of the samples.
         generator : numpy Generator or Draw
             Draws the perturbation; or a swap that is drawn already.
 
@@ -186,7 +186,7 @@ class Perturber:
 
     def _predict(self, parts: Iterable[Any]) -> NDArray[Any]:
         predicted = np.concatenate([self.estimator.predict(part) for part in parts])
-        if predicted.ndim != 1:  # beside labels it would be taken for a table of rows by rows
+        if predicted.ndim != 1:  # compared with labels it would broadcast
             raise ValueError(
                 f"estimator must predict one label per row, got an array of shape "
                 f"{predicted.shape}."
@@ -194,7 +194,7 @@ class Perturber:
         return predicted
 
     def perturbed(self, rows: NDArray[Any], generator: np.random.Generator | Draw) -> Iterator[Any]:
-        """Yield perturbed copies of rows, of the kind of X, chunk by chunk."""
+        """Yield perturbed copies of samples, of the kind of X, chunk by chunk."""
         if self.perturbation == "swap":
             draw = self.draw(generator) if isinstance(generator, np.random.Generator) else generator
             for part in self.inputs.chunks(rows):
@@ -226,7 +226,7 @@ class Perturber:
         return self.inputs.replace(rows, values.numpy(), _changed_columns(a), givers)
 
     def _exchanged(self, rows: NDArray[Any], draw: Draw) -> tuple[Tensor, Tensor]:
-        """Apply the rule of :func:`exchanged` to rows and the donors that are drawn for them."""
+        """Apply the rule of :func:`exchanged` to samples and the donors that are drawn for them."""
         if self.masks.for_all_rows:
             a = self._degrees(rows)
             return a, torch.zeros((len(rows), *(1,) * (a.ndim - 1)), dtype=torch.bool)
@@ -243,7 +243,7 @@ class Perturber:
         if self.where != "core":
             return a
         a = 1 - a if known is None else (1 - a) * known
-        # A row of None in a list has no unknown marks, and no known ones either.
+        # A sample of None in a list has no unknown marks, and no known ones either.
         annotated = torch.from_numpy(self.masks.annotated[rows])
         return a * annotated.reshape(-1, *(1,) * (a.ndim - 1))
 
@@ -271,7 +271,7 @@ class Perturber:
         return stand_ins(x, a, (self._mean, self._sd, self._lower, self._upper))
 
     def _marked_text(self) -> dict[int, NDArray[np.bool_]]:
-        """Return, for each column of text with something to change, the rows that mark it."""
+        """Return, for each column of text with something to change, the samples that mark it."""
         marked = {}
         text = ~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])
         for column in np.flatnonzero(text).tolist():
@@ -297,7 +297,7 @@ class Perturber:
 
 
 def mask_marks_of(estimator: Any) -> Marks:
-    """Find what a mark of 1 says to an estimator, also within pipelines, searches and the like.
+    """Return what a mark of 1 says to an estimator, also within pipelines and searches.
 
     Returns
     -------
@@ -313,7 +313,7 @@ def mask_marks_of(estimator: Any) -> Marks:
     if hasattr(estimator, "mask_marks"):
         return estimator.mask_marks
     params = estimator.get_params() if hasattr(estimator, "get_params") else {}
-    # A propagator is told those of the estimator that it serves.
+    # A propagator takes those of the estimator that it serves.
     parts = [part for name, part in params.items() if name.rpartition("__")[2] != "propagator"]
     marks = {part.mask_marks for part in parts if hasattr(part, "mask_marks")}
     if len(marks) > 1:
@@ -340,7 +340,7 @@ def _read_masks(
 
 
 def _changed_columns(a: Tensor) -> NDArray[np.bool_] | None:
-    """Tell in which columns anything changes; None for what has no columns."""
+    """Return in which columns anything changes; None where X has no columns."""
     return (a > 0).any(0).numpy() if a.ndim == 2 else None
 
 

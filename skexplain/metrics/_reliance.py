@@ -1,4 +1,4 @@
-"""What a model leans on: how its predictions fare when features change that must not matter."""
+"""How predictions change when irrelevant features change."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -32,20 +32,20 @@ def accuracy_under_noise(
     """Accuracy with Gaussian noise on the irrelevant features, or on the core ones.
 
     With noise on the irrelevant (spurious) features this is the core accuracy of Singla et al.
-    [1]_: what is left is what the core features tell.  With noise on the core features it is their
+    [1]_: what is left is due to the core features.  With noise on the core features it is their
     spurious accuracy.
 
     Parameters
     ----------
     estimator : classifier or regressor
         A fitted one, of any library, with ``predict``.
-    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, ...)
         Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.
-    y : array-like of shape (n,)
+    y : array-like of shape (n_samples,)
         True labels, or targets of a regressor.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
-        noise.  Rows without annotation do not count.
+        noise.  Samples without annotation do not count.
     scale : float
         Standard deviation of the noise, in `input_unit`; zero or more.
     where : {"irrelevant", "core"}, default="irrelevant"
@@ -58,8 +58,8 @@ def accuracy_under_noise(
         within pipelines and searches, and "irrelevant" where there is none.
     n_repeats : int, default=5
         How many times noise is drawn; the mean over the draws is returned.
-    sample_weight : array-like of shape (n,), default=None
-        Row weights.  None weighs all rows alike.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.  None weighs all samples alike.
     random_state : int, RandomState instance or None, default=None
         Draws the noise.  None is fresh randomness.
 
@@ -92,8 +92,8 @@ def accuracy_under_noise(
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skexplain.metrics import accuracy_under_noise
     >>> y = np.arange(100) % 2
-    >>> X = np.column_stack([y, y]) * 1.0  # both columns tell the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = np.column_stack([y, y]) * 1.0  # both columns predict the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = LogisticRegression().fit(X * [1, 0], y)  # leans on the first
     >>> accuracy_under_noise(clf, X, y, mask, scale=2.0, random_state=0)
     1.0
@@ -117,38 +117,39 @@ def accuracy_after_swap(
     sample_weight: ArrayLike | None = None,
     random_state: Seed = None,
 ) -> float:
-    """Accuracy when each row has the irrelevant features of another row.
+    """Accuracy when each sample has the irrelevant features of another sample.
 
-    The annotated rows are put in a random order, and each is given the features that it or the row
-    before it marks, with the values of that row.  So a row that shows the trap may lose it, and a
-    row without one may be given one: what a model can read from the trap belongs to another row.
-    Where both together mark more than half of the features, where their marks are equal, or where
-    marks say what is relevant, a row is given the features that it marks itself, by another row
-    with something irrelevant; of that row's own reasons nothing is given away: the mean of its
-    irrelevant features stands in, as in :class:`~skexplain.SwapExClassifier`.
+    The annotated samples are put in a random order, and each is given the features that it or the
+    sample before it marks, with the values of that sample.  So a sample that shows the shortcut may
+    lose it, and a sample without one may be given one: what a model can read from the shortcut
+    belongs to another sample.  Where both together mark more than half of the features, where their
+    marks are equal, or where marks say what is relevant, a sample is given the features that it
+    marks itself, by another sample with something irrelevant; of that sample's own reasons nothing
+    is given away: the mean of its irrelevant features stands in, as in
+    :class:`~skexplain.SwapExClassifier`.
 
     Parameters
     ----------
     estimator : classifier or regressor
         A fitted one, of any library, with ``predict``.
-    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, ...)
         Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.  Columns
         of a DataFrame that hold no numbers may be marked with 0 and 1.  Missing values are
         exchanged like others.
-    y : array-like of shape (n,)
+    y : array-like of shape (n_samples,)
         True labels, or targets of a regressor.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide.  A degree mixes the
-        two rows.  Rows without annotation neither give nor count.  Annotate rows that have no trap,
-        too, with a mask of zeros: where only rows with a trap have a mask, a trap is exchanged for
-        a trap.
+        two samples.  Samples without annotation neither give nor count.  Annotate samples that have
+        no shortcut, too, with a mask of zeros: where only samples with a shortcut have a mask, a
+        shortcut is exchanged for a shortcut.
     mask_marks : {"irrelevant", "relevant"}, default=None
         What a mark of 1 says.  None: what the estimator's parameter `mask_marks` says, looked up
         within pipelines and searches, and "irrelevant" where there is none.
     n_repeats : int, default=5
         How many orders are drawn; the mean over them is returned.
-    sample_weight : array-like of shape (n,), default=None
-        Row weights.  None weighs all rows alike.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.  None weighs all samples alike.
     random_state : int, RandomState instance or None, default=None
         Draws the orders.  None is fresh randomness.
 
@@ -163,8 +164,8 @@ def accuracy_after_swap(
         If the estimator is neither classifier nor regressor, or X does not hold numbers where it is
         to change.
     ValueError
-        If mask or y do not fit X, fewer than two rows have something irrelevant, or a parameter is
-        out of range.
+        If mask or y do not fit X, fewer than two samples have something irrelevant, or a parameter
+        is out of range.
 
     See Also
     --------
@@ -173,8 +174,8 @@ def accuracy_after_swap(
 
     Notes
     -----
-    Where classes are few, a row is often given the shortcut of its own label.  A model that follows
-    nothing else keeps about the share of the most frequent labels, not zero.
+    Where classes are few, a sample is often given the shortcut of its own label.  A model that
+    follows nothing else keeps about the share of the most frequent labels, not zero.
 
     Examples
     --------
@@ -182,8 +183,8 @@ def accuracy_after_swap(
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> from skexplain.metrics import accuracy_after_swap
     >>> y = np.arange(100) % 2
-    >>> X = np.column_stack([y, y])  # both columns tell the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = np.column_stack([y, y])  # both columns predict the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> leans_on_first = DecisionTreeClassifier().fit(X * [1, 0], y)
     >>> leans_on_second = DecisionTreeClassifier().fit(X * [0, 1], y)
     >>> accuracy_after_swap(leans_on_first, X, y, mask, random_state=0)
@@ -214,16 +215,17 @@ def nuisance_flip_rate(
     ----------
     estimator : classifier
         A fitted one, of any library, with ``predict``.
-    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, ...)
         Inputs of two or more axes.  They are perturbed in chunks and may be memory-mapped.
     mask : array-like, list of (array-like or None) or DataFrame
         Which features must not matter, in one of the shapes of the user guide.  Degrees scale the
-        change.  Rows with nothing irrelevant do not count.
+        change.  Samples with nothing irrelevant do not count.
     perturbation : {"swap", "erase", "gaussian", "uniform", "offset"}, default="swap"
-        - "swap": the irrelevant features of another row, see :func:`accuracy_after_swap`; the
-          share is of the annotated rows in which anything changes;
+        - "swap": the irrelevant features of another sample, see :func:`accuracy_after_swap`; the
+          share is of the annotated samples in which anything changes;
         - "erase": in an image the mean of its other pixels, per channel, in a table the mean of the
-          column over this X; it tells what a swap cannot, a trap that looks alike wherever it is;
+          column over this X; unlike a swap it shows the use of a shortcut that is the same in all
+          samples;
         - "gaussian": Gaussian noise of standard deviation `epsilon`;
         - "uniform": noise drawn uniformly between plus and minus `epsilon`;
         - "offset": `epsilon` is added.
@@ -251,8 +253,8 @@ def nuisance_flip_rate(
     TypeError
         If the estimator is no classifier, or X does not hold numbers where it is to change.
     ValueError
-        If the mask does not fit X, too few rows have something irrelevant, or a parameter is out of
-        range.
+        If the mask does not fit X, too few samples have something irrelevant, or a parameter is out
+        of range.
 
     See Also
     --------
@@ -264,8 +266,8 @@ def nuisance_flip_rate(
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> from skexplain.metrics import nuisance_flip_rate
     >>> y = np.arange(100) % 2
-    >>> X = np.column_stack([y, y])  # both columns tell the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = np.column_stack([y, y])  # both columns predict the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> leans_on_first = DecisionTreeClassifier().fit(X * [1, 0], y)
     >>> leans_on_second = DecisionTreeClassifier().fit(X * [0, 1], y)
     >>> nuisance_flip_rate(leans_on_first, X, mask, random_state=0)
@@ -287,7 +289,7 @@ def nuisance_flip_rate(
 
 
 def _swap_flip_rate(perturber: Perturber, n_repeats: int, generator: np.random.Generator) -> float:
-    """Share of flips among the rows to which something came or from which something went."""
+    """Return the share of flips among the samples that a swap changes."""
     rows = perturber.annotated
     before, rates = perturber.predict(rows), []
     for _ in range(n_repeats):
@@ -359,7 +361,7 @@ def _perturbed_accuracy(
     sample_weight: ArrayLike | None,
     random_state: Seed,
 ) -> float:
-    """Mean accuracy, or R2 of a regressor, over draws, in the rows that are annotated."""
+    """Mean accuracy, or R2 of a regressor, over draws, in the samples that are annotated."""
     score = score_of(perturber.estimator)
     check_count("n_repeats", n_repeats)
     rows, n_rows = perturber.annotated, len(perturber.inputs)
@@ -383,18 +385,18 @@ def score_of(estimator: Any) -> Callable[..., float]:
 
 
 def is_tagged_regressor(estimator: Any) -> bool:
-    """Whether an estimator tells scikit-learn that it is a regressor."""
+    """Return whether an estimator is a regressor by its tags."""
     return hasattr(estimator, "__sklearn_tags__") and is_regressor(estimator)
 
 
 def check_predictor(estimator: Any) -> None:
-    """Refuse what cannot predict, and what tells scikit-learn that it does neither."""
+    """Check that an estimator is a classifier or a regressor."""
     if not is_tagged_regressor(estimator):
         check_classifier(estimator)
 
 
 def check_classifier(estimator: Any) -> None:
-    """Refuse what cannot predict, and what tells scikit-learn that it is no classifier."""
+    """Check that an estimator predicts and, by its tags, is a classifier."""
     is_other = hasattr(estimator, "__sklearn_tags__") and not is_classifier(estimator)
     if is_other or not hasattr(estimator, "predict"):
         hint = ""

@@ -1,4 +1,4 @@
-"""Choosing models when held-out rows carry the shortcut, too.
+"""Choosing models when held-out samples carry the shortcut, too.
 
 Splitters
 ---------
@@ -12,16 +12,16 @@ make_mask_scorer
 mean_group_scorer
     Unweighted mean of the groups' accuracies.
 swap_accuracy_scorer
-    Accuracy when each row has the irrelevant features of another.
+    Accuracy when each sample has the irrelevant features of another.
 worst_group_scorer
     Accuracy of the worst group.
 worst_of_clean_and_swapped_scorer
-    The lower of the accuracies of rows as they are, and after the swap.
+    The lower of the accuracies of samples as they are, and after the swap.
 
 Tests
 -----
 mask_permutation_test
-    Does it matter which row has which mask?
+    Does it matter which sample has which mask?
 """
 
 from ._permutation import mask_permutation_test

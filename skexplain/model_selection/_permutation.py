@@ -1,4 +1,4 @@
-"""Do the right masks help more than masks of other rows."""
+"""A test of whether the right masks help more than masks of other samples."""
 
 import warnings
 from collections.abc import Callable
@@ -35,39 +35,39 @@ def mask_permutation_test(
     n_jobs: int | None = None,
     random_state: Seed = None,
 ) -> Bunch:
-    r"""Test whether a model owes its score to the masks of its rows or to masks of any rows.
+    r"""Test whether a model owes its score to the masks of its samples or to masks of any samples.
 
-    A mask that is given to the wrong row is as large, as smooth and as costly as the right one,
-    but explains nothing.  So a gain that stays when the masks are shuffled between rows is that of
-    a regulariser, not of explanations.  In every split the model is fitted with the masks as they
-    are, without masks, and with the masks of the annotated training rows permuted; test rows keep
-    their own masks.  With S the mean score over splits and S_b that of permutation b,
+    A mask that is given to the wrong sample is as large, as smooth and as costly as the right one,
+    but explains nothing.  So a gain that stays when the masks are shuffled between samples is that
+    of a regulariser, not of explanations.  In every split the model is fitted with the masks as
+    they are, without masks, and with the masks of the annotated training samples permuted; test
+    samples keep their own masks.  With S the mean score over splits and S_b that of permutation b,
 
     .. math:: p = \frac{1 + \#\{b: S_b \ge S\}}{1 + B}
 
-    is a valid p-value for the hypothesis that masks are exchangeable between rows [1]_ [2]_.
+    is a valid p-value for the hypothesis that masks are exchangeable between samples [1]_ [2]_.
 
     Parameters
     ----------
     estimator : estimator with ``fit(X, y, mask=...)``
         The model.  With an int as `random_state`, its fits differ in their masks alone, which makes
         the comparison paired; a Pipeline needs metadata routing.
-    X : array-like of shape (n, ...)
+    X : array-like of shape (n_samples, ...)
         Inputs.
-    y : array-like of shape (n,)
+    y : array-like of shape (n_samples,)
         Targets.
     mask : array-like, list of (array-like or None) or DataFrame
-        A mask per row, as in ``fit``.
+        A mask per sample, as in ``fit``.
     scoring : str, callable or None, default=None
-        Scorer; greater is better.  One that asks for `mask` is given those of the test rows.  On
-        held-out rows that carry the shortcut plain accuracy rewards it: prefer a score that swaps
-        or repaints what the masks mark.
+        Scorer; greater is better.  One that asks for `mask` is given those of the test samples.  On
+        held-out samples that carry the shortcut plain accuracy rewards it: prefer a score that
+        swaps or repaints what the masks mark.
     cv : int, splitter or None, default=None
         How to split; None: five folds.
     n_permutations : int, default=20
         Permutations B.  The smallest p-value is 1 / (B + 1).
     fit_params, score_params : dict or None, default=None
-        Further arguments of ``fit`` and of the scorer; those with a value per row are sliced.
+        Further arguments of ``fit`` and of the scorer; those with a value per sample are sliced.
     n_jobs : int or None, default=None
         Processes.
     random_state : int, RandomState instance or None, default=None
@@ -88,7 +88,7 @@ def mask_permutation_test(
             Scores with permuted masks.
         gain, gain_se : float
             Mean difference to label-only fits, and its standard error over splits (nan with one
-            split; folds overlap in training rows, so that it is a rough guide).
+            split; folds overlap in training samples, so that it is a rough guide).
         gain_over_permuted, gain_over_permuted_se : float
             The same against the mean over permutations: what is due to the right masks.
         p_value : float
@@ -98,7 +98,7 @@ def mask_permutation_test(
     Raises
     ------
     ValueError
-        If all annotated rows have the same mask, or an argument is not legal.
+        If all annotated samples have the same mask, or an argument is not legal.
 
     References
     ----------
@@ -142,7 +142,7 @@ def mask_permutation_test(
 
 
 def _check_masks(mask: Any, n_rows: int, index: Any) -> NDArray[np.bool_]:
-    """Tell which rows are annotated, after checking that their masks are not all the same."""
+    """Return which samples are annotated, after checking that their masks differ."""
     if mask is None:
         raise ValueError("mask must hold a mask per row, got None.")
     _, *row_shape = mask_shape(mask) or (n_rows,)
@@ -171,14 +171,14 @@ def _fit_and_score(
     fit_params: dict[str, Any] | None,
     score_params: dict[str, Any] | None,
 ) -> float:
-    """Fit with masks given, permuted by a seed, or None, and score on rows with their own masks."""
+    """Fit with masks as given, permuted by a seed, or None; test samples keep their masks."""
     train, test = split
     arguments = _slice(fit_params, train, len(y))
     if masks is not None:
         given = arguments["mask"] = _safe_indexing(mask, train)
         if masks != "given":
             permuted = _safe_indexing(mask, _permuted(train, annotated, masks))
-            # Another row's mask is meant to be read as this row's, so it takes its label.
+            # Another sample's mask is meant to be read as this sample's, so it takes its label.
             index = row_labels(given)
             arguments["mask"] = permuted if index is None else permuted.set_axis(index, axis=0)
     with warnings.catch_warnings():
@@ -192,7 +192,7 @@ def _fit_and_score(
 
 
 def _permuted(rows: NDArray[Any], annotated: NDArray[np.bool_], seed: int) -> NDArray[Any]:
-    """Return, for each row, the row whose mask it is given; unannotated ones stay as they are."""
+    """Return for each sample the one whose mask it gets; unannotated ones keep their own."""
     source = rows.copy()
     movable = annotated[rows]
     source[movable] = np.random.default_rng(seed).permutation(rows[movable])
@@ -200,7 +200,7 @@ def _permuted(rows: NDArray[Any], annotated: NDArray[np.bool_], seed: int) -> ND
 
 
 def _slice(params: dict[str, Any] | None, rows: NDArray[Any], n_rows: int) -> dict[str, Any]:
-    """Take the rows of all that has a value per row."""
+    """Index all values that have one entry per sample."""
     params = params or {}
     return {
         name: _safe_indexing(value, rows) if _n_rows(value) == n_rows else value

@@ -1,4 +1,4 @@
-"""Scorers that are handed masks, or groups, beside X and y."""
+"""Scorers that take masks, or groups, beside X and y."""
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
@@ -23,8 +23,8 @@ def make_mask_scorer(
 
     It works wherever scikit-learn takes ``scoring=``.  With metadata routing on
     (``sklearn.set_config(enable_metadata_routing=True)``) it asks for the ``mask`` that is passed
-    beside X and y, and is handed the masks of the rows it scores.  Without routing scikit-learn
-    hands a scorer X and y alone, so that only one mask for all rows can be used, given here.
+    beside X and y, and is handed the masks of the samples it scores.  Without routing scikit-learn
+    hands a scorer X and y alone, so that only one mask for all samples can be used, given here.
 
     Parameters
     ----------
@@ -35,8 +35,9 @@ def make_mask_scorer(
     greater_is_better : bool, default=True
         Whether a greater value is better; if not, the score is its negative.
     mask : array-like of shape (1, ...) or (n_features,), default=None
-        One mask for all rows; the scorer then asks for none.  So is a `Pipeline` scored that makes
-        other columns of X: a scorer sees X before it, `fit` takes the masks of what comes out.
+        One mask for all samples; the scorer then asks for none.  So is a `Pipeline` scored that
+        makes other columns of X: a scorer sees X before it, `fit` takes the masks of what comes
+        out.
     **kwargs
         Further arguments of the metric.  Give an integer `random_state`: all candidates of a search
         then meet the same perturbations.
@@ -58,8 +59,8 @@ def make_mask_scorer(
 
     Notes
     -----
-    A search replaces the score of a scorer that fails by nan and warns, unless it is told
-    ``error_score="raise"``.
+    A search replaces the score of a scorer that fails by nan and warns, unless
+    ``error_score="raise"`` is set.
 
     Examples
     --------
@@ -69,8 +70,8 @@ def make_mask_scorer(
     >>> from skexplain.metrics import nuisance_flip_rate
     >>> from skexplain.model_selection import make_mask_scorer
     >>> y = np.arange(100) % 2
-    >>> X = np.column_stack([y, y]) * 1.0  # both columns tell the label
-    >>> mask = [[False, True]]  # the second must not matter, in all rows
+    >>> X = np.column_stack([y, y]) * 1.0  # both columns predict the label
+    >>> mask = [[False, True]]  # the second must not matter, in all samples
     >>> scorer = make_mask_scorer(
     ...     nuisance_flip_rate, greater_is_better=False, mask=mask, epsilon=3, perturbation="offset"
     ... )
@@ -87,16 +88,17 @@ def make_mask_scorer(
 def swap_accuracy_scorer(
     *, mask: ArrayLike | None = None, n_repeats: int = 5, random_state: Seed = 0
 ) -> "MetadataScorer":
-    """Make a scorer of the accuracy when each row has the irrelevant features of another.
+    """Make a scorer of the accuracy when each sample has the irrelevant features of another.
 
     It selects models without group labels: a model that follows a shortcut in the irrelevant
-    features scores low, since they belong to another row then.  The trap comes to rows that have
-    none, and goes from those that do, where both are annotated.  Of a regressor the score is R2.
+    features scores low, since they belong to another sample then.  The shortcut comes to samples
+    that have none, and goes from those that do, where both are annotated.  Of a regressor the score
+    is R2.
 
     Parameters
     ----------
     mask : array-like of shape (1, ...) or (n_features,), default=None
-        One mask for all rows, in place of those that are passed, see :func:`make_mask_scorer`.
+        One mask for all samples, in place of those that are passed, see :func:`make_mask_scorer`.
     n_repeats : int, default=5
         Over how many random swaps the mean is taken.
     random_state : int, RandomState instance or None, default=0
@@ -111,7 +113,7 @@ def swap_accuracy_scorer(
     See Also
     --------
     skexplain.metrics.accuracy_after_swap : The metric.
-    worst_of_clean_and_swapped_scorer : Counts the rows as they are, too.
+    worst_of_clean_and_swapped_scorer : Counts the samples as they are, too.
 
     Examples
     --------
@@ -140,15 +142,15 @@ def swap_accuracy_scorer(
 def worst_of_clean_and_swapped_scorer(
     *, mask: ArrayLike | None = None, n_repeats: int = 5, random_state: Seed = 0
 ) -> "MetadataScorer":
-    """Make a scorer of the lower of two accuracies: of rows as they are, and after a swap.
+    """Make a scorer of the lower of two accuracies: of samples as they are, and after a swap.
 
-    The first is over all rows, the second, that of :func:`swap_accuracy_scorer`, over the annotated
-    ones.
+    The first is over all samples, the second, that of :func:`swap_accuracy_scorer`, over the
+    annotated ones.
 
     Parameters
     ----------
     mask : array-like of shape (1, ...) or (n_features,), default=None
-        One mask for all rows, in place of those that are passed, see :func:`make_mask_scorer`.
+        One mask for all samples, in place of those that are passed, see :func:`make_mask_scorer`.
     n_repeats : int, default=5
         Over how many random swaps the mean is taken.
     random_state : int, RandomState instance or None, default=0
@@ -170,8 +172,8 @@ def worst_of_clean_and_swapped_scorer(
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> from skexplain.model_selection import worst_of_clean_and_swapped_scorer
     >>> y = np.arange(100) % 2
-    >>> X = np.column_stack([y, y])  # both columns tell the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = np.column_stack([y, y])  # both columns predict the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> leans_on_second = DecisionTreeClassifier().fit(X * [0, 1], y)
     >>> worst_of_clean_and_swapped_scorer()(leans_on_second, X, y, mask=mask) < 0.6
     True
@@ -234,10 +236,10 @@ def mean_group_scorer() -> "MetadataScorer":
 
 
 class MetadataScorer:
-    """A scorer that asks scikit-learn's metadata routing for one more argument.
+    """A scorer that requests one more argument by metadata routing.
 
-    Those of :func:`sklearn.metrics.make_scorer` see predictions alone, and ask for nothing until
-    they are told to, with routing on.
+    Scorers of :func:`sklearn.metrics.make_scorer` see predictions alone, and request nothing by
+    default.
 
     Parameters
     ----------
@@ -301,7 +303,7 @@ class MetadataScorer:
         return "sample_weight" in signature(self.metric).parameters
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Tell scikit-learn what to pass.
+        """Return the metadata that scikit-learn must pass.
 
         Returns
         -------
@@ -318,8 +320,8 @@ class MetadataScorer:
         Parameters
         ----------
         **requests : bool, None or str
-            By named argument of the metric: True to ask for it, False to ignore it, None to refuse
-            it, and a name to ask for it under that name.
+            By named argument of the metric: True to request it, False to ignore it, None to raise
+            an error if it is passed, and a name to request it under that name.
 
         Returns
         -------
@@ -350,7 +352,7 @@ def lower_of_clean_and_swapped(
     sample_weight: ArrayLike | None = None,
     **kwargs: Any,
 ) -> float:
-    """Return the lower of the accuracies of rows as they are, and after the swap."""
+    """Return the lower of the accuracies of samples as they are, and after the swap."""
     clean = score_of(estimator)(y, estimator.predict(X), sample_weight=sample_weight)
     swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
     return min(clean, swapped)

@@ -26,7 +26,7 @@ class SubsampleSplit(BaseShuffleSplit):
     Parameters
     ----------
     train_size : int or float
-        Training rows of a split: a number, or a share of all rows.
+        Training samples of a split: a number, or a share of all samples.
     class_ratio : float, dict, "balanced" or None, default=None
         Shape of the training side:
 
@@ -36,12 +36,13 @@ class SubsampleSplit(BaseShuffleSplit):
         - "balanced": all classes alike;
         - None: as in the data.
 
-        Counts are rounded by largest remainders, and no class is left out: ten rows at 1:9 have one
-        positive.
+        Counts are rounded by largest remainders, and no class is left out: ten samples at 1:9 have
+        one positive.
     n_splits : int, default=10
         Number of splits, drawn independently.
     test_size : int, float or None, default=None
-        Test rows of a split.  None takes as many of the rows that are left as the ratio allows.
+        Test samples of a split.  None takes as many of the samples that are left as the ratio
+        allows.
     test_class_ratio : float, dict, "balanced" or None, default="balanced"
         Shape of the test side, as for `class_ratio`.  Balanced by default, also where training is
         not: the accuracy of a model that ignores the rare class is then one half.
@@ -52,18 +53,18 @@ class SubsampleSplit(BaseShuffleSplit):
     Raises
     ------
     ValueError
-        By ``split``: if an argument is not legal or the classes have too few rows.
+        By ``split``: if an argument is not legal or the classes have too few samples.
 
     Notes
     -----
-    For a seed and split, rows of a class stand in one random order, from whose front the training
-    rows are taken and from whose end the test rows.  So, of two classes at an equal class ratio, a
-    larger training set contains the smaller ones, and with `test_size` given all sizes are tested
-    on the same rows: differences between sizes are paired.  Of three classes or more, rounding may
-    take a row from a class as the size grows by one; sizes at which the shares are whole numbers of
-    rows are free of that.
+    For a seed and split, samples of a class stand in one random order, from whose front the
+    training samples are taken and from whose end the test samples.  So, of two classes at an equal
+    class ratio, a larger training set contains the smaller ones, and with `test_size` given all
+    sizes are tested on the same samples: differences between sizes are paired.  Of three classes or
+    more, rounding may take a sample from a class as the size grows by one; sizes at which the
+    shares are whole numbers of samples are free of that.
 
-    With metadata routing on, or without it through ``params``, masks are sliced with the rows::
+    With metadata routing on, or without it through ``params``, masks are sliced with the samples::
 
         cross_validate(clf, X, y, cv=SubsampleSplit(50), params={"mask": mask})
 
@@ -105,13 +106,13 @@ class SubsampleSplit(BaseShuffleSplit):
     def split(
         self, X: Any, y: ArrayLike, groups: object = None
     ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Generate row numbers of training and test sets.
+        """Generate sample indices of training and test sets.
 
         Parameters
         ----------
-        X : array-like of shape (n, ...)
+        X : array-like of shape (n_samples, ...)
             Inputs; their number counts.
-        y : array-like of shape (n,)
+        y : array-like of shape (n_samples,)
             Class labels.
         groups : object, default=None
             Ignored, for scikit-learn's sake.
@@ -143,7 +144,7 @@ class SubsampleSplit(BaseShuffleSplit):
     def _counts(
         self, classes: list[Any], available: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the rows per class on both sides."""
+        """Return the samples per class on both sides."""
         n_rows = available.sum()
         shares = _shares("class_ratio", self.class_ratio, classes, available)
         n_train = _round(
@@ -167,7 +168,7 @@ class SubsampleSplit(BaseShuffleSplit):
 
 
 def _members(y: ArrayLike | None) -> tuple[list[Any], list[NDArray[Any]]]:
-    """Return the classes, sorted, and the row numbers of each."""
+    """Return the classes, sorted, and the sample indices of each."""
     if y is None:
         raise ValueError("y must hold class labels, got None.")
     y = column_or_1d(y)
@@ -179,7 +180,7 @@ def _members(y: ArrayLike | None) -> tuple[list[Any], list[NDArray[Any]]]:
 
 
 def _check_size(name: str, size: Any, n_rows: int) -> int:
-    """Return a number of rows."""
+    """Return a number of samples."""
     is_whole, is_real = isinstance(size, Integral), isinstance(size, Real)
     if is_whole and not isinstance(size, bool) and 1 <= size <= n_rows:
         return int(size)
@@ -227,13 +228,13 @@ def _shares_by_class(name: str, ratio: dict[Any, Any], classes: list[Any]) -> ND
 
 
 def _round(size: int, shares: NDArray[np.float64], name: str, classes: list[Any]) -> NDArray[Any]:
-    """Share rows out by largest remainders, at least one to each class."""
+    """Share samples out by largest remainders, at least one to each class."""
     if size < len(shares):
         raise ValueError(
             f"{name} must be at least {len(shares)}, a row for each of the classes {classes}; got "
             f"{size}."
         )
-    # Classes that would get less than a row get one; the others share what is left.
+    # Classes that would get less than a sample get one; the others share what is left.
     rare = np.zeros(len(shares), dtype=bool)
     while True:
         exact = np.where(rare, 1.0, shares * (size - rare.sum()) / shares[~rare].sum())

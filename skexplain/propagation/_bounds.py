@@ -20,13 +20,13 @@ _FEW_CLASSES = 32
 
 
 def propagate_interval(module: Callable[..., Any], center: Tensor, radius: Tensor) -> Interval:
-    """Bound the outputs of a network for all inputs in a box around each row.
+    """Bound the outputs of a network for all inputs in a box around each sample.
 
     Parameters
     ----------
     module : nn.Module
         The network, in evaluation mode.
-    center : Tensor of shape (rows, ...)
+    center : Tensor of shape (n_samples, ...)
         Inputs.
     radius : Tensor, broadcastable to `center`
         How far each entry may move, in units of the input; not negative.
@@ -73,15 +73,15 @@ def margins(logits: Interval, y: Tensor) -> Interval:
 
     Parameters
     ----------
-    logits : Interval of shape (rows, classes)
+    logits : Interval of shape (n_samples, classes)
         Bounds on logits.  As they come from a linear layer, the bound is that of the difference of
         two of its outputs, which is tighter than the difference of the bounds.
-    y : int64 Tensor of shape (rows,)
+    y : int64 Tensor of shape (n_samples,)
         True classes.
 
     Returns
     -------
-    Interval of shape (rows, classes)
+    Interval of shape (n_samples, classes)
         Bounds on z_k - z_y; 0 for k = y.  No input in the box changes the prediction y if all other
         upper bounds are negative.
 
@@ -127,9 +127,9 @@ def worst_case_logits(
 
     Parameters
     ----------
-    logits : Interval of shape (rows, classes)
+    logits : Interval of shape (n_samples, classes)
         Bounds on logits.
-    y : int64 Tensor of shape (rows,)
+    y : int64 Tensor of shape (n_samples,)
         True classes.
     bound : {"margin", "logits"}, default="margin"
         "logits": the lower bound of the true class and the upper bounds of the rest.  "margin": the
@@ -137,7 +137,7 @@ def worst_case_logits(
 
     Returns
     -------
-    Tensor of shape (rows, classes)
+    Tensor of shape (n_samples, classes)
         The cross entropy at them is at least that at every input in the box.
 
     Raises

@@ -14,12 +14,12 @@ from ._dispatch import call_rule, canonical_name, part_by_part
 def register_decomposition_rule(
     operation: str | Callable[..., Any], rule: Callable[..., Decomposition]
 ) -> None:
-    """Teach contextual decomposition an operation, or another rule for a known one.
+    """Register a rule of contextual decomposition for an operation.
 
     Parameters
     ----------
     operation : str or callable
-        Name as in the error that refused it, or the function or method itself.
+        Name as in the error about it, or the function or method itself.
     rule : callable
         Takes the arguments of the operation, of which some are a `Decomposition`, and returns a
         `Decomposition` whose `part` and `rest` should add up to what the operation gives.
@@ -79,7 +79,7 @@ def _each(function: Callable[..., Any], value: Decomposition) -> Decomposition:
 def _multilinear(function: Callable[..., Any], args: Any, kwargs: Any) -> Decomposition:
     """Apply a product, of which one factor is a decomposition and the others are constants."""
     if sum(map(_is, [*args, *kwargs.values()])) != 1:
-        raise Decomposition.refusal(function, " of more than one decomposition")
+        raise Decomposition.no_rule(function, " of more than one decomposition")
     parts = [
         function(*Decomposition._part(args, k), **Decomposition._part(kwargs, k)) for k in (0, 1)
     ]
@@ -88,7 +88,7 @@ def _multilinear(function: Callable[..., Any], args: Any, kwargs: Any) -> Decomp
 
 def _div(function: Callable[..., Any], args: Any, kwargs: Any) -> Decomposition:
     if not _is(args[0]) or kwargs.get("rounding_mode") is not None:
-        raise Decomposition.refusal(function, " by a decomposition, or with rounding")
+        raise Decomposition.no_rule(function, " by a decomposition, or with rounding")
     return _multilinear(function, args, kwargs)
 
 
@@ -99,7 +99,7 @@ def _affine(function: Callable[..., Any], args: Any, kwargs: Any) -> Decompositi
         input: Any, weight: Tensor, bias: Tensor | None = None, *others: Any, **named: Any
     ) -> Decomposition:
         if not _is(input) or Decomposition.holds_one((weight, bias)):
-            raise Decomposition.refusal(function, " with weights that depend on the input")
+            raise Decomposition.no_rule(function, " with weights that depend on the input")
         value = _each(lambda part: function(part, weight, None, *others, **named), input)
         return value if bias is None else share(value, _per_channel(bias, weight.ndim))
 
@@ -107,7 +107,7 @@ def _affine(function: Callable[..., Any], args: Any, kwargs: Any) -> Decompositi
 
 
 def _per_channel(values: Tensor, n_axes: int) -> Tensor:
-    """Let values per channel stand before the spatial axes."""
+    """Reshape values per channel to broadcast over the spatial axes."""
     return values.view(-1, *[1] * (n_axes - 2))
 
 
@@ -123,7 +123,7 @@ def _dropout(function: Callable[..., Any], args: Any, kwargs: Any) -> Decomposit
 def _alpha_dropout(function: Callable[..., Any], args: Any, kwargs: Any) -> Decomposition:
     def layer(input: Any, p: float = 0.5, training: bool = False) -> Decomposition:
         if training:
-            raise Decomposition.refusal(function, " in training mode")
+            raise Decomposition.no_rule(function, " in training mode")
         return input
 
     return layer(*args, **kwargs)
@@ -145,7 +145,7 @@ def _activation(function: Callable[..., Any], args: Any, kwargs: Any) -> Decompo
     """Apply a function of each entry that is 0 at 0."""
     value, *others = args
     if not _is(value) or Decomposition.holds_one((others, kwargs)):
-        raise Decomposition.refusal(function, " with a decomposition in another place")
+        raise Decomposition.no_rule(function, " with a decomposition in another place")
     part = function(value.part, *others, **kwargs)
     return Decomposition(part, function(value.total, *others, **kwargs) - part)
 
@@ -158,7 +158,7 @@ def _shifted_activation(function: Callable[..., Any], args: Any, kwargs: Any) ->
 
 
 def _max_pool(function: Callable[..., Any], args: Any, kwargs: Any) -> Decomposition:
-    """Take both where their sum is largest."""
+    """Select both parts where their sum is largest."""
     name = canonical_name(function)
     value, *others = args
     n_axes = int(name[-2])  # max_pool2d

@@ -3,7 +3,7 @@
 torch hands every function, method and operator that meets an object with ``__torch_function__`` to
 that object.  A `Propagated` value looks the operation up by its canonical name in the rules of its
 kind, so that one rule serves ``torch.relu(x)``, ``x.relu()``, ``functional.relu(x)`` and the layer.
-What has no rule is refused by name.
+An operation without a rule raises an error that names it.
 """
 
 import inspect
@@ -151,7 +151,7 @@ class Propagated:
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Answer torch, which found a value of this kind among the arguments."""
+        """Apply an operation of torch that has a value of this kind among its arguments."""
         return cls._apply(function, args, dict(kwargs or {}))
 
     @classmethod
@@ -168,7 +168,7 @@ class Propagated:
         rule = cls.rules.get(name)
         # What is written into a plain tensor would be missed by others who hold it.
         if rule is None or kwargs.get("out") is not None or isinstance(target, torch.Tensor):
-            raise cls.refusal(function)
+            raise cls.no_rule(function)
         if target is None:
             return rule(function, args, kwargs)
         result = rule(_out_of_place(function), args, kwargs)
@@ -176,7 +176,7 @@ class Propagated:
         return target
 
     @classmethod
-    def refusal(cls, function: Callable[..., Any], because: str = "") -> UnsupportedOperationError:
+    def no_rule(cls, function: Callable[..., Any], because: str = "") -> UnsupportedOperationError:
         """Make the error about an operation without a rule (or used as its rule does not know)."""
         name = canonical_name(function)
         room = getattr(function, "__module__", None) or "torch.Tensor"
@@ -208,7 +208,7 @@ class Propagated:
         return arguments
 
     def __getattr__(self, name: str) -> Any:
-        """Find what a tensor has of this name: metadata, or a method as an operation."""
+        """Return an attribute that tensors have: metadata, or a method as an operation."""
         if name in _METADATA_ATTRIBUTES:
             return getattr(self.parts[0], name)
         method = getattr(torch.Tensor, name, None)
@@ -305,7 +305,7 @@ def _out_of_place(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the form of an operation that does not overwrite, so that parts may be shared."""
     name = getattr(function, "__name__", "")
     name = _OPERATORS.get(name, name)
-    if not name.endswith("_"):  # told by an argument, which is gone
+    if not name.endswith("_"):  # an argument said so, which is gone
         return function
     rooms = (torch.Tensor, torch, torch.nn.functional)
     return next(getattr(room, name[:-1]) for room in rooms if hasattr(room, name[:-1]))
@@ -342,7 +342,7 @@ def part_by_part(cls: type[Propagated]) -> Rule:
     def rule(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         value, *rest = args
         if cls.holds_one((rest, kwargs)) or not cls.holds_one(value):
-            raise cls.refusal(function, " with a propagated value in another place")
+            raise cls.no_rule(function, " with a propagated value in another place")
         if not isinstance(value, cls):  # cat, stack
             like = next(item for item in value if isinstance(item, cls))
             value = [v if isinstance(v, cls) else cls.lift(v, like) for v in value]

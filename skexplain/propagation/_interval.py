@@ -103,7 +103,7 @@ class Interval(Propagated):
 def register_interval_rule(
     operation: str | Callable[..., Any], rule: Callable[..., Interval] | None
 ) -> None:
-    """Teach interval bounds an operation.
+    """Register a rule of interval bounds for an operation.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def of_first(rule: Callable[..., Any]) -> Rule:
     def guarded(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         x, *rest = args
         if not isinstance(x, Interval) or Interval.holds_one((rest, kwargs)):
-            raise Interval.refusal(function, " with an interval in another place")
+            raise Interval.no_rule(function, " with an interval in another place")
         return rule(function, x, *rest, **kwargs)
 
     return guarded

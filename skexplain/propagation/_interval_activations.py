@@ -86,7 +86,7 @@ def rrelu(
 ) -> Interval:
     """Bound the leaky ReLU that it is in evaluation mode."""
     if training:
-        raise Interval.refusal(function, " in training mode")
+        raise Interval.no_rule(function, " in training mode")
     return _bent(function, x, lower + upper, lower, upper)
 
 
@@ -104,7 +104,7 @@ def softplus(
 ) -> Interval:
     """Bound softplus; where it becomes the identity, it falls by exp(-threshold) / beta."""
     if threshold < 20:
-        raise Interval.refusal(function, " with a threshold below 20")
+        raise Interval.no_rule(function, " with a threshold below 20")
     return increasing(function, (x, beta, threshold), {})
 
 
@@ -115,7 +115,7 @@ def threshold(
 ) -> Interval:
     """Bound it where it increases."""
     if value > threshold:
-        raise Interval.refusal(function, " with a value above the threshold")
+        raise Interval.no_rule(function, " with a value above the threshold")
     return increasing(function, (x, threshold, value), {})
 
 
@@ -132,7 +132,7 @@ def glu(function: Callable[..., Any], x: Interval, dim: int = -1) -> Interval:
 def logarithm(function: Callable[..., Any], x: Interval) -> Interval:
     """Bound a logarithm of what is positive."""
     if not torch.isfinite(function(x.lower)).all():
-        raise Interval.refusal(function, " of an interval that is not positive")
+        raise Interval.no_rule(function, " of an interval that is not positive")
     return increasing(function, (x,), {})
 
 
@@ -146,7 +146,7 @@ def power(function: Callable[..., Any], x: Interval, exponent: Any) -> Interval:
     """Bound a power with a number as exponent, exactly; a root of the positive part of the box."""
     is_number = isinstance(exponent, Number)
     if not is_number:
-        raise Interval.refusal(function, " with an exponent that is not a number")
+        raise Interval.no_rule(function, " with an exponent that is not a number")
     if exponent < 0:
         return inverse(function, power(function, x, -exponent))
     if exponent % 1:
@@ -167,7 +167,7 @@ def exponential(function: Callable[..., Any], x: Interval, base: Any) -> Interva
     """Bound ``base ** x`` for a positive number."""
     is_number = isinstance(base, Number)
     if not is_number or base <= 0:
-        raise Interval.refusal(function, " with a base that is not a positive number")
+        raise Interval.no_rule(function, " with a base that is not a positive number")
     return (x * math.log(base)).exp()
 
 

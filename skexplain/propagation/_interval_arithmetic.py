@@ -80,14 +80,14 @@ def multiply(input: Any, other: Any) -> Interval:
 def inverse(function: Callable[..., Any], x: Interval) -> Interval:
     """Bound 1 / x exactly, where 0 is not in the interval."""
     if ((x.lower <= 0) & (x.upper >= 0)).any():
-        raise Interval.refusal(function, " by an interval that contains 0")
+        raise Interval.no_rule(function, " by an interval that contains 0")
     return Interval.from_bounds(1 / x.upper, 1 / x.lower)
 
 
 def divide(input: Any, other: Any, *, rounding_mode: str | None = None) -> Interval:
     """Bound a quotient exactly."""
     if rounding_mode is not None:
-        raise Interval.refusal(torch.div, " with a rounding mode")
+        raise Interval.no_rule(torch.div, " with a rounding mode")
     if isinstance(other, Interval):
         return input * inverse(torch.div, other)
     return Interval(input.center / other, input.radius / magnitude(other))
@@ -150,5 +150,5 @@ def einsum(function: Callable[..., Any], args: Any, kwargs: Any) -> Interval:
     if len(operands) == 1:
         return Interval(*(function(equation, part) for part in operands[0].parts))
     if len(operands) != 2:
-        raise Interval.refusal(function, " of more than two factors")
+        raise Interval.no_rule(function, " of more than two factors")
     return _bilinear(lambda a, b: function(equation, a, b), *operands)

@@ -1,4 +1,4 @@
-"""Rules for what couples the entries of a row: softmax and normalisation."""
+"""Rules for what couples the entries of a sample: softmax and normalisation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -71,7 +71,7 @@ def batch_norm(
 ) -> Interval:
     """Bound batch norm on its running statistics, where it is affine."""
     if training or running_var is None or function is not functional.batch_norm:
-        raise Interval.refusal(function, " on the statistics of a batch, which couples its rows")
+        raise Interval.no_rule(function, " on the statistics of a batch, which couples its rows")
     center = function(x.center, running_mean, running_var, weight, bias, False, *args, **kwargs)
     scale = None if weight is None else weight.abs()
     none = torch.zeros_like(running_mean)
@@ -180,7 +180,7 @@ def instance_norm(
 ) -> Any:
     """Bound instance norm, by group norm or, on running statistics, by batch norm."""
     if function is not functional.instance_norm:
-        raise Interval.refusal(function, " called past torch.nn.functional")
+        raise Interval.no_rule(function, " called past torch.nn.functional")
     if use_input_stats:
         return functional.group_norm(x, x.shape[1], weight, bias, eps)
     return functional.batch_norm(x, running_mean, running_var, weight, bias, eps=eps)

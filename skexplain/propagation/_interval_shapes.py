@@ -46,21 +46,21 @@ def increasing(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 @rule("view")
 @of_first
 def view(function: Callable[..., Any], x: Interval, *shape: Any) -> Interval:
-    """Give both parts another shape."""
+    """Reshape both parts."""
     center = function(x.center, *shape)
     return Interval(center, x.radius.reshape(center.shape))  # it may lie differently in memory
 
 
 @rule("expand_as", "view_as", "reshape_as", "type_as", "type", "to", "float", "double", "half")
 def convert(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Give a value the shape, dtype or device that it is told or that another has."""
+    """Convert a value to a shape, dtype or device, or to that of another value."""
     x, *rest = args
     rest, kwargs = ends(rest, "center"), ends(kwargs, "center")
     if not isinstance(x, Interval):
         return function(x, *rest, **kwargs)
     center, radius = (function(part, *rest, **kwargs) for part in x.parts)
     if not center.is_floating_point():
-        raise Interval.refusal(function, " to whole numbers")
+        raise Interval.no_rule(function, " to whole numbers")
     return Interval(center, radius)
 
 
@@ -82,7 +82,7 @@ def pad(
 def interpolate(function: Callable[..., Any], x: Interval, *args: Any, **kwargs: Any) -> Interval:
     """Interpolate both parts with weights that are not negative."""
     if "bicubic" in (*args, *kwargs.values()):
-        raise Interval.refusal(function, " of mode 'bicubic', which has negative weights")
+        raise Interval.no_rule(function, " of mode 'bicubic', which has negative weights")
     return Interval(*(function(part, *args, **kwargs) for part in x.parts))
 
 
@@ -101,7 +101,7 @@ def alpha_dropout(
 ) -> Interval:
     """Leave the values as they are, which is what it does in evaluation mode."""
     if training:
-        raise Interval.refusal(function, " in training mode")
+        raise Interval.no_rule(function, " in training mode")
     return Interval(*x.parts)
 
 
@@ -111,7 +111,7 @@ def where(function: Callable[..., Any], args: Any, kwargs: Any) -> Interval:
     arrange = _where_method if function is torch.Tensor.where else _where_function
     condition, *choices = arrange(*args, **kwargs)
     if isinstance(condition, Interval):
-        raise Interval.refusal(function, " with an interval as condition")
+        raise Interval.no_rule(function, " with an interval as condition")
     (center, radius), (other_center, other_radius) = map(_parts, choices)
     return Interval(
         torch.where(condition, center, other_center), torch.where(condition, radius, other_radius)

@@ -60,7 +60,7 @@ def run(module: Callable[..., Any], value: P) -> P:
 
 
 def check_outputs(module: Callable[..., Any], x: Tensor, value: Propagated) -> None:
-    """Refuse a network that gives another result for a value than for the tensor it stands for.
+    """Check that a network gives the same result for a value as for the tensor it stands for.
 
     It would if it wrote through a view, ``h[:, 1].mul_(2)``, or a rule that was added were wrong.
 
@@ -68,7 +68,7 @@ def check_outputs(module: Callable[..., Any], x: Tensor, value: Propagated) -> N
     ----------
     module : nn.Module
         The network, in evaluation mode.
-    x : Tensor of shape (rows, ...)
+    x : Tensor of shape (n_samples, ...)
         A few inputs.
     value : Propagated
         The same inputs.

@@ -423,3 +423,40 @@ def test_without_matplotlib_the_error_names_the_extra(images, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r'pip install "skexplain\[plot\]"'):
         MaskDisplay.from_mask(*images)
+
+
+# -- plot(*, ax, name, **kwargs), as scikit-learn's displays ---------------------------------------
+
+
+def test_plot_passes_its_keywords_to_matplotlib(images, table):
+    X, mask = images
+    curve = PerturbationCurveDisplay(np.array([0.0, 1.0]), np.ones((2, 1)), name="a")
+    assert curve.plot(name="b", color="red", linestyle="--").line_.get_color() == "red"
+    assert curve.line_.get_linestyle() == "--"
+    assert curve.ax_.get_legend().get_texts()[0].get_text() == "b"
+    groups = GroupAccuracyDisplay({"x": 0.5}, {"x": 2}, name="a").plot(name="b", height=0.25)
+    assert groups.ax_.get_title() == "b"
+    assert groups.ax_.patches[0].get_height() == 0.25
+    masks = MaskDisplay.from_mask(X, mask, rows=[0], name="masks", interpolation="bilinear")
+    assert masks.figure_.get_suptitle() == "masks"
+    assert masks.axes_[0].images[1].get_interpolation() == "bilinear"
+    maps = SaliencyDisplay.from_predictions(X, 1.0 * X, rows=[0], name="maps", cmap="viridis")
+    assert maps.figure_.get_suptitle() == "maps"
+    assert maps.axes_[0, 1].images[0].get_cmap().name == "viridis"
+    bars = SaliencyDisplay.from_predictions(table[0], table[0], rows=[0]).plot(height=0.25)
+    assert bars.axes_[0, 0].patches[0].get_height() == 0.25
+
+
+@pytest.mark.parametrize(
+    "display",
+    [
+        PerturbationCurveDisplay(np.zeros(1), np.ones((1, 1))),
+        GroupAccuracyDisplay({"x": 0.5}, {"x": 2}),
+        MaskDisplay(None),
+        SaliencyDisplay(None, {}),
+    ],
+    ids=lambda display: type(display).__name__,
+)
+def test_plot_takes_keywords_only(display):
+    with pytest.raises(TypeError, match="positional"):
+        display.plot(None)

@@ -237,6 +237,33 @@ def test_joint_schedule_equals_a_loop_by_hand(data):
         torch.testing.assert_close(ours, weight, atol=1e-6, rtol=1e-5)
 
 
+def test_layers_draw_anew_in_every_epoch(data):
+    drawn = []
+
+    class Dropping(Net):
+        def forward(self, x):
+            if self.training:
+                drawn.append(functional.dropout(torch.ones(100)))
+            return super().forward(x)
+
+    X, y, _ = data
+    ERMClassifier(Dropping, max_epochs=3, batch_size=-1, random_state=0).fit(X, y)
+    assert len({tuple(values.tolist()) for values in drawn}) == len(drawn) == 3
+
+
+def test_alpha_weighs_neither_of_the_two_steps(data):
+    """The second one minimises the divergence alone, whatever its weight beside the label loss."""
+    params = {"mapping_lr": 0.02, "optimizer": torch.optim.SGD}
+    one, other = (
+        fitted(TwoStageExplanationClassifier(Net, alpha=alpha, **params), data)
+        for alpha in (1.0, 7.0)
+    )
+    for ours, weight in zip(two_stage_weights(one), two_stage_weights(other), strict=True):
+        assert torch.equal(ours, weight)
+    objectives = [clf.history_[-1, "train_loss"] for clf in (one, other)]
+    assert objectives[1] - objectives[0] == pytest.approx(6 * one.history_[-1, "train_mapping"])
+
+
 def test_without_a_mapping_the_second_step_trains_the_features(data):
     X, y, a = tensors(data)
     with torch.random.fork_rng():
