@@ -190,7 +190,7 @@ class BaseExplanationEstimator(BaseEstimator):
         """
         prefixed, rest = split_prefixed(params)
         super().set_params(**rest)
-        vars(self).update(prefixed)
+        self.__dict__.update(prefixed)
         return self
 
     # -- fit --------------------------------------------------------------------------------------
@@ -366,10 +366,11 @@ class BaseExplanationEstimator(BaseEstimator):
             torch.as_tensor(values, dtype=torch.float32, device=device)
             for values in (statistics.mean, unit, statistics.lower, statistics.upper)
         )
+        later: Any = None  # differs from batch to batch
         return Rows(
-            x=None,
-            y=None,
-            irrelevance=None,
+            x=later,
+            y=later,
+            irrelevance=later,
             known=None,
             unit=unit,
             mean=mean,

@@ -221,11 +221,11 @@ def _write_texts(thing, texts, words):
 
 def _all_parameters(cls):
     """Return the text of all parameters of a class, in the order of its signature."""
-    texts = _blocks(COMMON_TEXT)
+    texts = _blocks(_dedented(COMMON_TEXT))
     for base in reversed(cls.__mro__):
         for penalty in vars(base).get("_penalties", ()):
             texts.update(_parameters_of(penalty))
-        texts.update(_blocks(vars(base).get("_texts", "")))
+        texts.update(_blocks(_dedented(vars(base).get("_texts", ""))))
     signature = inspect.signature(cls).parameters.values()
     blocks = [_with_default(texts[p.name], p.default) for p in signature if p.name in texts]
     return "\n".join([*blocks, texts["**prefixed"]])
@@ -238,9 +238,14 @@ def _parameters_of(penalty):
     return _blocks(re.split(r"\n\n[^\n]+\n--", text)[0])
 
 
+def _dedented(text):
+    """Remove the indentation of all lines but the first, which has none."""
+    return textwrap.dedent(f"    {text}")
+
+
 def _blocks(text):
     """Split a list of parameters into their texts, by name."""
-    blocks = re.split(r"^(?=\S)", inspect.cleandoc(text), flags=re.MULTILINE)
+    blocks = re.split(r"^(?=\S)", text, flags=re.MULTILINE)
     return {re.split(r" :|\n", block)[0]: block.rstrip() for block in blocks if block.strip()}
 
 

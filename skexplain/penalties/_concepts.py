@@ -90,10 +90,14 @@ class ConceptGradientPenalty(Penalty):
 
         Parameters
         ----------
-        mask : array-like or list
+        mask : array-like or list of shape (n, k), (1, k) or (k,)
             As the user gave it.
         n_rows : int
             Number of samples.
+
+        Returns
+        -------
+        tuple of int
 
         Raises
         ------

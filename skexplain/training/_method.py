@@ -43,6 +43,11 @@ class Term:
     prefix: str = ""
 
     @property
+    def weight(self) -> float:
+        """`alpha` as a number, unless it is automatic; "replace" is infinite."""
+        return math.inf if self.alpha == "replace" else float(self.alpha)
+
+    @property
     def replaces(self) -> bool:
         """Whether the label loss of perturbed samples takes the place of that of the clean ones."""
         return self.alpha in ("replace", math.inf)
@@ -62,7 +67,7 @@ class Term:
         if epoch < self.penalty_epochs:
             term = replace(term, penalty=self.penalty.at_progress(epoch / self.penalty_epochs))
         if epoch < self.alpha_epochs:
-            share = epoch / self.alpha_epochs * self.alpha / (1 + self.alpha)
+            share = epoch / self.alpha_epochs * self.weight / (1 + self.weight)
             term = replace(term, alpha=share / (1 - share))
         return term
 

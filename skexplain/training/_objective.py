@@ -56,10 +56,10 @@ class Objective:
         self.forward = module if forward is None else forward
         self.reduction = MeanReduction() if reduction is None else reduction
         self.has_label_loss = has_label_loss
-        self.alphas = {term.name: term.alpha for term in terms}
+        self.alphas = {term.name: term.weight for term in terms}
         self.replacing = [term for term in terms if term.replaces]
         # A perturbation that is no summand is still needed where another term is taken there.
-        self.terms = with_hosts(terms, lambda term: 0 < term.alpha < math.inf)
+        self.terms = with_hosts(terms, lambda term: 0 < term.weight < math.inf)
         self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the

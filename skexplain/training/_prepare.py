@@ -294,9 +294,9 @@ def build_optimizer(
             groups.append({"params": chosen, **of_group})
     if rest:
         groups.append({"params": [weight for _, weight in rest]})
-    chosen = {"fused", "foreach", "capturable", "differentiable"} & set(settings)
+    kinds = {"fused", "foreach", "capturable", "differentiable"}
     sparse = any(getattr(layer, "sparse", False) for layer in module.modules())
-    if optimizer in _FUSED and not (chosen or sparse):
+    if optimizer in _FUSED and not sparse and not kinds & set(settings):
         weights = [weight for group in groups for weight in group["params"]]
         if all(w.is_floating_point() and w.device.type in ("cpu", "cuda") for w in weights):
             settings["fused"] = True

@@ -41,7 +41,7 @@ class Scored:
     batch_size = -1
     max_epochs = 0
     history: History
-    optimizer_: torch.optim.Optimizer
+    optimizer_: Any
     optimizer_parameters: dict[str, Any]
 
     def __init__(self, module: nn.Module, device: torch.device, n_classes: int | None) -> None:

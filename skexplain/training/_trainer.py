@@ -82,7 +82,9 @@ class Trainer(Scored):
         self.alphas_: dict[str, float] = {}
         self.unsettled_: set[str] = set()
         self.optimizer_parameters: dict[str, Any] = {}
-        self.optimizer_ = self.mapping_optimizer_ = None
+        self.optimizer_: Any = None
+        self.mapping_optimizer_: Any = None
+        self.reduction: Any = None
         self.schedules_: dict[str, dict] = {}
 
     # -- set-up -----------------------------------------------------------------------------------
@@ -133,8 +135,7 @@ class Trainer(Scored):
         was_automatic = {term.name for term in self.method.terms if term.alpha == "auto"}
         for term in method.terms:
             if term.alpha != "auto":
-                # In the limit of "replace" the clean sample has no weight.
-                self.alphas_[term.name] = math.inf if term.replaces else float(term.alpha)
+                self.alphas_[term.name] = term.weight
                 self.unsettled_.discard(term.name)
             elif term.name not in was_automatic:  # else it stays settled, or is still to be
                 self.alphas_[term.name] = 0.0
@@ -157,7 +158,7 @@ class Trainer(Scored):
                     if name not in known or known[name] != value
                 }
             )
-            if self.mapping_optimizer_ is not None:
+            if self.mapping_optimizer_ is not None and method.mapping is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
                 update_optimizer(self.mapping_optimizer_, shared)
         # The first, since one that stops the training ends the epoch for those after it.
@@ -175,7 +176,7 @@ class Trainer(Scored):
         self.optimizer_ = build_optimizer(self.optimizer, self.module_, settings)
         if mapping is not None and mapping.lr is not None:
             # Without a layer, all that the features depend on is trained.
-            trained = self.module_.mapping
+            trained: Any = self.module_.mapping
             trained = self.module_ if isinstance(trained, nn.Identity) else trained
             settings = {**settings, "lr": mapping.lr}
             self.mapping_optimizer_ = build_optimizer(self.optimizer, trained, settings)

@@ -30,6 +30,7 @@ def test_parameters_are_documented_in_the_order_of_the_signature(cls):
     told = documented(cls)
     assert list(told) == [*parameters, "**prefixed"]
     for name, parameter in parameters.items():
+        assert re.search(rf"^{name} : .*\n    \S", inspect.getdoc(cls), re.MULTILINE)
         default = told[name].split("default=")[1]
         if not isinstance(parameter.default, type):
             shown = parameter.default
