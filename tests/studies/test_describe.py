@@ -200,7 +200,7 @@ class Own(GradRegClassifier):
 
 
 class Trials(TrialStudy):
-    """Own estimators by class and by instance, with an own network and an own penalty."""
+    """Own estimators by class and by instance, an own network, an own penalty with a grid."""
 
     name = "own"
     title = "Own"
@@ -214,6 +214,11 @@ class Trials(TrialStudy):
         return {
             "label-only": {"estimator": pipeline, "without_masks": True},
             "class": {"estimator": Own, "params": {"max_epochs": 1}, "module": Net},
+            "penalty": {
+                "estimator": "ExplanationClassifier",
+                "params": {"penalties": [("own", Penalty())], "max_epochs": 1},
+                "grid": {"own__norm": ["l1", "l2"]},
+            },
             "instance": {
                 "estimator": own,
                 "module": functools.partial(Net, width=3),
@@ -237,12 +242,13 @@ class Trials(TrialStudy):
 def test_a_study_of_ones_own_objects_is_stored_and_found(tmp_path):
     results = run_study(Trials(), folder=tmp_path)
     assert results.is_complete
-    assert len(results.rows) == 2 * 5
+    assert len(results.rows) == 2 * 6
+    assert {row["chosen"] for row in results.rows} - {""} <= {"own__norm=l1", "own__norm=l2"}
     assert load_results(Trials(), folder=tmp_path).rows == results.rows
     other = Trials()
     other.strength = 3.0
     changed = load_results(other, folder=tmp_path)
-    assert (changed.n_done, changed.n_others) == (4, 6)  # those of the instance
+    assert (changed.n_done, changed.n_others) == (6, 6)  # those of the instance
 
 
 def test_an_instance_keeps_its_parameters_and_is_seeded():
