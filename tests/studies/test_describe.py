@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -257,6 +258,16 @@ def test_an_instance_keeps_its_parameters_and_is_seeded():
     assert estimator.module.func is Net
     pipeline = make_estimator(Trials().methods["label-only"], 5)
     assert pipeline[-1].random_state == 5
+
+
+def test_masks_reach_the_last_part_of_a_pipeline():
+    task = Trials().task({"seed": 0}, {})
+    plain = SwapExClassifier(max_epochs=1)
+    pipeline = make_pipeline(StandardScaler(), plain)
+    of_pipeline = run_trial(task, {"estimator": pipeline}, "given", 0)[1]
+    X = StandardScaler().fit_transform(task.X)
+    alone = clone(plain).set_params(random_state=0).fit(X, task.y, mask=task.mask)
+    np.testing.assert_array_equal(of_pipeline.predict_proba(task.X), alone.predict_proba(X))
 
 
 def test_masks_must_be_taken():
