@@ -6,9 +6,13 @@ from zipfile import ZipFile
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
-# Package: its folder, what it holds beside modules, and a line of its entry points.
+# Package: its folder, patterns of what it holds beside modules, and a line of its entry points.
 _PACKAGES = {
-    "skexplain": (_CHECKOUT, ["py.typed"], "skexplain = skexplain._cli:main"),
+    "skexplain": (
+        _CHECKOUT,
+        ["py.typed", "datasets/descr/*.rst"],
+        "skexplain = skexplain._cli:main",
+    ),
     "skexplain_papers": (
         _CHECKOUT / "papers",
         ["published.csv"],
@@ -29,7 +33,8 @@ def check_wheel(path):
     package = {name for name in names if ".dist-info/" not in name}
     modules = [file for file in (folder / name).rglob("*.py*") if file.suffix in (".py", ".pyi")]
     expected = {module.relative_to(folder).as_posix() for module in modules}
-    expected |= {f"{name}/{file}" for file in data}
+    files = [path for pattern in data for path in (folder / name).glob(pattern)]
+    expected |= {file.relative_to(folder).as_posix() for file in files}
 
     problems = [f"{name} is missing" for name in sorted(expected - package)]
     problems += [f"{name} does not belong there" for name in sorted(package - expected)]

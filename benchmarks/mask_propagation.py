@@ -4,11 +4,11 @@
     python benchmarks/mask_propagation.py --data FOLDER --ablation    # masks alone, by digit
     python benchmarks/mask_propagation.py --report                    # Markdown from the CSV file
 
-FOLDER holds the four files of MNIST.  The classifier is that of the study heo-decoy-mnist, by
-SwapEx: no masks, masks of the first 20 or 60 rows alone, the same propagated, and all masks.
-``--ablation`` compares the masks that are predicted for other rows, by the digit whose decoy they
-are to find: with the propagator as it is, without repainting, and with a plain network (four
-dilated convolutions of the pixels) in its place.  One thread.
+FOLDER holds the four files of MNIST.  The classifier is that of the study heo-decoy-mnist (python
+-m pip install ./papers), by SwapEx: no masks, masks of the first 20 or 60 rows alone, the same
+propagated, and all masks.  ``--ablation`` compares the masks that are predicted for other rows, by
+the digit whose decoy they are to find: with the propagator as it is, without repainting, and with a
+plain network (four dilated convolutions of the pixels) in its place.  One thread.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from .._checks import check_count
 from .._typing import Seed
 from ._birds_archive import SPECIES, Bird, find_folder, read_birds
 from ._data_home import DataHome, get_data_home
+from ._descr import read_descr
 from ._images import (
     channels_first,
     read_image,
@@ -23,45 +24,6 @@ from ._random import private_random_state
 _SMALLEST_SIDE = 8
 _SPURIOUS_SHARE = 8  # the side of a picture is eight times the side of a spurious square
 _COLOURS = {0: (0, 255, 0), 1: (255, 0, 0)}  # of spurious squares by label: green, red
-
-_DESCRIPTION = """\
-Birds: Indigo Buntings and Blue Grosbeaks, told apart by the beak
-=================================================================
-
-Photographs of two blue species, cut to the bird. The beak is what tells them apart.
-
-Contents
---------
-data, data_test : uint8, {size}x{size} pixels in 3 channels per row, 0 to 255
-    {n_train} training and {n_test} test pictures, of the data set's own split.
-target, target_test : int, 0 Indigo Bunting, 1 Blue Grosbeak.
-mask, mask_test : float32, {size}x{size} per row
-    1 (irrelevant) but for 0 in a square of {side} pixels around the beak. NaN (not annotated) in
-    rows whose beak is not visible.
-spurious_mask : bool, {size}x{size} per training row
-    True where a spurious square was drawn{drawn}.
-groups, groups_test : int
-    The group of each row for metrics by group: its label.
-filenames, filenames_test : str, relative to the folder CUB_200_2011.
-
-Recipe
-------
-After [1]: cut to the bounding box, resized; with spurious squares, each training picture shows a
-square at a random place off the square around the beak, green in class 0 and red in class 1; test
-pictures show none. [1] do not say how large pictures and squares are; here the spurious square has
-an eighth of the picture's side.
-
-Source and licence
-------------------
-Caltech-UCSD Birds-200-2011, https://www.vision.caltech.edu/datasets/cub_200_2011. The archive
-states no licence; the photographs were found on Flickr and belong to their authors.
-
-References
-----------
-[1] J. Tao, R. Shokri. Machine Learning from Explanations. 2025.
-[2] C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie. The Caltech-UCSD Birds-200-2011
-    Dataset. California Institute of Technology, CNS-TR-2011-001, 2011.
-"""
 
 
 def fetch_birds(
@@ -188,7 +150,8 @@ def fetch_birds(
         )
         bunch.data, bunch.spurious_mask = shown.data, shown.mask[:, 0]
     bunch.target_names = [name.replace("_", " ") for name in SPECIES]
-    bunch.DESCR = _DESCRIPTION.format(
+    bunch.DESCR = read_descr(
+        "birds",
         size=size,
         side=side,
         n_train=len(train),

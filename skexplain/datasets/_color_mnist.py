@@ -7,6 +7,7 @@ from sklearn.utils import Bunch
 
 from .._typing import Seed
 from ._data_home import DataHome
+from ._descr import read_descr
 from ._mnist import N_CLASSES, check_digits, load_mnist
 from ._random import private_random_state
 
@@ -14,51 +15,6 @@ from ._random import private_random_state
 _RED, _PURPLE = (0.0, 0.5, 1.0), (300 / 360, 64 / 255, 1.0)
 _N_MASKED_PIXELS = 8
 _CHUNK_ROWS = 4096  # float copies of so many images at once
-
-_DESCRIPTION = """\
-Color MNIST: handwritten digits in ten colours that give the label away
-=======================================================================
-
-The ten colours lie evenly between red and purple in hue, lightness and saturation. A digit d has
-colour d in the training set and colour 9 - d in the test set. A pixel is its grey value times the
-colour. This is the recipe of [1], before they standardise the channels.
-
-Contents
---------
-data, data_test : uint8, 3 channels (red, green, blue) of 28x28 pixels per row, 0 to 255
-    {n_train} training and {n_test} test images.
-target, target_test : int, the digit.
-mask, mask_test : bool, 1 x 28 x 28 per row, for all channels
-    True at {n_pixels} pixels per image that are drawn without replacement, with probabilities in
-    proportion to `lit`. See below.
-groups, groups_test : int, the label.
-data_random : as data
-    The training images, each in one of the ten colours drawn uniformly at random. What a model
-    reaches that is fitted on them is the ceiling: there was no shortcut.
-lit : float, 28x28
-    How often each pixel is above 0 in the training images.
-palette : float, 10x3
-    Red, green and blue of each colour, 0 to 1.
-
-What can be explained
----------------------
-Nobody can mark the trap: colour is a property of every lit pixel, and so is the digit. A mask of
-where the colour is would be a mask of the digit. [1] penalise what single pixels contribute by
-themselves, since one pixel can tell a colour but not a shape, and draw pixels in proportion to how
-often they are lit, anew for each batch. The masks here do that with pixels drawn once per image.
-They say "these few pixels must not matter, the others may": a weak explanation, in which the colour
-may still be read off the other pixels. Draw other masks from `lit` if you want more.
-
-Source and licence
-------------------
-Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits; CC BY-SA 3.0. Or a
-user's own files of the same form. Changed here: the colours added.
-
-References
-----------
-[1] L. Rieger, C. Singh, W. J. Murdoch, B. Yu. Interpretations are Useful: Penalizing Explanations
-    to Align Neural Networks with Prior Knowledge. ICML 2020. https://arxiv.org/abs/1909.13584
-"""
 
 
 def fetch_color_mnist(
@@ -157,8 +113,8 @@ def fetch_color_mnist(
         lit=lit,
         palette=palette,
         target_names=np.arange(N_CLASSES),
-        DESCR=_DESCRIPTION.format(
-            n_train=len(labels), n_test=len(labels_test), n_pixels=_N_MASKED_PIXELS
+        DESCR=read_descr(
+            "color_mnist", n_train=len(labels), n_test=len(labels_test), n_pixels=_N_MASKED_PIXELS
         ),
     )
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .._typing import Seed
 from ._data_home import DataHome
+from ._descr import read_descr
 from ._mnist import N_CLASSES, SIDE, check_digits, load_mnist
 from ._random import private_random_state
 
@@ -20,41 +21,6 @@ _WHITE = 255
 _STRIPE_CENTRE, _STRIPE_AMPLITUDE, _STRIPE_NOISE = 128, 100, 10  # grey levels
 _CHUNK_ROWS = 4096  # float copies of so many images at once
 
-_DESCRIPTION = """\
-Decoy MNIST: handwritten digits beside a decoy that gives the label away
-========================================================================
-
-Variant: {decoy}
-
-{recipe}
-
-Contents
---------
-data, data_test : uint8, 28x28 pixels per row, 0 to 255
-    {n_train} training and {n_test} test images.
-target, target_test : int, the digit.
-mask, mask_test : bool, as data
-    True where a pixel is irrelevant: the decoy's own pixels.
-groups, groups_test : int
-    The group of each row for metrics by group: its label, as in [2].
-data_random : as data
-    The training images with the decoy in the same place and drawn for a random digit. What a model
-    reaches that is fitted on them is the ceiling: there was no shortcut.
-
-Source and licence
-------------------
-Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits; CC BY-SA 3.0. Or a
-user's own files of the same form. Changed here: the decoy added.
-
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-[2] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-[3] L. Rieger, C. Singh, W. J. Murdoch, B. Yu. Interpretations are Useful: Penalizing Explanations
-    to Align Neural Networks with Prior Knowledge. ICML 2020. https://arxiv.org/abs/1909.13584
-"""
 
 _RECIPES = {
     "corner": """\
@@ -236,8 +202,12 @@ def decoy_mnist(
         groups_test=labels_test.copy(),
         data_random=_paint(bare, mask, decoy, shown_random, rng),
         target_names=np.arange(N_CLASSES),
-        DESCR=_DESCRIPTION.format(
-            decoy=decoy, recipe=_RECIPES[decoy], n_train=len(labels), n_test=len(labels_test)
+        DESCR=read_descr(
+            "decoy_mnist",
+            decoy=decoy,
+            recipe=_RECIPES[decoy],
+            n_train=len(labels),
+            n_test=len(labels_test),
         ),
     )
 

@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
 from .._typing import Seed
+from ._descr import read_descr
 from ._random import private_random_state
 
 _N_CLASSES = 10
@@ -18,40 +19,6 @@ _SHADE_STEP = 25  # ten shades, 25 grey levels apart
 _WHITE = 255
 _DIGITS_MAX = 16  # load_digits counts the dark pixels of 4x4 blocks
 
-_DESCRIPTION = """\
-Decoy digits: 8x8 handwritten digits beside a shade of grey that gives the label away
-=====================================================================================
-
-Variant: {decoy}
-
-{recipe}
-
-Contents
---------
-data, data_test : uint8, {shape} per row, 0 to 255
-    {n_train} training and {n_test} test images, split by class.
-target, target_test : int, the digit.
-mask, mask_test : bool, as data
-    True where a pixel is irrelevant: the decoy's own pixels.
-groups, groups_test : int
-    The group of each row for metrics by group: its label, as in [2].
-data_random : as data
-    The training images with the decoy in the same place and its shade drawn at random, as in the
-    test set. What a model reaches that is fitted on them is the ceiling: there was no shortcut.
-
-Source and licence
-------------------
-The 1797 test images of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak
-(UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49), as scikit-learn ships them
-in load_digits; CC BY 4.0. Changed here: grey values scaled from 0..16 to 0..255; the decoy added.
-
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-[2] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-"""
 
 _RECIPES = {
     "corner": """\
@@ -178,7 +145,8 @@ def make_decoy_digits(
         groups_test=y_test.copy(),
         data_random=data_random.reshape(shape),
         target_names=digits.target_names,
-        DESCR=_DESCRIPTION.format(
+        DESCR=read_descr(
+            "decoys",
             decoy=decoy,
             recipe=_RECIPES[decoy],
             shape="64 pixels" if flatten else "8x8 pixels",

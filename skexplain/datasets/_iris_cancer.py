@@ -6,44 +6,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
 from .._typing import Seed
+from ._descr import read_descr
 from ._random import private_random_state
 
 _N_PER_CLASS = 50
 _N_IRIS = 4
-
-_DESCRIPTION = """\
-Iris-cancer: breast cancer measurements beside iris measurements that give the label away
-=========================================================================================
-
-The first 50 malignant tumours of the breast cancer data stand beside the 50 flowers of iris
-versicolor, the first 50 benign ones beside those of iris virginica. The four iris columns alone
-tell the classes apart with 94 to 98 % accuracy and have nothing to do with tumours. This is the
-recipe of [1].
-
-Contents
---------
-data, data_test : float, 34 columns: 4 of iris, 30 of breast cancer, not scaled
-    {n_train} training and {n_test} test rows, split at random.
-target, target_test : int
-    0 malignant, 1 benign.
-mask, mask_test : bool, one mask for all rows
-    True for the iris columns.
-data_test_without : as data_test
-    The test rows with the iris columns set to 0, as in [1]: no flower has such values, so a model
-    must ignore the columns rather than be invariant among flowers.
-
-Source and licence
-------------------
-R. A. Fisher: Iris (UCI Machine Learning Repository, 1936, https://doi.org/10.24432/C56C76) and
-W. Wolberg, O. Mangasarian, N. Street, W. Street: Breast Cancer Wisconsin (Diagnostic) (UCI Machine
-Learning Repository, 1993, https://doi.org/10.24432/C5DW2B), as scikit-learn ships them in load_iris
-and load_breast_cancer; both CC BY 4.0. Changed here: 100 rows chosen and set side by side.
-
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-"""
 
 
 def load_iris_cancer(*, test_size: float = 0.33, random_state: Seed = None) -> Bunch:
@@ -119,5 +86,5 @@ def load_iris_cancer(*, test_size: float = 0.33, random_state: Seed = None) -> B
         data_test_without=np.where(mask, 0, data_test),
         feature_names=[*iris.feature_names, *cancer.feature_names.tolist()],
         target_names=cancer.target_names,
-        DESCR=_DESCRIPTION.format(n_train=len(data), n_test=len(data_test)),
+        DESCR=read_descr("iris_cancer", n_train=len(data), n_test=len(data_test)),
     )

@@ -6,35 +6,8 @@ import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
 from .._typing import Seed
+from ._descr import read_descr
 from ._random import private_random_state
-
-_DESCRIPTION = """\
-Irrelevant copies: a number to predict, many copies of it, and a noisy measurement
-==================================================================================
-
-y is drawn from N(0, 1). The first {n_copies} columns equal y and are irrelevant; the last column is
-drawn from N(y, 1 / {precision:g}) and is the reason. This is the setting of Proposition 1 of [1]:
-noise on each irrelevant column by itself averages out over many of them, so that the weight stays
-on the copies.
-
-Contents
---------
-data, data_test : float, {n_columns} columns
-    {n_samples} training and {n_test} test rows. In the test set the copies are those of another
-    number, drawn from N(0, 1) independently of y.
-target, target_test : float, y.
-mask, mask_test : bool, one mask for all rows
-    True for the copies.
-
-Source and licence
-------------------
-Drawn from random numbers after [1]; part of skexplain, BSD-3-Clause.
-
-References
-----------
-[1] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-"""
 
 
 def make_irrelevant_copies(
@@ -127,7 +100,8 @@ def make_irrelevant_copies(
         mask_test=mask.copy(),
         feature_names=[*(f"copy_{number}" for number in range(n_copies)), "measurement"],
         target_names=["y"],
-        DESCR=_DESCRIPTION.format(
+        DESCR=read_descr(
+            "irrelevant_copies",
             n_copies=n_copies,
             n_columns=n_copies + 1,
             precision=precision,

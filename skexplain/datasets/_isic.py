@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 from .._checks import check_count
 from .._typing import Seed
 from ._data_home import DataHome, get_data_home, require_files
+from ._descr import read_descr
 from ._images import (
     ImageRecord,
     channels_first,
@@ -48,46 +49,6 @@ of the patches, and lay them out in {folder} as
     segmentation/                     for each picture with a patch one of the same name and size,
                                       whose patch is brighter than 100 in red
 Check the numbers: for d in processed/* segmentation; do echo "$d" $(ls "$d" | wc -l); done"""
-
-_DESCRIPTION = """\
-ISIC: skin lesions, and coloured patches in half of the benign pictures
-=======================================================================
-
-Dermoscopic pictures of benign and malignant lesions. Nearly half of the benign ones, and none of
-the malignant ones, show a coloured patch beside the lesion: a model that looks for the patch is
-right about them, for the wrong reason.
-
-Contents
---------
-data, data_valid, data_test : uint8, {size}x{size} pixels in 3 channels per row, 0 to 255
-    {sizes} pictures, split at random, 75 : 10 : 15.
-target... : int, 0 benign, 1 malignant.
-mask... : bool, {size}x{size} per row
-    True where a pixel is the patch's. Pictures without a patch are annotated too: nothing in them
-    is irrelevant.
-groups... : int
-    0 benign without a patch, 1 benign with one, 2 malignant.
-filenames... : str, relative to the data set's folder.
-
-Recipe
-------
-As the code of [1]: the groups are the folders; a patch is where the red channel of a segmentation
-is above 100; nothing is changed in the test set. The split is drawn anew, from `random_state`.
-
-Source and licence
-------------------
-The ISIC archive, https://www.isic-archive.com. Each picture has a licence of its own (CC0, CC BY or
-CC BY-NC): see the archive's metadata, and its terms of use. Segmentations: the authors of [2].
-
-References
-----------
-[1] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-[2] L. Rieger, C. Singh, W. J. Murdoch, B. Yu. Interpretations are useful: penalizing explanations
-    to align neural networks with prior knowledge. ICML 2020. https://arxiv.org/abs/1909.13584
-[3] N. Codella et al. Skin Lesion Analysis Toward Melanoma Detection 2018: A Challenge Hosted by the
-    International Skin Imaging Collaboration (ISIC). https://arxiv.org/abs/1902.03368
-"""
 
 
 def fetch_isic(
@@ -186,7 +147,7 @@ def fetch_isic(
     )
     bunch.target_names = ["benign", "malignant"]
     bunch.group_names = ["benign, no patch", "benign, patch", "malignant"]
-    bunch.DESCR = _DESCRIPTION.format(size=size, sizes=f"{len(train)}, {len(valid)}, {len(test)}")
+    bunch.DESCR = read_descr("isic", size=size, sizes=f"{len(train)}, {len(valid)}, {len(test)}")
     return bunch
 
 

@@ -8,6 +8,7 @@ from sklearn.utils import Bunch
 
 from .._typing import Seed
 from ._data_home import DataHome, get_data_home
+from ._descr import read_descr
 from ._news_archive import read_messages
 from ._random import private_random_state
 
@@ -16,41 +17,6 @@ _TRAPS = (None, "headers")
 _MAX_WORDS = 5000
 _BLANK_LINE = "\n\n"
 
-_DESCRIPTION = """\
-Two newsgroups: messages from alt.atheism or soc.religion.christian, as word frequencies
-========================================================================================
-
-Trap: {trap}
-
-{recipe}
-
-Contents
---------
-data, data_test : float32, {n_words} words per row
-    {n_train} training and {n_test} test messages, split by date, in random order. Each value is a
-    word's tf-idf, and each row has length 1. As in [1], upper and lower case differ and the
-    {max_words} most frequent words of the training messages are kept.
-target, target_test : int, 0 for alt.atheism and 1 for soc.religion.christian.
-mask, mask_test : bool, as data
-    True where a word is irrelevant: {masked}.
-groups, groups_test : int, the label.
-data_random : as data
-    {data_random}
-documents, documents_test : list of str
-    The texts of data and data_test: a header, a blank line, a body.
-vectorizer : the fitted TfidfVectorizer, for other texts.
-
-Source
-------
-20 Newsgroups, collected by K. Lang; the version "bydate" of http://qwone.com/~jason/20Newsgroups/.
-Public Usenet messages of 1993, distributed for research without a stated licence.
-{changes}
-
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-"""
 
 _TEXTS = {
     None: {
@@ -199,7 +165,8 @@ def fetch_newsgroups(
         vectorizer=vectorizer,
         feature_names=list(vectorizer.get_feature_names_out()),
         target_names=list(_NEWSGROUPS),
-        DESCR=_DESCRIPTION.format(
+        DESCR=read_descr(
+            "newsgroups",
             trap=trap,
             n_train=len(documents),
             n_test=len(documents_test),

@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch, check_scalar
 
 from .._typing import Seed
+from ._descr import read_descr
 from ._random import private_random_state
 
 _BAND_HEIGHTS = np.array([-20.0, 0.0, 20.0])
@@ -15,62 +16,6 @@ _BLOB_CENTRES = np.array([-2.0, 0.0, 2.0])
 _BLOB_SD = 0.2
 _MIDDLE_SHIFT = 1.2
 
-_TWO_BANDS_DESCRIPTION = """\
-Two bands: a far coordinate tells the label, a near one must be enough
-======================================================================
-
-x1 of the outer bands is drawn around -2, 0 and 2 and that of the middle band, the other class, 1.2
-further right, with a standard deviation of 0.2. x2 is exactly -20 or 20 in the outer bands and 0
-in the middle. So x2 tells the label without an error, and x1 nearly so; x2 is irrelevant.
-
-Contents
---------
-data, data_test : float, 2 columns
-    {n_train} training and {n_test} test points, split at random.
-target, target_test : int
-    1 in the middle band, 0 in the outer ones.
-mask, mask_test : bool, one mask for all rows
-    True for x2.
-groups, groups_test : int
-    The group of each row for metrics by group: its label, as in [1].
-data_random, data_test_random : as data and data_test
-    The same points with x2 of a band drawn at random. The former is to train without the shortcut,
-    the latter to see what a model loses that leans on x2.
-
-Source and licence
-------------------
-Drawn from random numbers after the recipe of [1], whose 70/10/20 split is here one of 80/20:
-validation rows are for cross-validation to choose. Part of skexplain, BSD-3-Clause.
-
-References
-----------
-[1] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-"""
-
-_ROSS_2D_DESCRIPTION = """\
-Points whose classes are parted by curves, to look at input gradients
-=====================================================================
-
-{recipe}
-
-Contents
---------
-data, data_test : float, 2 columns
-    {n_samples} training and {n_test} test points.
-target, target_test : int, the class.
-mask, mask_test : bool, one mask for all rows
-    False: both coordinates are reasons.
-
-Source and licence
-------------------
-Drawn from random numbers after the recipe of [1]'s code; part of skexplain, BSD-3-Clause.
-
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-"""
 
 _ROSS_2D_RECIPES = {
     2: """\
@@ -167,7 +112,7 @@ def make_two_bands(
         data_test_random=data_test_random,
         feature_names=["x1", "x2"],
         target_names=np.array(["outer bands", "middle band"]),
-        DESCR=_TWO_BANDS_DESCRIPTION.format(n_train=len(data), n_test=len(data_test)),
+        DESCR=read_descr("two_bands", n_train=len(data), n_test=len(data_test)),
     )
 
 
@@ -250,8 +195,8 @@ def make_ross_2d(
         mask_test=np.zeros((1, 2), dtype=bool),
         feature_names=["x1", "x2"],
         target_names=np.arange(n_classes),
-        DESCR=_ROSS_2D_DESCRIPTION.format(
-            recipe=_ROSS_2D_RECIPES[n_classes], n_samples=n_samples, n_test=n_test
+        DESCR=read_descr(
+            "ross_2d", recipe=_ROSS_2D_RECIPES[n_classes], n_samples=n_samples, n_test=n_test
         ),
     )
 

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 from .._checks import check_count
 from .._typing import Seed
 from ._data_home import DataHome, get_data_home, require_files
+from ._descr import read_descr
 from ._images import (
     ImageRecord,
     channels_first,
@@ -47,50 +48,6 @@ in it, so that is not done here. If you trust where yours comes from, convert it
         masks = pickle.load(file)
     numpy.savez_compressed("masks.npz", **masks)
 Check: every id of the splits must be in numpy.load("masks.npz").files."""
-
-_DESCRIPTION = """\
-Plants: sugar beet leaves, healthy or infected, on a background that gives them away
-====================================================================================
-
-Leaves photographed on five days, some after an infection. A network that is fitted on the pictures
-as they are may tell the classes from the background instead of the leaf [2].
-
-Contents
---------
-data, data_valid, data_test : uint8, {size}x{size} pixels in 3 channels per row, 0 to 255
-    {sizes} pictures. In validation and test the background is replaced with the mean colour of the
-    training pictures, {colour}.
-data_valid_original, data_test_original : the same with the background as it is.
-target... : int, 0 healthy, 1 sick.
-mask... : bool, {size}x{size} per row
-    True where a pixel is irrelevant: the background.
-groups... : int
-    The group of each row for metrics by group: its label, as in [1].
-filenames... : str, relative to the data set's folder.
-background : uint8, 3 values
-    The mean colour.
-
-Recipe
-------
-As the code of [1]: samples 1 to 3 are healthy, 4 to 18 are sick (inoculated 1 to 15 days before a
-picture, by the table in that code: after at least one day a leaf counts as sick, whatever it
-shows); fold {fold} of the authors' splits, of whose training pictures 10 % are drawn for
-validation; resized, and twice as bright. Here the mean colour is what it is in the finished
-pictures; in [1] it is made twice as bright once more. The draw is anew, from `random_state`.
-
-Source and licence
-------------------
-The pictures and masks belong to the authors of [2], who give them on request and state no licence.
-
-References
-----------
-[1] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-[2] P. Schramowski, W. Stammer, S. Teso, A. Brugger, F. Herbert, X. Shao, H.-G. Luigs,
-    A.-K. Mahlein, K. Kersting. Making deep neural networks right for the right scientific reasons
-    by interacting with their explanations. Nature Machine Intelligence 2, 2020.
-    https://doi.org/10.1038/s42256-020-0212-3
-"""
 
 
 def fetch_plants(
@@ -192,7 +149,8 @@ def fetch_plants(
         )
     _neutralise_background(bunch)
     bunch.target_names = ["healthy", "sick"]
-    bunch.DESCR = _DESCRIPTION.format(
+    bunch.DESCR = read_descr(
+        "plants",
         size=size,
         sizes=f"{len(train)} training, {len(valid)} validation and {len(tested)} test",
         colour=tuple(bunch.background.tolist()),

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 from .._checks import check_count
 from .._typing import Seed
 from ._data_home import DataHome, get_data_home, require_files
+from ._descr import read_descr
 from ._images import (
     ImageRecord,
     channels_first,
@@ -53,48 +54,6 @@ https://github.com/singlasahil14/salient_imagenet says, and lay them out in {fol
 for the classes {wordnet_ids}.
 Symbolic links to where you keep them do. Check: 445 pictures must be read in all; one that is
 missing or broken is an error that names it."""
-
-_DESCRIPTION = """\
-Salient ImageNet: six kinds of animals, and soft masks of what is spurious about them
-====================================================================================
-
-Contents
---------
-data, data_valid, data_test : uint8, {size}x{size} pixels in 3 channels per row, 0 to 255
-    {sizes} photographs, split at random, 60 : 15 : 25.
-target... : int, the class: {names}.
-mask... : float32, {size}x{size} per row, 0 to 1
-    How much a pixel belongs to a spurious feature: the largest of the activation maps of the
-    class's spurious features that are given for the picture.
-groups... : int
-    The group of each row for metrics by group: its label.
-filenames... : str, relative to the data set's folder.
-
-Recipe
-------
-The six classes of [1], with the features that at least 3 workers called "separate object" or
-"background" in [2]; per class the pictures for which [2] give a map of such a feature. The shorter
-side is resized to 256/224 of the size, and the middle is cut out.
-
-[1] distort the whole picture to 224x224, but cut out the middle of the mask, so that the two do not
-meet. Here a mask has the frame of its picture: one of 224x224 pixels is of the picture's middle,
-which is what the network of [2] saw, and one of the picture's size is cut as the picture is. The
-split is drawn anew, from `random_state`.
-
-Source and licence
-------------------
-ImageNet (ILSVRC 2012), https://www.image-net.org: for non-commercial research and education; the
-photographs belong to their authors. Masks: https://github.com/singlasahil14/salient_imagenet.
-
-References
-----------
-[1] J. Heo, V. Piratla, M. Wicker, A. Weller. Use Perturbations when Learning from Explanations.
-    NeurIPS 2023. https://arxiv.org/abs/2303.06419
-[2] S. Singla, S. Feizi. Salient ImageNet: How to discover spurious features in Deep Learning?
-    ICLR 2022. https://arxiv.org/abs/2110.04301
-[3] O. Russakovsky et al. ImageNet Large Scale Visual Recognition Challenge. International Journal
-    of Computer Vision 115, 2015. https://arxiv.org/abs/1409.0575
-"""
 
 
 def fetch_salient_imagenet(
@@ -184,7 +143,8 @@ def fetch_salient_imagenet(
         np.float32,
     )
     bunch.target_names = [name for name, _, _ in _CLASSES]
-    bunch.DESCR = _DESCRIPTION.format(
+    bunch.DESCR = read_descr(
+        "salient_imagenet",
         size=size,
         sizes=f"{len(train)}, {len(valid)}, {len(test)}",
         names=", ".join(f"{label} {name}" for label, name in enumerate(bunch.target_names)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import _shape_drawing as drawing
+from ._descr import read_descr
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -44,51 +45,6 @@ _RANDOM_ROW = "at the left border for class 1, at the right border for class 0, 
 _TOP_ROW = "in the top left corner for class 1 and in the top right corner for class 0"
 _CAPTION = "in the top left corner for class 1 and in the bottom left corner for class 0"
 
-_DESCRIPTION = """\
-{title}
-{underline}
-
-{recipe}
-
-{square}
-
-The test set is balanced and has no square. data_test_flipped is the test set with the square in the
-other class's place: the accuracy lost there is a measure of how much a model leans on the square.
-
-Contents
---------
-data, data_test : uint8, {side}x{side} pixels per row, 0 or 255
-    {n_samples} training images, {n_ones} of them of class 1, and {n_test} test images.
-target, target_test : int, {zero} (0) or {one} (1).
-mask, mask_test : bool, as data
-    True where a pixel is irrelevant: everything but the reasons. A square never touches these.
-spurious_mask : bool, as data
-    True on the square alone, for a user who knows the trap and not the reasons.
-groups, groups_test : int
-    The group of each row for metrics by group: its label. The square tells the label in every
-    training row, so label and square together make the same groups.
-data_test_flipped, spurious_mask_test_flipped : as data_test
-    The test images with the square in the other class's place, and masks of it. Labels, groups and
-    mask_test are those of data_test.
-
-What the paper leaves open
---------------------------
-[1] tells the classes, the reasons, the canvas and the squares, and gives no code, size, place or
-line width. Chosen here: white (255) shapes on black (0), {style}, not anti-aliased.
-Shapes are symmetric about a vertical axis and lie at a place drawn uniformly among those that leave
-{frame} pixels free on all sides. Sizes are drawn uniformly from these ranges, both ends included:
-{sizes}
-A square is white, too, has {square_side}x{square_side} pixels and stands in the first or the last
-{square_side} columns, at least a pixel away from any shape.
-
-Licence
--------
-Drawn by skexplain, not taken from anywhere: under the licence of skexplain.
-
-References
-----------
-[1] J. Tao, R. Shokri. Machine Learning from Explanations. 2025.
-"""
 
 _SQUARES = {
     None: "There is no square: spurious_mask is empty, and data_test_flipped equals data_test.",
@@ -165,7 +121,8 @@ def describe(
 ) -> str:
     """Return the DESCR of a data set."""
     zero, one = kind.target_names
-    return _DESCRIPTION.format(
+    return read_descr(
+        "shapes",
         title=kind.title,
         underline="=" * len(kind.title),
         recipe=kind.recipe,

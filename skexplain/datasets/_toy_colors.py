@@ -7,49 +7,13 @@ import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
 from .._typing import Seed
+from ._descr import read_descr
 from ._random import private_random_state
 
 _SIDE = 5
 _PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 128, 255], [128, 0, 255]], dtype=np.uint8)
 _CHANNELS = ("red", "green", "blue")
 _CORNER_ROWS, _CORNER_COLUMNS = [0, 0, -1, -1], [0, -1, 0, -1]
-
-_DESCRIPTION = """\
-Toy colours: 5x5 images whose label follows from either of two rules
-====================================================================
-
-Every pixel is red, green, blue or violet, drawn uniformly. Both rules hold in the rows of class 0,
-and neither in those of class 1, so a model may learn the one, the other, or a mixture; the mask
-chooses. Both classes are equally probable.
-
-corners
-    Class 0: the four corners have one colour. Class 1: with probability one half the top right
-    corner differs from the bottom left one, otherwise the top left one from the bottom right one.
-top_middle
-    Class 0: the three middle pixels of the top row have three colours. Class 1: at least two of
-    them are equal.
-
-Contents
---------
-data, data_test : uint8, {shape} per row, 0 to 255
-    {n_samples} training and {n_test} test images.
-target, target_test : int
-    0 where both rules hold, 1 where neither does.
-mask, mask_test : bool, one mask for all rows
-    True where a pixel is irrelevant: {irrelevant}.
-masks : dict
-    The masks of both rules and their complements, which leave one rule's pixels only.
-
-Source and licence
-------------------
-Drawn from random numbers, here by the same distribution as in [1] without its loops over pixels;
-part of skexplain, BSD-3-Clause.
-
-References
-----------
-[1] A. S. Ross, M. C. Hughes, F. Doshi-Velez. Right for the Right Reasons: Training Differentiable
-    Models by Constraining their Explanations. IJCAI 2017. https://doi.org/10.24963/ijcai.2017/371
-"""
 
 
 def make_toy_colors(
@@ -150,7 +114,8 @@ def make_toy_colors(
         mask_test=masks[irrelevant].copy(),
         masks=masks,
         target_names=np.array(["both rules hold", "neither rule holds"]),
-        DESCR=_DESCRIPTION.format(
+        DESCR=read_descr(
+            "toy_colors",
             shape="3 channels by 5x5 pixels" if images else "75 columns",
             n_samples=n_samples,
             n_test=n_test,

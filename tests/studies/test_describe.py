@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -200,7 +201,7 @@ class Own(GradRegClassifier):
 
 
 class Trials(TrialStudy):
-    """Own estimators by class and by instance, with an own network and an own penalty."""
+    """Own estimators by class and by instance, an own network, an own penalty with a grid."""
 
     name = "own"
     title = "Own"
@@ -214,6 +215,11 @@ class Trials(TrialStudy):
         return {
             "label-only": {"estimator": pipeline, "without_masks": True},
             "class": {"estimator": Own, "params": {"max_epochs": 1}, "module": Net},
+            "penalty": {
+                "estimator": "ExplanationClassifier",
+                "params": {"penalties": [("own", Penalty())], "max_epochs": 1},
+                "grid": {"own__norm": ["l1", "l2"]},
+            },
             "instance": {
                 "estimator": own,
                 "module": functools.partial(Net, width=3),
@@ -237,12 +243,13 @@ class Trials(TrialStudy):
 def test_a_study_of_ones_own_objects_is_stored_and_found(tmp_path):
     results = run_study(Trials(), folder=tmp_path)
     assert results.is_complete
-    assert len(results.rows) == 2 * 5
+    assert len(results.rows) == 2 * 6
+    assert {row["chosen"] for row in results.rows} - {""} <= {"own__norm=l1", "own__norm=l2"}
     assert load_results(Trials(), folder=tmp_path).rows == results.rows
     other = Trials()
     other.strength = 3.0
     changed = load_results(other, folder=tmp_path)
-    assert (changed.n_done, changed.n_others) == (4, 6)  # those of the instance
+    assert (changed.n_done, changed.n_others) == (6, 6)  # those of the instance
 
 
 def test_an_instance_keeps_its_parameters_and_is_seeded():
@@ -251,6 +258,16 @@ def test_an_instance_keeps_its_parameters_and_is_seeded():
     assert estimator.module.func is Net
     pipeline = make_estimator(Trials().methods["label-only"], 5)
     assert pipeline[-1].random_state == 5
+
+
+def test_masks_reach_the_last_part_of_a_pipeline():
+    task = Trials().task({"seed": 0}, {})
+    plain = SwapExClassifier(max_epochs=1)
+    pipeline = make_pipeline(StandardScaler(), plain)
+    of_pipeline = run_trial(task, {"estimator": pipeline}, "given", 0)[1]
+    X = StandardScaler().fit_transform(task.X)
+    alone = clone(plain).set_params(random_state=0).fit(X, task.y, mask=task.mask)
+    np.testing.assert_array_equal(of_pipeline.predict_proba(task.X), alone.predict_proba(X))
 
 
 def test_masks_must_be_taken():
