@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from skexplain import ERMClassifier, MaskPropagator, _cli, estimators
+from skexplain import ERMClassifier, MaskPropagator, SwapExClassifier, _cli, estimators, save
 from skexplain.inspection import MaskDisplay, audit
 
 COMMANDS = [
@@ -27,6 +27,9 @@ COMMANDS = [
 
 
 def run(*arguments):
+    """Run a command; models that are audited here are pickles of trees."""
+    if arguments[0] == "audit":
+        arguments = (*arguments, "--allow-pickle")
     return _cli.main([str(argument) for argument in arguments])
 
 
@@ -85,6 +88,24 @@ def test_audit_reads_pickles_names_of_data_sets_and_masks_in_files(table, capsys
     assert "It leans on what it must not." in capsys.readouterr().out
     assert run("audit", *arguments, "--marks", "irrelevant") == 0
     assert "No sign that it leans" in capsys.readouterr().out
+
+
+def test_audit_takes_model_files_and_pickles_only_where_allowed(table, capsys):
+    folder, _, X, y, mask = table
+    arguments = ["audit", str(folder / "model.joblib"), str(folder / "data.npz")]
+    assert _cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "model.joblib is no file of skexplain.save" in said
+    assert "pass --allow-pickle for files of your own" in said
+    clf = SwapExClassifier(max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    save(clf, folder / "model.safetensors")
+    arguments[1] = str(folder / "model.safetensors")
+    assert _cli.main(arguments) == 0
+    assert "SwapExClassifier" in capsys.readouterr().out
+    damaged = (folder / "model.safetensors").read_bytes()[:-4]
+    (folder / "model.safetensors").write_bytes(damaged)
+    assert _cli.main(arguments) == 1
+    assert "is no complete safetensors file" in capsys.readouterr().err
 
 
 def test_audit_fails_a_model_that_leans_only_if_asked_to(table, capsys):

@@ -23,8 +23,9 @@ what another one marks, or loses its own, and predictions that change were owed 
 that the model was not trained on: what it knows by heart hides a lean. Any classifier of
 scikit-learn can be audited.
 
-MODEL is a fitted estimator, saved with joblib.dump or pickle. To load it runs code that is in the
-file: open your own files only.
+MODEL is a fitted estimator, saved with skexplain.save. With --allow-pickle it may be any classifier
+of scikit-learn, saved with joblib.dump or pickle. To load such a file runs code that is in it: open
+your own files only.
 
 DATA is an .npz file with X (or data), y (or target) and, as needed, mask, groups and feature_names:
   numpy.savez("data.npz", X=X, y=y, mask=mask)
@@ -33,16 +34,22 @@ or a table as .csv (needs pandas) with the labels in the column --target.
 
 EXAMPLES = """\
 examples:
-  skexplain audit model.joblib data.npz --output report.html
-  skexplain audit model.joblib data.npz --mask masks.npz --csv numbers.csv
-  skexplain audit model.joblib patients.csv --target died --irrelevant hospital ward
-  skexplain audit model.joblib data.npz --fail-if-leans    (in continuous integration)
+  skexplain audit model.safetensors data.npz --output report.html
+  skexplain audit model.safetensors data.npz --mask masks.npz --csv numbers.csv
+  skexplain audit model.safetensors patients.csv --target died --irrelevant hospital ward
+  skexplain audit model.joblib data.npz --allow-pickle
+  skexplain audit model.safetensors data.npz --fail-if-leans    (in continuous integration)
 """
 
 
 def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
-    command.add_argument("model", metavar="MODEL", help="fitted classifier (joblib or pickle)")
+    command.add_argument("model", metavar="MODEL", help="fitted classifier (skexplain.save)")
+    command.add_argument(
+        "--allow-pickle",
+        action="store_true",
+        help="load MODEL from joblib or pickle, which runs code that is in the file",
+    )
     command.add_argument("data", metavar="DATA", help=".npz or .csv file")
     masks = command.add_mutually_exclusive_group()
     masks.add_argument(
@@ -81,7 +88,7 @@ def audit(arguments: Namespace) -> int:
 
     if arguments.output:
         require_matplotlib()  # now rather than after the work; and no window is opened
-    model = load_model(arguments.model)
+    model = load_model(arguments.model, arguments.allow_pickle)
     data = _read_data(arguments, model)
     mask, marks = _choose_mask(arguments, data)
     report = inspection.audit(

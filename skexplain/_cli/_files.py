@@ -12,6 +12,9 @@ import joblib
 import numpy as np
 from sklearn.utils import Bunch
 
+from ..persistence import load
+from ..persistence._container import is_model_file
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.lib.npyio import NpzFile
@@ -24,8 +27,26 @@ Names: TypeAlias = Sequence[str] | np.ndarray | None
 _NAMES = {"X": ("X", "data"), "y": ("y", "target")}
 
 
-def load_model(path: PathLike) -> Any:
-    """Load an estimator that joblib or pickle saved, which runs code that is in the file."""
+def load_model(path: PathLike, allow_pickle: bool = False) -> Any:
+    """Load an estimator from a model file, which runs no code, or from a pickle, which does.
+
+    Parameters
+    ----------
+    path : str or path-like
+    allow_pickle : bool, default=False
+        Whether the file may be one of joblib or pickle, whose code is then run.
+
+    Returns
+    -------
+    estimator
+    """
+    if is_model_file(path):
+        return load(path)
+    if not allow_pickle:
+        raise ValueError(
+            f"{path} is no file of skexplain.save. To load a file of joblib or pickle runs code "
+            f"that is in it: pass --allow-pickle for files of your own."
+        )
     try:
         return joblib.load(path)
     except (ImportError, OSError):  # these say what is missing

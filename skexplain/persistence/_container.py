@@ -12,6 +12,7 @@ from ._values import from_text, to_text
 _RECORD = "skexplain"
 # A header beyond this is none of ours: a record holds numbers, names and the history of a fit.
 _MAX_RECORD = 1 << 26
+_MAX_HEADER = 1 << 27
 
 
 def write_container(path, record, tensors):
@@ -23,6 +24,15 @@ def write_container(path, record, tensors):
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def is_model_file(path):
+    """Return whether a file begins as a safetensors file does: a length, then JSON."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return (
+        len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < _MAX_HEADER
+    )
 
 
 class Container:
