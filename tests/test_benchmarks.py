@@ -22,6 +22,7 @@ _data = importlib.import_module("_data")
 _loops = importlib.import_module("_loops")
 _page = importlib.import_module("_page")
 count_flops = importlib.import_module("_flops").count_flops
+hops = importlib.import_module("hops")
 METHODS = importlib.import_module("_methods").METHODS
 run = importlib.import_module("run")
 take_turns = importlib.import_module("_timing").take_turns
@@ -220,3 +221,13 @@ def test_the_attack_stays_in_its_box():
     moved = _loops.attack(_data.make_network("MLP"), X, y, a, index)
     assert ((low <= moved) & (moved <= high)).all()
     assert (high - low).max() <= 2 * _loops.EPSILON
+
+
+def test_a_fit_builds_its_penalties_once():
+    recorded = hops.walk("IBPExClassifier")
+    assert recorded.n_penalties == 1
+    names = {name for _, name in recorded.functions}
+    assert {"BaseExplanationEstimator._fit", "_IBPEx._method", "Trainer.train"} <= names
+    assert "Trainer._validate_epoch" not in names  # it ends at the first step
+    assert len(hops.own_classes(hops.skexplain.IBPExClassifier)) == 4
+    assert set(hops.estimators()) > {"ERMClassifier", "IBPExClassifier"}

@@ -39,7 +39,7 @@ class GradCAMRegClassifier(BaseExplanationClassifier):
     See Also
     --------
     HINTClassifier : Pulls the map towards the reasons.
-    GradRegClassifier : Penalises gradients at the input, or at the units of a layer.
+    GradRegClassifier : Penalises gradients at the input.
 
     References
     ----------

@@ -235,6 +235,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 # Samples without a mask go on to reward the shortcut; so where these are more, they
                 # count less.
                 label_weight = balance(label_weight, penalised, index)
+            groups = self._encode_groups(group_labels, y, index, method, go_on)
             data = TrainingData(
                 X,
                 y,
@@ -245,7 +246,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 device=device,
                 sample_weight=sample_weight,
                 label_weight=label_weight,
-                groups=self._encode_groups(group_labels, y, index, method, go_on),
+                groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
             )
@@ -267,7 +268,7 @@ class BaseExplanationEstimator(BaseEstimator):
                     keys = strata(
                         penalised[index],
                         y[index] if is_classifier(self) else None,
-                        None if data.groups is None else data.groups.cpu().numpy()[index],
+                        None if groups is None else groups[index],
                     )
                     seed = trainer.streams.seed("split")
                     parts = stratified_split(index, keys, self.validation_fraction, seed)
