@@ -68,7 +68,10 @@ def test_a_file_is_one_room(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
 
 
-OPTIONAL = ["captum", "distributed", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
+OPTIONAL = [
+    *("captum", "distributed", "matplotlib", "nibabel", "pandas", "PIL", "pooch", "pyarrow"),
+    "pydicom",
+]
 
 
 @pytest.mark.parametrize("missing", OPTIONAL)

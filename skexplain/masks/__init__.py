@@ -13,6 +13,8 @@ From masks to masks
     :func:`resize_mask`, :func:`union_masks`, :func:`invert_mask`
 A look at them
     :func:`mask_coverage`
+Where pictures lie on the grid of X
+    :class:`ImageGeometry`
 The meaning, for those who write estimators
     :func:`interpret_mask`, :class:`Masks`, :func:`legal_shapes`
 """
@@ -29,12 +31,14 @@ from ._combine import (
     union_masks,
 )
 from ._files import mask_from_folder
+from ._geometry import ImageGeometry
 from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
 from ._shapes import legal_shapes
 
 __all__ = [
+    "ImageGeometry",
     "MaskCoverage",
     "Masks",
     "decode_rle",

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from ._build import check_reach, turn
+from ._place import fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
 from ._rasterise import fill_box_as_coco, fill_polygon_as_coco
 from ._rows import (
     as_list,
@@ -26,7 +27,7 @@ from ._units import are_shares, check_reach_in_unit, check_unit, pixels_per_unit
 
 def mask_from_coco(
     annotations,
-    images,
+    images=None,
     *,
     categories=None,
     regions="segmentation",
@@ -35,6 +36,7 @@ def mask_from_coco(
     shape=None,
     resize=None,
     missing="unknown",
+    like=None,
 ):
     """Mark the annotated regions of a COCO file.
 
@@ -44,9 +46,10 @@ def mask_from_coco(
     ----------
     annotations : str, path-like or dict
         The JSON file, or what is in it: "images", "annotations" and, to filter, "categories".
-    images : sequence of length n_samples
+    images : sequence of length n_samples, default=None
         The image of each row of X: its "id" (int) or its "file_name" (str).  A name without a
-        folder also finds an image in a folder, if there is only one of that name.
+        folder also finds an image in a folder, if there is only one of that name.  None: the file
+        names of `like`.
     categories : int, str or sequence of these, default=None
         Ids or names of the categories to mark.  None: all.
     regions : {"segmentation", "bbox"}, default="segmentation"
@@ -67,6 +70,11 @@ def mask_from_coco(
         What a row is whose image is in the file without a region to mark: not annotated; annotated,
         with nothing marked; or an error.  An image that is not in the file is not annotated,
         or an error with "error".
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``, in the place of
+        `shape`: the sizes in the file are those of the picture files, as they are stored or as they
+        are seen, and marks are brought to X's grid (`resize`: "nearest" by default; where it is
+        given, other sizes of the same proportions are legal, too).  Padding is NaN.
 
     Returns
     -------
@@ -113,6 +121,8 @@ def mask_from_coco(
         raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
     check_missing(missing)
     check_unit(unit)
+    if images is None:
+        images = names_of(like)
     images = as_list("images", images, "a sequence of ids or file names")
     content, source = _read(annotations)
     entries = _read_images(content, source)
@@ -120,7 +130,11 @@ def mask_from_coco(
     if missing == "error" and None in wanted:
         raise ValueError(f"{source} has no image {images[wanted.index(None)]!r}.")
     sizes = {f"{source}: image id {i!r}": entries[i][1] for i in wanted if i is not None}
-    shape = common_shape(sizes, shape, resize)
+    if like is None:
+        geometries, shape = [None] * len(images), common_shape(sizes, shape, resize)
+    else:
+        geometries = geometries_of(like, len(images), "images")
+        shape = grid_of(geometries, shape, resize)
     records = _records_by_image(
         content, source, entries, _category_ids(categories, content, source), include_crowd
     )
@@ -129,7 +143,7 @@ def mask_from_coco(
         _check_pixels(shown, content, regions, source)
 
     def masks():
-        for image in wanted:
+        for image, geometry in zip(wanted, geometries, strict=True):
             if image is None:
                 yield None
                 continue
@@ -141,9 +155,12 @@ def mask_from_coco(
             mask = np.zeros(entries[image][1], dtype=bool)
             for name, record in shown:
                 _blame(name, _draw, mask, record, regions, unit)
-            yield fit_to(mask, shape, resize, where)
+            if geometry is None:
+                yield fit_to(mask, shape, resize, where)
+            else:
+                yield fit_to_geometry(mask, geometry, resize, where)
 
-    return stack_rows(masks(), len(wanted), shape)
+    return stack_rows(with_unknown_padding(masks(), geometries), len(wanted), shape)
 
 
 def _read(annotations):

@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 
+from ._place import fit_to_geometry, geometries_of, with_unknown_padding
 from ._rows import as_sequence, check_missing, row_without_marks, stack_rows
 
 
-def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
+def mask_from_labels(labels, marked, *, unknown=(), missing="empty", like=None):
     """Mark the pixels of label images that have certain labels.
 
     Parameters
@@ -23,10 +24,14 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
         What a row without any marked pixel is: not annotated; annotated, with nothing marked; or
         an error.  The default differs from that of the other builders because a label image
         says of every pixel what it shows.
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``: label images are
+        of the size of the picture files, as they are stored or as they are seen, and are brought to
+        X's grid.  Padding is NaN.
 
     Returns
     -------
-    mask : ndarray of the shape of `labels`
+    mask : ndarray of the shape of `labels`, or (n_samples, h, w) of the grid of `like`
         True where marked; bool.  float32 if there are unknown pixels or rows, which are NaN.
 
     Raises
@@ -63,7 +68,12 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
         raise ValueError(f"labels must not be both marked and unknown; got {marked} and {unknown}.")
     labels = as_sequence(labels, "labels", "one label image per row")
     rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
+    geometries = [None] * len(rows) if like is None else geometries_of(like, len(rows), "labels")
     shapes = {row.shape for row in rows if row is not None}
+    if like is not None:
+        if any(len(shape) != 2 for shape in shapes):
+            raise ValueError(f"labels must be of shape (h, w) with like; got {sorted(shapes)}.")
+        shapes = {geometries[0].shape}
     if len(shapes) != 1:
         raise ValueError(
             "labels must hold one label image or more, all of one shape; got shapes "
@@ -77,6 +87,8 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
         for i, row in enumerate(rows):
             mask = None if row is None else mark_labels(row, marked, unknown)
             if mask is not None:
+                if like is not None:
+                    mask = fit_to_geometry(mask, geometries[i], None, f"labels[{i}]")
                 has_marks = bool(np.any(mask == 1))
                 n_marked += has_marks
                 # A row of nothing but unknown pixels stays what it is.
@@ -84,7 +96,7 @@ def mask_from_labels(labels, marked, *, unknown=(), missing="empty"):
                     mask = row_without_marks(missing, shape, f"labels[{i}] has no marked pixel")
             yield mask
 
-    stacked = stack_rows(masks(), len(rows), shape)
+    stacked = stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
     if not n_marked:
         warnings.warn(f"No pixel has one of the labels marked={marked.tolist()}.", stacklevel=2)
     return stacked
