@@ -6,7 +6,9 @@ builders return arrays that ``fit(mask=...)`` takes, with NaN for what nobody an
 Drawn on images
     :func:`mask_from_boxes`, :func:`mask_from_polygons`, :func:`mask_from_labels`
 In files
-    :func:`mask_from_folder`, :func:`mask_from_coco`; :func:`decode_rle`, :func:`encode_rle`
+    :func:`read_annotations` for what annotation tools export, :func:`write_annotations` for the
+    way back; :func:`mask_from_folder`, :func:`mask_from_coco`; :func:`decode_rle`,
+    :func:`encode_rle`
 Names
     :func:`mask_from_columns`, :func:`mask_from_words`
 From masks to masks
@@ -36,6 +38,7 @@ from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
 from ._shapes import legal_shapes
+from .annotations import read_annotations, write_annotations
 
 __all__ = [
     "ImageGeometry",
@@ -55,6 +58,8 @@ __all__ = [
     "mask_from_polygons",
     "mask_from_words",
     "pool_masks",
+    "read_annotations",
     "resize_mask",
     "union_masks",
+    "write_annotations",
 ]

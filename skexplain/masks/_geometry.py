@@ -162,7 +162,7 @@ class ImageGeometry:
         """
         points = _check_points(points)
         if stored:
-            points = self._upright_points(points)
+            points = self.upright_points(points)
         left, top, _, _ = self.padding
         return (points - self.crop[:2]) * self._scale() + (left, top)
 
@@ -204,7 +204,18 @@ class ImageGeometry:
         image = image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
         return image.swapaxes(0, 1) if transpose else image
 
-    def _upright_points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def upright_points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points of the upright picture, given in pixels of the picture as it is stored.
+
+        Parameters
+        ----------
+        points : ndarray of shape (n_points, 2)
+            x and y.
+
+        Returns
+        -------
+        ndarray of shape (n_points, 2)
+        """
         flip_x, flip_y, transpose = _STEPS[self.orientation]
         height, width = self.size
         x = width - points[:, 0] if flip_x else points[:, 0]

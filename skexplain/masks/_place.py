@@ -245,3 +245,23 @@ def is_stored(
         f"{what} is {size[0]} x {size[1]} (height x width), but the picture is {upright[0]} x "
         f"{upright[1]}{turned}.{hint}"
     )
+
+
+def lift(mask: NDArray, geometry: ImageGeometry) -> NDArray:
+    """Bring a mask from the grid to the size of the upright picture; what was cropped is 0."""
+    height, width = geometry.upright_size
+    inside = mask[geometry.inside]
+    left, top, right, bottom = geometry.crop
+    lifted = np.zeros((height, width), dtype=mask.dtype)
+    found = []
+    for length, start, stop, n_pixels in (
+        (height, top, bottom, inside.shape[0]),
+        (width, left, right, inside.shape[1]),
+    ):
+        centres = np.arange(length) + 0.5
+        shown = np.flatnonzero((centres >= start) & (centres < stop))
+        places = ((centres[shown] - start) * n_pixels / (stop - start)).astype(np.int64)
+        found.append((shown, np.minimum(places, n_pixels - 1)))
+    (rows, from_rows), (columns, from_columns) = found
+    lifted[np.ix_(rows, columns)] = inside[np.ix_(from_rows, from_columns)]
+    return lifted
