@@ -107,9 +107,23 @@ def _pixels(path: Path, file: Any, number: int) -> NDArray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frame = import_pydicom(path).pixels.pixel_array(file, index=number)
+            frame = _frame(file, number)
         if file.get("SegmentationType") != "FRACTIONAL":
             return frame != 0
         return (frame / np.float32(file.MaximumFractionalValue)).astype(np.float32).clip(0, 1)
     except Exception as error:
         raise ValueError(f"{path}: the pixels of frame {number + 1}: {error}") from error
+
+
+def _frame(file: Any, number: int) -> NDArray:
+    """Return one frame, so that the others need not be unpacked."""
+    from pydicom.pixels import pixel_array
+
+    if file.BitsAllocated != 1 or file.file_meta.TransferSyntaxUID.is_compressed:
+        return pixel_array(file, index=number)
+    # A frame may begin within a byte.
+    start = number * file.Rows * file.Columns
+    stop = start + file.Rows * file.Columns
+    data = np.frombuffer(file.PixelData[start // 8 : (stop + 7) // 8], dtype=np.uint8)
+    bits = np.unpackbits(data, bitorder="little")[start % 8 :]
+    return bits[: stop - start].reshape(file.Rows, file.Columns)

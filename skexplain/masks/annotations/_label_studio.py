@@ -102,7 +102,8 @@ def _targets(task: dict) -> set[str]:
     """Return the names of the tags on which results lie."""
     found = set()
     for key in ("annotations", "completions", "predictions"):
-        for annotation in task.get(key) or []:
+        annotations = task.get(key)
+        for annotation in annotations if isinstance(annotations, list) else []:
             results = annotation.get("result") if isinstance(annotation, dict) else None
             for result in results if isinstance(results, list) else []:
                 if isinstance(result, dict) and isinstance(result.get("to_name"), str):
