@@ -82,6 +82,9 @@ def load_images(
             An :class:`~skexplain.masks.ImageGeometry` of each.
         skipped : dict
             Why files were left out, by name.
+        instance_uids : ndarray of shape (n_samples,)
+            The identifiers of DICOM pictures, to which segmentations refer; only where there are
+            some.
 
     Raises
     ------
@@ -137,11 +140,11 @@ def load_images(
     target, target_names = (None, None) if files.labels is None else encode(files.labels)
 
     output = _Output(memmap, len(files.paths), _CHANNELS[mode])
-    kept, geometries, skipped = [], [], {}
+    kept, geometries, uids, skipped = [], [], [], {}
     try:
         for number, path in enumerate(tqdm(files.paths, "pictures", disable=not verbose)):
             try:
-                pixels, geometry = read_picture(path, shape, fit, mode, fill)
+                pixels, geometry, uid = read_picture(path, shape, fit, mode, fill)
             except ImportError:
                 raise
             except Exception as error:  # a broken file makes pillow raise nearly anything
@@ -154,12 +157,13 @@ def load_images(
                 )
             output.add(pixels)
             geometries.append(geometry)
+            uids.append(uid)
             kept.append(number)
         _report(files, skipped, errors, any_left=bool(kept))
         data = output.finish()
     finally:
         output.clean()
-    return Bunch(
+    bunch = Bunch(
         data=data,
         target=None if target is None else target[kept],
         target_names=target_names,
@@ -167,6 +171,9 @@ def load_images(
         geometry=_as_array(geometries),
         skipped=skipped | dict.fromkeys(files.others, "is no picture to load"),
     )
+    if any(uids):
+        bunch.instance_uids = np.array(uids)
+    return bunch
 
 
 def _check_size(size: Any) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,25 @@ _DICOM_AT, _DICOM = 128, b"DICM"
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I")
 
 
+class Picture(NamedTuple):
+    """A picture on the grid.
+
+    Attributes
+    ----------
+    pixels : uint8 ndarray of shape (n_channels, h, w)
+    geometry : ImageGeometry
+    uid : str
+        The identifier of a DICOM picture, to which segmentations refer; "" for others.
+    """
+
+    pixels: NDArray[np.uint8]
+    geometry: ImageGeometry
+    uid: str
+
+
 def read_picture(
     path: Path, shape: tuple[int, int] | None, fit: str, mode: str, fill: int
-) -> tuple[NDArray[np.uint8], ImageGeometry]:
+) -> Picture:
     """Read a picture onto a grid.
 
     Parameters
@@ -42,8 +58,7 @@ def read_picture(
 
     Returns
     -------
-    pixels : uint8 ndarray of shape (n_channels, h, w)
-    geometry : ImageGeometry
+    Picture
 
     Raises
     ------
@@ -53,13 +68,13 @@ def read_picture(
         If it is a DICOM file and pydicom is not installed.
     """
     if is_dicom(path):
-        image, orientation = _read_dicom(path), 1
+        (image, uid), orientation = _read_dicom(path), 1
     else:
-        image, orientation = _read_image(path, fill)
+        (image, orientation), uid = _read_image(path, fill), ""
     size = image.size[::-1]
     stored = size[::-1] if orientation >= 5 else size
     geometry = ImageGeometry.fitted(stored, shape or size, fit, orientation=orientation)
-    return _to_grid(image.convert(mode), geometry, fill), geometry
+    return Picture(_to_grid(image.convert(mode), geometry, fill), geometry, uid)
 
 
 def is_dicom(path: Path) -> bool:
@@ -140,8 +155,8 @@ def _to_grid(image: Any, geometry: ImageGeometry, fill: int) -> NDArray[np.uint8
     return padded
 
 
-def _read_dicom(path: Path) -> Any:
-    """Return a DICOM picture in grey or colours of 8 bits, through its window."""
+def _read_dicom(path: Path) -> tuple[Any, str]:
+    """Return a DICOM picture in grey or colours of 8 bits, through its window, and its UID."""
     try:
         import pydicom
     except ImportError as error:
@@ -163,7 +178,7 @@ def _read_dicom(path: Path) -> Any:
     grey = _stretch(grey)
     if file.get("PhotometricInterpretation") == "MONOCHROME1":  # low values are bright
         grey = 255 - grey
-    return import_pillow().fromarray(grey)
+    return import_pillow().fromarray(grey), str(file.get("SOPInstanceUID") or "")
 
 
 def _through_window(pixels: NDArray, file: Any) -> NDArray:

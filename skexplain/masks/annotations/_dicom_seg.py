@@ -71,7 +71,8 @@ def _read(path: Path, file: Any) -> list[AnnotatedPicture]:
         segment = int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         segments.append((uid, segment))
         if uid not in pictures:
-            pictures[uid] = AnnotatedPicture(where, None, uid, size)
+            # Files are often called by their identifiers.
+            pictures[uid] = AnnotatedPicture(where, uid or stem_of(path), uid, size)
         pictures[uid].add_raster(
             where, [names.get(segment, str(segment))], lambda n=number: _pixels(path, file, n)
         )
@@ -79,8 +80,6 @@ def _read(path: Path, file: Any) -> list[AnnotatedPicture]:
         raise ValueError(
             f"{path} is the segmentation of a volume: its frames do not refer to single pictures."
         )
-    if None in pictures:
-        pictures[None].name = stem_of(path)
     return list(pictures.values())
 
 

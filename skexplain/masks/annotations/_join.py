@@ -12,7 +12,10 @@ from ._shapes import AnnotatedPicture
 
 
 def join(
-    pictures: Sequence[AnnotatedPicture], images: Sequence[Any] | str, n_rows: int
+    pictures: Sequence[AnnotatedPicture],
+    images: Sequence[Any] | str,
+    n_rows: int,
+    uids: Sequence[str] | None = None,
 ) -> list[int | None]:
     """Return the row of X of every annotated picture, None where X does not have it.
 
@@ -24,6 +27,8 @@ def join(
         Names or ids of X's pictures.
     n_rows : int
         How many pictures X has.
+    uids : sequence of str or None, default=None
+        Identifiers of X's DICOM pictures, which come before names.
 
     Raises
     ------
@@ -38,7 +43,8 @@ def join(
             )
         return list(range(n_rows))
     find = _by_id(images) if all(isinstance(image, int) for image in images) else _by_name(images)
-    rows = [find(picture) for picture in pictures]
+    by_uid = {uid: row for row, uid in enumerate(uids or ()) if uid}
+    rows = [by_uid.get(picture.number or "", find(picture)) for picture in pictures]
     owners: dict[int, AnnotatedPicture] = {}
     for row, picture in zip(rows, pictures, strict=True):
         if row is not None and owners.setdefault(row, picture) is not picture:
@@ -86,11 +92,10 @@ def _by_name(images: Sequence[Any]) -> Callable[[AnnotatedPicture], int | None]:
     for row, parts in enumerate(paths):
         for (ours, _), index in zip(_PAIRS, indexes, strict=True):
             index.setdefault(ours(parts[-1]), []).append(row)
-    ids = {str(image): row for row, image in enumerate(images)}
 
     def find(picture: AnnotatedPicture) -> int | None:
-        if picture.name is None:  # DICOM names pictures by identifiers alone
-            return ids.get(picture.number or "")
+        if picture.name is None:
+            return None
         *folders, name = _parts(picture.name)
         for (_, theirs), index in zip(_PAIRS, indexes, strict=True):
             for each in (name, bare_name(name)):

@@ -142,7 +142,8 @@ def read_annotations(
     keys = _check_images(images, like, len(geometries))
     found, pictures, unknown = read_files(Path(path), format, predictions=predictions)
     shapes = _choose(pictures, labels, path)
-    rows = join(pictures, keys, len(geometries))
+    uids = like.get("instance_uids") if isinstance(like, Mapping) and images is None else None
+    rows = join(pictures, keys, len(geometries), None if uids is None else list(uids))
     _check_found(pictures, rows, keys, path)
 
     report: Counter = Counter()

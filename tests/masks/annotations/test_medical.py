@@ -176,3 +176,28 @@ def test_without_the_extra(tmp_path, monkeypatch, name, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"needs {module}; .*skexplain\[formats\]"):
         read_annotations(tmp_path / name, like=like(["a"], (4, 4)))
+
+
+def test_pictures_of_dicom_files_are_found_by_their_identifiers(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    from skexplain.datasets import load_images
+
+    masks = random_masks(2, (6, 9))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    write_seg(tmp_path / "file.dcm", masks[:1], [None])
+    uids = []
+    for number in range(2):
+        picture = pydicom.dcmread(tmp_path / "file.dcm")
+        picture.Modality, picture.NumberOfFrames = "XC", 1
+        picture.BitsAllocated = picture.BitsStored = 8
+        picture.HighBit = 7
+        picture.PixelData = masks[number].astype(np.uint8).tobytes()
+        picture.SOPInstanceUID = pydicom.uid.generate_uid()
+        uids.append(picture.SOPInstanceUID)
+        picture.save_as(folder / f"IM{number}.dcm")
+    bunch = load_images(folder, mode="L")
+    assert list(bunch.instance_uids) == uids
+    write_seg(tmp_path / "seg.dcm", masks[::-1], uids[::-1])
+    np.testing.assert_array_equal(read_annotations(tmp_path / "seg.dcm", like=bunch), masks)
+    np.testing.assert_array_equal(bunch.data[:, 0] > 0, masks)
