@@ -17,7 +17,7 @@ LABEL = "ruler & co"
 
 
 class Figure:
-    """A box, perhaps turned about its centre, or the ellipse in it, on a picture of a size."""
+    """A box, a turned box, or a turned ellipse, on a picture of a size."""
 
     def __init__(self, size, kind):
         height, width = size
@@ -26,7 +26,7 @@ class Figure:
             round(share * side)
             for share, side in ((0.25, width), (0.15, height), (0.7, width), (0.5, height))
         )
-        self.degrees = 25 if kind == "turned" else 0
+        self.degrees = 0 if kind == "box" else 25
 
     @property
     def centre(self):
@@ -50,6 +50,13 @@ class Figure:
         if self.kind == "ellipse":
             return (shares**2).sum(axis=-1) <= 1
         return (np.abs(shares) <= 1).all(axis=-1)
+
+    def part(self):
+        """Return the pixels of the figure alone, and where they begin, left and top."""
+        mask = self.mask()
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return part, columns[0].item(), rows[0].item()
 
     def corners(self):
         """Return the corners of the box, turned, from the upper left one clockwise."""
@@ -95,7 +102,8 @@ def label_studio_result(figure, how):
         value = {"points": (figure.corners() * percent).tolist(), "closed": True}
     elif how == "ellipse":
         (x, y), (rx, ry) = figure.centre * percent, figure.radii * percent
-        value = {"x": x, "y": y, "radiusX": rx, "radiusY": ry, "rotation": 0}
+        value = {"x": x, "y": y, "radiusX": rx, "radiusY": ry}
+        value["rotation"] = figure.degrees
     elif how == "brush":
         value = {"format": "rle", "rle": brush(figure.mask())}
     else:
@@ -200,13 +208,11 @@ def cvat(folder, names, figures, how):
             where = 'points="' + ";".join(f"{x:.2f},{y:.2f}" for x, y in figure.corners()) + '"'
         elif how == "ellipse":
             (x, y), (rx, ry) = figure.centre, figure.radii
-            where = f'cx="{x}" cy="{y}" rx="{rx}" ry="{ry}"'
+            where = f'cx="{x}" cy="{y}" rx="{rx}" ry="{ry}" rotation="{figure.degrees}"'
         else:
-            mask = figure.mask()
-            rows, columns = (np.flatnonzero(mask.any(axis=a)) for a in (1, 0))
-            part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            where = f'rle="{", ".join(map(str, runs_by_row(part)))}" left="{columns[0]}"'
-            where += f' top="{rows[0]}" width="{part.shape[1]}" height="{part.shape[0]}"'
+            part, left, top = figure.part()
+            where = f'rle="{", ".join(map(str, runs_by_row(part)))}" left="{left}"'
+            where += f' top="{top}" width="{part.shape[1]}" height="{part.shape[0]}"'
         lines.append(
             f'<image id="{number}" name={quoteattr(name)} width="{width}" height="{height}">'
             f"<{how} label={quoteattr(LABEL)} {where}></{how}></image>"
@@ -266,8 +272,9 @@ def labelme(folder, names, figures, how):
         elif how == "polygon":
             shape["points"] = figure.corners().tolist()
         else:
-            part = figure.mask()[top:bottom, left:right]
-            shape["points"] = [[left, top], [right - 1, bottom - 1]]
+            part, left, top = figure.part()
+            height, width = part.shape
+            shape["points"] = [[left, top], [left + width - 1, top + height - 1]]
             shape["mask"] = text64(png(part))
         content = {
             "version": "5.5.0",
@@ -314,7 +321,14 @@ def via_shape(figure, how):
         return {"name": "rect", "x": left, "y": top, **sides}
     if how == "ellipse":
         (x, y), (rx, ry) = figure.centre, figure.radii
-        return {"name": "ellipse", "cx": x, "cy": y, "rx": rx, "ry": ry, "theta": 0}
+        return {
+            "name": "ellipse",
+            "cx": x,
+            "cy": y,
+            "rx": rx,
+            "ry": ry,
+            "theta": np.deg2rad(figure.degrees),
+        }
     x, y = figure.corners().T.tolist()
     return {"name": "polygon", "all_points_x": x, "all_points_y": y}
 
@@ -350,7 +364,7 @@ def supervisely(folder, names, figures, how):
         (height, width), (left, top, right, bottom) = figure.size, figure.box
         item = {"classTitle": LABEL, "geometryType": how, "id": 1}
         if how == "bitmap":
-            part = figure.mask()[top:bottom, left:right]
+            part, left, top = figure.part()
             data = text64(zlib.compress(png(part, "RGBA")))
             item["bitmap"] = {"origin": [left, top], "data": data}
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -232,9 +233,9 @@ def is_stored(
         If the size is not that of the picture.
     """
     upright, stored = geometry.upright_size, geometry.size
-    fits = near if any_scale else lambda one, other: tuple(one) == tuple(other)
-    if tuple(size) in (upright, stored):  # a nearly square picture has nearly its own proportions
-        fits = lambda one, other: tuple(one) == tuple(other)  # noqa: E731
+    size = tuple(size)
+    # A nearly square picture has nearly its own proportions when it is turned: exact sizes first.
+    fits = near if any_scale and size not in (upright, stored) else operator.eq
     if fits(size, upright):
         return None if fits(size, stored) else False
     if fits(size, stored):

@@ -77,33 +77,26 @@ def _draw_outline(
         scale = frame
     else:
         scale = frame / (picture.size[::-1] if picture.size else frame)
-    seen, marks = False, []
-    for points in shape.points:
-        mask = np.zeros(geometry.shape, dtype=bool)
-        points = points * scale
-        if stored:
-            points = geometry.upright_points(points)
-        fill = _fill_vertices
-        if shape.kind == "box":
-            fill, points = _fill_box, np.sort(points, axis=0)
-        try:
-            check_reach(points)
-            is_hole = bool(marks)
-            if is_hole:  # may lie anywhere
-                mask[...] = _hole(points, geometry)
-            else:
-                seen = draw(mask, geometry, points, fill)
-        except ValueError as error:
-            raise ValueError(f"{shape.where} {error}") from error
-        marks.append(mask)
-    mask = marks[0]
-    for hole in marks[1:]:
-        mask &= ~hole
+    outline, *holes = (
+        geometry.upright_points(points * scale) if stored else points * scale
+        for points in shape.points
+    )
+    mask, fill = np.zeros(geometry.shape, dtype=bool), _fill_vertices
+    if shape.kind == "box":  # two corners, which may have been turned
+        outline, fill = np.sort(outline, axis=0), _fill_box
+    try:
+        check_reach(outline)
+        seen = draw(mask, geometry, outline, fill)
+        for hole in holes:
+            check_reach(hole)
+            mask &= ~_hole(hole, geometry)
+    except ValueError as error:
+        raise ValueError(f"{shape.where} {error}") from error
     return mask, seen
 
 
 def _hole(points: NDArray, geometry: ImageGeometry) -> NDArray[np.bool_]:
-    """Return what lies in a hole: nothing, where it is too thin to hold a pixel's centre."""
+    """Return what lies in a hole, which may be too thin to hold a pixel's centre."""
     mask = np.zeros(geometry.shape, dtype=bool)
     rows, columns = geometry.inside
     fill_polygon(mask[rows, columns], geometry.to_grid(points) - (columns.start, rows.start))
@@ -116,7 +109,7 @@ def _draw_raster(
     assert shape.raster is not None
     raster = shape.raster()
     size = picture.size or (geometry.size if stored else geometry.upright_size)
-    if raster.shape != size:
+    if raster.shape != size or shape.corner != (0, 0):
         left, top = shape.corner
         bottom, right = top + raster.shape[0], left + raster.shape[1]
         if min(left, top) < 0 or bottom > size[0] or right > size[1]:

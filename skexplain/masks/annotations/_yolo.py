@@ -39,7 +39,8 @@ def read(path: Path, text: str) -> list[AnnotatedPicture]:
         where = f"{path}: line {number}"
         if len(values) < 5 or not values[0].isdigit():
             raise ValueError(f"{where} must be a class and 4 or more numbers; got {line[:80]!r}.")
-        labels = [names.get(values[0].lstrip("0") or "0", values[0])]
+        label = values[0].lstrip("0") or "0"
+        labels = [names.get(label, label)]
         numbers = np.array([as_float(value, where) for value in values[1:]])
         if len(numbers) > 5 and len(numbers) % 2 == 0:
             outline = numbers.reshape(-1, 2)
