@@ -49,7 +49,7 @@ def loaded(photographs):
     }
 
 
-@pytest.mark.parametrize(("tool", "fit"), zip(EXPORTS, itertools.cycle(FITS), strict=False))
+@pytest.mark.parametrize(("tool", "fit"), [*zip(EXPORTS, itertools.cycle(FITS), strict=False)])
 def test_marks_lie_where_they_were_drawn(tool, fit, photographs, loaded, tmp_path):
     kind, export = EXPORTS[tool]
     bunch, each = loaded[kind, fit], photographs[kind]
