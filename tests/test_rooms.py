@@ -83,7 +83,10 @@ def test_a_file_is_one_room():
     assert of_all_files(too_long) == {}
 
 
-OPTIONAL = ["captum", "distributed", "filelock", "matplotlib", "pandas", "PIL", "pooch", "pyarrow"]
+OPTIONAL = [
+    *("captum", "distributed", "filelock", "matplotlib", "nibabel", "onnx", "pandas"),
+    *("PIL", "pooch", "pyarrow", "pydicom"),
+]
 
 
 def test_imports_without_what_is_optional():

@@ -3,6 +3,11 @@
 Every set is a :class:`sklearn.utils.Bunch` with at least `data`, `target`, `mask`, `target_names`
 and `DESCR`, and `groups` where there are any.
 
+Pictures of one's own
+---------------------
+load_images
+    Class folders, lists of files or tables of labels, with the geometry that masks need.
+
 Made from data that scikit-learn ships
 --------------------------------------
 make_decoy_digits
@@ -68,6 +73,7 @@ from ._iris_cancer import load_iris_cancer
 from ._irrelevant_copies import make_irrelevant_copies
 from ._isic import fetch_isic
 from ._leak import inject_leak
+from ._load_images import load_images
 from ._newsgroups import fetch_newsgroups
 from ._planes import make_ross_2d, make_two_bands
 from ._plants import fetch_plants
@@ -86,6 +92,7 @@ __all__ = [
     "get_data_home",
     "inject_leak",
     "inject_patches",
+    "load_images",
     "load_iris_cancer",
     "make_decoy_digits",
     "make_fox_vs_cat",

@@ -6,17 +6,22 @@ builders return arrays that ``fit(mask=...)`` takes, with NaN for what is not an
 Drawn on images
     :func:`mask_from_boxes`, :func:`mask_from_polygons`, :func:`mask_from_labels`
 In files
-    :func:`mask_from_folder`, :func:`mask_from_coco`; :func:`decode_rle`, :func:`encode_rle`
+    :func:`read_annotations` for what annotation tools export, :func:`write_annotations` for the
+    way back; :func:`mask_from_folder`, :func:`mask_from_coco`; :func:`decode_rle`,
+    :func:`encode_rle`
 Names
     :func:`mask_from_columns`, :func:`mask_from_words`
 From masks to masks
     :func:`resize_mask`, :func:`union_masks`, :func:`invert_mask`
 Summary
     :func:`mask_coverage`
+Where pictures lie on the grid of X
+    :class:`ImageGeometry`
 The meaning, for authors of estimators
     :func:`interpret_mask`, :class:`Masks`
 """
 
+from ._annotations import read_annotations, write_annotations
 from ._build import mask_from_boxes, mask_from_polygons
 from ._coco import mask_from_coco
 from ._columns import mask_from_columns, mask_from_words
@@ -29,11 +34,13 @@ from ._combine import (
     union_masks,
 )
 from ._files import mask_from_folder
+from ._geometry import ImageGeometry
 from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
 
 __all__ = [
+    "ImageGeometry",
     "MaskCoverage",
     "Masks",
     "decode_rle",
@@ -49,6 +56,8 @@ __all__ = [
     "mask_from_polygons",
     "mask_from_words",
     "pool_masks",
+    "read_annotations",
     "resize_mask",
     "union_masks",
+    "write_annotations",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._place import Like, OutsideError, draw, geometries_of, shape_or_like, with_unknown_padding
 from ._rasterise import fill_polygon
 from ._rows import (
     Missing,
@@ -40,12 +41,13 @@ _TURNED_FORMATS = {
 
 def mask_from_boxes(
     boxes: Iterable[ArrayLike | None],
-    shape: Sequence[int],
+    shape: Sequence[int] | None = None,
     *,
     box_format: BoxFormat = "xyxy",
     image_sizes: ArrayLike | None = None,
     unit: Unit | None = None,
     missing: Missing = "unknown",
+    like: Like | None = None,
 ) -> NDArray[Any]:
     """Mark boxes in images.
 
@@ -54,8 +56,8 @@ def mask_from_boxes(
     boxes : sequence of length n_samples
         Of each image a list of boxes, an array of shape (n_boxes, 4), one box (4 numbers, or 5 with
         an angle), or None if it is not annotated.
-    shape : tuple of int
-        Height and width of the images in X.
+    shape : tuple of int, default=None
+        Height and width of the images in X; None with `like`.
     box_format : {"xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr"}, default="xyxy"
         The four numbers of a box: left, top, right, bottom; left, top, width, height (COCO,
         Label Studio); or centre and size (YOLO).  Formats with an "r" have a fifth number, by how
@@ -63,14 +65,18 @@ def mask_from_boxes(
         Studio), "cxcywhr" about its centre (CVAT).
     image_sizes : tuple of int or array-like of shape (n_samples, 2), default=None
         Height and width of the images on which the boxes were drawn, one for all or one per image,
-        where X shows the whole of them at another size.  None: those of X.  Shares and percent need
-        them for boxes that are turned only.
+        where X shows the whole of them at another size.  None: those of X, or of `like`.  Shares
+        and percent need them for boxes that are turned only.
     unit : {"pixel", "share", "percent"} or None, default=None
         What coordinates are: pixels; shares of the width and the height, in [0, 1] (YOLO); or
         percent of these (Label Studio).  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
         What a sample with an empty list of boxes is: not annotated; annotated, with nothing marked
         (somebody looked and found nothing); or an error.  None is always not annotated.
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``, in the place of
+        `shape`: coordinates are those of the picture files, as they are seen, and land where
+        they were drawn.  Padding is NaN.
 
     Returns
     -------
@@ -140,7 +146,9 @@ def mask_from_boxes(
 
     nouns = ("box", "boxes")
     fill = _fill_vertices if turned else _fill_box
-    return _draw_rows(boxes, read, fill, nouns, shape, image_sizes, unit, missing, sized=turned)
+    return _draw_rows(
+        boxes, read, fill, nouns, shape, image_sizes, unit, missing, like, sized=turned
+    )
 
 
 def _four_corners(corners: NDArray[Any]) -> NDArray[Any]:
@@ -157,11 +165,12 @@ def turn(points: NDArray[Any], pivot: NDArray[Any], degrees: float) -> NDArray[A
 
 def mask_from_polygons(
     polygons: Iterable[ArrayLike | None],
-    shape: Sequence[int],
+    shape: Sequence[int] | None = None,
     *,
     image_sizes: ArrayLike | None = None,
     unit: Unit | None = None,
     missing: Missing = "unknown",
+    like: Like | None = None,
 ) -> NDArray[Any]:
     """Mark polygons in images.
 
@@ -171,17 +180,21 @@ def mask_from_polygons(
         Of each image a list of polygons, or None if it is not annotated.  A polygon is an
         array-like of shape (n_vertices, 2), the x and y of three or more vertices; it closes by
         itself.  Polygons of one image are united.
-    shape : tuple of int
-        Height and width of the images in X.
+    shape : tuple of int, default=None
+        Height and width of the images in X; None with `like`.
     image_sizes : tuple of int or array-like of shape (n_samples, 2), default=None
         Height and width of the images on which the polygons were drawn, one for all or one per
-        image, where X shows the whole of them at another size.  None: those of X.
+        image, where X shows the whole of them at another size.  None: those of X, or of `like`.
     unit : {"pixel", "share", "percent"} or None, default=None
         What coordinates are: pixels; shares of the width and the height, in [0, 1]; or percent of
         these.  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
         What a sample with an empty list of polygons is: not annotated; annotated, with nothing
         marked; or an error.  None is always not annotated.
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``, in the place of
+        `shape`: coordinates are those of the picture files, as they are seen, and land where
+        they were drawn.  Padding is NaN.
 
     Returns
     -------
@@ -236,7 +249,8 @@ def mask_from_polygons(
         return vertices
 
     nouns = ("polygon", "polygons")
-    return _draw_rows(polygons, read, _fill_vertices, nouns, shape, image_sizes, unit, missing)
+    fill = _fill_vertices
+    return _draw_rows(polygons, read, fill, nouns, shape, image_sizes, unit, missing, like)
 
 
 def _draw_rows(
@@ -244,10 +258,11 @@ def _draw_rows(
     read: Callable[[Any, NDArray[Any]], NDArray[Any]],
     fill: Callable[[NDArray[Any], NDArray[Any]], None],
     nouns: tuple[str, str],
-    shape: Sequence[int],
+    shape: Sequence[int] | None,
     image_sizes: ArrayLike | None,
     unit: Unit | None,
     missing: Missing,
+    like: Like | None,
     sized: bool = False,
 ) -> NDArray[Any]:
     """Draw every sample's figures and stack the masks.
@@ -263,17 +278,23 @@ def _draw_rows(
         ``fill(mask, points)`` marks it, given in pixels of the mask.
     nouns : (str, str)
         One figure and many.
-    shape, image_sizes, unit, missing
+    shape, image_sizes, unit, missing, like
         As the builders have them.
     sized : bool
         Whether shares and percent may have image sizes.
     """
     noun, name = nouns
-    shape = check_shape(shape)
+    shape_or_like(shape, like)
     check_missing(missing)
     check_unit(unit)
     rows = as_sequence(rows, name, "one entry per image")
-    sizes = _image_sizes(shape, image_sizes, None if sized else unit, len(rows))
+    geometries: list[Any] = (
+        [None] * len(rows) if like is None else geometries_of(like, len(rows), name)
+    )
+    shape = check_shape(shape) if like is None else geometries[0].shape
+    targets = shape if like is None else [geometry.upright_size for geometry in geometries]
+    targets = np.broadcast_to(targets, (len(rows), 2))
+    sizes = _image_sizes(targets, image_sizes, None if sized else unit, len(rows))
     figures: list[Any] = [
         None if row is None else _figures_of(row, i, nouns) for i, row in enumerate(rows)
     ]
@@ -287,13 +308,16 @@ def _draw_rows(
     read_points = [figure for row in figures for figure in row or ()]
     points = np.concatenate(read_points) if read_points else np.zeros((0, 2))
     check_set(points, unit, sizes, name)
-    scales = _scales(shape, sizes, unit)
+    scales = _scales(targets, sizes, unit)
 
     def mask_of(i: int, row: list[Any]) -> NDArray[Any]:
         mask = np.zeros(shape, dtype=bool)
         for j, figure in enumerate(row):
             with _errors_of(f"{name}[{i}], {noun} {j}", points, unit), np.errstate(over="ignore"):
-                fill(mask, figure * scales[i])
+                if like is None:
+                    fill(mask, figure * scales[i])
+                else:
+                    draw(mask, geometries[i], figure * scales[i], fill)
         return mask
 
     def masks() -> Iterator[NDArray[Any] | None]:
@@ -305,7 +329,7 @@ def _draw_rows(
             else:
                 yield mask_of(i, row)
 
-    return stack_rows(masks(), len(rows), shape)
+    return stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
 
 
 @contextmanager
@@ -331,21 +355,21 @@ def _figures_of(row: Any, number: int, nouns: tuple[str, str]) -> list[Any]:
     return figures
 
 
-def _scales(shape: Sequence[int], sizes: NDArray[Any], unit: Unit | None) -> NDArray[Any]:
-    """Return per sample the factors of x and y that turn coordinates into pixels of X."""
+def _scales(targets: NDArray[Any], sizes: NDArray[Any], unit: Unit | None) -> NDArray[Any]:
+    """Return per sample the factors of x and y that turn coordinates into target pixels."""
     if unit in ("share", "percent"):
-        return np.broadcast_to(pixels_per_unit(unit, shape), sizes.shape)
-    return (shape / sizes)[:, ::-1]
+        return np.stack([pixels_per_unit(unit, target) for target in targets])
+    return (targets / sizes)[:, ::-1]
 
 
 def _image_sizes(
-    shape: Sequence[int], image_sizes: ArrayLike | None, unit: Unit | None, n_rows: int
+    targets: NDArray[Any], image_sizes: ArrayLike | None, unit: Unit | None, n_rows: int
 ) -> NDArray[Any]:
     """Return per sample the height and width of the image on which its figures were drawn."""
     if unit in ("share", "percent") and image_sizes is not None:
         raise ValueError(f"image_sizes must be None with unit={unit!r}: it has no size.")
     expected = "image_sizes must be (height, width), or an array of shape (n_samples, 2)"
-    sizes = as_numbers(shape if image_sizes is None else image_sizes, expected)
+    sizes = as_numbers(targets if image_sizes is None else image_sizes, expected)
     if sizes.shape not in ((2,), (n_rows, 2)) or not (sizes > 0).all():
         raise ValueError(f"{expected}, greater than zero; got {shorten(image_sizes)}.")
     return np.broadcast_to(sizes, (n_rows, 2))
@@ -357,7 +381,7 @@ def _fill_box(mask: NDArray[Any], corners: NDArray[Any]) -> None:
     size = np.array(mask.shape[::-1])
     start, end = np.maximum(start, 0), np.minimum(end, size)
     if not (start < end).all():
-        raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
+        raise OutsideError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
     first, stop = (np.ceil(corner - 0.5).astype(int) for corner in (start, end))
     thin = first == stop
     first[thin] = ((start + end) / 2)[thin].astype(int)
@@ -372,7 +396,7 @@ def _fill_vertices(mask: NDArray[Any], vertices: NDArray[Any]) -> None:
         size = np.array(mask.shape[::-1])
         near = vertices[((vertices >= 0) & (vertices <= size)).all(axis=1)]
         if not len(near):
-            raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
+            raise OutsideError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
         # The right and the lower edge of the image belong to its last pixels.
         column, row = np.minimum(near.astype(int), size - 1).T
         mask[row, column] = True

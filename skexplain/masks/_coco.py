@@ -4,19 +4,18 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from numbers import Integral, Real
-from typing import Any, Literal, TypeAlias
+from numbers import Integral
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._build import check_reach, turn
-from ._rasterise import fill_box_as_coco, fill_polygon_as_coco
+from ._coco_regions import Regions, draw_region, within_pixel
+from ._place import Like, fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
 from ._resample import Resize
 from ._rows import (
     Missing,
     as_list,
-    as_numbers,
     check_missing,
     check_shape,
     common_shape,
@@ -25,17 +24,15 @@ from ._rows import (
     shorten,
     stack_rows,
 )
-from ._run_lengths import decode_rle
-from ._units import Unit, are_shares, check_reach_in_unit, check_unit, pixels_per_unit, shares_error
+from ._units import Unit, check_unit, shares_error
 
-Regions: TypeAlias = Literal["segmentation", "bbox"]
 _Images: TypeAlias = dict[int | str, tuple[str | None, tuple[int, int]]]  # name and size by id
 _Records: TypeAlias = dict[int | str, list[tuple[str, dict[str, Any]]]]
 
 
 def mask_from_coco(
     annotations: str | os.PathLike[str] | dict[str, Any],
-    images: Iterable[int | str],
+    images: Iterable[int | str] | None = None,
     *,
     categories: int | str | Sequence[int | str] | None = None,
     regions: Regions = "segmentation",
@@ -44,6 +41,7 @@ def mask_from_coco(
     shape: Sequence[int] | None = None,
     resize: Resize | None = None,
     missing: Missing = "unknown",
+    like: Like | None = None,
 ) -> NDArray[Any]:
     """Mark the annotated regions of a COCO file.
 
@@ -53,9 +51,10 @@ def mask_from_coco(
     ----------
     annotations : str, path-like or dict
         The JSON file, or what is in it: "images", "annotations" and, to filter, "categories".
-    images : sequence of length n_samples
+    images : sequence of length n_samples, default=None
         The image of each sample of X: its "id" (int) or its "file_name" (str).  A name without a
-        folder also finds an image in a folder, if there is only one of that name.
+        folder also finds an image in a folder, if there is only one of that name.  None: the file
+        names of `like`.
     categories : int, str or sequence of these, default=None
         Ids or names of the categories to mark.  None: all.
     regions : {"segmentation", "bbox"}, default="segmentation"
@@ -76,6 +75,11 @@ def mask_from_coco(
         What a sample is whose image is in the file without a region to mark: not annotated;
         annotated, with nothing marked; or an error.  An image that is not in the file is not
         annotated, or an error with "error".
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``, in the place of
+        `shape`: the sizes in the file are those of the picture files, as they are stored or as they
+        are seen, and marks are brought to X's grid (`resize`: "nearest" by default; where it is
+        given, other sizes of the same proportions are legal, too).  Padding is NaN.
 
     Returns
     -------
@@ -122,6 +126,8 @@ def mask_from_coco(
         raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
     check_missing(missing)
     check_unit(unit)
+    if images is None:
+        images = names_of(like)
     images = as_list("images", images, "a sequence of ids or file names")
     content, source = _read(annotations)
     entries = _read_images(content, source)
@@ -129,7 +135,11 @@ def mask_from_coco(
     if missing == "error" and None in wanted:
         raise ValueError(f"{source} has no image {images[wanted.index(None)]!r}.")
     sizes = {f"{source}: image id {i!r}": entries[i][1] for i in wanted if i is not None}
-    shape = common_shape(sizes, shape, resize)
+    if like is None:
+        geometries, shape = [None] * len(images), common_shape(sizes, shape, resize)
+    else:
+        geometries = geometries_of(like, len(images), "images")
+        shape = grid_of(geometries, shape, resize)
     records = _records_by_image(
         content, source, entries, _category_ids(categories, content, source), include_crowd
     )
@@ -138,7 +148,7 @@ def mask_from_coco(
         _check_pixels(shown, content, regions, source)
 
     def masks() -> Iterator[NDArray[Any] | None]:
-        for image in wanted:
+        for image, geometry in zip(wanted, geometries, strict=True):
             if image is None:
                 yield None
                 continue
@@ -149,10 +159,13 @@ def mask_from_coco(
                 continue
             mask = np.zeros(entries[image][1], dtype=bool)
             for name, record in shown:
-                _blame(name, _draw, mask, record, regions, unit)
-            yield fit_to(mask, shape, resize, where)
+                _blame(name, draw_region, mask, record, regions, unit)
+            if geometry is None:
+                yield fit_to(mask, shape, resize, where)
+            else:
+                yield fit_to_geometry(mask, geometry, resize, where)
 
-    return stack_rows(masks(), len(wanted), shape)
+    return stack_rows(with_unknown_padding(masks(), geometries), len(wanted), shape)
 
 
 def _read(annotations: Any) -> tuple[dict[str, Any], str]:
@@ -316,105 +329,11 @@ def _check_pixels(
     """
     any_within = False
     for size, record in shown:
-        within = _within_pixel(record, regions) if max(size) > 1 else None
+        within = within_pixel(record, regions) if max(size) > 1 else None
         if within is False:  # as a rule the first one
             return
         any_within |= within is True
     if any_within and all(
-        _within_pixel(record, regions) is not False for record in content["annotations"]
+        within_pixel(record, regions) is not False for record in content["annotations"]
     ):
         raise shares_error(f"{source}: coordinates of all regions")
-
-
-def _within_pixel(record: dict[str, Any], regions: Regions) -> bool | None:
-    """Whether an annotation lies within one pixel; None where it has no coordinates."""
-    try:
-        outlines = _outlines(record, regions)
-    except ValueError:  # raised where it is drawn
-        return None
-    return all(are_shares(points) for points in outlines) if outlines else None
-
-
-def _draw(mask: NDArray[Any], record: dict[str, Any], regions: Regions, unit: Unit | None) -> None:
-    """Mark an annotation's region."""
-    outlines = _outlines(record, regions)
-    if outlines is None:
-        region = decode_rle(record["segmentation"])
-        if region.shape != mask.shape:
-            raise ValueError(
-                f'"size" of the run lengths is {region.shape}, that of the image {mask.shape}.'
-            )
-        mask |= region
-        return
-    pixels = pixels_per_unit(unit, mask.shape)
-    for points in outlines:
-        check_reach_in_unit(points, unit)
-        _fill(mask, points * pixels, _rotation(record) if len(points) == 2 else 0)
-
-
-def _outlines(record: dict[str, Any], regions: Regions) -> list[NDArray[Any]] | None:
-    """Return the polygons of an annotation, a box as its two corners; None for run lengths."""
-    segmentation = record.get("segmentation")
-    has_segmentation = segmentation is not None and segmentation != []
-    if regions == "bbox" or not has_segmentation:
-        return [_read_box(record.get("bbox"))]
-    return None if isinstance(segmentation, dict) else _read_polygons(segmentation)
-
-
-def _read_box(box: Any) -> NDArray[Any]:
-    expected = '"bbox" must be [x, y, width, height]'
-    numbers = as_numbers(box, expected)
-    if numbers.shape != (4,) or not (numbers[2:] >= 0).all():
-        raise ValueError(f"{expected}; got {shorten(box)}.")
-    start = numbers[:2]
-    return np.array([start, start + numbers[2:]])
-
-
-def _rotation(record: dict[str, Any]) -> float:
-    """Return by how many degrees a box is turned clockwise about its centre, as CVAT writes it."""
-    attributes = record.get("attributes")
-    angle = attributes.get("rotation", 0) if isinstance(attributes, dict) else 0
-    is_number = isinstance(angle, Real) and not isinstance(angle, bool)
-    if not is_number or not np.isfinite(angle):
-        raise ValueError(f'"rotation" must be a number of degrees; got {shorten(angle)}.')
-    return angle
-
-
-def _read_polygons(polygons: Any) -> list[NDArray[Any]]:
-    expected = (
-        '"segmentation" must be run lengths or a list of polygons [x0, y0, x1, y1, x2, y2, ...]'
-    )
-    if not isinstance(polygons, list):
-        raise ValueError(f"{expected}; got {shorten(polygons)}.")
-    outlines = []
-    for polygon in polygons:
-        numbers = as_numbers(polygon, expected)
-        if numbers.ndim != 1 or len(numbers) < 6 or len(numbers) % 2:
-            raise ValueError(f"{expected}; got {shorten(polygon)}.")
-        outlines.append(numbers.reshape(-1, 2))
-    return outlines
-
-
-def _fill(mask: NDArray[Any], points: NDArray[Any], angle: float) -> None:
-    """Mark a polygon, or a box given by its corners, in pixels of the mask."""
-    check_reach(points)
-    is_box = len(points) == 2
-    if is_box and angle % 180 != 0:
-        (x0, y0), (x1, y1) = points
-        corners = np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]])
-        points, is_box = turn(corners, points.mean(axis=0), angle), False
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = np.array(mask.shape[::-1])
-    # What has no width may lie on the edge of the image.
-    flat = low == high
-    if (np.where(flat, high < 0, high <= 0) | np.where(flat, low > size, low >= size)).any():
-        raise ValueError(
-            f"reaches from x, y = {low.tolist()} to {high.tolist()} and lies outside the image of "
-            f"{size[1]} x {size[0]} (height x width)."
-        )
-    if is_box:
-        fill_box_as_coco(mask, low, high)
-    elif not fill_polygon_as_coco(mask, points):
-        inside = ((points >= 0) & (points <= size)).all(axis=1)
-        if not inside.any():
-            raise ValueError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")

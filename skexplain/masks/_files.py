@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ._label_images import check_labels
 from ._pixels import PixelReader
+from ._place import Like, fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
 from ._resample import Resize
 from ._rows import (
     Missing,
@@ -28,7 +29,7 @@ _MARKED = ("auto", "nonzero", "degree", "alpha")
 
 def mask_from_folder(
     folder: str | os.PathLike[str],
-    names: Iterable[str | os.PathLike[str]],
+    names: Iterable[str | os.PathLike[str]] | None = None,
     *,
     suffix: str = ".png",
     marked: Literal["auto", "nonzero", "degree", "alpha"] | int | Sequence[int] = "auto",
@@ -36,6 +37,7 @@ def mask_from_folder(
     shape: Sequence[int] | None = None,
     resize: Resize | None = None,
     missing: Missing = "unknown",
+    like: Like | None = None,
 ) -> NDArray[Any]:
     """Read one mask image per sample of X, found by name.
 
@@ -43,9 +45,10 @@ def mask_from_folder(
     ----------
     folder : str or path-like
         Where the mask images are.
-    names : sequence of str of length n_samples
+    names : sequence of str of length n_samples, default=None
         What X's images are called, in X's order, with or without folder and ending: the mask of
-        "photos/lesion_7.jpg" is "photos/lesion_7.png" in `folder`, or "lesion_7.png".
+        "photos/lesion_7.jpg" is "photos/lesion_7.png" in `folder`, or "lesion_7.png".  None: the
+        file names of `like`.
     suffix : str, default=".png"
         What follows the name, such as "_segmentation.png".
     marked : {"auto", "nonzero", "degree", "alpha"}, int or sequence of int, default="auto"
@@ -67,6 +70,11 @@ def mask_from_folder(
     missing : {"unknown", "empty", "error"}, default="unknown"
         What a sample without a file is: not annotated; annotated, with nothing marked; or an error.
         A file in which nothing is marked is always an annotation.
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``, in the place of
+        `shape`: masks are of the size of the picture files, as they are stored or as they are seen,
+        and are brought to X's grid (`resize`: "nearest" by default; where it is given, masks of
+        the same proportions but another size are legal, too).  Padding is NaN.
 
     Returns
     -------
@@ -109,23 +117,32 @@ def mask_from_folder(
     """
     check_missing(missing)
     read = _reader(marked, unknown)
+    if names is None:
+        names = names_of(like)
     names = as_list("names", names, "a sequence of str, one per row of X")
+    geometries = [None] * len(names)
+    if like is not None:
+        geometries = geometries_of(like, len(names), "names")
+        shape = grid_of(geometries, shape, resize)
     files = _find_files(folder, names, suffix)
     if missing == "error" and None in files:
         name = names[files.index(None)]
         raise FileNotFoundError(f"{folder} has no mask {PurePath(name).stem}{suffix} for {name!r}.")
     # Only the heads of the files are read here.
     sizes = {str(file): _open(file, lambda image: image.size[::-1]) for file in files if file}
-    shape = common_shape(sizes, shape, resize)
+    if like is None:
+        shape = common_shape(sizes, shape, resize)
 
     def masks() -> Iterator[NDArray[Any] | None]:
-        for file in files:
+        for file, geometry in zip(files, geometries, strict=True):
             if file is None:
                 yield row_without_marks(missing, shape, "")
-            else:
+            elif geometry is None:
                 yield fit_to(_open(file, read), shape, resize, str(file))
+            else:
+                yield fit_to_geometry(_open(file, read), geometry, resize, str(file))
 
-    stacked = stack_rows(masks(), len(files), shape)
+    stacked = stack_rows(with_unknown_padding(masks(), geometries), len(files), shape)
     _warn(read, len(sizes))
     return stacked
 

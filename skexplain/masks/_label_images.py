@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._place import Like, fit_to_geometry, geometries_of, with_unknown_padding
 from ._rows import Missing, as_sequence, check_missing, row_without_marks, stack_rows
 
 
@@ -16,6 +17,7 @@ def mask_from_labels(
     *,
     unknown: int | Sequence[int] = (),
     missing: Missing = "empty",
+    like: Like | None = None,
 ) -> NDArray[Any]:
     """Mark the pixels of label images that have certain labels.
 
@@ -32,10 +34,14 @@ def mask_from_labels(
         What a sample without any marked pixel is: not annotated; annotated, with nothing marked; or
         an error.  The default differs from that of the other builders because a label image
         says of every pixel what it shows.
+    like : Bunch or sequence of ImageGeometry, default=None
+        What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``: label images are
+        of the size of the picture files, as they are stored or as they are seen, and are brought to
+        X's grid.  Padding is NaN.
 
     Returns
     -------
-    mask : ndarray of the shape of `labels`
+    mask : ndarray of the shape of `labels`, or (n_samples, h, w) of the grid of `like`
         True where marked; bool.  float32 if there are unknown pixels or samples, which are NaN.
 
     Raises
@@ -72,7 +78,12 @@ def mask_from_labels(
         raise ValueError(f"labels must not be both marked and unknown; got {wanted} and {skipped}.")
     labels = as_sequence(labels, "labels", "one label image per row")
     rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
+    geometries = [None] * len(rows) if like is None else geometries_of(like, len(rows), "labels")
     shapes = {row.shape for row in rows if row is not None}
+    if like is not None:
+        if any(len(shape) != 2 for shape in shapes):
+            raise ValueError(f"labels must be of shape (h, w) with like; got {sorted(shapes)}.")
+        shapes = {geometries[0].shape}
     if len(shapes) != 1:
         raise ValueError(
             "labels must hold one label image or more, all of one shape; got shapes "
@@ -86,6 +97,8 @@ def mask_from_labels(
         for i, row in enumerate(rows):
             mask = None if row is None else mark_labels(row, wanted, skipped)
             if mask is not None:
+                if like is not None:
+                    mask = fit_to_geometry(mask, geometries[i], None, f"labels[{i}]")
                 has_marks = bool(np.any(mask == 1))
                 n_marked += has_marks
                 # A sample of nothing but unknown pixels stays what it is.
@@ -93,7 +106,7 @@ def mask_from_labels(
                     mask = row_without_marks(missing, shape, f"labels[{i}] has no marked pixel")
             yield mask
 
-    stacked = stack_rows(masks(), len(rows), shape)
+    stacked = stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
     if not n_marked:
         warnings.warn(f"No pixel has one of the labels marked={wanted.tolist()}.", stacklevel=2)
     return stacked

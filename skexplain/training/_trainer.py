@@ -202,11 +202,8 @@ class Trainer(Scored):
             back in place.
         """
         self.max_epochs = epochs  # where skorch's callbacks look for it
-        with (
-            isolated_random_state(self.device)
-            if draws_from_the_process(self, data)
-            else nullcontext()
-        ):
+        shared = draws_from_the_process(self, data)
+        with isolated_random_state(self.device) if shared else nullcontext():
             self._train(data, valid)
 
     def _train(self, data, valid):
