@@ -20,7 +20,7 @@ FLOORS = [
     {"penalties"},
     {"training"},
     {"estimators"},
-    {"model_selection", "datasets", "inspection"},
+    {"model_selection", "datasets", "inspection", "correction"},
     {"studies"},
     {"_cli"},
 ]

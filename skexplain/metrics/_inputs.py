@@ -9,6 +9,8 @@ from ..masks._statistics import InputStatistics, measure_inputs
 
 # Rows are looked at in chunks of about this many values, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
+# Sequences that hold the tokens of a sample.
+_SEQUENCES = (list, tuple, np.ndarray)
 
 
 def read_inputs(X):
@@ -17,11 +19,11 @@ def read_inputs(X):
     Parameters
     ----------
     X : array-like of shape (n, ...), sparse matrix or DataFrame of shape (n, d)
-        Of pandas or polars.  Nothing is copied.
+        Of pandas or polars; or lists of tokens, of different lengths.  Nothing is copied.
 
     Returns
     -------
-    ArrayInputs, MixedInputs, SparseInputs, FrameInputs or PolarsInputs
+    ArrayInputs, MixedInputs, TokenInputs, SparseInputs, FrameInputs or PolarsInputs
 
     Raises
     ------
@@ -43,6 +45,8 @@ def read_inputs(X):
             f"X must be an array, a sparse matrix or a DataFrame of pandas or polars, got "
             f"{type(X)}: pass X.to_pandas() or X.to_numpy(), as the estimator was fitted."
         )
+    if _is_ragged(X):
+        return TokenInputs(X)
     X = np.asarray(X)
     if X.ndim == 2 and (X.dtype.kind in "US" or (X.dtype == object and not _reads_as_numbers(X))):
         return MixedInputs(X)
@@ -56,6 +60,8 @@ class ArrayInputs:
     feature_names = None
     #: Which columns hold numbers; True: all.
     numeric = True
+    #: Whether samples have different lengths.
+    ragged = False
 
     def __init__(self, X):
         X = np.asarray(X)
@@ -84,6 +90,10 @@ class ArrayInputs:
 
     def __getitem__(self, rows):
         return self.take(rows).astype(np.float64)
+
+    def pad_mask(self, mask, mask_marks):
+        """Return a mask of the shape of X: the one given, where samples have one length."""
+        return mask
 
     def chunks(self, rows):
         """Split row numbers into chunks that fit into memory."""
@@ -143,6 +153,59 @@ class MixedInputs(ArrayInputs):
             else:
                 table[:, column] = self.X[givers[column], column]
         return table
+
+
+class TokenInputs(ArrayInputs):
+    """Lists of tokens of different lengths; a feature is a position, and tokens are no numbers."""
+
+    ragged = True
+
+    def __init__(self, X):
+        self.X = list(X)
+        self.lengths = np.array([len(row) for row in self.X])
+        if not self.lengths.all():
+            empty = np.flatnonzero(self.lengths == 0)
+            raise ValueError(f"X must hold at least one token per sample, got none in {empty[:8]}.")
+        self.shape = (len(self.X), int(self.lengths.max()))
+        self.numeric = np.zeros(self.shape[1], dtype=bool)
+
+    def __getitem__(self, rows):
+        return np.zeros((len(self.lengths[rows]), self.shape[1]))
+
+    def take(self, rows):
+        """Return samples as they are."""
+        return [self.X[row] for row in rows]
+
+    def codes(self, column):
+        """Number the different tokens at a position, what lies behind the end as one."""
+        tokens = [str(row[column]) if column < len(row) else "" for row in self.X]
+        return np.unique(tokens, return_inverse=True)[1]
+
+    def pad_mask(self, mask, mask_marks):
+        """Return masks of one length, in which what lies behind the end of a sample may matter."""
+        if getattr(mask, "ndim", 1) != 1 or mask is None or len(mask) != len(self):
+            return mask  # as an array, which has the full width
+        padded = []
+        for number, (marks, length) in enumerate(zip(mask, self.lengths, strict=True)):
+            if marks is not None and np.shape(marks) != (length,):
+                raise ValueError(
+                    f"mask must have one mark per token of X: sample {number} has {length} tokens, "
+                    f"got a mask of shape {np.shape(marks)}."
+                )
+            end = np.full(self.shape[1] - length, mask_marks == "relevant")
+            padded.append(None if marks is None else np.concatenate([np.asarray(marks), end]))
+        return padded
+
+    def replace(self, rows, values, changed, givers):
+        """Return samples with other tokens; those of shorter givers are taken from the start."""
+        samples = [list(self.X[row]) for row in rows]
+        for column in np.flatnonzero(changed):
+            for sample, giver in zip(samples, givers[column], strict=True):
+                if column < len(sample):
+                    sample[column] = self.X[giver][column % self.lengths[giver]]
+        return [
+            _as_sequence(sample, self.X[row]) for sample, row in zip(samples, rows, strict=True)
+        ]
 
 
 class SparseInputs(ArrayInputs):
@@ -252,6 +315,22 @@ class PolarsInputs(ArrayInputs):
                 )
                 columns.append(new.fill_nan(None) if nulls_alone else new)
         return part.with_columns(columns)
+
+
+def _is_ragged(X):
+    """Whether X is a sequence of lists of tokens that have different lengths."""
+    is_array = getattr(X, "ndim", 0) == 1 and str(X.dtype) == "object"
+    is_flat = is_array or isinstance(X, list | tuple)
+    if not is_flat or not all(isinstance(row, _SEQUENCES) and np.ndim(row) == 1 for row in X):
+        return False
+    return len({len(row) for row in X}) > 1
+
+
+def _as_sequence(tokens, like):
+    """Return tokens as the kind of sequence that the sample was."""
+    return (
+        np.array(tokens, dtype=like.dtype) if isinstance(like, np.ndarray) else type(like)(tokens)
+    )
 
 
 def _all_numbers(values):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from .._checks import check_option, check_seed
-from ..masks import interpret_mask
+from ..masks import Masks, interpret_mask
 from ..masks._fill import pooled_axes
 from ..masks._labels import labels_beside
 from ._exchange import draw_donors, exchanged, mix, stand_ins
@@ -27,7 +27,7 @@ class Perturber:
         What predicts.
     X : array-like, sparse matrix or DataFrame of shape (n, ...)
         Its inputs.
-    mask : array-like, list of (array-like or None) or DataFrame
+    mask : array-like, list of (array-like or None), DataFrame or Masks
         What may change.
     mask_marks : {"irrelevant", "relevant"} or None
         What 1 says; None: what the estimator says, "irrelevant" if nothing.
@@ -39,6 +39,8 @@ class Perturber:
         Unit of epsilon.
     where : {"irrelevant", "core"}, default="irrelevant"
         Which features change: the irrelevant ones, or those that are known not to be.
+    exchange : bool, default=True
+        Whether a swap exchanges what either of two rows marks, where that leaves room.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Perturber:
         epsilon=1.0,
         input_unit="sd",
         where="irrelevant",
+        exchange=True,
     ):
         check_option("perturbation", perturbation, PERTURBATIONS)
         check_option("input_unit", input_unit, ("sd", "input"))
@@ -59,6 +62,7 @@ class Perturber:
         self.perturbation = perturbation
         self.epsilon = epsilon
         self.where = where
+        self.exchange = exchange
         self.inputs = read_inputs(X)
         labels = labels_beside(X, fitted=estimator)
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)
@@ -218,7 +222,7 @@ class Perturber:
 
     def _exchanged(self, rows, draw):
         """Apply the rule of :func:`exchanged` to rows and the donors that are drawn for them."""
-        if self.masks.for_all_rows:
+        if self.masks.for_all_rows or not self.exchange:
             a = self._degrees(rows)
             return a, torch.zeros((len(rows), *(1,) * (a.ndim - 1)), dtype=torch.bool)
         a, donor_a = (self._degrees(each) for each in (rows, draw.donors[rows]))
@@ -277,7 +281,7 @@ class Perturber:
                     f'does not: it can be swapped as a whole (perturbation="swap", marks of 0 and '
                     f"1), nothing else."
                 )
-            if degrees.sum() < 2:
+            if degrees.sum() < 2 and not self.inputs.ragged:
                 raise ValueError(
                     f"mask must mark column {name!r} in at least two rows: no other row can give "
                     f"its entry."
@@ -312,12 +316,16 @@ def mask_marks_of(estimator):
 
 
 def _read_masks(estimator, inputs, mask, mask_marks, labels):
+    if isinstance(mask, Masks):
+        return mask
     if mask is None:
         raise ValueError("mask must say which features must not matter, got None.")
     if mask_marks is None:
         mask_marks = mask_marks_of(estimator)
     check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
-    masks = interpret_mask(mask, inputs.shape, marks=mask_marks, **labels)
+    masks = interpret_mask(
+        inputs.pad_mask(mask, mask_marks), inputs.shape, marks=mask_marks, **labels
+    )
     if not masks.annotated.any():
         raise ValueError("mask must annotate at least one row of X, got none.")
     return masks
