@@ -2,9 +2,20 @@
 
 Any estimator, fitted anew on swapped copies
     :class:`SwapAugmentedClassifier`, :class:`SwapAugmentedRegressor`, :func:`swapped_copies`
+A network that is fitted already
+    :class:`CorrectedClassifier`, :func:`correct`, :class:`CorrectionReport`
 """
 
 from ._copies import swapped_copies
+from ._corrected import CorrectedClassifier, correct
+from ._report import CorrectionReport
 from ._swap_augmented import SwapAugmentedClassifier, SwapAugmentedRegressor
 
-__all__ = ["SwapAugmentedClassifier", "SwapAugmentedRegressor", "swapped_copies"]
+__all__ = [
+    "CorrectedClassifier",
+    "CorrectionReport",
+    "SwapAugmentedClassifier",
+    "SwapAugmentedRegressor",
+    "correct",
+    "swapped_copies",
+]

@@ -175,6 +175,14 @@ def swapped_copies(
         For each row of `X_copies` the sample in X: its label is ``y[rows]``, and its weight one
         divided by ``numpy.bincount(rows)[rows]``.
 
+    Raises
+    ------
+    TypeError
+        If X or the mask is of a kind that cannot be read.
+    ValueError
+        If there is no mask, it does not fit X or marks something in fewer than two samples, or a
+        parameter is out of range.
+
     See Also
     --------
     SwapAugmentedClassifier : Fits an estimator on them.
