@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from ..estimators._mask_warnings import warn_about_masks
 from ..estimators._parameters import COUNT, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..metrics._inputs import ArrayInputs
 from ..metrics._perturb import make_generator
+from ..penalties import AverageCasePenalty, Term
 from ._copies import MODES, SwappedCopies, make_plan, read_masks
 from ._weights import check_weight, fix_class_weights, half_of_the_say, weight_keyword
 
@@ -65,7 +68,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
         self,
         estimator: Any,
         *,
-        n_copies: int = 5,
+        n_copies: int = 3,
         mode: str = "replace",
         mask_marks: str = "irrelevant",
         exchange: bool = True,
@@ -187,6 +190,16 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
             stacklevel=3,
         )
 
+    def _warn_of_what_remains(self, masks: Masks, rows: np.ndarray, y: Any) -> None:
+        """Warn where the masks leave what they mark to tell the label, as SwapExClassifier does."""
+        penalty = AverageCasePenalty("swap", exchange=self.exchange)
+        labels, codes = None, None
+        if is_classifier(self):
+            labels, codes = np.unique(np.asarray(y), return_inverse=True)
+        data = SimpleNamespace(masks=masks, rows=rows, y=codes, penalised=penalty.applies_to(masks))
+        term = Term("swap", penalty, "replace")
+        warn_about_masks(self, (term,), data, labels, stacklevel=5)
+
     def _augment(
         self,
         estimator: Any,
@@ -203,6 +216,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
         every = np.flatnonzero(weight > 0)
         if len(every) < len(weight):
             masks = masks.of_rows(every)
+        self._warn_of_what_remains(masks, every, y)
         copies = SwappedCopies(X, masks, self.exchange)
         if is_classifier(self):
             fix_class_weights(estimator, y, weight)

@@ -65,6 +65,10 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         What a mask value of 1 says: the feature must not matter, or it is the reason.
     exchange : bool, default=True
         Whether samples exchange parts, where masks mark parts of a sample.
+    seen : bool, default=False
+        Whether the network was trained on the samples that `fit` is given.  Its own head knows
+        their labels then, so that it would be compared unfairly; a head that is fitted on labels
+        alone, without the samples at hand, stands in for it wherever methods are compared.
     batch_size : int, default=128
         Samples that the network runs on at once.
     random_state : int, RandomState instance or None, default=None
@@ -138,6 +142,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "channel_axis": [int, None],
         "mask_marks": [StrOptions({"irrelevant", "relevant"})],
         "exchange": ["boolean"],
+        "seen": ["boolean"],
         "batch_size": [COUNT],
         "random_state": ["random_state"],
     }
@@ -153,6 +158,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         channel_axis: int | None = None,
         mask_marks: str = "irrelevant",
         exchange: bool = True,
+        seen: bool = False,
         batch_size: int = 128,
         random_state: Any = None,
     ) -> None:
@@ -164,6 +170,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.channel_axis = channel_axis
         self.mask_marks = mask_marks
         self.exchange = exchange
+        self.seen = seen
         self.batch_size = batch_size
         self.random_state = random_state
 
@@ -173,7 +180,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Inputs as the network takes them; better samples that it was not trained on.
+            Inputs as the network takes them; of samples that it was trained on, set `seen`.
         y : array-like of shape (n_samples,) or None, default=None
             Class labels.  None: a projection with a number of directions needs none.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
@@ -251,7 +258,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         seed = int(generator.integers(2**31))
         site = network.find_site(X, self.layer, self.channel_axis)
         swaps = Swaps(X, SwappedCopies(X, masks, self.exchange), self.n_copies, seed)
-        search = CorrectionSearch(network, site, swaps, masks, codes, n_classes, self.exchange)
+        search = CorrectionSearch(
+            network, site, swaps, masks, codes, n_classes, self.exchange, self.seen
+        )
         choice = search.choose(self.method, self.n_directions)
         correction: Correction | None = search.make(choice)
         module = None if correction is None else correction.apply(network.module, site)

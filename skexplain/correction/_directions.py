@@ -52,11 +52,14 @@ def whitening(features: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n_channels, n_channels)
     """
-    covariance = np.cov(features.T, ddof=0).reshape(features.shape[1], -1)
-    scale = np.trace(covariance) / len(covariance) or 1.0
-    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * scale * np.eye(len(covariance))
-    values, vectors = np.linalg.eigh(shrunk)
-    return (vectors / np.sqrt(values)) @ vectors.T
+    n_samples, n_channels = features.shape
+    centred = (features - features.mean(0)) / np.sqrt(n_samples)
+    # The shrunk covariance is alike in all directions but those of the samples.
+    _, singular, vectors = np.linalg.svd(centred, full_matrices=False)
+    variances = (1 - _SHRINKAGE) * singular**2
+    rest = _SHRINKAGE * ((singular**2).sum() / n_channels or 1.0)
+    scales = 1 / np.sqrt(variances + rest) - 1 / np.sqrt(rest)
+    return np.eye(n_channels) / np.sqrt(rest) + (vectors.T * scales) @ vectors
 
 
 def readout(

@@ -19,7 +19,7 @@ from ._splice import Projection
 PROJECTIONS = ("project", "oblique", "reactive")
 METHODS = (*PROJECTIONS, "refit_head")
 # Inverse strengths among which a new head is chosen.
-_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass
@@ -136,9 +136,7 @@ def _fit_detector(material: Material) -> tuple[torch.Tensor, float]:
     return torch.tensor(coefficients, dtype=torch.float32), intercept
 
 
-def fit_head(
-    material: Material, network: Network, site: Site, strength: float | None = None
-) -> tuple[nn.Linear, float]:
+def fit_head(material: Material, network: Network, site: Site, strength: float) -> nn.Linear:
     """Fit the last linear layer anew, on features of swapped copies.
 
     Parameters
@@ -149,17 +147,13 @@ def fit_head(
         Whose head it replaces.
     site : Site
         Of the head.
-    strength : float or None, default=None
-        Inverse strength of the ridge penalty on standardised features; None: chosen by
-        cross-validation over the samples, by the log loss of their copies.
+    strength : float
+        Inverse strength of the ridge penalty on standardised features.
 
     Returns
     -------
-    head : nn.Linear
-    strength : float
+    nn.Linear
     """
-    if strength is None:
-        strength = _choose_strength(material)
     n_found = len(np.unique(material.codes))
     if n_found < material.n_classes:
         raise ValueError(
@@ -177,14 +171,14 @@ def fit_head(
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(coefficients))
         head.bias.copy_(torch.from_numpy(intercept))
-    return head, strength
+    return head
 
 
 def _fit_logistic(material: Material, strength: float) -> tuple[np.ndarray, np.ndarray]:
     """Fit logistic regression in standardised features; return it in those as they are."""
     features, codes, weight = _stacked(material)
     mean, sd = _scale(features, weight)
-    fitted = LogisticRegression(C=strength, max_iter=1000)
+    fitted = LogisticRegression(C=strength, tol=1e-3, max_iter=1000)
     fitted.fit((features - mean) / sd, codes, weight)
     coefficients = fitted.coef_ / sd
     return coefficients, fitted.intercept_ - coefficients @ mean
@@ -213,10 +207,21 @@ def _scale(features: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.n
     return mean, np.where(sd > 0, sd, 1.0)
 
 
-def _choose_strength(material: Material) -> float:
-    """Choose by the log loss on copies of samples that were left out."""
+def choose_strength(material: Material) -> float:
+    """Choose the ridge penalty of a new head by the log loss on copies of samples left out.
+
+    Parameters
+    ----------
+    material : Material
+        With labels.
+
+    Returns
+    -------
+    float
+        Inverse strength, in standardised features.
+    """
     losses = np.zeros(len(_STRENGTHS))
-    for train, test in folds(material.codes):
+    for train, test in folds(material.codes, n_folds=3):
         part, d = material.take(train), material.clean.shape[1]
         held_out = material.swapped[:, test].reshape(-1, d)
         codes = np.tile(material.codes[test], len(material.swapped))

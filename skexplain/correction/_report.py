@@ -12,8 +12,9 @@ class CorrectionReport:
     """What a correction changed, on the samples that a swap may change.
 
     Accuracies after a correction are those of samples that it was not computed from, by
-    cross-validation.  Those before it are of the model as it was: where the model was trained on
-    these samples, they are flattering.
+    cross-validation.  Those before it are of the model as it was, or, with ``seen=True``, of a head
+    fitted on the labels of other samples: on samples that a model was trained on they would be
+    flattering.
 
     Attributes
     ----------
@@ -65,7 +66,7 @@ class CorrectionReport:
         if self.gain is None or self.gain_se is None:
             return None
         controls = [gain for gain in (self.shuffled_gain, self.random_gain) if gain is not None]
-        return self.gain - max(0.0, *controls, 0.0) > 2 * self.gain_se
+        return self.gain - max([0.0, *controls]) > 2 * self.gain_se
 
     def __str__(self) -> str:
         """Return the report as text."""

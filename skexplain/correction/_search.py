@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..masks import Masks
 from ._copies import SwappedCopies
@@ -16,6 +18,7 @@ from ._methods import (
     PROJECTIONS,
     Material,
     as_correction,
+    choose_strength,
     fit_head,
     folds,
     make_projection,
@@ -64,6 +67,8 @@ class CorrectionSearch:
     n_classes : int
     exchange : bool
         Whether parts are exchanged.
+    seen : bool
+        Whether the network was trained on the samples.
     """
 
     def __init__(
@@ -75,12 +80,19 @@ class CorrectionSearch:
         codes: np.ndarray | None,
         n_classes: int,
         exchange: bool,
+        seen: bool,
     ) -> None:
+        if seen and (codes is None or not site.is_head):
+            raise ValueError(
+                "seen must be False without y or at another layer than the last: it takes a head "
+                "that is fitted on labels as a stand-in; got seen=True."
+            )
         self.network = network
         self.site = site
         self.swaps = swaps
         self.masks = masks
         self.exchange = exchange
+        self.seen = seen
         self.codes = None if codes is None else codes[swaps.rows]
         clean, swapped = swaps.features(network, site)
         marked = masks.has_irrelevant[swaps.rows]
@@ -159,7 +171,7 @@ class CorrectionSearch:
         if choice.method == "nothing":
             return None
         if choice.method == "refit_head":
-            head, _ = fit_head(material, self.network, self.site)
+            head = fit_head(material, self.network, self.site, self._strength)
             return as_correction(head, self.site, self.network)
         if directions is None:
             directions = material.directions(choice.n_directions)
@@ -167,6 +179,11 @@ class CorrectionSearch:
             return None  # nothing moves
         layer = make_projection(choice.method, choice.n_directions, directions, material, self.site)
         return as_correction(layer, self.site, self.network)
+
+    @cached_property
+    def _strength(self) -> float:
+        """Inverse strength of the ridge penalty of a new head."""
+        return choose_strength(self.material)
 
     # -- how it fares -----------------------------------------------------------------------------
 
@@ -182,12 +199,31 @@ class CorrectionSearch:
         n_copies, m, _ = self.material.swapped.shape
         whole = Outcome(np.zeros(m, dtype=int), np.zeros((n_copies, m), dtype=int))
         for train, test in self._folds:
-            part = Outcome.of(self._logits(make(train), test))
+            part = Outcome.of(self._logits(make(train), test, self._head(train)))
             whole.clean[test], whole.swapped[:, test] = part.clean, part.swapped
         return whole
 
+    def _head(self, train: np.ndarray) -> nn.Module:
+        """Return the last layer, or what stands in for it at samples that it was trained on."""
+        head = self.network.module.get_submodule(self.site.layer)
+        if not self.seen:
+            return head
+        part = self._as_they_are.take(train)
+        return fit_head(part, self.network, self.site, self._clean_strength).to(
+            self.network.device, self.network.dtype
+        )
+
+    @cached_property
+    def _as_they_are(self) -> Material:
+        """The samples in place of their copies."""
+        return replace(self.material, swapped=self.material.clean[None])
+
+    @cached_property
+    def _clean_strength(self) -> float:
+        return choose_strength(self._as_they_are)
+
     def _logits(
-        self, correction: Correction | None, rows: np.ndarray
+        self, correction: Correction | None, rows: np.ndarray, head: nn.Module
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compute logits of some samples and of their copies under a correction."""
         if not self.site.is_head:
@@ -195,14 +231,13 @@ class CorrectionSearch:
             module = self.network.module
             module = module if correction is None else correction.apply(module, self.site)
             return swaps.logits(self.network, module)
-        head = self.network.module.get_submodule(self.site.layer)
         part = self.material.take(rows)
         return self._head_logits(head, correction, part.clean), self._head_logits(
             head, correction, part.swapped
         )
 
     def _head_logits(
-        self, head: torch.nn.Module, correction: Correction | None, features: np.ndarray
+        self, head: nn.Module, correction: Correction | None, features: np.ndarray
     ) -> np.ndarray:
         """Run the last layer alone: features are known."""
         h = torch.from_numpy(features.reshape(-1, features.shape[-1]))
@@ -244,14 +279,15 @@ class CorrectionSearch:
         CorrectionReport
         """
         n_samples = len(self.swaps.rows)
-        before = Outcome.of(self._logits(None, np.arange(n_samples)))
         if self.codes is None:
+            head = self.network.module.get_submodule(self.site.layer)
+            before = Outcome.of(self._logits(None, np.arange(n_samples), head))
             after = before if outcome is None else outcome
             flips = (before.flip_rate(), after.flip_rate())
             return CorrectionReport(
                 *choice, n_samples, None, None, flips, None, None, None, None, changed, {}
             )
-        after = before if choice == NOTHING else self.outcome(choice)
+        before, after = self.outcome(NOTHING), self.outcome(choice)
         hits, hits_before = after.hits(self.codes), before.hits(self.codes)
         gains = hits - hits_before
         controls = [

@@ -132,6 +132,17 @@ def test_projections_are_projections_and_keep_what_they_should():
         assert np.linalg.norm(moved[0]) <= np.linalg.norm(moved[1]) + 1e-9
 
 
+@pytest.mark.parametrize("n_samples", [500, 5])
+def test_whitening_is_the_inverse_root_of_the_shrunk_covariance(n_samples):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(n_samples, 8)) @ rng.normal(size=(8, 8))
+    covariance = np.cov(features.T, ddof=0)
+    shrunk = 0.95 * covariance + 0.05 * np.trace(covariance) / 8 * np.eye(8)
+    root = whitening(features)
+    np.testing.assert_allclose(root @ shrunk @ root, np.eye(8), atol=1e-8)
+    np.testing.assert_allclose(root, root.T)
+
+
 def test_the_layer_is_idempotent_and_leaves_the_mean():
     generator = torch.Generator().manual_seed(0)
     v = torch.linalg.qr(torch.randn(4, 2, generator=generator))[0]
@@ -243,6 +254,28 @@ def test_auto_leaves_a_network_that_leans_on_nothing_marked():
     assert not len(clf.report_.changed)
 
 
+def test_a_head_that_has_seen_the_samples_is_not_compared_with_one_that_has_not():
+    """The head knows the labels of its samples by heart, whatever the features say."""
+    rng = np.random.default_rng(0)
+    X, y = make_data(120)
+    noise = np.concatenate([X, rng.normal(size=(120, 200))], axis=1)
+    head = LogisticRegression(C=1e4, max_iter=5000).fit(noise, y)
+    network = nn.Sequential(nn.Identity(), nn.Linear(206, 2))
+    with torch.no_grad():
+        network[1].weight.copy_(torch.from_numpy(np.concatenate([-head.coef_, head.coef_]) / 2))
+    mask = np.arange(206)[None] == D - 1
+    blind, told = (
+        correct(network, noise, mask, y, method="refit_head", seen=seen, random_state=0).report_
+        for seen in (False, True)
+    )
+    assert blind.clean_accuracy[0] == 1
+    assert told.clean_accuracy[0] < 0.95
+    assert told.swap_accuracy[1] == blind.swap_accuracy[1]
+    assert told.gain > blind.gain
+    with pytest.raises(ValueError, match="seen must be False without y"):
+        correct(network, noise, mask, method="project", n_directions=1, seen=True)
+
+
 def test_random_directions_reach_less():
     X, y = make_data(400)
     clf = correct(Biased(), X, MASK, y, method="project", random_state=0)
@@ -263,9 +296,10 @@ def test_what_shuffled_masks_reach_is_no_repair():
     assert "Not shown to be a repair" in str(report)
 
 
-def test_without_labels_flips_are_reported():
+@pytest.mark.parametrize("method", ["project", "oblique"])
+def test_without_labels_flips_are_reported(method):
     X, _ = make_data()
-    clf = correct(Biased(), X, MASK, method="project", n_directions=1, random_state=0)
+    clf = correct(Biased(), X, MASK, method=method, n_directions=1, random_state=0)
     before, after = clf.report_.flip_rate
     assert before > 0.2
     assert after == 0
@@ -366,7 +400,7 @@ def test_tokens(layer):
         random_state=0,
     )
     assert clf.predict(X).shape == (60,)
-    assert clf.report_.candidates.keys() == {"oblique 1"}
+    assert clf.report_.candidates.keys() == {"nothing", "oblique 1"}
 
 
 def test_it_is_saved_exported_and_trained_on(tmp_path):
