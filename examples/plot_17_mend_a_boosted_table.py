@@ -78,7 +78,8 @@ ax.invert_yaxis()
 ax.legend(loc="lower right", frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
-# Measured: .00 and .69, .56 and .70, .55 and .61.
+# Measured: 0.00 and 0.69, 0.47 and 0.69, 0.55 and 0.61. Over six draws of the donors the second is
+# 0.57 on average, with a standard deviation of 0.07.
 assert scores["swapped copies"][0] > scores["labels alone"][0] + 0.3
 assert scores["swapped copies"][1] > scores["column dropped"][1] + 0.03
 
