@@ -77,6 +77,7 @@ def test_imports_without_what_is_optional(missing):
         f"import sys; sys.modules[{missing!r}] = None\n"
         "import skexplain, skexplain.studies, skexplain._cli, skexplain.datasets\n"
         "import skexplain.metrics, skexplain.masks, skexplain.penalties, skexplain.inspection\n"
+        "import skexplain.correction\n"
         "import numpy as np\n"
         "X, y = np.eye(20, 4), np.arange(20) % 2\n"
         "mask = np.array([[True, False, False, False]])\n"

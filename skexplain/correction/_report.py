@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Above this accuracy a network has probably been trained on the samples.
+_BY_HEART = 0.995
+
 
 @dataclass
 class CorrectionReport:
@@ -96,4 +99,10 @@ class CorrectionReport:
             False: "Not shown to be a repair: the gain is within two standard errors of nothing or "
             "of a control.",
         }[self.is_repair]
-        return "\n".join([*lines, f"  {verdict}"])
+        lines.append(f"  {verdict}")
+        if self.clean_accuracy is not None and self.clean_accuracy[0] > _BY_HEART:
+            lines.append(
+                "  All labels are predicted right as they are: if the network was trained on these "
+                "samples, set seen=True."
+            )
+        return "\n".join(lines)
