@@ -19,6 +19,7 @@ else:  # a type checker must not see __getattr__, which would allow every name
     from importlib import import_module as _import_module
 
     _ROOMS = {
+        "correction",
         "datasets",
         "estimators",
         "exceptions",

@@ -26,6 +26,7 @@ GALLERY = [
     "plot_14_grid_search.py",
     "plot_15_imbalance_study.py",
     "plot_16_which_samples_to_annotate.py",
+    "plot_17_mend_a_boosted_table.py",
 ]
 
 

@@ -20,7 +20,7 @@ FLOORS = [
     {"penalties"},
     {"training"},
     {"estimators"},
-    {"model_selection", "datasets", "inspection", "persistence"},
+    {"model_selection", "datasets", "inspection", "persistence", "correction"},
     {"studies"},
     {"_cli"},
 ]
@@ -95,6 +95,7 @@ def test_imports_without_what_is_optional():
         f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n"
         "import skexplain, skexplain.studies, skexplain._cli, skexplain.datasets\n"
         "import skexplain.metrics, skexplain.masks, skexplain.penalties, skexplain.inspection\n"
+        "import skexplain.correction\n"
         "import numpy as np\n"
         "X, y = np.eye(20, 4), np.arange(20) % 2\n"
         "mask = np.array([[True, False, False, False]])\n"

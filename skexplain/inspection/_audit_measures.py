@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import Bunch
 
-from ..metrics._inputs import measure_finite
+from ..metrics._finite import measure_finite
 from ..metrics._perturb import Perturber
 from ._group_display import wilson_interval
 

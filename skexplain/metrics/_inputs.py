@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from ..masks._statistics import InputStatistics, measure_inputs
-
 # Values of X that are read at once, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
+# Sequences that hold the tokens of a sample.
+_SEQUENCES = (list, tuple, np.ndarray)
 
 
 def read_inputs(X: Any) -> "ArrayInputs":
@@ -20,11 +20,11 @@ def read_inputs(X: Any) -> "ArrayInputs":
     Parameters
     ----------
     X : array-like of shape (n_samples, ...), sparse matrix or DataFrame of shape (n_samples, d)
-        Of pandas or polars.  Nothing is copied.
+        Of pandas or polars; or lists of tokens, of different lengths.  Nothing is copied.
 
     Returns
     -------
-    ArrayInputs, MixedInputs, SparseInputs, FrameInputs or PolarsInputs
+    ArrayInputs, MixedInputs, TokenInputs, SparseInputs, FrameInputs or PolarsInputs
 
     Raises
     ------
@@ -46,6 +46,8 @@ def read_inputs(X: Any) -> "ArrayInputs":
             f"X must be an array, a sparse matrix or a DataFrame of pandas or polars, got "
             f"{type(X)}: pass X.to_pandas() or X.to_numpy(), as the estimator was fitted."
         )
+    if _is_ragged(X):
+        return TokenInputs(X)
     X = np.asarray(X)
     if X.ndim == 2 and (X.dtype.kind in "US" or (X.dtype == object and not _reads_as_numbers(X))):
         return MixedInputs(X)
@@ -61,6 +63,8 @@ class ArrayInputs:
     numeric: Any = True
     #: Numbers the different entries of a column, where columns may hold other things than numbers.
     codes: Callable[[int], NDArray[Any]]
+    #: Whether samples have different lengths.
+    ragged = False
 
     def __init__(self, X: Any) -> None:
         X = np.asarray(X)
@@ -89,6 +93,10 @@ class ArrayInputs:
 
     def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         return self.take(rows).astype(np.float64)
+
+    def pad_mask(self, mask: Any, mask_marks: Any) -> Any:
+        """Return a mask of the shape of X: the one given, where samples have one length."""
+        return mask
 
     def chunks(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """Split sample indices into chunks that fit into memory."""
@@ -160,6 +168,59 @@ class MixedInputs(ArrayInputs):
             else:
                 table[:, column] = self.X[givers[column], column]
         return table
+
+
+class TokenInputs(ArrayInputs):
+    """Lists of tokens of different lengths; a feature is a position, and tokens are no numbers."""
+
+    ragged = True
+
+    def __init__(self, X):
+        self.X = list(X)
+        self.lengths = np.array([len(row) for row in self.X])
+        if not self.lengths.all():
+            empty = np.flatnonzero(self.lengths == 0)
+            raise ValueError(f"X must hold at least one token per sample, got none in {empty[:8]}.")
+        self.shape = (len(self.X), int(self.lengths.max()))
+        self.numeric = np.zeros(self.shape[1], dtype=bool)
+
+    def __getitem__(self, rows):
+        return np.zeros((len(self.lengths[rows]), self.shape[1]))
+
+    def take(self, rows):
+        """Return samples as they are."""
+        return [self.X[row] for row in rows]
+
+    def codes(self, column):
+        """Number the different tokens at a position, what lies behind the end as one."""
+        tokens = [str(row[column]) if column < len(row) else "" for row in self.X]
+        return np.unique(tokens, return_inverse=True)[1]
+
+    def pad_mask(self, mask, mask_marks):
+        """Return masks of one length, in which what lies behind the end of a sample may matter."""
+        if getattr(mask, "ndim", 1) != 1 or mask is None or len(mask) != len(self):
+            return mask  # as an array, which has the full width
+        padded = []
+        for number, (marks, length) in enumerate(zip(mask, self.lengths, strict=True)):
+            if marks is not None and np.shape(marks) != (length,):
+                raise ValueError(
+                    f"mask must have one mark per token of X: sample {number} has {length} tokens, "
+                    f"got a mask of shape {np.shape(marks)}."
+                )
+            end = np.full(self.shape[1] - length, mask_marks == "relevant")
+            padded.append(None if marks is None else np.concatenate([np.asarray(marks), end]))
+        return padded
+
+    def replace(self, rows, values, changed, givers):
+        """Return samples with other tokens; those of shorter givers are taken from the start."""
+        samples = [list(self.X[row]) for row in rows]
+        for column in np.flatnonzero(changed):
+            for sample, giver in zip(samples, givers[column], strict=True):
+                if column < len(sample):
+                    sample[column] = self.X[giver][column % self.lengths[giver]]
+        return [
+            _as_sequence(sample, self.X[row]) for sample, row in zip(samples, rows, strict=True)
+        ]
 
 
 class SparseInputs(ArrayInputs):
@@ -289,6 +350,22 @@ class PolarsInputs(ArrayInputs):
         return part.with_columns(columns)
 
 
+def _is_ragged(X: Any) -> bool:
+    """Whether X is a sequence of lists of tokens that have different lengths."""
+    is_array = getattr(X, "ndim", 0) == 1 and str(X.dtype) == "object"
+    is_flat = is_array or isinstance(X, list | tuple)
+    if not is_flat or not all(isinstance(row, _SEQUENCES) and np.ndim(row) == 1 for row in X):
+        return False
+    return len({len(row) for row in X}) > 1
+
+
+def _as_sequence(tokens: Any, like: Any) -> Any:
+    """Return tokens as the kind of sequence that the sample was."""
+    return (
+        np.array(tokens, dtype=like.dtype) if isinstance(like, np.ndarray) else type(like)(tokens)
+    )
+
+
 def _all_numbers(values: Iterable[Any]) -> bool:
     """Whether all entries are numbers as they are: no text that reads so, and none missing."""
     return all(isinstance(entry, Number) and not isinstance(entry, bool) for entry in values)
@@ -327,44 +404,3 @@ def _in_dtype(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
     with np.errstate(invalid="ignore"):
         narrowed = values.astype(dtype)
     return narrowed if np.array_equal(narrowed, values) else values
-
-
-def measure_finite(inputs: ArrayInputs) -> InputStatistics:
-    """Measure each column or channel over its finite values; zero and one where there are none.
-
-    Parameters
-    ----------
-    inputs : ArrayInputs
-        From :func:`read_inputs`.
-
-    Returns
-    -------
-    InputStatistics
-    """
-    with np.errstate(invalid="ignore", over="ignore"):
-        statistics = measure_inputs(inputs)
-    parts = (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
-    if all(np.isfinite(part).all() for part in parts):
-        return statistics
-    rows = np.arange(len(inputs))
-    axes = (0,) if inputs.ndim == 2 else (0, *range(2 if inputs.ndim > 3 else 1, inputs.ndim))
-    count: Any = 0
-    total = squares = 0.0
-    lower, upper = np.array(np.inf), np.array(-np.inf)
-    for part in inputs.chunks(rows):
-        x = inputs[part]
-        finite = np.isfinite(x)
-        count = count + finite.sum(axes, keepdims=True)
-        total = total + np.where(finite, x, 0).sum(axes, keepdims=True)
-        lower = np.minimum(lower, np.where(finite, x, np.inf).min(axes, keepdims=True))
-        upper = np.maximum(upper, np.where(finite, x, -np.inf).max(axes, keepdims=True))
-    mean = total / np.maximum(count, 1)
-    for part in inputs.chunks(rows):
-        x = inputs[part]
-        centred = np.where(np.isfinite(x), x - mean, 0)
-        squares = squares + (centred**2).sum(axes, keepdims=True)
-    sd = np.sqrt(squares / np.maximum(count, 1))
-    varies = upper > lower
-    sd = np.where(varies, sd, sd[varies].mean() if varies.any() else 1.0)
-    lower, upper = (np.where(count > 0, limit, 0.0) for limit in (lower, upper))
-    return InputStatistics(mean, sd, lower, upper)

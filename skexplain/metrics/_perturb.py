@@ -16,7 +16,8 @@ from ..masks._fill import pooled_axes
 from ..masks._labels import labels_beside
 from ..masks._meaning import Marks
 from ._exchange import Draw, draw_donors, exchanged, mix, stand_ins
-from ._inputs import ArrayInputs, measure_finite, read_inputs
+from ._finite import measure_finite
+from ._inputs import ArrayInputs, read_inputs
 
 Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
 PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
@@ -34,7 +35,7 @@ class Perturber:
         What predicts.
     X : array-like, sparse matrix or DataFrame of shape (n_samples, ...)
         Its inputs.
-    mask : array-like, list of (array-like or None) or DataFrame
+    mask : array-like, list of (array-like or None), DataFrame or Masks
         What may change.
     mask_marks : {"irrelevant", "relevant"} or None
         What 1 says; None: what the estimator says, "irrelevant" if nothing.
@@ -46,18 +47,21 @@ class Perturber:
         Unit of epsilon.
     where : {"irrelevant", "core"}, default="irrelevant"
         Which features change: the irrelevant ones, or those that are known not to be.
+    exchange : bool, default=True
+        Whether a swap exchanges what either of two rows marks, where that leaves room.
     """
 
     def __init__(
         self,
         estimator: Any,
         X: Any,
-        mask: MaskLike | None,
+        mask: MaskLike | Masks | None,
         mask_marks: Marks | None,
         perturbation: Perturbation,
         epsilon: float = 1.0,
         input_unit: str = "sd",
         where: str = "irrelevant",
+        exchange: bool = True,
     ) -> None:
         check_option("perturbation", perturbation, PERTURBATIONS)
         check_option("input_unit", input_unit, ("sd", "input"))
@@ -66,6 +70,7 @@ class Perturber:
         self.perturbation = perturbation
         self.epsilon = epsilon
         self.where = where
+        self.exchange = exchange
         self.inputs = read_inputs(X)
         labels = labels_beside(X, fitted=estimator)
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)
@@ -227,7 +232,7 @@ class Perturber:
 
     def _exchanged(self, rows: NDArray[Any], draw: Draw) -> tuple[Tensor, Tensor]:
         """Apply the rule of :func:`exchanged` to samples and the donors that are drawn for them."""
-        if self.masks.for_all_rows:
+        if self.masks.for_all_rows or not self.exchange:
             a = self._degrees(rows)
             return a, torch.zeros((len(rows), *(1,) * (a.ndim - 1)), dtype=torch.bool)
         a, donor_a = (self._degrees(each) for each in (rows, draw.donors[rows]))
@@ -287,7 +292,7 @@ class Perturber:
                     f'does not: it can be swapped as a whole (perturbation="swap", marks of 0 and '
                     f"1), nothing else."
                 )
-            if degrees.sum() < 2:
+            if degrees.sum() < 2 and not self.inputs.ragged:
                 raise ValueError(
                     f"mask must mark column {name!r} in at least two rows: no other row can give "
                     f"its entry."
@@ -324,16 +329,20 @@ def mask_marks_of(estimator: Any) -> Marks:
 def _read_masks(
     estimator: Any,
     inputs: ArrayInputs,
-    mask: MaskLike | None,
+    mask: MaskLike | Masks | None,
     mask_marks: Marks | None,
     labels: dict[str, Any],
 ) -> Masks:
+    if isinstance(mask, Masks):
+        return mask
     if mask is None:
         raise ValueError("mask must say which features must not matter, got None.")
     if mask_marks is None:
         mask_marks = mask_marks_of(estimator)
     check_option("mask_marks", mask_marks, ("irrelevant", "relevant"))
-    masks = interpret_mask(mask, inputs.shape, marks=mask_marks, **labels)
+    masks = interpret_mask(
+        inputs.pad_mask(mask, mask_marks), inputs.shape, marks=mask_marks, **labels
+    )
     if not masks.annotated.any():
         raise ValueError("mask must annotate at least one row of X, got none.")
     return masks

@@ -1,0 +1,344 @@
+"""What estimators share that fit another one on swapped copies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_method_params, check_is_fitted
+
+from ..estimators._mask_warnings import warn_about_masks
+from ..estimators._parameters import COUNT, StrOptions
+from ..exceptions import MissingExplanationWarning
+from ..masks import Masks
+from ..metrics._inputs import ArrayInputs
+from ..metrics._perturb import make_generator
+from ..penalties import AverageCasePenalty
+from ..training._method import Term
+from ._copies import MODES, SwappedCopies, make_plan, read_masks
+from ._weights import check_weight, fix_class_weights, half_of_the_say, weight_keyword
+
+
+def _estimator_has(method: str) -> Any:
+    """Check whether the estimator, fitted or not, has a method."""
+
+    def check(self: Any) -> bool:
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
+    """Base of the classifier and the regressor.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is fitted; see the subclasses for all parameters.
+    """
+
+    # Masks are handed on by Pipeline, GridSearchCV and the like without further calls.
+    __metadata_request__fit = {"mask": True}
+
+    _parameter_constraints: dict = {
+        "estimator": "no_validation",
+        "n_copies": [COUNT],
+        "mode": [StrOptions(set(MODES))],
+        "mask_marks": [StrOptions({"irrelevant", "relevant"})],
+        "exchange": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    # Function that recognises the estimators that it takes, and what these are called.
+    _kind: tuple[Callable[[Any], bool], str]
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        n_copies: int = 3,
+        mode: str = "replace",
+        mask_marks: str = "irrelevant",
+        exchange: bool = True,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_copies = n_copies
+        self.mode = mode
+        self.mask_marks = mask_marks
+        self.exchange = exchange
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags of the estimator."""
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        for name in ("estimator_type", "target_tags", "input_tags", "non_deterministic"):
+            setattr(tags, name, getattr(inner, name))
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a fitted estimator."""
+        return hasattr(self, "estimator_")
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return which metadata are for this estimator, and which for the one inside.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def fit(
+        self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> Any:
+        """Fit the estimator on samples with the irrelevant part of other samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), sparse matrix, DataFrame or lists of tokens
+            Inputs as the estimator takes them.
+        y : array-like of shape (n_samples,)
+            Class labels or target values.
+        mask : array-like, list of (array-like or None), DataFrame or None, default=None
+            Masks over the columns, pixels or positions of X itself, before any encoder: bool or
+            degrees in [0, 1], NaN where unknown, None in a list for a sample without a mask.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Non-negative weights; a sample of weight 0 takes part in nothing.
+        **fit_params
+            Passed on to the estimator's `fit`; what has one entry per sample is repeated for
+            its copies.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self._check_kind()
+        estimator = clone(self.estimator)
+        keyword = weight_keyword(estimator)
+        if sample_weight is not None and keyword is None:
+            raise TypeError(
+                f"sample_weight must be None with estimator={type(estimator).__name__}, whose fit "
+                f"takes no weights{_routing_hint()}; got {type(sample_weight).__name__}."
+            )
+        inputs, masks = (None, None)
+        if mask is not None:
+            if y is None:
+                raise ValueError(
+                    f"{type(self).__name__} requires y to be passed, but the target y is None."
+                )
+            check_consistent_length(X, y)
+            inputs, masks = read_masks(X, mask, self.mask_marks, y)
+        if masks is None or self._nothing_marked(masks, sample_weight, X):
+            self._warn(mask, masks)
+            self.n_samples_fitted_ = None
+            given = {} if sample_weight is None else {keyword: sample_weight}
+        else:
+            X, y, given, fit_params = self._augment(
+                estimator, inputs, X, y, masks, sample_weight, keyword, fit_params
+            )
+        estimator.fit(X, y, **self._routed(keyword, given, fit_params))
+        # Only now: nothing learnt earlier is lost to a bad argument.
+        self.estimator_ = estimator
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(estimator, name):
+                setattr(self, name, getattr(estimator, name))
+        return self
+
+    def _check_kind(self) -> None:
+        is_kind, kind = self._kind
+        if not is_kind(self.estimator):
+            raise TypeError(
+                f"estimator must be a {kind} for {type(self).__name__}, got "
+                f"{type(self.estimator).__name__}."
+            )
+
+    def _nothing_marked(self, masks: Masks, sample_weight: Any, X: Any) -> bool:
+        marked = masks.has_irrelevant
+        if sample_weight is not None:
+            marked = marked & (check_weight(sample_weight, X) > 0)
+        return not marked.any()
+
+    def _warn(self, mask: Any, masks: Masks | None) -> None:
+        if masks is None:
+            problem = "fitted without a mask"
+        elif not masks.annotated.any():
+            problem = "fitted with masks that annotate no sample"
+        else:
+            problem = "fitted with masks that mark no feature as irrelevant"
+        warnings.warn(
+            f"{type(self).__name__} is {problem}: it is the estimator inside, fitted on labels "
+            f"alone. See docs/masks.md#rows-without-a-mask.",
+            MissingExplanationWarning,
+            stacklevel=3,
+        )
+
+    def _warn_of_what_remains(self, masks: Masks, rows: np.ndarray, y: Any) -> None:
+        """Warn where the masks leave what they mark to tell the label, as SwapExClassifier does."""
+        penalty = AverageCasePenalty("swap", exchange=self.exchange)
+        labels, codes = None, None
+        if is_classifier(self):
+            labels, codes = np.unique(np.asarray(y), return_inverse=True)
+        term = Term("swap", penalty, "replace")
+        penalised = penalty.applies_to(masks)
+        name = type(self).__name__
+        warn_about_masks(name, (term,), masks, codes, rows, penalised, labels, stacklevel=5)
+
+    def _augment(
+        self,
+        estimator: Any,
+        inputs: ArrayInputs,
+        X: Any,
+        y: Any,
+        masks: Masks,
+        sample_weight: Any,
+        keyword: str | None,
+        fit_params: dict[str, Any],
+    ) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
+        """Return what the estimator is fitted on: inputs, targets, weights and other arguments."""
+        weight = check_weight(sample_weight, X)
+        every = np.flatnonzero(weight > 0)
+        if len(every) < len(weight):
+            masks = masks.of_rows(every)
+        self._warn_of_what_remains(masks, every, y)
+        copies = SwappedCopies(X, masks, self.exchange)
+        if is_classifier(self):
+            fix_class_weights(estimator, y, weight)
+        plan = make_plan(every, copies.rows, self.n_copies, self.mode, repeat=keyword is None)
+        swapped, rows = copies.assemble(plan, make_generator(self.random_state))
+        self.n_samples_fitted_ = len(rows)
+        given = {}
+        if keyword is not None:
+            weight = half_of_the_say(weight, copies.rows)
+            given[keyword] = weight[rows] / np.bincount(rows)[rows]
+        if fit_params:
+            fit_params = _check_method_params(X, fit_params, indices=rows)
+        targets = _safe_indexing(y if hasattr(y, "iloc") else np.asarray(y), rows)
+        if hasattr(targets, "reset_index"):  # as a DataFrame of copies has
+            targets = targets.reset_index(drop=True)
+        return swapped, targets, given, fit_params
+
+    def _routed(
+        self, keyword: str | None, given: dict[str, Any], fit_params: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the arguments for the estimator's `fit`, as routing says where it is on."""
+        if not _routing_enabled():
+            return {**given, **fit_params}
+        is_router = hasattr(self.estimator, "get_metadata_routing") and isinstance(
+            self.estimator.get_metadata_routing(), MetadataRouter
+        )
+        if is_router:  # it hands the weights to those of its parts that request them
+            fit_params, given = {**given, **fit_params}, {}
+        routed = process_routing(self, "fit", **fit_params).estimator.fit if fit_params else {}
+        return {**given, **routed}
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of the kind of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of the kind of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict the logarithms of class probabilities with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of the kind of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_log_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the decision function of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of the kind of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    @available_if(_estimator_has("score"))
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the score of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of the kind of the training inputs
+            Inputs; no mask is needed.
+        y : array-like of shape (n_samples,)
+            Class labels or target values.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            Accuracy of a classifier, coefficient of determination of a regressor.
+        """
+        check_is_fitted(self)
+        if sample_weight is None:
+            return self.estimator_.score(X, y)
+        return self.estimator_.score(X, y, sample_weight=sample_weight)
+
+
+def _routing_hint() -> str:
+    if not _routing_enabled():
+        return ""
+    return ", or does not request them (set_fit_request(sample_weight=True) on its steps)"

@@ -1,0 +1,382 @@
+"""A fitted network, corrected from masks without being trained again."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_array, check_is_fitted
+from torch import nn
+
+from ..estimators._parameters import COUNT, StrOptions
+from ..exceptions import MissingExplanationWarning
+from ..masks import Masks
+from ..metrics._perturb import make_generator
+from ._copies import SwappedCopies, read_masks
+from ._evaluation import Correction, Outcome, Swaps
+from ._methods import METHODS
+from ._network import Network, probabilities
+from ._report import CorrectionReport
+from ._search import CorrectionSearch
+from ._splice import unsplice
+
+
+class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Correct a fitted network from masks, without training it again.
+
+    The network runs once on the samples and once on each of their swapped copies, in which what
+    must not matter comes from other samples; from its features there the correction is computed in
+    closed form, and put into a copy of the network as a small layer.  `module_` is a network like
+    the given one: it can be saved, exported and trained on.
+
+    Parameters
+    ----------
+    estimator : fitted classifier with ``module_``, or torch.nn.Module that returns logits
+        What is corrected; never changed.  A fitted estimator is wrapped in
+        ``sklearn.frozen.FrozenEstimator`` where this one is cloned, as in a cross-validation.
+    method : {"auto", "project", "oblique", "reactive", "refit_head"}, default="auto"
+        - "project": the leading directions of h(x) - h(swapped x) are projected out of the features
+          h, around their mean (P-ClArC of Anders et al. 2022 [1]_, its concept made by masks);
+        - "oblique": the same directions by the projection that changes features least (LEACE of
+          Belrose et al. 2023 [2]_) among those that, with labels, keep the covariance of features
+          with them (SPLINCE of Holstege et al. 2025 [3]_);
+        - "reactive": as "project", but only in samples in which a linear detector finds what masks
+          mark (Bareeva et al. 2024 [4]_);
+        - "refit_head": the last linear layer is fitted anew, as logistic regression on features of
+          swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups);
+        - "auto": the best of these and of leaving the network as it is, by cross-validated accuracy
+          on swapped copies; among those within one standard error of it, the first one in the
+          order nothing, fewer directions, more directions, a new head.
+    layer : str or None, default=None
+        Name of the layer, as in ``named_modules``, whose output is corrected.  None: what the last
+        linear layer is given.  A new head is fitted there alone.
+    n_directions : int or "auto", default="auto"
+        Directions that are taken out.  "auto": by cross-validation, as above, which needs labels.
+    n_copies : int, default=3
+        Swapped copies of each sample.
+    channel_axis : int or None, default=None
+        Axis of the layer's features that holds the channels; directions are those of the mean over
+        all others.  None: axis 1 of four or more axes, else the last one.
+    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
+        What a mask value of 1 says: the feature must not matter, or it is the reason.
+    exchange : bool, default=True
+        Whether samples exchange parts, where masks mark parts of a sample.
+    seen : bool, default=False
+        Whether the network was trained on the samples that `fit` is given.  Its own head knows
+        their labels then, so that it would be compared unfairly; a head that is fitted on labels
+        alone, without the samples at hand, stands in for it wherever methods are compared.
+    batch_size : int, default=128
+        Samples that the network runs on at once.
+    random_state : int, RandomState instance or None, default=None
+        Draws the copies and the controls.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The corrected network; a copy.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels: those of the estimator; of a network the sorted labels of `y`, or else
+        numbers.
+    method_ : str
+        What was done; "nothing" where the network stays as it was.
+    n_directions_ : int
+        Number of directions taken out.
+    report_ : CorrectionReport or None
+        What the correction changed, and what controls changed; None where nothing was marked.
+    n_features_in_ : int
+        Length of axis 1 of X.
+
+    See Also
+    --------
+    correct : The same in one call.
+    SwapAugmentedClassifier : For estimators without a network.
+    skexplain.SwapExClassifier : Trains a network on swaps, all layers of it.
+
+    Notes
+    -----
+    A correction at one layer removes what moves along a few directions there.  What the layers
+    below have made of the shortcut in other directions remains; the report says how much a swap
+    still changes.
+
+    References
+    ----------
+    .. [1] C. Anders et al. (2022). Finding and removing Clever Hans. Information Fusion 77.
+    .. [2] N. Belrose et al. (2023). LEACE: Perfect linear concept erasure in closed form. NeurIPS.
+    .. [3] F. Holstege, S. Ravfogel, B. Wouters (2025). Preserving task-relevant information under
+       linear concept removal. arXiv:2506.10703.
+    .. [4] D. Bareeva et al. (2024). Reactive model correction. CVPR workshops.
+    .. [5] P. Kirichenko, P. Izmailov, A. Wilson (2023). Last layer re-training is sufficient for
+       robustness to spurious correlations. ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from skexplain import ERMClassifier
+    >>> from skexplain.correction import CorrectedClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(200) % 2
+    >>> X = rng.normal(size=(200, 3)) + y[:, None] * [1, 0, 4]  # the last column is a shortcut
+    >>> mask = np.array([[False, False, True]])
+    >>> plain = ERMClassifier(max_epochs=20, random_state=0).fit(X, y)
+    >>> clf = CorrectedClassifier(FrozenEstimator(plain), method="project", n_directions=1)
+    >>> clf = clf.set_params(random_state=0).fit(X, y, mask=mask)
+    >>> before, after = clf.report_.flip_rate
+    >>> after < before / 2
+    True
+    """
+
+    # Masks are handed on by Pipeline, GridSearchCV and the like without further calls.
+    __metadata_request__fit = {"mask": True}
+
+    _parameter_constraints: dict = {
+        "estimator": "no_validation",
+        "method": [StrOptions({"auto", *METHODS})],
+        "layer": [str, None],
+        "n_directions": [COUNT, StrOptions({"auto"})],
+        "n_copies": [COUNT],
+        "channel_axis": [int, None],
+        "mask_marks": [StrOptions({"irrelevant", "relevant"})],
+        "exchange": ["boolean"],
+        "seen": ["boolean"],
+        "batch_size": [COUNT],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        method: str = "auto",
+        layer: str | None = None,
+        n_directions: int | str = "auto",
+        n_copies: int = 3,
+        channel_axis: int | None = None,
+        mask_marks: str = "irrelevant",
+        exchange: bool = True,
+        seen: bool = False,
+        batch_size: int = 128,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.method = method
+        self.layer = layer
+        self.n_directions = n_directions
+        self.n_copies = n_copies
+        self.channel_axis = channel_axis
+        self.mask_marks = mask_marks
+        self.exchange = exchange
+        self.seen = seen
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, *, mask: Any = None) -> CorrectedClassifier:
+        """Compute the correction, and put it into a copy of the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs as the network takes them; of samples that it was trained on, set `seen`.
+        y : array-like of shape (n_samples,) or None, default=None
+            Class labels.  None: a projection with a number of directions needs none.
+        mask : array-like, list of (array-like or None), DataFrame or None, default=None
+            What must not matter, in one of the shapes of the user guide.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        given = X
+        X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
+        network = Network(self.estimator, self.batch_size)
+        network.check_is_whole_model(self.estimator, X)
+        n_classes = network.logits([X[:2]]).shape[1]
+        classes, codes = self._encode(network, n_classes, X, y)
+        _, masks = read_masks(given if mask is not None else X, mask, self.mask_marks, y)
+        if masks is None or not masks.has_irrelevant.any():
+            self._warn(masks)
+            module, layer, report = None, None, None
+        else:
+            module, layer, report = self._correct(network, X, codes, masks, n_classes)
+        self.classes_ = classes
+        self.n_features_in_ = X.shape[1]
+        self.report_ = report
+        self.method_ = "nothing" if report is None else report.method
+        self.n_directions_ = 0 if report is None else report.n_directions
+        self.module_ = copy.deepcopy(network.module) if module is None else module
+        self._layer = None if module is None else layer
+        return self
+
+    def _encode(
+        self, network: Network, n_classes: int, X: np.ndarray, y: Any
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return class labels, and y as their positions."""
+        classes = network.classes
+        if y is not None:
+            y = np.asarray(y)
+            check_consistent_length(X, y)
+        if classes is None:
+            classes = np.arange(n_classes) if y is None else np.unique(y)
+        if len(classes) != n_classes:
+            raise ValueError(
+                f"y must have one label per output of the network, {n_classes}, in the sorted "
+                f"order of these; got {len(classes)} labels."
+            )
+        if y is None:
+            return classes, None
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold classes of the estimator, {classes.tolist()}, got {unknown.tolist()}."
+            )
+        return classes, np.searchsorted(classes, y)
+
+    def _warn(self, masks: Masks | None) -> None:
+        what = "without a mask" if masks is None else "with masks that mark nothing as irrelevant"
+        warnings.warn(
+            f"{type(self).__name__} is fitted {what}: the network stays as it is. See "
+            f"docs/masks.md#rows-without-a-mask.",
+            MissingExplanationWarning,
+            stacklevel=3,
+        )
+
+    def _correct(
+        self,
+        network: Network,
+        X: np.ndarray,
+        codes: np.ndarray | None,
+        masks: Masks,
+        n_classes: int,
+    ) -> tuple[nn.Module | None, str, CorrectionReport]:
+        """Return the corrected network, None where nothing is better, the layer, the report."""
+        generator = make_generator(self.random_state)
+        seed = int(generator.integers(2**31))
+        site = network.find_site(X, self.layer, self.channel_axis)
+        swaps = Swaps(X, SwappedCopies(X, masks, self.exchange), self.n_copies, seed)
+        search = CorrectionSearch(
+            network, site, swaps, masks, codes, n_classes, self.exchange, self.seen
+        )
+        choice = search.choose(self.method, self.n_directions)
+        correction: Correction | None = search.make(choice)
+        module = None if correction is None else correction.apply(network.module, site)
+        clean = network.logits([X]).argmax(1)
+        after = clean if module is None else network.logits([X], module).argmax(1)
+        outcome = None
+        if codes is None and module is not None:
+            outcome = Outcome.of(swaps.logits(network, module))
+        report = search.report(choice, np.flatnonzero(clean != after), outcome, generator)
+        return module, site.layer, report
+
+    def undo(self) -> nn.Module:
+        """Return the network as it was before the correction.
+
+        Returns
+        -------
+        torch.nn.Module
+            A copy: the corrected network with what was put into it taken out.
+        """
+        check_is_fitted(self)
+        if self._layer is None:
+            return copy.deepcopy(self.module_)
+        return unsplice(self.module_, self._layer)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the logits of the corrected network.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Of two classes, shape (n_samples,): the logit of the second less that of the first.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities with the corrected network.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        return probabilities(self._logits(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict class labels with the corrected network.
+
+        Parameters
+        ----------
+        X : array-like of the shape of the training inputs
+            Inputs; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        codes = self._logits(X).argmax(1)
+        return self.classes_[codes]
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
+        return Network(self.module_, self.batch_size).logits([X])
+
+
+def correct(model: Any, X: Any, mask: Any, y: Any = None, **params: Any) -> CorrectedClassifier:
+    """Correct a fitted network from masks, in one call.
+
+    Parameters
+    ----------
+    model : fitted classifier with ``module_``, or torch.nn.Module that returns logits
+        What is corrected; never changed.
+    X : array-like of shape (n_samples, ...)
+        Inputs as the network takes them.
+    mask : array-like, list of (array-like or None) or DataFrame
+        What must not matter, in one of the shapes of the user guide.
+    y : array-like of shape (n_samples,) or None, default=None
+        Class labels; without them pass `method` and `n_directions`.
+    **params
+        Parameters of :class:`CorrectedClassifier`.
+
+    Returns
+    -------
+    CorrectedClassifier
+        Fitted, with `module_`, `report_` and ``undo()``.
+
+    Raises
+    ------
+    TypeError
+        If the model has no network.
+    ValueError
+        If X, mask or y do not fit each other or the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skexplain.correction import correct
+    >>> network = torch.nn.Linear(2, 2)
+    >>> X = np.random.default_rng(0).normal(size=(20, 2))
+    >>> corrected = correct(network, X, [[0, 1]], method="project", n_directions=1, random_state=0)
+    >>> bool(np.allclose(corrected.predict_proba(X), corrected.predict_proba(X * [1, 0])))
+    True
+    """
+    return CorrectedClassifier(model, **params).fit(X, y, mask=mask)
+
+
+__all__ = ["CorrectedClassifier", "correct"]

@@ -1,0 +1,120 @@
+"""Features of samples and of their swapped copies, and how a corrected network fares on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ._copies import SwappedCopies
+from ._network import Network, Site
+from ._splice import splice
+
+
+@dataclass
+class Correction:
+    """What is put into a network at a site.
+
+    Attributes
+    ----------
+    layer : nn.Module
+        The projection, or the new head.
+    where : {"before", "behind", "instead"}
+        Where it stands.
+    """
+
+    layer: nn.Module
+    where: str
+
+    def apply(self, module: nn.Module, site: Site) -> nn.Module:
+        """Return a corrected copy of a network."""
+        return splice(module, site.layer, self.layer, self.where)
+
+
+class Swaps:
+    """Swapped copies of the samples that a swap may change; drawn again, they are the same.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+    copies : SwappedCopies
+    n_copies : int
+    seed : int
+    """
+
+    def __init__(self, X: np.ndarray, copies: SwappedCopies, n_copies: int, seed: int) -> None:
+        self.X = X
+        self.copies = copies
+        self.n_copies = n_copies
+        self.seed = seed
+        #: Numbers of the samples in X.
+        self.rows = copies.rows
+
+    def on(self, rows: np.ndarray) -> Swaps:
+        """Return the same copies of other samples, of these numbers in X."""
+        other = copy(self)
+        other.rows = rows
+        return other
+
+    def clean(self) -> Iterator[np.ndarray]:
+        """Yield the samples as they are, in blocks."""
+        yield from _blocks(self.X, self.rows)
+
+    def swapped(self, number: int) -> Iterator[np.ndarray]:
+        """Yield the copies of one number, in blocks."""
+        generator = np.random.default_rng([self.seed, number])
+        yield from self.copies.draw(self.rows, generator)
+
+    def features(self, network: Network, site: Site) -> tuple[np.ndarray, np.ndarray]:
+        """Read features of the samples, shape (m, d), and of the copies, shape (n_copies, m, d)."""
+        clean = network.features(self.clean(), site)
+        swapped = [network.features(self.swapped(k), site) for k in range(self.n_copies)]
+        return clean, np.stack(swapped)
+
+    def logits(self, network: Network, module: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Compute logits of the samples, and of the copies, of a corrected network."""
+        clean = network.logits(self.clean(), module)
+        swapped = [network.logits(self.swapped(k), module) for k in range(self.n_copies)]
+        return clean, np.stack(swapped)
+
+
+def _blocks(X: np.ndarray, rows: np.ndarray, size: int = 256) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield X[rows[start : start + size]]
+
+
+@dataclass
+class Outcome:
+    """What a network predicts on samples and on their swapped copies.
+
+    Attributes
+    ----------
+    clean : ndarray of int of shape (m,)
+        Predicted codes of the samples.
+    swapped : ndarray of int of shape (n_copies, m)
+        Those of their copies.
+    """
+
+    clean: np.ndarray
+    swapped: np.ndarray
+
+    @classmethod
+    def of(cls, logits: tuple[np.ndarray, np.ndarray]) -> Outcome:
+        """Return the predictions that logits make."""
+        return cls(logits[0].argmax(-1), logits[1].argmax(-1))
+
+    def hits(self, codes: np.ndarray) -> np.ndarray:
+        """Return the share of the copies of each sample that is predicted right."""
+        return (self.swapped == codes).mean(0)
+
+    def accuracy(self, codes: np.ndarray) -> float:
+        """Return the accuracy on the samples as they are."""
+        return float((self.clean == codes).mean())
+
+    def flip_rate(self) -> float:
+        """Return the share of the copies that is predicted otherwise than the sample."""
+        return float((self.swapped != self.clean).mean())

@@ -1,0 +1,259 @@
+"""How a network is corrected: directions taken out of its features, or a new head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from torch import nn
+
+from ._directions import leading_directions, readout, target_covariance, whitening
+from ._evaluation import Correction
+from ._network import Network, Site
+from ._splice import Projection
+
+PROJECTIONS = ("project", "oblique", "reactive")
+METHODS = (*PROJECTIONS, "refit_head")
+# Inverse strengths among which a new head is chosen.
+_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
+
+
+@dataclass
+class Material:
+    """What a correction is computed from.
+
+    Attributes
+    ----------
+    clean : ndarray of shape (m, d)
+        Features of the samples that a swap may change.
+    swapped : ndarray of shape (n_copies, m, d)
+        Features of their copies.
+    codes : ndarray of int of shape (m,) or None
+        Their encoded labels.
+    marked : ndarray of bool of shape (m,)
+        Those that have something marked themselves.
+    n_classes : int
+    other_features, other_codes : ndarray
+        Features and labels of the samples that no swap changes.
+    """
+
+    clean: np.ndarray
+    swapped: np.ndarray
+    codes: np.ndarray | None
+    marked: np.ndarray
+    n_classes: int
+    other_features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    other_codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+
+    def take(self, rows: np.ndarray) -> Material:
+        """Return the same of some of the samples."""
+        codes = None if self.codes is None else self.codes[rows]
+        return Material(
+            self.clean[rows],
+            self.swapped[:, rows],
+            codes,
+            self.marked[rows],
+            self.n_classes,
+            self.other_features,
+            self.other_codes,
+        )
+
+    def directions(self, n_most: int) -> np.ndarray:
+        """Return directions along which a swap moves features, the leading one first."""
+        differences = (self.clean - self.swapped).reshape(-1, self.clean.shape[1])
+        return leading_directions(differences, n_most)
+
+    @cached_property
+    def whiten(self) -> np.ndarray:
+        """Whitening of the features of the copies."""
+        return whitening(self.swapped.reshape(-1, self.clean.shape[1]))
+
+    @cached_property
+    def of_targets(self) -> np.ndarray | None:
+        """Covariance of the features of the copies with the classes; None without labels."""
+        if self.codes is None:
+            return None
+        codes = np.tile(self.codes, len(self.swapped))
+        copies = self.swapped.reshape(-1, self.clean.shape[1])
+        return target_covariance(copies, codes, self.n_classes)
+
+
+def make_projection(
+    method: str, n_directions: int, directions: np.ndarray, material: Material, site: Site
+) -> Projection:
+    """Make the layer that takes the leading directions out.
+
+    Parameters
+    ----------
+    method : {"project", "oblique", "reactive"}
+        How.
+    n_directions : int
+        How many; fewer where there are not so many.
+    directions : ndarray of shape (n_channels, k)
+        All of them.
+    material : Material
+        Gives mean, covariances and what a detector learns from.
+    site : Site
+        Where it stands.
+
+    Returns
+    -------
+    Projection
+    """
+    taken = directions[:, :n_directions]
+    copies = material.swapped.reshape(-1, taken.shape[0])
+    mean = np.concatenate([material.clean, copies]).mean(0)
+    read = readout(taken)
+    detector = None
+    if method == "oblique":
+        read = readout(taken, material.whiten, material.of_targets)
+    elif method == "reactive":
+        detector = _fit_detector(material)
+    as_tensor = {"dtype": torch.float32}
+    tensors = [torch.tensor(np.ascontiguousarray(v), **as_tensor) for v in (taken, read, mean)]
+    return Projection(*tensors, channel_axis=site.channel_axis, detector=detector)
+
+
+def _fit_detector(material: Material) -> tuple[torch.Tensor, float]:
+    """Fit a linear detector of the samples that have something marked."""
+    marked = material.marked
+    if min(marked.sum(), (~marked).sum()) < 2:
+        raise ValueError(
+            f"mask must mark something in some samples and nothing (zeros) in others for method="
+            f'"reactive", which learns to tell these apart; got {marked.sum()} samples with and '
+            f"{(~marked).sum()} without a mark."
+        )
+    mean, sd = _scale(material.clean)
+    fitted = LogisticRegression(max_iter=1000, class_weight="balanced").fit(
+        (material.clean - mean) / sd, marked
+    )
+    coefficients = fitted.coef_[0] / sd
+    intercept = float(fitted.intercept_[0] - coefficients @ mean)
+    return torch.tensor(coefficients, dtype=torch.float32), intercept
+
+
+def fit_head(material: Material, network: Network, site: Site, strength: float) -> nn.Linear:
+    """Fit the last linear layer anew, on features of swapped copies.
+
+    Parameters
+    ----------
+    material : Material
+        With labels.
+    network : Network
+        Whose head it replaces.
+    site : Site
+        Of the head.
+    strength : float
+        Inverse strength of the ridge penalty on standardised features.
+
+    Returns
+    -------
+    nn.Linear
+    """
+    n_found = len(np.unique(material.codes))
+    if n_found < material.n_classes:
+        raise ValueError(
+            f"mask must annotate samples of all {material.n_classes} classes for method="
+            f'"refit_head", got {n_found} classes.'
+        )
+    coefficients, intercept = _fit_logistic(material, strength)
+    old = network.module.get_submodule(site.layer)
+    n_outputs = old.out_features
+    if len(coefficients) == 1 and n_outputs == 2:  # of two classes: one difference of logits
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    head = nn.Linear(old.in_features, n_outputs).to(old.weight.device, old.weight.dtype)
+    head.train(old.training)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(coefficients))
+        head.bias.copy_(torch.from_numpy(intercept))
+    return head
+
+
+def _fit_logistic(material: Material, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """Fit logistic regression in standardised features; return it in those as they are."""
+    features, codes, weight = _stacked(material)
+    mean, sd = _scale(features, weight)
+    fitted = LogisticRegression(C=strength, tol=1e-3, max_iter=1000)
+    fitted.fit((features - mean) / sd, codes, weight)
+    coefficients = fitted.coef_ / sd
+    return coefficients, fitted.intercept_ - coefficients @ mean
+
+
+def _stacked(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return copies and other samples below each other, with codes and weights."""
+    n_copies, m, d = material.swapped.shape
+    codes = np.tile(material.codes, n_copies)
+    weight = np.full(n_copies * m, 1 / n_copies)
+    n_others = len(material.other_codes)
+    if not n_others:
+        return material.swapped.reshape(-1, d), codes, weight
+    # The others go on to reward the shortcut: they have no more than half of the say.
+    others = np.full(n_others, min(1.0, m / n_others))
+    return (
+        np.concatenate([material.swapped.reshape(-1, d), material.other_features]),
+        np.concatenate([codes, material.other_codes]),
+        np.concatenate([weight, others]),
+    )
+
+
+def _scale(features: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.average(features, axis=0, weights=weight)
+    sd = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
+    return mean, np.where(sd > 0, sd, 1.0)
+
+
+def choose_strength(material: Material) -> float:
+    """Choose the ridge penalty of a new head by the log loss on copies of samples left out.
+
+    Parameters
+    ----------
+    material : Material
+        With labels.
+
+    Returns
+    -------
+    float
+        Inverse strength, in standardised features.
+    """
+    losses = np.zeros(len(_STRENGTHS))
+    for train, test in folds(material.codes, n_folds=3):
+        part, d = material.take(train), material.clean.shape[1]
+        held_out = material.swapped[:, test].reshape(-1, d)
+        codes = np.tile(material.codes[test], len(material.swapped))
+        for number, strength in enumerate(_STRENGTHS):
+            coefficients, intercept = _fit_logistic(part, strength)
+            logits = held_out @ coefficients.T + intercept
+            if logits.shape[1] == 1:
+                logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+            log_sum = torch.from_numpy(logits).logsumexp(1).numpy()
+            losses[number] += (log_sum - logits[np.arange(len(codes)), codes]).sum()
+    return _STRENGTHS[int(losses.argmin())]
+
+
+def folds(codes: np.ndarray, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split samples into folds, as many of each class in each as can be.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than two samples.
+    """
+    least = int(np.unique(codes, return_counts=True)[1].min())
+    if least < 2:
+        raise ValueError(
+            "mask must annotate at least two samples of each class that it annotates, for a "
+            "cross-validation; got a class with one."
+        )
+    splitter = StratifiedKFold(min(n_folds, least), shuffle=True, random_state=0)
+    return list(splitter.split(codes, codes))
+
+
+def as_correction(layer: nn.Module, site: Site, network: Network) -> Correction:
+    """Return a layer as a correction at a site, where the network computes."""
+    layer = layer.to(network.device, network.dtype)
+    return Correction(layer, "instead" if isinstance(layer, nn.Linear) else site.where)

@@ -1,0 +1,108 @@
+"""What a correction changed, held against controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Above this accuracy a network has probably been trained on the samples.
+_BY_HEART = 0.995
+
+
+@dataclass
+class CorrectionReport:
+    """What a correction changed, on the samples that a swap may change.
+
+    Accuracies after a correction are those of samples that it was not computed from, by
+    cross-validation.  Those before it are of the model as it was, or, with ``seen=True``, of a head
+    fitted on the labels of other samples: on samples that a model was trained on they would be
+    flattering.
+
+    Attributes
+    ----------
+    method : str
+        What was done: "nothing", "project", "oblique", "reactive" or "refit_head".
+    n_directions : int
+        Number of directions taken out; 0 for a new head.
+    n_samples : int
+        Number of samples.
+    swap_accuracy : tuple of float or None
+        Accuracy on swapped copies before and after; None without labels.
+    clean_accuracy : tuple of float or None
+        Accuracy on the samples as they are before and after; None without labels.
+    flip_rate : tuple of float
+        Share of swapped copies that is predicted otherwise than the sample, before and after.
+    gain : float or None
+        Swap accuracy after less before.
+    gain_se : float or None
+        Standard error of the gain, over samples.
+    shuffled_gain : float or None
+        Gain of the same method with the masks of other samples.
+    random_gain : float or None
+        Gain of a projection on as many random directions.
+    changed : ndarray of int
+        Numbers of the samples of X that are predicted otherwise than before.
+    candidates : dict of str to float
+        Swap accuracy of everything that was tried.
+    """
+
+    method: str
+    n_directions: int
+    n_samples: int
+    swap_accuracy: tuple[float, float] | None
+    clean_accuracy: tuple[float, float] | None
+    flip_rate: tuple[float, float]
+    gain: float | None
+    gain_se: float | None
+    shuffled_gain: float | None
+    random_gain: float | None
+    changed: np.ndarray
+    candidates: dict[str, float]
+
+    @property
+    def is_repair(self) -> bool | None:
+        """Whether it helps, by two standard errors more than nothing and than each control.
+
+        None without labels: nothing can be said then.
+        """
+        if self.gain is None or self.gain_se is None:
+            return None
+        controls = [gain for gain in (self.shuffled_gain, self.random_gain) if gain is not None]
+        return self.gain - max([0.0, *controls]) > 2 * self.gain_se
+
+    def __str__(self) -> str:
+        """Return the report as text."""
+        what = self.method
+        if self.n_directions:
+            what += f", {self.n_directions} direction{'s' if self.n_directions > 1 else ''}"
+        lines = [f"Correction: {what} ({self.n_samples} samples)"]
+        for name, pair in (
+            ("accuracy on swapped copies", self.swap_accuracy),
+            ("accuracy as they are", self.clean_accuracy),
+            ("changed by a swap", self.flip_rate),
+        ):
+            if pair is not None:
+                lines.append(f"  {name:<28}{pair[0]:.3f} -> {pair[1]:.3f}")
+        if self.gain is not None:
+            lines.append(f"  {'gain':<28}{self.gain:+.3f} (se {self.gain_se:.3f})")
+        for name, gain in (
+            ("gain with shuffled masks", self.shuffled_gain),
+            ("gain of random directions", self.random_gain),
+        ):
+            if gain is not None:
+                lines.append(f"  {name:<28}{gain:+.3f}")
+        lines.append(f"  {'predictions changed':<28}{len(self.changed)}")
+        verdict = {
+            None: "Without labels nothing can be said about a repair.",
+            True: "The correction helps, and more than its controls.",
+            False: "Not shown to be a repair: the gain is within two standard errors of nothing or "
+            "of a control.",
+        }[self.is_repair]
+        lines.append(f"  {verdict}")
+        if self.clean_accuracy is not None and self.clean_accuracy[0] > _BY_HEART:
+            lines.append(
+                "  All labels are predicted right as they are: if the network was trained on these "
+                "samples, set seen=True."
+            )
+        return "\n".join(lines)
