@@ -1,6 +1,6 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -127,7 +127,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 f"{type(self).__name__} got an unexpected keyword {next(iter(unknown))!r}: it must "
                 f"be one of {self._get_param_names()} or start with one of {list(PREFIXES)}."
             )
-        vars(self).update(known)
+        self.__dict__.update(known)
 
     def __init_subclass__(cls, **kwargs):
         """Complete the signature and text of a subclass."""
@@ -400,3 +400,9 @@ class BaseExplanationEstimator(BaseEstimator):
 
 # The base is no subclass of its own.
 inherit_parameters(BaseExplanationEstimator)
+
+# To type checkers, mixins are such estimators; where the program runs they have no base.
+if TYPE_CHECKING:
+    MixinBase = BaseExplanationEstimator
+else:
+    MixinBase = object

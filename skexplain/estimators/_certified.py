@@ -2,12 +2,13 @@
 
 from ..penalties import CertifiedPenalty
 from ..training._method import Method, Term
+from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, SHARE
 from ._regressor import BaseExplanationRegressor
 
 
-class _IBPEx:
+class _IBPEx(MixinBase):
     """Parameters and method of IBP-Ex."""
 
     _penalties = (CertifiedPenalty,)

@@ -235,7 +235,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         self._keep(self._train(X, y, irrelevance, sample_weight))
         return self
 
-    def select(self, index):
+    def select(self, index: int | None) -> "FindAnotherExplanationClassifier":
         """Choose who predicts.
 
         Parameters

@@ -172,7 +172,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         self.estimator_, self.propagator_ = estimator, propagator
         self.propagated_ = mask is not given_mask
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
         return self

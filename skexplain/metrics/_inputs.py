@@ -61,6 +61,8 @@ class ArrayInputs:
     numeric: Any = True
     #: Numbers the different entries of a column, where columns may hold other things than numbers.
     codes: Callable[[int], NDArray[Any]]
+    #: As it was given, for a dense X as an array.
+    X: Any
 
     def __init__(self, X: Any) -> None:
         X = np.asarray(X)

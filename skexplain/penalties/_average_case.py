@@ -105,7 +105,7 @@ class AverageCasePenalty(PerturbationPenalty):
         self.exchange = exchange
 
     @property
-    def exchange_parts(self):
+    def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
         return self.exchange and self.perturbation in _EXCHANGING
 
@@ -115,7 +115,7 @@ class AverageCasePenalty(PerturbationPenalty):
         return "replace" if self.perturbation in _REPLACING else 1.0
 
     @property
-    def needs_donors(self):
+    def needs_donors(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it mixes in other rows."""
         if callable(self.perturbation):
             return bool(getattr(self.perturbation, "needs_donors", False))
@@ -156,11 +156,12 @@ class AverageCasePenalty(PerturbationPenalty):
         if exchanges and self.perturbation != "swap":
             copies = exchange(copies, donors)
         if callable(self.perturbation):
-            return self._call(copies, donors, generator)
+            return self._call(self.perturbation, copies, donors, generator)
         return getattr(self, f"_{self.perturbation}")(copies, donors, generator)
 
-    def _call(self, rows, donors, generator):
-        moved = self.perturbation(rows, donors, generator)
+    @staticmethod
+    def _call(perturbation, rows, donors, generator):
+        moved = perturbation(rows, donors, generator)
         if not isinstance(moved, torch.Tensor) or moved.shape != rows.x.shape:
             raise ValueError(
                 f"perturbation must return a tensor of the shape of rows.x, "

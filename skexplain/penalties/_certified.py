@@ -74,7 +74,7 @@ class CertifiedPenalty(Penalty):
         self.exchange = exchange
 
     @property
-    def exchange_parts(self):
+    def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
         return self.exchange
 

@@ -131,12 +131,12 @@ class HINTPenalty(Penalty):
         self.layer = layer
 
     @property
-    def reads_logits(self):
+    def reads_logits(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether the logits at a point are enough."""
         return self.attribution == "input_gradient"
 
     @property
-    def reads_layer(self):
+    def reads_layer(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether the output of a layer is needed, too."""
         return self.attribution == "grad_cam"
 

@@ -67,7 +67,7 @@ class WorstCasePenalty(PerturbationPenalty):
         self.exchange = exchange
 
     @property
-    def exchange_parts(self):
+    def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
         return self.exchange
 

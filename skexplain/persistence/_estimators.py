@@ -19,7 +19,7 @@ from ._networks import restore_network
 from ._values import CannotBeStored, Tensors, ValueReader, ValueWriter, describe
 
 
-def _classes_of(room: ModuleType) -> dict[str, type]:
+def _classes_of(room: ModuleType) -> dict[str, type[Any]]:
     found = (getattr(room, name) for name in room.__all__)
     return {
         cls.__name__: cls
@@ -32,7 +32,7 @@ def _classes_of(room: ModuleType) -> dict[str, type]:
 ESTIMATORS = _classes_of(_estimators)
 _WITH_PARAMETERS = _classes_of(_penalties)
 # Of these, a file holds the attributes.
-_RECORDS: dict[str, type] = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
+_RECORDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
 
 # Made from the network's state.
 _OF_THE_NETWORK = {"trainer_", "module_", "history_", "n_iter_", "alpha_"}
@@ -146,7 +146,7 @@ class EstimatorReader(ValueReader):
 
     def _read_record(self, content: Any) -> Any:
         name, attributes = content
-        cls = _known(_RECORDS, name)
+        cls: Any = _known(_RECORDS, name)
         record = cls.__new__(cls)
         for key, value in self.read(attributes).items():
             if hasattr(cls, key) or not isinstance(value, (np.ndarray, np.generic, float)):
@@ -187,7 +187,7 @@ def handed_parameters(written: Any) -> dict[str, str]:
     return found
 
 
-def _known(classes: Mapping[str, type], name: str) -> type:
+def _known(classes: Mapping[str, type[Any]], name: str) -> type[Any]:
     if name not in classes:
         raise ModelFileError(f"must name classes of this package, got {name!r:.80}.")
     return classes[name]

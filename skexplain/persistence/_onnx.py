@@ -63,7 +63,7 @@ def export_onnx(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     check_is_fitted(estimator)
     members = _members(estimator)
     networks = [member.module_ for member in members]
-    classes = estimator.classes_ if is_classifier(estimator) else None
+    classes: Any = estimator.classes_ if is_classifier(estimator) else None
     text = classes is not None and _is_text(classes)
     labels = None if text else classes
     graph = _Predictor(networks, labels) if classes is not None else _Regression(networks[0])
@@ -119,6 +119,8 @@ def _is_text(classes: np.ndarray) -> bool:
 class _Predictor(nn.Module):
     """Class probabilities, as mean over networks, and the most probable class."""
 
+    labels: torch.Tensor
+
     def __init__(self, networks: list[nn.Module], labels: np.ndarray | None) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
@@ -152,7 +154,7 @@ def _export(graph: nn.Module, shape: tuple[int, ...], outputs: list[str]) -> Any
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 graph.eval(),
                 (torch.zeros(2, *shape, device=device),),
                 input_names=["X"],

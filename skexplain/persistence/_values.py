@@ -68,8 +68,10 @@ class ValueWriter:
             return {"device": str(value)}
         if isinstance(value, torch.dtype):
             return {"dtype": str(value).removeprefix("torch.")}
-        if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
-            return {"optimizer": value.__name__}
+        if isinstance(value, type):
+            name = value.__name__
+            if getattr(torch.optim, name, None) is value:
+                return {"optimizer": name}
         raise CannotBeStored(f"{place} is {describe(value)}, which a model file cannot hold.")
 
     def _items(self, values: Iterable[Any], place: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,8 @@ def concatenate(first: Rows, second: Rows) -> Rows:
         return None if values is None else torch.cat([values, getattr(second, name)])
 
     joined = {name: both(name) for name in ("x", "y", "label_weight", "sample_weight", "groups")}
-    return replace(first, irrelevance=None, known=None, **joined)
+    left_out: Any = None
+    return replace(first, irrelevance=left_out, known=None, **joined)
 
 
 class TrainingData(Dataset):
@@ -134,7 +136,7 @@ class TrainingData(Dataset):
         self.inputs = RowStore(X, device)
         self.targets = torch.as_tensor(y).to(device)
         self.masks = masks
-        self.marks = None if masks is None else RowStore(masks.stored, device)
+        self.marks: Any = None if masks is None else RowStore(masks.stored, device)
         self.label_weight = _as_weight(label_weight, device)
         self.sample_weight = _as_weight(sample_weight, device)
         self.groups = None if groups is None else torch.as_tensor(groups).to(device)
@@ -151,7 +153,7 @@ class TrainingData(Dataset):
     def subset(self, index: np.ndarray) -> "TrainingData":
         """Return the same data with other rows taking part."""
         other = object.__new__(TrainingData)
-        vars(other).update(vars(self))
+        other.__dict__.update(vars(self))
         other._select(index, self._penalised_rows)
         return other
 

@@ -1,5 +1,7 @@
 """The mapping layer between features and head that two-stage optimisation trains."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -192,8 +194,8 @@ def build_mapping(mapping, shape, init):
             f'mapping="conv1x1" needs features of shape (channels, ...), got {tuple(shape)}: use '
             f'mapping="linear".'
         )
-    layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(shape) - 2](shape[0], shape[0], 1)
+    convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(shape) - 2](shape[0], shape[0], 1)
     if init == "identity":
-        nn.init.dirac_(layer.weight)
-        nn.init.zeros_(layer.bias)
-    return layer
+        nn.init.dirac_(convolution.weight)
+        nn.init.zeros_(convolution.bias)
+    return convolution

@@ -52,7 +52,7 @@ class GroupDROReduction:
         self.settings = settings
         # In logarithms no weight can vanish for good.
         self.log_q = torch.zeros(0)
-        self.margin = self.inverse_share = None
+        self.margin = self.inverse_share = torch.zeros(0)
 
     def start(self, data):
         """Measure the groups in the rows of the coming epochs; new groups start at the mean q."""

@@ -322,7 +322,7 @@ class Trainer(Scored):
 
     def _step(self, batch, penalised, donors, generators, watchers, optimizer, objective):
         """Step an optimizer; return the loss, its parts and the logits as they were before."""
-        first = []
+        first: list[Any] = []
 
         # An optimizer like LBFGS calls the closure several times: the first values are reported.
         def closure():
