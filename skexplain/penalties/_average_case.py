@@ -1,13 +1,14 @@
 """Random perturbation of irrelevant features: Avg-Ex, and the swap between rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from ..masks._fill import exchange_parts
-from ._base import PerturbationPenalty
+from ._base import PerturbationPenalty, Rows
 from ._checks import check_count, check_fill, check_flag, check_number, check_option
 from ._fill import Fill, exchange, fill_value, irrelevant_values, pooled_axes
 
@@ -110,7 +111,7 @@ class AverageCasePenalty(PerturbationPenalty):
         return self.exchange and self.perturbation in _EXCHANGING
 
     @property
-    def default_alpha(self):
+    def default_alpha(self) -> Literal["replace"] | float:
         """Weight where none is given: other values take the place of the clean ones, noise adds."""
         return "replace" if self.perturbation in _REPLACING else 1.0
 
@@ -123,7 +124,7 @@ class AverageCasePenalty(PerturbationPenalty):
             self.perturbation == "shift" and self.background == "donor"
         )
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that are not legal."""
         if not callable(self.perturbation):
             check_option("perturbation", self.perturbation, PERTURBATIONS)
@@ -137,7 +138,7 @@ class AverageCasePenalty(PerturbationPenalty):
         """Check that the fill broadcasts to a sample."""
         check_fill("fill", self.fill, row_shape)
 
-    def check_module(self, module, x):
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Refuse to shift what is no image."""
         if self.perturbation == "shift" and x.ndim not in (3, 4):
             raise ValueError(
@@ -145,7 +146,13 @@ class AverageCasePenalty(PerturbationPenalty):
                 f"got rows of shape {tuple(x.shape[1:])}."
             )
 
-    def move(self, module, rows, donors=None, generator=None):
+    def move(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Perturb each row `n_draws` times; shape (n_draws * rows, ...)."""
         copies = rows.repeat(self.n_draws)
         exchanges = self.exchange_parts and rows.marks_parts
@@ -160,7 +167,12 @@ class AverageCasePenalty(PerturbationPenalty):
         return getattr(self, f"_{self.perturbation}")(copies, donors, generator)
 
     @staticmethod
-    def _call(perturbation, rows, donors, generator):
+    def _call(
+        perturbation: Callable[..., Any],
+        rows: Rows,
+        donors: Rows | None,
+        generator: torch.Generator | None,
+    ) -> torch.Tensor:
         moved = perturbation(rows, donors, generator)
         if not isinstance(moved, torch.Tensor) or moved.shape != rows.x.shape:
             raise ValueError(
@@ -170,26 +182,34 @@ class AverageCasePenalty(PerturbationPenalty):
             )
         return moved.to(rows.x)
 
-    def _gaussian(self, rows, donors, generator):
+    def _gaussian(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         x = rows.x
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         return self._add(rows, noise)
 
-    def _uniform(self, rows, donors, generator):
+    def _uniform(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return self._add(rows, 2 * _uniform(rows.x, rows.x.shape, generator) - 1)
 
-    def _add(self, rows, noise):
+    def _add(self, rows: Rows, noise: torch.Tensor) -> torch.Tensor:
         return rows.x + self.epsilon * rows.irrelevance * rows.unit * noise
 
-    def _constant(self, rows, donors, generator):
+    def _constant(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         pooled = pooled_axes(rows.x)
         shape = [1 if axis in pooled else size for axis, size in enumerate(rows.x.shape)]
         return self._replace(rows, _in_range(rows, shape, generator))
 
-    def _refill(self, rows, donors, generator):
+    def _refill(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return self._replace(rows, _in_range(rows, rows.x.shape, generator))
 
-    def _swap(self, rows, donors, generator):
+    def _swap(self, rows: Rows, donors: Rows, generator: torch.Generator | None) -> torch.Tensor:
         if rows.share_hard_mask:  # the same to the bit, without a mean that nobody is given
             return self._replace(rows, donors.x)
         swapped = self._replace(rows, irrelevant_values(donors))
@@ -197,14 +217,16 @@ class AverageCasePenalty(PerturbationPenalty):
             return swapped
         return exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, swapped)
 
-    def _blank(self, rows, donors, generator):
+    def _blank(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return self._replace(rows, fill_value(self.fill, rows))
 
     @staticmethod
-    def _replace(rows, values):
+    def _replace(rows: Rows, values: torch.Tensor) -> torch.Tensor:
         return rows.x.lerp(values, rows.irrelevance)
 
-    def _shift(self, rows, donors, generator):
+    def _shift(self, rows: Rows, donors: Any, generator: torch.Generator | None) -> torch.Tensor:
         if self.background == "donor":
             background = irrelevant_values(donors)
         else:
@@ -219,21 +241,25 @@ class AverageCasePenalty(PerturbationPenalty):
         relevance = (1 - rows.irrelevance).expand_as(rows.x)
         return background.lerp(shift_images(rows.x, *shifts), shift_images(relevance, *shifts))
 
-    def _none(self, rows, donors, generator):
+    def _none(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return rows.x
 
 
-def _uniform(x, shape, generator):
+def _uniform(
+    x: torch.Tensor, shape: Sequence[int], generator: torch.Generator | None
+) -> torch.Tensor:
     """Draw numbers between 0 and 1, of the kind of x."""
     return torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype)
 
 
-def _in_range(rows, shape, generator):
+def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | None) -> torch.Tensor:
     """Draw shares of the given shape, and return the values there in each column or channel."""
     return rows.lower + _uniform(rows.x, shape, generator) * (rows.upper - rows.lower)
 
 
-def _redistribute(donors, n_draws, generator):
+def _redistribute(donors: Any, n_draws: int, generator: torch.Generator | None) -> Rows:
     """Hand the donors to other rows at each draw but the first."""
     size, device = len(donors.x), donors.x.device
     orders = [torch.arange(size, device=device)]
@@ -242,7 +268,7 @@ def _redistribute(donors, n_draws, generator):
     return donors.take(torch.cat(orders))
 
 
-def shift_images(x, down, right):
+def shift_images(x: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Shift each image by its own numbers of pixels; zeros come in from outside.
 
     Parameters

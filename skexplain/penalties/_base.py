@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._surroundings import differentiable_attention
+from ..masks import Masks
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def pick(values: Tensor | None, index: Tensor) -> Tensor | None:
     return None if values is None else values.index_select(0, index)
 
 
-def _take_marks(marks, index):
+def _take_marks(marks: Any, index: Tensor) -> Any:
     if marks is None or len(marks) == 1:
         return marks
     return marks.index_select(0, index)
@@ -126,7 +127,7 @@ class Penalty(BaseEstimator):
     #: share the forward pass of the clean rows.
     reads_layer = False
 
-    def reads(self, point):
+    def reads(self, point: "Point") -> bool:
         """Tell whether ``at_point`` finds all that it needs at a point.
 
         Parameters
@@ -139,7 +140,7 @@ class Penalty(BaseEstimator):
         """
         return self.reads_logits or (self.reads_layer and self.layer in point.outputs)
 
-    def applies_to(self, masks):
+    def applies_to(self, masks: Masks) -> np.ndarray:
         """Tell which rows the penalty looks at.
 
         Parameters
@@ -157,11 +158,11 @@ class Penalty(BaseEstimator):
             return masks.has_irrelevant
         return masks.annotated if masks.pooled is None else np.ones_like(masks.annotated)
 
-    def takes_donors(self, masks):
+    def takes_donors(self, masks: Masks) -> bool:
         """Tell whether it is called with donors, given masks of the data set."""
         return self.needs_donors or (self.exchange_parts and masks.marks_parts)
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that are not legal; here all are.
 
         Raises
@@ -184,7 +185,7 @@ class Penalty(BaseEstimator):
             Whose text begins with the name of the parameter.
         """
 
-    def check_module(self, module, x):
+    def check_module(self, module: nn.Module, x: Tensor) -> None:
         """Refuse a network for which the penalty cannot be computed; here none is.
 
         Parameters
@@ -200,7 +201,7 @@ class Penalty(BaseEstimator):
             With the name of the parameter that would have to change.
         """
 
-    def at_progress(self, progress):
+    def at_progress(self, progress: float) -> "Penalty":
         """Return the penalty as it is at some share of its ramp; here always the same.
 
         Parameters
@@ -214,7 +215,13 @@ class Penalty(BaseEstimator):
         """
         return self
 
-    def __call__(self, module, rows, donors=None, generator=None):
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Compute the term for each row."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
 
@@ -225,7 +232,13 @@ class PerturbationPenalty(Penalty):
     is_label_loss = True
     allows_compile = True
 
-    def move(self, module, rows, donors=None, generator=None):
+    def move(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Move the rows along their irrelevant features.
 
         Returns
@@ -235,13 +248,19 @@ class PerturbationPenalty(Penalty):
         """
         raise TypeError(f"{type(self).__name__} does not say how it moves a row.")
 
-    def __call__(self, module, rows, donors=None, generator=None):
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Compute the label loss at the moved rows, the mean over draws, shape (rows,)."""
         moved = self.move(module, rows, donors, generator)
         return mean_over_draws(rows.label_loss(module(moved), copies_of(rows, moved).y), rows)
 
 
-def copies_of(rows, moved):
+def copies_of(rows: Rows, moved: Tensor) -> Rows:
     """Return the rows as often as they were moved."""
     if moved.shape[1:] != rows.x.shape[1:] or not len(moved) or len(moved) % len(rows.x):
         raise TypeError(
@@ -251,7 +270,7 @@ def copies_of(rows, moved):
     return rows.repeat(len(moved) // len(rows.x))
 
 
-def mean_over_draws(values, rows):
+def mean_over_draws(values: Tensor, rows: Rows) -> Tensor:
     return values.view(-1, len(rows.x)).mean(0) if len(values) > len(rows.x) else values
 
 
@@ -274,14 +293,14 @@ class Point:
     outputs: dict = field(default_factory=dict)
 
 
-def point_at(module, x):
+def point_at(module: nn.Module, x: Tensor) -> Point:
     """Run the module at `x` so that the input gradient there can be trained on."""
     x = x.detach().requires_grad_()
     with differentiable_attention():
         return Point(x, full_precision(module(x)))
 
 
-def full_precision(outputs):
+def full_precision(outputs: Any) -> Any:
     """Return what a network computed in half the precision as float32, all else as it is.
 
     Parameters

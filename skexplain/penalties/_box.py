@@ -4,11 +4,13 @@ from typing import Literal, TypeAlias
 
 import torch
 
+from ._base import Rows
+
 # The range of the training data, a range of one's own, or none.
 Clip: TypeAlias = Literal["data"] | tuple[float, float] | None
 
 
-def irrelevant_box(rows, epsilon, clip):
+def irrelevant_box(rows: Rows, epsilon: float, clip: Clip) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the bounds of each feature under a perturbation of the irrelevant ones.
 
     Parameters

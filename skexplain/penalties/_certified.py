@@ -4,11 +4,12 @@ import copy
 from typing import Literal
 
 import torch
+from torch import nn
 
 from ..propagation import Interval, propagate_interval
 from ..propagation._bounds import worst_case_logits
 from ..propagation._run import check_outputs
-from ._base import Penalty
+from ._base import Penalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_flag, check_number, check_option
 from ._fill import exchange
@@ -78,24 +79,30 @@ class CertifiedPenalty(Penalty):
         """Whether it begins with an exchange of parts."""
         return self.exchange
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that are not legal."""
         check_number("epsilon", self.epsilon, infinite=True)
         check_option("bound", self.bound, ("margin", "logits"))
         check_box(self.epsilon, self.clip)
         check_flag("exchange", self.exchange)
 
-    def check_module(self, module, x):
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Refuse a network with operations through which intervals cannot be propagated."""
         check_outputs(module, x, Interval(x, torch.zeros_like(x)))
 
-    def at_progress(self, progress):
+    def at_progress(self, progress: float) -> Penalty:
         """Return the penalty for a box that has grown to a share of its size."""
         grown = copy.copy(self)
         grown._progress = progress
         return grown
 
-    def __call__(self, module, rows, donors=None, generator=None):
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Compute the bound for each row, shape (rows,)."""
         if self.exchange:
             rows = exchange(rows, donors)

@@ -1,6 +1,7 @@
 """Checks of the parameters of penalties, which name the parameter and what is legal."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,20 +18,20 @@ __all__ = [
 ]
 
 
-def check_flag(name, value):
+def check_flag(name: str, value: Any) -> None:
     """Refuse what is neither True nor False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}.")
 
 
-def check_layer(name, value, optional=True):
+def check_layer(name: str, value: Any, optional: bool = True) -> None:
     """Refuse what is no name of a layer (or None)."""
     if not isinstance(value, str) and not (optional and value is None):
         kind = "a string or None" if optional else "a string"
         raise ValueError(f"{name} must be {kind}, got {value!r}.")
 
 
-def check_box(epsilon, clip):
+def check_box(epsilon: float, clip: Any) -> None:
     """Refuse a clip that is no range, and an infinite radius without a finite one."""
     bounded = isinstance(clip, str)
     if bounded:
@@ -44,7 +45,7 @@ def check_box(epsilon, clip):
         )
 
 
-def _check_range(pair):
+def _check_range(pair: Any) -> tuple[float, float]:
     try:
         lower, upper = map(float, pair)
     except (TypeError, ValueError):
@@ -54,7 +55,7 @@ def _check_range(pair):
     return lower, upper
 
 
-def check_fill(name, fill, row_shape):
+def check_fill(name: str, fill: Any, row_shape: tuple[int, ...]) -> None:
     """Check that a fill is a finite number, "mean" or an array that broadcasts to a row."""
     if isinstance(fill, str) and fill == "mean":
         return

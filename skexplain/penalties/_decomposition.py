@@ -2,9 +2,12 @@
 
 from typing import Literal
 
+import torch
+from torch import nn
+
 from ..propagation import Decomposition, decompose
 from ..propagation._run import check_outputs
-from ._base import Penalty
+from ._base import Penalty, Rows
 from ._checks import check_option
 
 
@@ -58,15 +61,21 @@ class DecompositionPenalty(Penalty):
     def __init__(self, measure: Literal["softmax", "l1"] = "softmax") -> None:
         self.measure = measure
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that are not legal."""
         check_option("measure", self.measure, ("softmax", "l1"))
 
-    def check_module(self, module, x):
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Refuse a network that cannot be decomposed, by the operation that has no rule."""
         check_outputs(module, x, Decomposition(x, 0 * x))
 
-    def __call__(self, module, rows, donors=None, generator=None):
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Compute the penalty, shape (rows,)."""
         irrelevant = rows.irrelevance * rows.x
         logits = decompose(module, irrelevant, rows.x - irrelevant)

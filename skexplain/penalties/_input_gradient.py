@@ -1,10 +1,13 @@
 """Input-gradient penalty: Grad-Reg, the "right for the right reasons" loss."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
+from torch import nn
 
-from ._base import Penalty, point_at
+from ..masks import Masks
+from ._base import Penalty, Point, Rows, point_at
 from ._checks import check_option
 from ._layers import check_input_gradient, trainable_gradient
 
@@ -88,15 +91,21 @@ class InputGradientPenalty(Penalty):
         self.norm = norm
         self.sign = sign
 
-    def check_module(self, module, x):
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Refuse a network without a gradient at the input."""
         check_input_gradient(module, x)
 
-    def __call__(self, module, rows, donors=None, generator=None):
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Compute the penalty at the clean rows, shape (rows,)."""
         return self.at_point(point_at(module, rows.x), rows)
 
-    def at_point(self, point, rows):
+    def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the penalty at a point whose logits are known, shape (rows,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
         gradient = trainable_gradient(score, point.x)
@@ -108,13 +117,13 @@ class InputGradientPenalty(Penalty):
         size = irrelevant.abs() if self.norm == "l1" else irrelevant.square()
         return size.flatten(1).sum(1)
 
-    def applies_to(self, masks):
+    def applies_to(self, masks: Masks) -> np.ndarray:
         """Tell which rows have something irrelevant, and for a share something else, too."""
         if self.norm == "share":
             return masks.has_irrelevant & ~masks.marks_alike()
         return masks.has_irrelevant
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that are not legal."""
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)
@@ -126,7 +135,7 @@ class InputGradientPenalty(Penalty):
             )
 
 
-def check_norm(norm, output):
+def check_norm(norm: Norm, output: str) -> None:
     """Check the norm, and that there is a gradient of which it can be a share."""
     check_option("norm", norm, NORMS)
     if norm == "share" and output == "prob_sum":
@@ -136,7 +145,7 @@ def check_norm(norm, output):
         )
 
 
-def share_of_length(part, whole):
+def share_of_length(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
     """Divide the length of a part of each row by that of the whole row; 0 for a row of zeros.
 
     Parameters
@@ -158,14 +167,14 @@ def share_of_length(part, whole):
     return torch.linalg.vector_norm(part / unit, dim=1) / length
 
 
-def chosen_output(output, norm):
+def chosen_output(output: Output, norm: Norm) -> Output:
     """Return the output that "auto" stands for."""
     if output != "auto":
         return output
     return "logit_true" if norm == "share" else "log_prob_sum"
 
 
-def _score(output, logits, y):
+def _score(output: str, logits: torch.Tensor, y: Any) -> torch.Tensor:
     """Reduce logits of shape (rows, classes) to one scalar per row."""
     if output == "logit_sum":
         return logits.sum(1)

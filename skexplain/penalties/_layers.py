@@ -1,18 +1,20 @@
 """What penalties ask of a network: the output of a layer, and gradients that can be trained on."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 
-from ._base import point_at
+from ._base import Point, point_at
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def find_layers(module, layer=None):
+def find_layers(module: nn.Module, layer: str | None = None) -> list[nn.Module]:
     """Find the submodules that may be the layer.
 
     Parameters
@@ -34,7 +36,8 @@ def find_layers(module, layer=None):
     """
     submodules = {name: submodule for name, submodule in module.named_modules() if name}
     if layer is None:
-        found = [found for found in submodules.values() if isinstance(found, _CONVOLUTIONS)]
+        found: list[nn.Module]
+        found = [module for module in submodules.values() if isinstance(module, _CONVOLUTIONS)]
         if not found:
             raise ValueError(
                 f"layer must be named, as the network has no convolution: one of "
@@ -48,7 +51,9 @@ def find_layers(module, layer=None):
     raise ValueError(f"layer must name a submodule, one of {list(submodules)}; got {layer!r}.")
 
 
-def run_to_layer(module, x, layer=None):
+def run_to_layer(
+    module: nn.Module, x: torch.Tensor, layer: str | None = None
+) -> tuple[Point, torch.Tensor]:
     """Run the module at `x` and keep the output of a layer, both to be differentiated twice.
 
     Parameters
@@ -79,7 +84,9 @@ def run_to_layer(module, x, layer=None):
 
 
 @contextmanager
-def keep_outputs(module, layers):
+def keep_outputs(
+    module: nn.Module, layers: Iterable[str | None]
+) -> Iterator[dict[str | None, Any]]:
     """Keep what layers return while the network runs.
 
     Parameters
@@ -111,7 +118,7 @@ def keep_outputs(module, layers):
     """
     outputs, handles = {}, []
 
-    def keep(layer, _, __, output):
+    def keep(layer: str | None, _: Any, __: Any, output: Any) -> torch.Tensor | None:
         outputs[layer] = output
         # The network goes on with a copy, as its next layer may overwrite what it is given.
         return output.clone() if isinstance(output, torch.Tensor) else None
@@ -126,7 +133,7 @@ def keep_outputs(module, layers):
             handle.remove()
 
 
-def output_at(point, layer):
+def output_at(point: Point, layer: str | None) -> torch.Tensor:
     """Return what a layer returned at a point.
 
     Parameters
@@ -162,7 +169,7 @@ def output_at(point, layer):
     return output
 
 
-def check_input_gradient(module, x):
+def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
     """Refuse a network whose outputs have no gradient at the input.
 
     Parameters
@@ -191,7 +198,7 @@ def check_input_gradient(module, x):
         )
 
 
-def trainable_gradient(score, at):
+def trainable_gradient(score: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """Gradient of the sum of `score` at a tensor, which can be differentiated again.
 
     Rows do not couple in evaluation mode: each row has its own gradient.  It is zero where the

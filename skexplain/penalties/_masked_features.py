@@ -1,8 +1,12 @@
 """Agreement of the features of a row with those of its reasons alone: two-stage optimisation."""
 
+from typing import Any
+
+import numpy as np
 import torch
 
-from ._base import Penalty, full_precision
+from ..masks import Masks
+from ._base import Penalty, Rows, full_precision
 from ._checks import check_fill, check_flag
 from ._fill import Fill, fill_value
 
@@ -41,15 +45,21 @@ class MaskedFeaturePenalty(Penalty):
         self.fill = fill
         self.train_features = train_features
 
-    def applies_to(self, masks):
+    def applies_to(self, masks: Masks) -> np.ndarray:
         """Every annotated row takes part, also one with nothing irrelevant."""
         return masks.annotated
 
-    def mask_rows(self, rows):
+    def mask_rows(self, rows: Rows) -> torch.Tensor:
         """Fill the irrelevant features: ``x * (1 - a) + fill * a``; shape of ``rows.x``."""
         return rows.x.lerp(fill_value(self.fill, rows), rows.irrelevance)
 
-    def __call__(self, module, rows, donors=None, generator=None):
+    def __call__(
+        self,
+        module: Any,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
         with torch.set_grad_enabled(self.train_features and torch.is_grad_enabled()):
             target = _log_softmax(module.features(self.mask_rows(rows)))
@@ -57,7 +67,7 @@ class MaskedFeaturePenalty(Penalty):
         mapped = _log_softmax(module.mapping(features))
         return (target.exp() * (target - mapped)).sum(1)
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that are not legal."""
         check_flag("train_features", self.train_features)
 
@@ -66,5 +76,5 @@ class MaskedFeaturePenalty(Penalty):
         check_fill("fill", self.fill, row_shape)
 
 
-def _log_softmax(features):
+def _log_softmax(features: torch.Tensor) -> torch.Tensor:
     return full_precision(features).flatten(1).log_softmax(1)
