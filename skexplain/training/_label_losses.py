@@ -28,7 +28,7 @@ class CrossEntropyLoss(nn.Module):
         """Whether it is largest where the logit of the label is least and the others greatest."""
         return self.smoothing == 0
 
-    def forward(self, logits, y):
+    def forward(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (n_samples,)."""
         return functional.cross_entropy(
             full_precision(logits), y, reduction="none", label_smoothing=self.smoothing
@@ -50,11 +50,11 @@ class FocalLoss(nn.Module):
 
     worst_at_worst_logits = True
 
-    def __init__(self, gamma=2.0):
+    def __init__(self, gamma: float = 2.0) -> None:
         super().__init__()
         self.gamma = gamma
 
-    def forward(self, logits, y):
+    def forward(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (rows,)."""
         loss = functional.cross_entropy(full_precision(logits), y, reduction="none")
         # 1 - p_y = 1 - exp(-loss), without cancellation for rows that are nearly right; kept off
@@ -78,7 +78,7 @@ class ErrorLoss(nn.Module):
         super().__init__()
         self.of_error = of_error
 
-    def forward(self, outputs, y):
+    def forward(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (n_samples,)."""
         return self.of_error(full_precision(outputs)[:, 0] - y)
 
@@ -105,11 +105,11 @@ def regression_loss(name: str, quantile: float = 0.5, huber_delta: float = 1.0) 
     return ErrorLoss({"squared_error": torch.square, "absolute_error": torch.abs}[name])
 
 
-def _huber(error, delta):
+def _huber(error: torch.Tensor, delta: float) -> torch.Tensor:
     return functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta)
 
 
-def _pinball(error, quantile):
+def _pinball(error: torch.Tensor, quantile: float) -> torch.Tensor:
     return torch.maximum((1 - quantile) * error, -quantile * error)
 
 
@@ -128,7 +128,7 @@ class OwnLoss(nn.Module):
         super().__init__()
         self.function = function
 
-    def forward(self, outputs, y):
+    def forward(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (n_samples,).
 
         Raises
@@ -151,7 +151,7 @@ class OwnLoss(nn.Module):
         return losses
 
 
-def weighted_mean(values, weight):
+def weighted_mean(values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     """Mean of values of shape (rows,) under weights, or the plain mean for None."""
     if weight is None:
         return values.mean()

@@ -1,6 +1,6 @@
 """The mapping layer between features and head that two-stage optimisation trains."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ class LinearMapping(nn.Module):
         Shape of the features of one row.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         size = int(torch.Size(shape).numel())
         if size * size > _MAX_WEIGHTS:
@@ -29,13 +29,13 @@ class LinearMapping(nn.Module):
             )
         self.linear = nn.Linear(size, size)
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map the features, shape unchanged."""
         return self.linear(features.flatten(1)).view_as(features)
 
 
 class _FeaturesReached(Exception):
-    def __init__(self, features):
+    def __init__(self, features: torch.Tensor) -> None:
         self.features = features
 
 
@@ -54,7 +54,9 @@ class MappedModule(nn.Module):
         Whether the mapping goes before the layer instead of behind it.
     """
 
-    def __init__(self, module, layer_name, mapping, before=False):
+    def __init__(
+        self, module: nn.Module, layer_name: str, mapping: nn.Module, before: bool = False
+    ) -> None:
         super().__init__()
         self.module = module
         self.layer_name = layer_name
@@ -64,19 +66,20 @@ class MappedModule(nn.Module):
         setattr(parent, name, MappedLayer(layer, mapping, before))
 
     @property
-    def mapping(self):
+    def mapping(self) -> nn.Module:
         """The mapping layer."""
-        return self.module.get_submodule(self.layer_name).mapping
+        layer: Any = self.module.get_submodule(self.layer_name)
+        return layer.mapping
 
-    def replace_mapping(self, mapping):
+    def replace_mapping(self, mapping: nn.Module) -> None:
         """Put another mapping layer in its place."""
         self.module.get_submodule(self.layer_name).mapping = mapping
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the whole network."""
         return self.module(x)
 
-    def features(self, x):
+    def features(self, x: torch.Tensor) -> torch.Tensor:
         """Features of the rows: what the mapping layer is given; the head is not run."""
         handle = self.mapping.register_forward_pre_hook(_raise_features)
         try:
@@ -88,25 +91,27 @@ class MappedModule(nn.Module):
         raise ValueError(f"feature_layer {self.layer_name!r} is not reached by the module.")
 
 
-def _raise_features(mapping, inputs):
+def _raise_features(mapping: nn.Module, inputs: Any) -> NoReturn:
     raise _FeaturesReached(inputs[0])
 
 
 class MappedLayer(nn.Module):
     """A layer with the mapping behind it (or before it)."""
 
-    def __init__(self, layer, mapping, before):
+    def __init__(self, layer: nn.Module, mapping: nn.Module, before: bool) -> None:
         super().__init__()
         self.layer = layer
         self.mapping = mapping
         self.before = before
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run both."""
         return self.layer(self.mapping(x)) if self.before else self.mapping(self.layer(x))
 
 
-def find_feature_layer(module, feature_layer, x):
+def find_feature_layer(
+    module: nn.Module, feature_layer: str | None, x: torch.Tensor
+) -> tuple[str, bool]:
     """Tell where the features are: the layer's name, and whether its input is meant.
 
     Parameters
@@ -146,7 +151,7 @@ def find_feature_layer(module, feature_layer, x):
     return name, True
 
 
-def _final_linear(module, x):
+def _final_linear(module: nn.Module, x: torch.Tensor) -> str | None:
     """Name of the linear layer whose output is the module's own."""
     calls = []
     handles = [
@@ -163,7 +168,7 @@ def _final_linear(module, x):
     return next((name for name, result in reversed(calls) if result is output), None)
 
 
-def build_mapping(mapping, shape, init):
+def build_mapping(mapping: str | nn.Module | None, shape: tuple[int, ...], init: str) -> nn.Module:
     """Build the mapping layer for features of a shape.
 
     Parameters

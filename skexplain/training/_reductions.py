@@ -1,10 +1,13 @@
 """From the label losses of a batch to one number: the mean, or the worst groups first."""
 
 import math
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
+from ..penalties import Rows
+from ._batches import TrainingData
 from ._label_losses import weighted_mean
 from ._method import GroupDRO
 
@@ -12,17 +15,17 @@ from ._method import GroupDRO
 class MeanReduction:
     """The weighted mean over rows."""
 
-    def start(self, data):
+    def start(self, data: TrainingData) -> None:
         """Look at the rows of the coming epochs; nothing to do."""
 
-    def tensors(self):
+    def tensors(self) -> list[torch.Tensor]:
         """State that training changes; none."""
         return []
 
-    def restore(self, tensors):
+    def restore(self, tensors: list[torch.Tensor]) -> None:
         """Take over a state that `tensors` returned; there is none."""
 
-    def __call__(self, losses, batch):
+    def __call__(self, losses: torch.Tensor, batch: Rows) -> torch.Tensor:
         """Reduce losses of shape (rows,)."""
         return weighted_mean(losses, batch.label_weight)
 
@@ -54,7 +57,7 @@ class GroupDROReduction:
         self.log_q = torch.zeros(0)
         self.margin = self.inverse_share = torch.zeros(0)
 
-    def start(self, data):
+    def start(self, data: TrainingData) -> None:
         """Measure the groups in the rows of the coming epochs; new groups start at the mean q."""
         self._add_groups(int(data.groups.max()) + 1 - len(self.log_q))
         self.log_q = self.log_q.to(data.device, _precision(data.device))
@@ -70,21 +73,21 @@ class GroupDROReduction:
         sizes = torch.bincount(groups, minlength=len(zeros))
         self.margin = torch.where(sizes > 0, self.settings.adjustment / sizes.sqrt(), zeros)
 
-    def _add_groups(self, n_new):
+    def _add_groups(self, n_new: int) -> None:
         if n_new > 0:
             mean = 1 / max(1, len(self.log_q))
             new = self.log_q.new_full((n_new,), math.log(mean))
             self.log_q = torch.cat([self.log_q, new]).log_softmax(0)
 
-    def tensors(self):
+    def tensors(self) -> list[torch.Tensor]:
         """State that training changes."""
         return [self.log_q]
 
-    def restore(self, tensors):
+    def restore(self, tensors: list[torch.Tensor]) -> None:
         """Take over a state that `tensors` returned."""
         (self.log_q,) = tensors
 
-    def __call__(self, losses, batch):
+    def __call__(self, losses: torch.Tensor, batch: Any) -> torch.Tensor:
         """Reduce losses of shape (rows,); moves q wherever a gradient is asked for."""
         weight = torch.ones_like(losses) if batch.label_weight is None else batch.label_weight
         total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
@@ -96,12 +99,12 @@ class GroupDROReduction:
         return (self.log_q.exp().to(losses) * group_losses).sum()
 
     @property
-    def group_weights(self):
+    def group_weights(self) -> torch.Tensor:
         """The weights q, on the CPU, shape (n_groups,)."""
         return self.log_q.double().cpu().softmax(0)
 
 
-def _precision(device):
+def _precision(device: torch.device) -> torch.dtype:
     """Double where there is one: sums of many small steps."""
     return torch.float32 if device.type == "mps" else torch.float64
 
@@ -109,6 +112,6 @@ def _precision(device):
 class GroupWeightLog(Callback):
     """Records the weight of each group at the end of each epoch."""
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write them into the history."""
         net.history.record("group_weights", net.reduction.group_weights.tolist())

@@ -1,6 +1,7 @@
 """What a network says of samples, and how skorch's callbacks score and store it."""
 
 import io
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -41,6 +42,7 @@ class Scored:
     batch_size = -1
     max_epochs = 0
     history: History
+    callbacks_: list[tuple[str, Any]]
     optimizer_: Any
     optimizer_parameters: dict[str, Any]
 
@@ -54,6 +56,24 @@ class Scored:
     def effective_batch_size(self, data: Any) -> int:
         """Return the batch size; -1 stands for all rows at once, as in skorch."""
         return len(data) if self.batch_size == -1 else self.batch_size
+
+    @property
+    def epoch_(self) -> int:
+        """Number of the epoch in progress, from 1, counted over warm starts."""
+        return len(self.history)
+
+    def notify(self, event: str, **arguments: Any) -> None:
+        """Call a method of all callbacks, such as ``on_epoch_end``."""
+        if event == "on_batch_begin":
+            self.history.new_batch()
+        for _, callback in self.callbacks_:
+            getattr(callback, event)(self, **arguments)
+
+    def _mark_best(self) -> None:
+        """Say whether the epoch is the best so far, where skorch's callbacks look for it."""
+        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
+            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
+            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: what is on an accelerator also loads where there is none."""
@@ -149,7 +169,9 @@ class Scored:
         batch_size = sys.maxsize if self.batch_size == -1 else self.batch_size
         return {"batch_size": batch_size, "max_epochs": self.max_epochs}
 
-    def save_params(self, f_history: Any = None, use_safetensors: bool = False, **files: Any):
+    def save_params(
+        self, f_history: Any = None, use_safetensors: bool = False, **files: Any
+    ) -> None:
         """Store ``f_params``, ``f_optimizer``, ``f_criterion`` or ``f_history`` in files."""
         for name, file in files.items():
             state = self._part(name).state_dict()
@@ -187,7 +209,7 @@ class Scored:
                 state = torch.load(file, map_location=self.device, weights_only=True)
                 self._part(name).load_state_dict(state)
 
-    def _part(self, name):
+    def _part(self, name: str) -> Any:
         """Return the part of which ``f_<name>`` is the file."""
         part = "module" if name == "f_params" else name.removeprefix("f_")
         if not hasattr(self, f"{part}_"):

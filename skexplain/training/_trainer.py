@@ -10,6 +10,7 @@ from skorch.history import History
 from torch import nn
 
 from .._surroundings import isolated_random_state
+from ..penalties import Rows
 from ._architectures import let_go_of_graphs, set_training
 from ._batches import TrainingData, ahead, shuffled_passes
 from ._callbacks import (
@@ -22,8 +23,9 @@ from ._callbacks import (
     states_of_schedules,
     stop_early,
 )
+from ._means import RunningMeans
 from ._method import Method
-from ._objective import Objective, RunningMeans
+from ._objective import Generators, Objective
 from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction
@@ -209,7 +211,7 @@ class Trainer(Scored):
         ):
             self._train(data, valid)
 
-    def _train(self, data, valid):
+    def _train(self, data: TrainingData, valid: TrainingData | None) -> None:
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
         self.reduction.start(data)
         keeper = WeightKeeper(self)
@@ -243,14 +245,7 @@ class Trainer(Scored):
             self.module_.eval()  # as whoever takes module_ out expects it
             let_go_of_graphs(self.module_)
 
-    def notify(self, event: str, **arguments: Any) -> None:
-        """Call a method of all callbacks, such as ``on_epoch_end``."""
-        if event == "on_batch_begin":
-            self.history.new_batch()
-        for _, callback in self.callbacks_:
-            getattr(callback, event)(self, **arguments)
-
-    def _end_epoch(self, on_epoch):
+    def _end_epoch(self, on_epoch: dict[str, Any]) -> bool:
         """Close the epoch; False when a callback asked to stop."""
         try:
             self.notify("on_epoch_end", **on_epoch)
@@ -261,18 +256,7 @@ class Trainer(Scored):
             raise
         return True
 
-    def _mark_best(self):
-        """Say whether the epoch is the best so far, where skorch's callbacks look for it."""
-        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
-            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
-            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
-
-    @property
-    def epoch_(self) -> int:
-        """Number of the epoch in progress, from 1, counted over warm starts."""
-        return len(self.history)
-
-    def _train_epoch(self, data, objective):
+    def _train_epoch(self, data: TrainingData, objective: Objective) -> None:
         epoch = self.epoch_
         if epoch < self.method.ramp_epochs:
             terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
@@ -306,7 +290,7 @@ class Trainer(Scored):
                     parts.update(penalties)
             means.add("train_loss", loss, len(batch.y))
             for name, value in parts.items():
-                of_rows = batch if name == "label_loss" else penalised
+                of_rows: Any = batch if name == "label_loss" else penalised
                 means.add(f"train_{name}", value, len(of_rows.y))
             watchers.end(batch, loss, logits.detach())
         watchers.stand_in(len(data))
@@ -320,12 +304,21 @@ class Trainer(Scored):
         first, of_mapping = objective.split(self.method.own_step)
         return [(self.optimizer_, first), (self.mapping_optimizer_, of_mapping)]
 
-    def _step(self, batch, penalised, donors, generators, watchers, optimizer, objective):
+    def _step(
+        self,
+        batch: Rows,
+        penalised: Rows | None,
+        donors: Rows | None,
+        generators: Generators,
+        watchers: BatchWatchers,
+        optimizer: torch.optim.Optimizer,
+        objective: Objective,
+    ) -> list[Any]:
         """Step an optimizer; return the loss, its parts and the logits as they were before."""
         first: list[Any] = []
 
         # An optimizer like LBFGS calls the closure several times: the first values are reported.
-        def closure():
+        def closure() -> Any:
             optimizer.zero_grad()
             loss, parts, logits = objective.losses_and_gradients(
                 batch, penalised, donors, generators, self.penalty_chunk_size
@@ -339,19 +332,19 @@ class Trainer(Scored):
         optimizer.step(closure)
         return first
 
-    def _generators(self, epoch):
+    def _generators(self, epoch: int) -> Generators:
         return {
             term.name: self.streams.generator(term.name, epoch, self.device)
             for term in self.method.terms
         }
 
-    def _record(self, means):
+    def _record(self, means: RunningMeans) -> None:
         for name, value in means.result().items():
             self.history.record(name, value)
 
     # -- held-out rows and automatic weights ------------------------------------------------------
 
-    def _validate_epoch(self, valid, objective):
+    def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
         """Record the estimator's own objective on the held-out rows."""
         means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
@@ -359,7 +352,13 @@ class Trainer(Scored):
         for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
             self.history.record(f"valid_{name}", value)
 
-    def evaluate_losses(self, data, objective, max_rows=None, watchers=None):
+    def evaluate_losses(
+        self,
+        data: TrainingData,
+        objective: Objective,
+        max_rows: int | None = None,
+        watchers: BatchWatchers | None = None,
+    ) -> dict[str, float]:
         """Mean label loss and penalties over rows, with the same draws at every call."""
         means = RunningMeans()
         generators = self._generators(0)
@@ -396,14 +395,14 @@ class Trainer(Scored):
                 means.add(name, value, len(index))
         return means.result()
 
-    def _sample(self, rows, max_rows):
+    def _sample(self, rows: torch.Tensor, max_rows: int | None) -> torch.Tensor:
         """At most so many rows, drawn at random: they may be sorted by class; None: all."""
         if max_rows is None:
             return rows
         size = min(max_rows, len(rows))
         return shuffled_passes(rows, size, self.streams.generator("order"))
 
-    def _fix_automatic_alphas(self, data, objective):
+    def _fix_automatic_alphas(self, data: TrainingData, objective: Objective) -> bool:
         """At the end of the first epoch with masks, weigh each automatic term as the label loss."""
         if not self.unsettled_ or not len(data.penalised):
             return False
