@@ -135,7 +135,7 @@ class BaseExplanationEstimator(BaseEstimator):
         inherit_parameters(cls)
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn that images go in, too."""
+        """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
@@ -151,7 +151,7 @@ class BaseExplanationEstimator(BaseEstimator):
             self.module_ = self.trainer_.module_
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell whether there is a trained network."""
+        """Return whether there is a trained network."""
         return hasattr(self, "trainer_")
 
     # -- parameters with a prefix of skorch's -----------------------------------------------------

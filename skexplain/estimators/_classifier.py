@@ -87,7 +87,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
 
     def _check_classes(self, classes):
-        """Tell whether a call of partial_fit goes on, and the classes it was given, sorted."""
+        """Return whether partial_fit goes on, and the classes it was given, sorted."""
         go_on = hasattr(self, "trainer_")
         if classes is None and not go_on:
             raise ValueError("classes must be passed at the first call of partial_fit.")

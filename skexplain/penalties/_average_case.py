@@ -125,7 +125,7 @@ class AverageCasePenalty(PerturbationPenalty):
         )
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         if not callable(self.perturbation):
             check_option("perturbation", self.perturbation, PERTURBATIONS)
         check_number("epsilon", self.epsilon)
@@ -139,7 +139,7 @@ class AverageCasePenalty(PerturbationPenalty):
         check_fill("fill", self.fill, row_shape)
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse to shift what is no image."""
+        """Check that what is to be shifted are images."""
         if self.perturbation == "shift" and x.ndim not in (3, 4):
             raise ValueError(
                 f'perturbation="shift" needs images, X of shape (n, h, w) or (n, channels, h, w); '
@@ -210,7 +210,7 @@ class AverageCasePenalty(PerturbationPenalty):
         return self._replace(rows, _in_range(rows, rows.x.shape, generator))
 
     def _swap(self, rows: Rows, donors: Rows, generator: torch.Generator | None) -> torch.Tensor:
-        if rows.share_hard_mask:  # the same to the bit, without a mean that nobody is given
+        if rows.share_hard_mask:  # the same to the bit, without a mean that no sample is given
             return self._replace(rows, donors.x)
         swapped = self._replace(rows, irrelevant_values(donors))
         if not (self.exchange and rows.marks_parts):
@@ -260,7 +260,7 @@ def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | Non
 
 
 def _redistribute(donors: Any, n_draws: int, generator: torch.Generator | None) -> Rows:
-    """Hand the donors to other rows at each draw but the first."""
+    """Give the donors to other samples at each draw but the first."""
     size, device = len(donors.x), donors.x.device
     orders = [torch.arange(size, device=device)]
     for _ in range(n_draws - 1):

@@ -128,7 +128,7 @@ class Penalty(BaseEstimator):
     reads_layer = False
 
     def reads(self, point: "Point") -> bool:
-        """Tell whether ``at_point`` finds all that it needs at a point.
+        """Return whether ``at_point`` finds all that it needs at a point.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class Penalty(BaseEstimator):
         return self.reads_logits or (self.reads_layer and self.layer in point.outputs)
 
     def applies_to(self, masks: Masks) -> np.ndarray:
-        """Tell which rows the penalty looks at.
+        """Return the samples for which the penalty is computed.
 
         Parameters
         ----------
@@ -159,11 +159,11 @@ class Penalty(BaseEstimator):
         return masks.annotated if masks.pooled is None else np.ones_like(masks.annotated)
 
     def takes_donors(self, masks: Masks) -> bool:
-        """Tell whether it is called with donors, given masks of the data set."""
+        """Return whether it is called with donors, given masks of the data set."""
         return self.needs_donors or (self.exchange_parts and masks.marks_parts)
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal; here all are.
+        """Check the parameters; here all are legal.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Penalty(BaseEstimator):
         """
 
     def check_module(self, module: nn.Module, x: Tensor) -> None:
-        """Refuse a network for which the penalty cannot be computed; here none is.
+        """Check that the penalty can be computed for a network; here it always can.
 
         Parameters
         ----------

@@ -80,14 +80,14 @@ class CertifiedPenalty(Penalty):
         return self.exchange
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_number("epsilon", self.epsilon, infinite=True)
         check_option("bound", self.bound, ("margin", "logits"))
         check_box(self.epsilon, self.clip)
         check_flag("exchange", self.exchange)
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a network with operations through which intervals cannot be propagated."""
+        """Check that intervals can be propagated through the network."""
         check_outputs(module, x, Interval(x, torch.zeros_like(x)))
 
     def at_progress(self, progress: float) -> Penalty:

@@ -19,20 +19,20 @@ __all__ = [
 
 
 def check_flag(name: str, value: Any) -> None:
-    """Refuse what is neither True nor False."""
+    """Check that a value is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}.")
 
 
 def check_layer(name: str, value: Any, optional: bool = True) -> None:
-    """Refuse what is no name of a layer (or None)."""
+    """Check that a value is the name of a layer (or None)."""
     if not isinstance(value, str) and not (optional and value is None):
         kind = "a string or None" if optional else "a string"
         raise ValueError(f"{name} must be {kind}, got {value!r}.")
 
 
 def check_box(epsilon: float, clip: Any) -> None:
-    """Refuse a clip that is no range, and an infinite radius without a finite one."""
+    """Check that a clip is a range, and a finite one where the radius is infinite."""
     bounded = isinstance(clip, str)
     if bounded:
         check_option("clip", clip, ("data",))

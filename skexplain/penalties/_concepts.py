@@ -118,7 +118,7 @@ class ConceptGradientPenalty(Penalty):
         return n_rows, shape[-1] if shape else 0
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a layer that is not there and concepts that do not fit it."""
+        """Check that the layer is there and that the concepts fit it."""
         _, activations = run_to_layer(module, x, self.layer)
         if self.concepts is not None:
             _check_concepts(self.concepts, activations.shape[1], self.layer)
@@ -151,13 +151,13 @@ class ConceptGradientPenalty(Penalty):
         return size.flatten(1).sum(1)
 
     def applies_to(self, masks: Masks) -> np.ndarray:
-        """Tell which rows have something irrelevant, and for a share of units others, too."""
+        """Return which samples have irrelevant units, and for a share of units others, too."""
         if self.norm == "share" and self.concepts is None:
             return masks.has_irrelevant & ~masks.marks_alike()
         return masks.has_irrelevant
 
     def _check_mask(self, shape: tuple[int, ...], n_columns: int) -> None:
-        """Refuse a mask that would be broadcast over units or positions."""
+        """Raise an error for a mask that would be broadcast over units or positions."""
         if tuple(shape[1:]) != (n_columns,):
             of = "row of concepts" if self.concepts is not None else f"unit of layer {self.layer!r}"
             raise ValueError(
@@ -166,7 +166,7 @@ class ConceptGradientPenalty(Penalty):
             )
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_layer("layer", self.layer, optional=False)
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)

@@ -62,11 +62,11 @@ class DecompositionPenalty(Penalty):
         self.measure = measure
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_option("measure", self.measure, ("softmax", "l1"))
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a network that cannot be decomposed, by the operation that has no rule."""
+        """Check that there is a rule for each operation of the network."""
         check_outputs(module, x, Decomposition(x, 0 * x))
 
     def __call__(

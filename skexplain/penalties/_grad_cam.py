@@ -69,7 +69,7 @@ class GradCAMPenalty(Penalty):
         self.layer = layer
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a layer that is not there or has no map."""
+        """Check that the layer is there and returns a map."""
         _run_to_map(module, x, self.layer)
 
     def __call__(
@@ -90,7 +90,7 @@ class GradCAMPenalty(Penalty):
         return (irrelevance * heat).square().flatten(1).sum(1)
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_layer("layer", self.layer)
 
 
@@ -155,7 +155,7 @@ class HINTPenalty(Penalty):
         return masks.annotated
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a layer that is not there or has no map, and an input without a gradient."""
+        """Check that the layer returns a map, or that there is a gradient at the input."""
         if self.reads_layer:
             _run_to_map(module, x, self.layer)
         else:
@@ -182,7 +182,7 @@ class HINTPenalty(Penalty):
         return _distance(rows.unit * trainable_gradient(score, point.x), rows)
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_option("attribution", self.attribution, ATTRIBUTIONS)
         check_layer("layer", self.layer)
 

@@ -55,7 +55,7 @@ class InfluencePenalty(Penalty):
     allows_mixed_precision = False
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a network in which nothing is trained, or without a gradient at the input."""
+        """Check that something is trained, and that there is a gradient at the input."""
         if not any(parameter.requires_grad for parameter in module.parameters()):
             raise ValueError(
                 "module must have parameters that require a gradient: their influence is "

@@ -92,7 +92,7 @@ class InputGradientPenalty(Penalty):
         self.sign = sign
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a network without a gradient at the input."""
+        """Check that the network has a gradient at the input."""
         check_input_gradient(module, x)
 
     def __call__(
@@ -118,13 +118,13 @@ class InputGradientPenalty(Penalty):
         return size.flatten(1).sum(1)
 
     def applies_to(self, masks: Masks) -> np.ndarray:
-        """Tell which rows have something irrelevant, and for a share something else, too."""
+        """Return which samples have something irrelevant, and for a share something else, too."""
         if self.norm == "share":
             return masks.has_irrelevant & ~masks.marks_alike()
         return masks.has_irrelevant
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)
         check_option("sign", self.sign, ("both", "positive", "negative"))

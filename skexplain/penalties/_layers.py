@@ -170,7 +170,7 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
 
 
 def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
-    """Refuse a network whose outputs have no gradient at the input.
+    """Check that the outputs of a network have a gradient at the input.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class MaskedFeaturePenalty(Penalty):
         return (target.exp() * (target - mapped)).sum(1)
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_flag("train_features", self.train_features)
 
     def check_inputs(self, row_shape: tuple[int, ...]) -> None:

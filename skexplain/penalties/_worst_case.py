@@ -73,7 +73,7 @@ class WorstCasePenalty(PerturbationPenalty):
         return self.exchange
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
-        """Refuse a network without a gradient at the input."""
+        """Check that the network has a gradient at the input."""
         check_input_gradient(module, x)
 
     def move(
@@ -111,7 +111,7 @@ class WorstCasePenalty(PerturbationPenalty):
         return gradient.sign()
 
     def check_parameters(self) -> None:
-        """Refuse parameters that are not legal."""
+        """Check the parameters."""
         check_number("epsilon", self.epsilon, infinite=True)
         check_count("n_steps", self.n_steps)
         if self.step_size is not None:

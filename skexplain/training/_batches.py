@@ -64,7 +64,7 @@ class RowStore:
         return self._send(torch.from_numpy(rows))
 
     def _send(self, rows: torch.Tensor) -> torch.Tensor:
-        """Bring rows to the device; to a GPU from pinned memory, so that nobody waits."""
+        """Bring rows to the device; to a GPU from pinned memory, without waiting."""
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)
@@ -249,7 +249,7 @@ def _as_weight(weight: np.ndarray | None, device: torch.device | str) -> torch.T
 
 
 def ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """Apply a function in another thread, one item ahead of whoever iterates.
+    """Apply a function in another thread, one item ahead of the iteration.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def _sums(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 
 class BatchWatchers:
-    """Serves the callbacks that look at single batches, where there are any."""
+    """Serves the callbacks that use single batches, where there are any."""
 
     def __init__(self, net: Any) -> None:
         self.net = net

@@ -112,7 +112,7 @@ class MappedLayer(nn.Module):
 def find_feature_layer(
     module: nn.Module, feature_layer: str | None, x: torch.Tensor
 ) -> tuple[str, bool]:
-    """Tell where the features are: the layer's name, and whether its input is meant.
+    """Return where the features are: the layer's name, and whether its input is meant.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def find_feature_layer(
     Raises
     ------
     ValueError
-        If there is no such layer, or it cannot be told which; the error lists the names.
+        If there is no such layer, or more than one may be meant; the error lists the names.
     """
     names = [name for name, _ in module.named_modules() if name]
     if feature_layer is not None:

@@ -74,7 +74,7 @@ class Objective:
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
 
     def takes_donors(self, masks: Any) -> bool:
-        """Tell whether a step needs other samples as donors, given masks of the data set."""
+        """Return whether a step needs other samples as donors, given masks of the data set."""
         every = (*self.terms, *self.replacing)
         return any(term.penalty.takes_donors(masks) for term in every)
 

@@ -16,14 +16,14 @@ class MeanReduction:
     """The weighted mean over rows."""
 
     def start(self, data: TrainingData) -> None:
-        """Look at the rows of the coming epochs; nothing to do."""
+        """Prepare for the samples of the coming epochs; nothing to do."""
 
     def tensors(self) -> list[torch.Tensor]:
         """State that training changes; none."""
         return []
 
     def restore(self, tensors: list[torch.Tensor]) -> None:
-        """Take over a state that `tensors` returned; there is none."""
+        """Restore a state that `tensors` returned; there is none."""
 
     def __call__(self, losses: torch.Tensor, batch: Rows) -> torch.Tensor:
         """Reduce losses of shape (rows,)."""
@@ -84,7 +84,7 @@ class GroupDROReduction:
         return [self.log_q]
 
     def restore(self, tensors: list[torch.Tensor]) -> None:
-        """Take over a state that `tensors` returned."""
+        """Restore a state that `tensors` returned."""
         (self.log_q,) = tensors
 
     def __call__(self, losses: torch.Tensor, batch: Any) -> torch.Tensor:

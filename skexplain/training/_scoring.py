@@ -70,7 +70,7 @@ class Scored:
             getattr(callback, event)(self, **arguments)
 
     def _mark_best(self) -> None:
-        """Say whether the epoch is the best so far, where skorch's callbacks look for it."""
+        """Record whether the epoch is the best so far, for skorch's callbacks."""
         for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
             earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
             self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
@@ -140,7 +140,7 @@ class Scored:
         raise TypeError("a trainer is trained by its estimator: call the estimator's fit.")
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn's scorers what is predicted."""
+        """Return the tags that scikit-learn's scorers read."""
         kind = "classifier" if hasattr(self, "classes_") else "regressor"
         return Tags(estimator_type=kind, target_tags=TargetTags(required=True))
 

@@ -41,7 +41,7 @@ class Trainer(Scored):
     Callbacks find here all that they read, among it ``history``, ``module_``, ``optimizer_``,
     ``save_params`` and ``load_params``, and ``predict`` and ``predict_proba`` for scores.  Targets
     and predictions of classes are codes, positions in the estimator's ``classes_``.  Batches are
-    slices of whole tensors, losses are read once per epoch, and callbacks that look at batches are
+    slices of whole tensors, losses are read once per epoch, and callbacks that use batches are
     served only where there are any.
 
     Parameters
@@ -242,7 +242,7 @@ class Trainer(Scored):
             self.schedules_ = states_of_schedules(self.callbacks_)
             if self.history and "train_loss" not in self.history[-1]:
                 del self.history[-1]  # an epoch that was not finished
-            self.module_.eval()  # as whoever takes module_ out expects it
+            self.module_.eval()  # as users of module_ expect it
             let_go_of_graphs(self.module_)
 
     def _end_epoch(self, on_epoch: dict[str, Any]) -> bool:
@@ -408,7 +408,7 @@ class Trainer(Scored):
             return False
         switched_on = {**self.alphas_, **dict.fromkeys(self.unsettled_, 1.0)}
         objective = objective.with_terms(self.method.weighted(switched_on))
-        # A few thousand rows tell the ratio well enough.
+        # A few thousand samples are enough to estimate the ratio.
         means = self.evaluate_losses(data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
         for name in self.unsettled_:
