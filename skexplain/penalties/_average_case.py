@@ -32,7 +32,7 @@ _EXCHANGING = ("gaussian", "uniform", *_REPLACING)
 class AverageCasePenalty(PerturbationPenalty):
     r"""Label loss at randomly perturbed irrelevant features, the mean over draws.
 
-    Each step draws anew for each row x with irrelevance a and input unit u.
+    Each step draws anew for each sample x with irrelevance a and input unit u.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ class AverageCasePenalty(PerturbationPenalty):
 
         - "gaussian", "uniform": ``x + epsilon a u noise``, the noise standard normal or between -1
           and 1 (Avg-Ex of Heo et al. 2023 [1]_);
-        - "constant": all to one random value per row and channel from the range of the training
+        - "constant": all to one random value per sample and channel from the range of the training
           data; in a table, to one random share of each column's range;
         - "refill": each to a random value of its own range, as the counterexamples of Schramowski
           et al. 2020 [2]_;
-        - "swap": to the irrelevant features of another row; where that row's are relevant, to the
-          mean of its irrelevant ones, so that no reason is passed on (but see `exchange`);
-        - "blank": to `fill`, which leaves the row with its reasons alone;
+        - "swap": to the irrelevant features of another sample; where that sample's are relevant,
+          to the mean of its irrelevant ones, so that no reason is passed on (but see `exchange`);
+        - "blank": to `fill`, which leaves the sample with its reasons alone;
         - "shift": the reasons alone, moved by up to `max_shift` pixels, on `background`; what
           leaves the image is lost;
-        - "none": nothing moves: the control that only weighs these rows more.
+        - "none": nothing moves: the control that only weighs these samples more.
 
         A callable is given ``(rows, donors, generator)``, `Rows` and a torch.Generator, and
         returns a tensor of the shape of ``rows.x``, which is taken as it is; donors are None
@@ -58,14 +58,14 @@ class AverageCasePenalty(PerturbationPenalty):
     epsilon : float, default=1.0
         Size of the noise in input units: its standard deviation, or half the width.
     n_draws : int, default=1
-        Perturbed copies of a row per step; the value is their mean.
+        Perturbed copies of a sample per step; the value is their mean.
     fill : float, "mean" or array-like, default=0.0
         What "blank" fills with, in the unit of X: a number, the training mean of each column or
-        channel, or an array that broadcasts to a row.
+        channel, or an array that broadcasts to a sample.
     max_shift : int, default=4
         How far "shift" moves, in pixels, along each axis of an image.
     background : {"blank", "donor"}, default="blank"
-        What "shift" puts the reasons on: the `fill`, or another row's irrelevant features.
+        What "shift" puts the reasons on: the `fill`, or another sample's irrelevant features.
     exchange : bool, default=True
         Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
         words) and not the same places in all: what either of two samples marks then comes from the
@@ -153,7 +153,7 @@ class AverageCasePenalty(PerturbationPenalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Perturb each row `n_draws` times; shape (n_draws * rows, ...)."""
+        """Perturb each sample `n_draws` times; shape (n_draws * n_samples, ...)."""
         copies = rows.repeat(self.n_draws)
         exchanges = self.exchange_parts and rows.marks_parts
         if not (self.needs_donors or exchanges):
@@ -273,9 +273,9 @@ def shift_images(x: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> to
 
     Parameters
     ----------
-    x : Tensor of shape (rows, h, w) or (rows, channels, h, w)
+    x : Tensor of shape (n_samples, h, w) or (n_samples, channels, h, w)
         Images.
-    down, right : LongTensor of shape (rows,)
+    down, right : LongTensor of shape (n_samples,)
         Pixels.
 
     Returns

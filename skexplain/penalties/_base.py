@@ -1,4 +1,4 @@
-"""What every explanation term is: a callable that gives one value per row."""
+"""What every explanation term is: a callable that gives one value per sample."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,13 +14,13 @@ from ..masks import Masks
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the data as a penalty sees them, all on one device.
+    """Samples of the data as a penalty sees them, all on one device.
 
     Attributes
     ----------
-    x : float32 Tensor of shape (rows, ...)
+    x : float32 Tensor of shape (n_samples, ...)
         Inputs.
-    y : Tensor of shape (rows,)
+    y : Tensor of shape (n_samples,)
         Targets: classes as integers, or float32 values to regress on.
     irrelevance : float32 Tensor, broadcastable to `x`
         Degree a in [0, 1] to which a feature must not matter.
@@ -31,7 +31,7 @@ class Rows:
     mean, lower, upper : float32 Tensors, broadcastable to `x`
         Mean and range of each column or channel in the training data.
     label_loss : callable
-        ``label_loss(logits, y)`` gives one value per row.
+        ``label_loss(logits, y)`` gives one value per sample.
     marks_parts : bool, default=False
         Whether samples mark parts of their own, which a swap exchanges (``Masks.marks_parts``).
     share_hard_mask : bool, default=False
@@ -39,9 +39,9 @@ class Rows:
     loss_scale : float, default=1.0
         Label loss of a constant prediction: the logarithm of the number of classes, or the variance
         of the training targets of a regressor.  A penalty without a unit is multiplied by it.
-    label_weight, sample_weight : float32 Tensor of shape (rows,) or None, default=None
+    label_weight, sample_weight : float32 Tensor of shape (n_samples,) or None, default=None
         Weights in label losses, class weights included, and in all other terms; None: all equal.
-    groups : LongTensor of shape (rows,) or None, default=None
+    groups : LongTensor of shape (n_samples,) or None, default=None
         Codes of the groups.
     """
 
@@ -62,7 +62,7 @@ class Rows:
     groups: Tensor | None = None
 
     def take(self, index: Tensor) -> "Rows":
-        """Return the rows at `index`, a LongTensor; masks for all rows stay as they are."""
+        """Return the samples at `index`, a LongTensor; masks for all samples stay as they are."""
         return replace(
             self,
             x=self.x.index_select(0, index),
@@ -75,7 +75,7 @@ class Rows:
         )
 
     def repeat(self, times: int) -> "Rows":
-        """Return the rows `times` times, one copy of all after the other."""
+        """Return the samples `times` times, one copy of all after the other."""
         if times == 1:
             return self
         return self.take(torch.arange(len(self.y), device=self.y.device).repeat(times))
@@ -96,9 +96,9 @@ class Penalty(BaseEstimator):
     """Base of the explanation terms.
 
     A penalty is called with ``(module, rows, donors, generator)``: the network, the penalised rows,
-    as many rows drawn independently from the same stream (None unless `needs_donors`), and the
-    generator of its own draws.  It returns a tensor of shape (rows,).  The engine calls it with the
-    module in evaluation mode, weighs the rows and multiplies by alpha.
+    as many samples drawn independently from the same stream (None unless `needs_donors`), and the
+    generator of its own draws.  It returns a tensor of shape (n_samples,).  The engine calls it
+    with the module in evaluation mode, weighs the samples and multiplies by alpha.
     """
 
     #: Whether class weights apply: they do where the value is a label loss.
@@ -151,8 +151,8 @@ class Penalty(BaseEstimator):
         Returns
         -------
         ndarray of bool of shape (n,)
-            The rows with something irrelevant; where parts are exchanged, all that are annotated (a
-            part may come to them), and all others, too, where the places are always the same.
+            The samples with something irrelevant; where parts are exchanged, all that are annotated
+            (a part may come to them), and all others, too, where the places are always the same.
         """
         if not (self.exchange_parts and masks.marks_parts):
             return masks.has_irrelevant
@@ -192,7 +192,7 @@ class Penalty(BaseEstimator):
         ----------
         module : nn.Module
             The network, in evaluation mode.
-        x : float32 Tensor of shape (rows, ...)
+        x : float32 Tensor of shape (n_samples, ...)
             A few rows.
 
         Raises
@@ -222,12 +222,12 @@ class Penalty(BaseEstimator):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Compute the term for each row."""
+        """Compute the term for each sample."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
 
 
 class PerturbationPenalty(Penalty):
-    """Base of the terms that are the label loss at a moved copy of the row."""
+    """Base of the terms that are the label loss at a moved copy of the sample."""
 
     is_label_loss = True
     allows_compile = True
@@ -239,11 +239,11 @@ class PerturbationPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Move the rows along their irrelevant features.
+        """Move the samples along their irrelevant features.
 
         Returns
         -------
-        Tensor of shape (draws * rows, ...)
+        Tensor of shape (draws * n_samples, ...)
             One or more moved copies of ``rows.x``, one after the other.
         """
         raise TypeError(f"{type(self).__name__} does not say how it moves a row.")
@@ -255,13 +255,13 @@ class PerturbationPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Compute the label loss at the moved rows, the mean over draws, shape (rows,)."""
+        """Compute the label loss at the moved samples, the mean over draws, shape (n_samples,)."""
         moved = self.move(module, rows, donors, generator)
         return mean_over_draws(rows.label_loss(module(moved), copies_of(rows, moved).y), rows)
 
 
 def copies_of(rows: Rows, moved: Tensor) -> Rows:
-    """Return the rows as often as they were moved."""
+    """Return the samples as often as they were moved."""
     if moved.shape[1:] != rows.x.shape[1:] or not len(moved) or len(moved) % len(rows.x):
         raise TypeError(
             f"penalties: move must return copies of all samples, a tensor of shape (draws * "
@@ -280,9 +280,9 @@ class Point:
 
     Attributes
     ----------
-    x : Tensor of shape (rows, ...)
+    x : Tensor of shape (n_samples, ...)
         The inputs.
-    logits : Tensor of shape (rows, classes)
+    logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
     outputs : dict of str or None to Tensor
         What layers returned, by the names under which penalties ask for them.

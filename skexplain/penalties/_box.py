@@ -1,4 +1,4 @@
-"""The box in which the irrelevant features of a row may move."""
+"""The box in which the irrelevant features of a sample may move."""
 
 from typing import Literal, TypeAlias
 
@@ -16,7 +16,7 @@ def irrelevant_box(rows: Rows, epsilon: float, clip: Clip) -> tuple[torch.Tensor
     Parameters
     ----------
     rows : Rows
-        Rows of shape (rows, ...).
+        Rows of shape (n_samples, ...).
     epsilon : float
         Radius in input units, for irrelevance 1; it may be infinite where `clip` is finite.
     clip : "data", (float, float) or None
@@ -54,7 +54,7 @@ def irrelevant_box(rows: Rows, epsilon: float, clip: Clip) -> tuple[torch.Tensor
     low, high = x - radius * rows.unit, x + radius * rows.unit
     if clip is not None:
         lower, upper = (rows.lower, rows.upper) if isinstance(clip, str) else clip
-        # A row outside the range stays inside its own box.
+        # A sample outside the range stays inside its own box.
         low = torch.maximum(low, torch.clamp(x, max=lower))
         high = torch.minimum(high, torch.clamp(x, min=upper))
     return torch.where(movable, low, x), torch.where(movable, high, x)

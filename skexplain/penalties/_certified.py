@@ -18,7 +18,7 @@ from ._fill import exchange
 class CertifiedPenalty(Penalty):
     r"""Label loss at outputs that bound those of every perturbation of the irrelevant features.
 
-    For a row x with irrelevance a and input unit u the value is at least
+    For a sample x with irrelevance a and input unit u the value is at least
 
     .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
@@ -103,7 +103,7 @@ class CertifiedPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the bound for each row, shape (rows,)."""
+        """Compute the bound for each sample, shape (n_samples,)."""
         if self.exchange:
             rows = exchange(rows, donors)
         low, high = irrelevant_box(rows, self.epsilon, self.clip)

@@ -56,7 +56,7 @@ def _check_range(pair: Any) -> tuple[float, float]:
 
 
 def check_fill(name: str, fill: Any, row_shape: tuple[int, ...]) -> None:
-    """Check that a fill is a finite number, "mean" or an array that broadcasts to a row."""
+    """Check that a fill is a finite number, "mean" or an array that broadcasts to a sample."""
     if isinstance(fill, str) and fill == "mean":
         return
     row = (1, *row_shape)

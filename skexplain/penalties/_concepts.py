@@ -27,8 +27,8 @@ class ConceptGradientPenalty(Penalty):
 
     Use it when what must not matter is no place in the input but a notion that a layer holds: a
     unit of a bottleneck, or a direction in the activations.  With h the output of the layer, s the
-    score and :math:`c_j` the direction of concept j (without `concepts`: unit j) the value of a row
-    with irrelevance a is
+    score and :math:`c_j` the direction of concept j (without `concepts`: unit j) the value of a
+    sample with irrelevance a is
 
     .. math:: \sum_j \sum_i \Big(a_j \; c_j \cdot
         \frac{\partial s}{\partial h_{\cdot i}} \Big)^2
@@ -130,11 +130,11 @@ class ConceptGradientPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the penalty at the clean rows, shape (rows,)."""
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         return self.at_point(run_to_layer(module, rows.x, self.layer)[0], rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
-        """Compute the penalty at a point with the output of the layer, shape (rows,)."""
+        """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
         gradient = derivative = trainable_gradient(score, output_at(point, self.layer))
         if self.concepts is not None:

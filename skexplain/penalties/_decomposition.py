@@ -14,9 +14,9 @@ from ._checks import check_option
 class DecompositionPenalty(Penalty):
     r"""Contribution of irrelevant features to the logits (CDEP).
 
-    Contextual decomposition splits each logit of a row x with irrelevance a into the contribution
-    :math:`\beta_k` of the irrelevant features, a x, and the contribution :math:`\gamma_k` of the
-    rest, (1 - a) x.  The value is, over all K classes,
+    Contextual decomposition splits each logit of a sample x with irrelevance a into the
+    contribution :math:`\beta_k` of the irrelevant features, a x, and the contribution
+    :math:`\gamma_k` of the rest, (1 - a) x.  The value is, over all K classes,
 
     .. math:: \frac{1}{K} \sum_k \frac{e^{\beta_k}}{e^{\beta_k} + e^{\gamma_k}}
         \quad \text{or} \quad \frac{1}{K} \sum_k |\beta_k|
@@ -76,7 +76,7 @@ class DecompositionPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the penalty, shape (rows,)."""
+        """Compute the penalty, shape (n_samples,)."""
         irrelevant = rows.irrelevance * rows.x
         logits = decompose(module, irrelevant, rows.x - irrelevant)
         if self.measure == "l1":

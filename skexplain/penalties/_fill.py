@@ -46,9 +46,10 @@ def fill_value(fill: Fill, rows: Rows) -> torch.Tensor:
     Parameters
     ----------
     fill : float, "mean" or array-like
-        A number, the training mean of each column or channel, or an array that broadcasts to a row.
+        A number, the training mean of each column or channel, or an array that broadcasts to a
+        sample.
     rows : Rows
-        Rows to be filled.
+        Samples to be filled.
     """
     if isinstance(fill, str) and fill == "mean":
         return rows.mean
@@ -58,7 +59,7 @@ def fill_value(fill: Fill, rows: Rows) -> torch.Tensor:
 def irrelevant_values(rows: Rows) -> torch.Tensor:
     """Return the rows with their reasons replaced, so that they can be given to other rows.
 
-    Where a feature is relevant, the mean of the row's own irrelevant features stands in.
+    Where a feature is relevant, the mean of the sample's own irrelevant features stands in.
 
     Returns
     -------

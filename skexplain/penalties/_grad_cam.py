@@ -23,7 +23,7 @@ class GradCAMPenalty(Penalty):
 
     Use it for convolutional networks on images whose shortcut is a region: it asks what the last
     feature map looks at, and does not look at single pixels as `InputGradientPenalty` does.  With
-    :math:`\tilde a` the irrelevance, resized to the map, the value of a row is
+    :math:`\tilde a` the irrelevance, resized to the map, the value of a sample is
 
     .. math:: \sum_{ij} (\tilde a_{ij} M_{ij})^2, \qquad
         M = \frac{m - \min m}{\max m - \min m + 10^{-6}}, \qquad
@@ -38,14 +38,14 @@ class GradCAMPenalty(Penalty):
     Parameters
     ----------
     layer : str or None, default=None
-        Layer whose output is looked at, as in ``named_modules``, of shape (rows, channels, ...)
-        with one to three spatial axes; None: the convolution that runs last.
+        Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
+        ...) with one to three spatial axes; None: the convolution that runs last.
 
     Notes
     -----
-    X has shape (rows, channels, ...) or (rows, ...) with as many spatial axes as the map.  A mask
-    with channels counts with its mean over them.  Input units play no part.  A constant map is
-    zero, and one whose range is far below 1e-6 nearly so.
+    X has shape (n_samples, channels, ...) or (n_samples, ...) with as many spatial axes as the map.
+    A mask with channels counts with its mean over them.  Input units play no part.  A constant map
+    is zero, and one whose range is far below 1e-6 nearly so.
 
     References
     ----------
@@ -79,11 +79,11 @@ class GradCAMPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the penalty at the clean rows, shape (rows,)."""
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
-        """Compute the penalty at a point with the output of the layer, shape (rows,)."""
+        """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         activations = _map_at(point, self.layer)
         heat = grad_cam(point.logits, activations, point.logits.argmax(1))
         irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
@@ -104,8 +104,8 @@ class HINTPenalty(Penalty):
     .. math:: (M_d - (1 - a_d))^2
 
     for irrelevance a and attribution M (the squared error of Friedrich et al. 2023 [2]_, in the
-    place of the ranking of Selvaraju et al. 2019 [1]_).  Every annotated row takes part, also one
-    with nothing irrelevant; a row without a known mark has value 0.
+    place of the ranking of Selvaraju et al. 2019 [1]_).  Every annotated sample takes part, also
+    one with nothing irrelevant; a sample without a known mark has value 0.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class HINTPenalty(Penalty):
         return self.attribution == "grad_cam"
 
     def applies_to(self, masks: Masks) -> np.ndarray:
-        """Every annotated row takes part, also one with nothing irrelevant."""
+        """Every annotated sample takes part, also one with nothing irrelevant."""
         return masks.annotated
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
@@ -168,13 +168,13 @@ class HINTPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the distance at the clean rows, shape (rows,)."""
+        """Compute the distance at the clean samples, shape (n_samples,)."""
         if self.reads_layer:
             return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
         return self.at_point(point_at(module, rows.x), rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
-        """Compute the distance at a point with known logits, and layer, shape (rows,)."""
+        """Compute the distance at a point with known logits, and layer, shape (n_samples,)."""
         if self.reads_layer:
             heat = grad_cam(point.logits, _map_at(point, self.layer), rows.y)
             return _distance(_enlarge(heat, rows.x), rows)
@@ -188,7 +188,7 @@ class HINTPenalty(Penalty):
 
 
 def heat_map(score: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
-    """Grad-CAM map of one score per row, neither scaled nor cut at zero, shape (rows, ...)."""
+    """Grad-CAM map of one score per sample, neither scaled nor cut at zero."""
     gradient = trainable_gradient(score, activations)
     return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), activations)
 
@@ -196,20 +196,20 @@ def heat_map(score: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
 def grad_cam(
     logits: torch.Tensor, activations: torch.Tensor, classes: torch.Tensor
 ) -> torch.Tensor:
-    """Grad-CAM map of one class per row, without ReLU, scaled to [0, 1] row by row.
+    """Grad-CAM map of one class per sample, without ReLU, scaled to [0, 1] sample by sample.
 
     Parameters
     ----------
-    logits : Tensor of shape (rows, classes)
+    logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
-    activations : Tensor of shape (rows, channels, ...)
+    activations : Tensor of shape (n_samples, channels, ...)
         Output of a layer on the way to them.
-    classes : LongTensor of shape (rows,)
+    classes : LongTensor of shape (n_samples,)
         Class to explain.
 
     Returns
     -------
-    Tensor of shape (rows, ...)
+    Tensor of shape (n_samples, ...)
         All zero where the map is constant.
 
     References
@@ -272,7 +272,7 @@ def _enlarge(heat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _distance(attribution: torch.Tensor, rows: Rows) -> torch.Tensor:
-    """Mean squared distance from the relevance over the known marks of each row."""
+    """Mean squared distance from the relevance over the known marks of each sample."""
     error = (attribution - (1 - rows.irrelevance)).square()
     if rows.known is None:
         return error.flatten(1).mean(1)

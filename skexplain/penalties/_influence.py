@@ -18,7 +18,8 @@ class InfluencePenalty(Penalty):
     r"""Influence of irrelevant features on the fit, times their input gradient (RBR).
 
     Use it to ask not only that an irrelevant feature does not move the output, but that it does not
-    move what the row teaches, either.  For a row x with irrelevance a and input unit u the value is
+    move what the sample teaches, either.  For a sample x with irrelevance a and input unit u the
+    value is
 
     .. math:: \sum_d \Big(a_d \; u_d \frac{\partial}{\partial x_d} \sum_j
         \frac{\partial \ell(x, y)}{\partial \theta_j} \; u_d \frac{\partial}{\partial x_d}
@@ -36,7 +37,7 @@ class InfluencePenalty(Penalty):
     A step differentiates three times and costs several times `InputGradientPenalty`.
 
     The sum over parameters is zero over a last linear layer under the cross entropy, as the errors
-    p - y of a row add up to zero.  A linear model therefore has value zero: the network needs a
+    p - y of a sample add up to zero.  A linear model therefore has value zero: the network needs a
     hidden layer.
 
     References
@@ -70,7 +71,7 @@ class InfluencePenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the penalty at the clean rows, shape (rows,)."""
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         with _ComposedNorms():
             point = point_at(module, rows.x)
         loss = rows.label_loss(point.logits, rows.y)

@@ -29,7 +29,7 @@ NORMS = get_args(Norm)
 class InputGradientPenalty(Penalty):
     r"""Size of the input gradient at irrelevant features.
 
-    For a row x with irrelevance a and input unit u the value is by default
+    For a sample x with irrelevance a and input unit u the value is by default
 
     .. math:: \sum_d (a_d u_d \partial s(x) / \partial x_d)^2
 
@@ -63,8 +63,8 @@ class InputGradientPenalty(Penalty):
 
     Notes
     -----
-    The share of a row without any gradient (all its units are dead) is 0.  That of a row whose
-    features are all marked alike is the same for every network, so such rows are left out.
+    The share of a sample without any gradient (all its units are dead) is 0.  That of a sample
+    whose features are all marked alike is the same for every network, so such samples are left out.
 
     References
     ----------
@@ -102,11 +102,11 @@ class InputGradientPenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the penalty at the clean rows, shape (rows,)."""
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         return self.at_point(point_at(module, rows.x), rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
-        """Compute the penalty at a point whose logits are known, shape (rows,)."""
+        """Compute the penalty at a point whose logits are known, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
         gradient = trainable_gradient(score, point.x)
         irrelevant = rows.irrelevance * rows.unit * gradient
@@ -146,20 +146,20 @@ def check_norm(norm: Norm, output: str) -> None:
 
 
 def share_of_length(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
-    """Divide the length of a part of each row by that of the whole row; 0 for a row of zeros.
+    """Divide the length of a part of each sample by that of the whole; 0 for zeros alone.
 
     Parameters
     ----------
-    part, whole : Tensor of shape (rows, ...)
+    part, whole : Tensor of shape (n_samples, ...)
         Entries of the part are those of the whole, or smaller.
 
     Returns
     -------
-    Tensor of shape (rows,)
+    Tensor of shape (n_samples,)
         Each from 0 to 1.
     """
     part, whole = part.flatten(1), whole.flatten(1)
-    # In units of its largest entry a row has a length of at least 1, unless it is all zeros: no
+    # In units of its largest entry a sample has a length of at least 1, unless it is all zeros: no
     # square overflows or vanishes, whatever the scale of the outputs.
     unit = whole.detach().abs().amax(1, keepdim=True)
     unit = unit.clamp_min(torch.finfo(unit.dtype).tiny)
@@ -175,7 +175,7 @@ def chosen_output(output: Output, norm: Norm) -> Output:
 
 
 def _score(output: str, logits: torch.Tensor, y: Any) -> torch.Tensor:
-    """Reduce logits of shape (rows, classes) to one scalar per row."""
+    """Reduce logits of shape (n_samples, classes) to one scalar per sample."""
     if output == "logit_sum":
         return logits.sum(1)
     if output == "logit_true":

@@ -60,7 +60,7 @@ def run_to_layer(
     ----------
     module : nn.Module
         The network.
-    x : Tensor of shape (rows, ...)
+    x : Tensor of shape (n_samples, ...)
         Inputs.
     layer : str or None, default=None
         Name as in ``named_modules``; None: the convolution that runs last.
@@ -69,14 +69,14 @@ def run_to_layer(
     -------
     point : Point
         Inputs and logits.
-    activations : Tensor of shape (rows, units, ...)
+    activations : Tensor of shape (n_samples, units, ...)
         Output of the layer, the last where it runs more than once.
 
     Raises
     ------
     ValueError
         If there is no such layer, it does not run, or it does not return one tensor with a row per
-        row and a gradient.
+        sample and a gradient.
     """
     with keep_outputs(module, [layer]) as outputs:
         point = replace(point_at(module, x), outputs=outputs)
@@ -144,7 +144,7 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
 
     Returns
     -------
-    Tensor of shape (rows, units, ...)
+    Tensor of shape (n_samples, units, ...)
 
     Raises
     ------
@@ -176,7 +176,7 @@ def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
     ----------
     module : nn.Module
         The network.
-    x : float32 Tensor of shape (rows, ...)
+    x : float32 Tensor of shape (n_samples, ...)
         A few rows.
 
     Raises
@@ -201,8 +201,8 @@ def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
 def trainable_gradient(score: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """Gradient of the sum of `score` at a tensor, which can be differentiated again.
 
-    Rows do not couple in evaluation mode: each row has its own gradient.  It is zero where the
-    score does not depend on the tensor.
+    Samples do not couple in evaluation mode: each sample has its own gradient.  It is zero where
+    the score does not depend on the tensor.
     """
     (gradient,) = torch.autograd.grad(
         score.sum(), at, create_graph=True, allow_unused=True, materialize_grads=True

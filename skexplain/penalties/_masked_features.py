@@ -1,4 +1,4 @@
-"""Agreement of the features of a row with those of its reasons alone: two-stage optimisation."""
+"""Agreement of a sample's features with those of its reasons alone: two-stage optimisation."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from ._fill import Fill, fill_value
 
 
 class MaskedFeaturePenalty(Penalty):
-    r"""Divergence of mapped features from the features of the masked row.
+    r"""Divergence of mapped features from the features of the masked sample.
 
-    With features f, mapping m and x' the row with its irrelevant features filled, the value is
+    With features f, mapping m and x' the sample with its irrelevant features filled, the value is
 
     .. math:: KL(\mathrm{softmax}\, f(x') \,\|\, \mathrm{softmax}\, m(f(x)))
 
@@ -24,7 +24,7 @@ class MaskedFeaturePenalty(Penalty):
     ----------
     fill : float, "mean" or array-like, default=0.0
         What stands in for irrelevant features: a number, the training mean of each column or
-        channel, or an array that broadcasts to a row.
+        channel, or an array that broadcasts to a sample.
     train_features : bool, default=True
         Whether gradients reach the feature extractor too; if not, only the mapping learns.
 
@@ -46,7 +46,7 @@ class MaskedFeaturePenalty(Penalty):
         self.train_features = train_features
 
     def applies_to(self, masks: Masks) -> np.ndarray:
-        """Every annotated row takes part, also one with nothing irrelevant."""
+        """Every annotated sample takes part, also one with nothing irrelevant."""
         return masks.annotated
 
     def mask_rows(self, rows: Rows) -> torch.Tensor:
@@ -60,7 +60,7 @@ class MaskedFeaturePenalty(Penalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
+        """Compute the divergence, shape (n_samples,), of a `module` with features and mapping."""
         with torch.set_grad_enabled(self.train_features and torch.is_grad_enabled()):
             target = _log_softmax(module.features(self.mask_rows(rows)))
             features = module.features(rows.x)

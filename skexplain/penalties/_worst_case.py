@@ -13,7 +13,7 @@ from ._layers import check_input_gradient
 class WorstCasePenalty(PerturbationPenalty):
     r"""Label loss at the worst perturbation of the irrelevant features that ascent finds.
 
-    For a row x with irrelevance a and input unit u the value approximates
+    For a sample x with irrelevance a and input unit u the value approximates
 
     .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
@@ -29,7 +29,7 @@ class WorstCasePenalty(PerturbationPenalty):
         Step in input units; None: 2.5 / `n_steps` of the half width of the (clipped) box.  The
         reference implementation takes ``epsilon / n_steps`` from the clean point.
     random_start : bool, default=True
-        Whether to start at a random point of the box instead of the clean row.
+        Whether to start at a random point of the box instead of the clean sample.
     clip : "data", (float, float) or None, default="data"
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.

@@ -71,7 +71,7 @@ class Network(nn.Module):
         self.head = head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute the outputs, shape (rows, outputs)."""
+        """Compute the outputs, shape (n_samples, outputs)."""
         return self.head(self.features(x))
 
 
@@ -90,7 +90,7 @@ def build_network(
     Parameters
     ----------
     input_shape : tuple of int
-        Shape of one row.
+        Shape of one sample.
     n_outputs : int
         Number of outputs.
     statistics : InputStatistics
@@ -105,7 +105,7 @@ def build_network(
     Raises
     ------
     ValueError
-        If the rows are neither vectors nor images.
+        If the samples are neither vectors nor images.
     """
     network = _build(input_shape, n_outputs, Standardize(statistics.mean, statistics.sd))
     if target_scale is not None:

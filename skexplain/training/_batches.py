@@ -14,7 +14,7 @@ from ..masks import Masks
 from ..penalties import Rows
 from ..penalties._base import pick
 
-# dtypes whose rows torch can pick; others are picked by numpy.
+# dtypes whose samples torch can pick; others are picked by numpy.
 _TORCH_DTYPES = {
     *("bool", "uint8", "int8", "int16", "int32", "int64"),
     *("float16", "float32", "float64"),
@@ -45,7 +45,7 @@ class RowStore:
 
     @property
     def streams(self) -> bool:
-        """Whether rows are read from a file, or sent to an accelerator, batch by batch."""
+        """Whether samples are read from a file, or sent to an accelerator, batch by batch."""
         on_file = isinstance(self.array, np.memmap) or isinstance(self.array.base, np.memmap)
         return on_file or (self.device.type != "cpu" and not self._is_on_device)
 
@@ -54,7 +54,7 @@ class RowStore:
         return self.tensor is not None and self.tensor.device.type == self.device.type
 
     def take(self, index: torch.Tensor) -> torch.Tensor:
-        """Return the rows at `index`, a LongTensor on the CPU."""
+        """Return the samples at `index`, a LongTensor on the CPU."""
         if self.tensor is not None:
             return self._send(self.tensor.index_select(0, index.to(self.tensor.device)))
         rows = np.ascontiguousarray(self.array[index.numpy()])
@@ -64,7 +64,7 @@ class RowStore:
         return self._send(torch.from_numpy(rows))
 
     def _send(self, rows: torch.Tensor) -> torch.Tensor:
-        """Bring rows to the device; to a GPU from pinned memory, without waiting."""
+        """Bring samples to the device; to a GPU from pinned memory, without waiting."""
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)
@@ -80,7 +80,7 @@ def _is_torch_dtype(dtype: np.dtype) -> bool:
 
 
 def concatenate(first: Rows, second: Rows) -> Rows:
-    """Put rows one behind the other; their masks are left out."""
+    """Put samples one behind the other; their masks are left out."""
 
     def both(name: str) -> torch.Tensor | None:
         values = getattr(first, name)
@@ -94,9 +94,9 @@ def concatenate(first: Rows, second: Rows) -> Rows:
 
 
 class TrainingData(Dataset):
-    """Inputs, targets, weights and masks of the rows of one fit.
+    """Inputs, targets, weights and masks of the samples of one fit.
 
-    It is a data set to skorch's callbacks, whose `X` and `y` are those of the rows that take part.
+    It is a data set to skorch's callbacks, whose `X` and `y` are of the samples that take part.
 
     Parameters
     ----------
@@ -105,21 +105,21 @@ class TrainingData(Dataset):
     y : ndarray of shape (n,)
         Encoded targets.
     masks : Masks or None
-        Masks of all rows of X.
+        Masks of all samples of X.
     frame : Rows
-        Units, range and label loss that all rows carry.
+        Units, range and label loss that all samples carry.
     index : ndarray of int
-        The rows that take part.
+        The samples that take part.
     penalised : ndarray of bool of shape (n,)
-        Rows that some penalty is computed for.
+        Samples that some penalty is computed for.
     device : torch.device
         Where tensors go.
     sample_weight, label_weight : ndarray of shape (n,) or None, default=None
-        Weight of a row in penalties, and, with its class weight, in label losses.
+        Weight of a sample in penalties, and, with its class weight, in label losses.
     groups : ndarray of int of shape (n,) or None, default=None
-        Group of each row.
+        Group of each sample.
     pooled : float32 Tensor of shape (1, ...) or None, default=None
-        Irrelevance of the rows without a mask; None: zero.
+        Irrelevance of the samples without a mask; None: zero.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class TrainingData(Dataset):
         self._penalised_rows = penalised
 
     def subset(self, index: np.ndarray) -> "TrainingData":
-        """Return the same data with other rows taking part."""
+        """Return the same data with other samples taking part."""
         other = object.__new__(TrainingData)
         other.__dict__.update(vars(self))
         other._select(index, self._penalised_rows)
@@ -163,17 +163,17 @@ class TrainingData(Dataset):
 
     @property
     def X(self) -> np.ndarray:
-        """Inputs of the rows that take part, for callbacks."""
+        """Inputs of the samples that take part, for callbacks."""
         return self.inputs.array[self.index.numpy()]
 
     @property
     def y(self) -> torch.Tensor:
-        """Encoded targets of the rows that take part, for callbacks."""
+        """Encoded targets of the samples that take part, for callbacks."""
         return self.targets[self.index.to(self.device)]
 
     @property
     def streams(self) -> bool:
-        """Whether rows come batch by batch from a file or over the bus."""
+        """Whether samples come batch by batch from a file or over the bus."""
         return self.inputs.streams or (self.marks is not None and self.marks.streams)
 
     def split_penalised(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -183,7 +183,7 @@ class TrainingData(Dataset):
 
     @property
     def all_penalised(self) -> bool:
-        """Whether every row that takes part is penalised."""
+        """Whether every sample that takes part is penalised."""
         return len(self.penalised) == len(self.index)
 
     def __len__(self) -> int:
@@ -195,7 +195,7 @@ class TrainingData(Dataset):
         return rows.x[0], rows.y[0]
 
     def rows(self, index: torch.Tensor, with_masks: bool = False) -> Rows:
-        """Return the rows at `index` (a LongTensor on the CPU, positions in X)."""
+        """Return the samples at `index` (a LongTensor on the CPU, positions in X)."""
         x = self.inputs.take(index).to(torch.float32)
         positions = index.to(self.device)
         marks: dict[str, Any] = {}
@@ -216,7 +216,7 @@ class TrainingData(Dataset):
 
     @cached_property
     def _shared_degrees(self) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-        """Degrees of one mask for all rows, read once; None where rows have masks of their own."""
+        """Degrees of one mask for all samples, read once; None: they have their own."""
         if not self.masks.for_all_rows:
             return None
         return self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.int64)))
@@ -275,7 +275,7 @@ def ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]
 def batch_sizes(n_rows: int, batch_size: int) -> list[int]:
     """Cut `n_rows` into batches; a lone last row joins the batch before it.
 
-    Batch norm cannot train on a single row.
+    Batch norm cannot train on a single sample.
 
     Examples
     --------
@@ -303,12 +303,12 @@ def penalised_sizes(
 
 
 def shuffled_passes(rows: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Draw `size` rows in shuffled passes: each row once before any comes again.
+    """Draw `size` samples in shuffled passes: each sample once before any comes again.
 
     Parameters
     ----------
     rows : LongTensor
-        Rows to draw from.
+        Samples to draw from.
     size : int
         How many to draw.
     generator : torch.Generator

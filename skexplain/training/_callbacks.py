@@ -88,7 +88,7 @@ class BatchWatchers:
     def end(
         self, batch: Rows, loss: torch.Tensor, logits: torch.Tensor | None, training: bool = True
     ) -> None:
-        """Announce its loss (of held-out rows: the label loss) and outputs."""
+        """Announce its loss (of held-out samples: the label loss) and outputs."""
         if not self.active:
             return
         loss = loss.detach()

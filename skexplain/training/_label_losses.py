@@ -1,4 +1,4 @@
-"""Label losses: one value per row."""
+"""Label losses: one value per sample."""
 
 from collections.abc import Callable
 from functools import partial
@@ -36,12 +36,12 @@ class CrossEntropyLoss(nn.Module):
 
 
 class FocalLoss(nn.Module):
-    """Focal loss ``(1 - p_y)^gamma * cross entropy``, one value per row.
+    """Focal loss ``(1 - p_y)^gamma * cross entropy``, one value per sample.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        How strongly rows that are already right are played down; 0 is the cross entropy.
+        How strongly samples that are already right are played down; 0 is the cross entropy.
 
     References
     ----------
@@ -55,9 +55,9 @@ class FocalLoss(nn.Module):
         self.gamma = gamma
 
     def forward(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Compute the loss, shape (rows,)."""
+        """Compute the loss, shape (n_samples,)."""
         loss = functional.cross_entropy(full_precision(logits), y, reduction="none")
-        # 1 - p_y = 1 - exp(-loss), without cancellation for rows that are nearly right; kept off
+        # 1 - p_y = 1 - exp(-loss), without cancellation for samples that are nearly right; kept off
         # zero, where a power below one has no gradient.
         missing = (-(-loss).expm1()).clamp(min=1e-12)
         return missing**self.gamma * loss
@@ -152,8 +152,8 @@ class OwnLoss(nn.Module):
 
 
 def weighted_mean(values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """Mean of values of shape (rows,) under weights, or the plain mean for None."""
+    """Mean of values of shape (n_samples,) under weights, or the plain mean for None."""
     if weight is None:
         return values.mean()
-    # Rows whose class weighs nothing may fill a batch: its mean is then zero, not 0 / 0.
+    # Samples whose class weighs nothing may fill a batch: its mean is then zero, not 0 / 0.
     return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

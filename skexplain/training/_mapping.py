@@ -15,7 +15,7 @@ class LinearMapping(nn.Module):
     Parameters
     ----------
     shape : tuple of int
-        Shape of the features of one row.
+        Shape of the features of one sample.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -80,7 +80,7 @@ class MappedModule(nn.Module):
         return self.module(x)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Features of the rows: what the mapping layer is given; the head is not run."""
+        """Features of the samples: what the mapping layer is given; the head is not run."""
         handle = self.mapping.register_forward_pre_hook(_raise_features)
         try:
             self.module(x)
@@ -121,7 +121,7 @@ def find_feature_layer(
     feature_layer : str or None
         Name of a submodule; None: its ``features`` child, else the input of the last linear layer.
     x : Tensor
-        A few rows to run.
+        A few samples to run.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def build_mapping(mapping: str | nn.Module | None, shape: tuple[int, ...], init:
     mapping : {"linear", "conv1x1"}, nn.Module or None
         None is the identity, without weights.
     shape : tuple of int
-        Shape of the features of one row.
+        Shape of the features of one sample.
     init : {"default", "identity"}
         Start from torch's random values or from the identity.
 

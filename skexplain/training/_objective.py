@@ -112,7 +112,7 @@ class Objective:
         Parameters
         ----------
         batch, penalised : Rows
-            All rows of the step, and those of the penalties: the same object, others, or None.
+            All samples of the step, and those of the penalties: the same object, others, or None.
             Where penalised samples are replaced, they are the last of `batch`.
         donors : Rows or None
             For the penalties.
@@ -198,10 +198,10 @@ class Objective:
         clean: Point | None = None,
         moved: Any = None,
     ) -> dict[str, Tensor]:
-        """Weighted mean of each penalty over the penalised rows, by name.
+        """Weighted mean of each penalty over the penalised samples, by name.
 
-        The module is in evaluation mode meanwhile: rows never couple, a lone row works, and no
-        buffer changes.
+        The module is in evaluation mode meanwhile: samples never couple, a lone sample works, and
+        no buffer changes.
         """
         with self.evaluation_mode(), self._precision(penalised.x):
             values = evaluate_terms(
@@ -219,9 +219,9 @@ class Objective:
         generators: Generators,
         chunk_size: int | None = None,
     ) -> dict[str, Any]:
-        """Add the gradients of the penalties, some rows at a time; return the penalties by name.
+        """Add the gradients of the penalties, some samples at a time; return the penalties by name.
 
-        Equal to one pass over all rows up to rounding, and up to what random penalties draw.
+        Equal to one pass over all samples up to rounding, and up to what random penalties draw.
         """
         sums = dict.fromkeys((term.name for term in self.terms), 0.0)
         for chunk, of_chunk in _chunks(penalised, donors, chunk_size):
@@ -283,7 +283,7 @@ def evaluate_terms(
     clean: Point | None = None,
     moved: Any = None,
 ) -> dict[str, Tensor]:
-    """Compute every term for each row; terms at one point share its forward pass.
+    """Compute every term for each sample; terms at one point share its forward pass.
 
     Parameters
     ----------
@@ -294,17 +294,17 @@ def evaluate_terms(
     rows : Rows
         Penalised rows.
     donors : Rows or None, default=None
-        Rows that a swap takes values from.
+        Samples that a swap takes values from.
     generators : dict of str to torch.Generator or None, default=None
         Generator of each term's own draws; None: torch's.
     clean : Point or None, default=None
         What the network makes of ``rows.x``, if it is known already.
-    moved : dict of str to Tensor of shape (draws * rows, ...), or None, default=None
-        Where perturbations of these names have moved the rows already.
+    moved : dict of str to Tensor of shape (draws * n_samples, ...), or None, default=None
+        Where perturbations of these names have moved the samples already.
 
     Returns
     -------
-    dict of str to Tensor of shape (rows,)
+    dict of str to Tensor of shape (n_samples,)
     """
     points = {} if clean is None else {"clean": (clean, rows)}
     hosts = {term.at for term in terms}
@@ -355,7 +355,7 @@ def _checked_values(
 
 
 def _readers(terms: Sequence[Term]) -> list[Penalty]:
-    """Return the penalties at the clean rows that can share the forward pass of the label loss."""
+    """Return the penalties at the clean samples that can share the label loss's forward pass."""
     return [
         term.penalty
         for term in terms
@@ -379,14 +379,14 @@ def _repeat_last(batch: Rows, n_last: int, moved: list[Tensor]) -> Rows:
 
 
 def _weight(term: Term, rows: Rows) -> Tensor | None:
-    """Return the weights of rows in a term, or None: all equal."""
+    """Return the weights of samples in a term, or None: all equal."""
     return rows.label_weight if term.penalty.is_label_loss else rows.sample_weight
 
 
 def _chunks(
     penalised: Rows, donors: Rows | None, size: int | None
 ) -> Iterator[tuple[Rows, Rows | None]]:
-    """Yield parts of the penalised rows with their donors; None: the whole."""
+    """Yield parts of the penalised samples with their donors; None: the whole."""
     n_rows = len(penalised.y)
     if size is None or size >= n_rows:
         yield penalised, donors
@@ -396,7 +396,7 @@ def _chunks(
 
 
 def _share(term: Term, chunk: Rows, whole: Rows) -> Any:
-    """Return how much a part of the rows weighs in a term, from 0 to 1."""
+    """Return how much a part of the samples weighs in a term, from 0 to 1."""
     weight = _weight(term, whole)
     if weight is None:
         return len(chunk.y) / len(whole.y)

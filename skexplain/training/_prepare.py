@@ -38,8 +38,8 @@ def build_module(
         What the user calls a module, with its `parameters` (``module__*`` without the prefix).
     auto : callable
         Makes the built-in network.
-    x : float32 Tensor of shape (rows, ...)
-        A few rows of X, on the device.
+    x : float32 Tensor of shape (n_samples, ...)
+        A few samples of X, on the device.
     n_outputs : int
         Number of columns that the module must return.
     mapping : Mapping or None
@@ -105,7 +105,7 @@ def read_logits(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
 
 
 def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -> None:
-    """Let penalties check the network, with a few rows to run."""
+    """Let penalties check the network, with a few samples to run."""
     module.eval()
     for term in terms:
         term.penalty.check_module(module, x)
@@ -113,7 +113,7 @@ def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -
 
 
 def _check_outputs(module: nn.Module, x: torch.Tensor, n_outputs: int) -> torch.Tensor:
-    """Run a few rows, which also materialises lazy layers, and return the outputs."""
+    """Run a few samples, which also materialises lazy layers, and return the outputs."""
     outputs = _try(module, x)
     expected = (len(x), n_outputs)
     if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
@@ -176,8 +176,8 @@ def arrange_channels_last(module: nn.Module, x: torch.Tensor) -> nn.Module:
     ----------
     module : nn.Module
         On its device; changed in place.
-    x : Tensor of shape (rows, ...)
-        A few rows to try it on.
+    x : Tensor of shape (n_samples, ...)
+        A few samples to try it on.
 
     Returns
     -------

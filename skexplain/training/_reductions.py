@@ -26,23 +26,23 @@ class MeanReduction:
         """Restore a state that `tensors` returned; there is none."""
 
     def __call__(self, losses: torch.Tensor, batch: Rows) -> torch.Tensor:
-        """Reduce losses of shape (rows,)."""
+        """Reduce losses of shape (n_samples,)."""
         return weighted_mean(losses, batch.label_weight)
 
 
 class GroupDROReduction:
     r"""Group distributionally robust optimisation: a mean that worse groups weigh more in.
 
-    With group weights q, the share p_g of each group in the training rows, and its number of rows
-    n_g, a batch B has the losses
+    With group weights q, the share p_g of each group in the training samples, and its number of
+    samples n_g, a batch B has the losses
 
     .. math:: L_g = \frac{1}{p_g} \frac{\sum_{B \cap g} w \ell}{\sum_B w}, \qquad
         q_g \leftarrow q_g \exp(\eta (L_g + C / \sqrt{n_g})) / Z, \qquad L = \sum_g q_g L_g
 
     This is the online algorithm of Sagawa et al. 2020.  They draw all groups equally often; here
-    batches are drawn from all rows, and a row counts 1 / p_g times instead.  The mean loss of the
-    group's rows in the batch would have no such factor, and so give a group that is missing in
-    many batches too small a weight: there L_g is zero, and larger in the others.
+    batches are drawn from all samples, and a sample counts 1 / p_g times instead.  The mean loss of
+    the group's samples in the batch would have no such factor, and so give a group that is missing
+    in many batches too small a weight: there L_g is zero, and larger in the others.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class GroupDROReduction:
         self.margin = self.inverse_share = torch.zeros(0)
 
     def start(self, data: TrainingData) -> None:
-        """Measure the groups in the rows of the coming epochs; new groups start at the mean q."""
+        """Measure the groups of the coming epochs; new groups start at the mean q."""
         self._add_groups(int(data.groups.max()) + 1 - len(self.log_q))
         self.log_q = self.log_q.to(data.device, _precision(data.device))
         positions = data.index.to(data.device)
@@ -66,7 +66,7 @@ class GroupDROReduction:
         weight = torch.ones_like(groups, dtype=self.log_q.dtype)
         if data.sample_weight is not None:
             weight = data.sample_weight[positions].to(weight)
-        # A group without rows here (held out, or of an earlier call) has no loss and no margin.
+        # A group without samples here (held out, or of an earlier call) has no loss and no margin.
         zeros = torch.zeros_like(self.log_q)
         share = zeros.index_add(0, groups, weight / weight.sum())
         self.inverse_share = torch.where(share > 0, 1 / share, zeros)
@@ -88,7 +88,7 @@ class GroupDROReduction:
         (self.log_q,) = tensors
 
     def __call__(self, losses: torch.Tensor, batch: Any) -> torch.Tensor:
-        """Reduce losses of shape (rows,); moves q wherever a gradient is asked for."""
+        """Reduce losses of shape (n_samples,); moves q wherever a gradient is asked for."""
         weight = torch.ones_like(losses) if batch.label_weight is None else batch.label_weight
         total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
         sums = losses.new_zeros(len(self.log_q)).index_add(0, batch.groups, weight * losses)

@@ -48,13 +48,13 @@ class Scored:
 
     def __init__(self, module: nn.Module, device: torch.device, n_classes: int | None) -> None:
         self.module_ = module
-        self.criterion_ = nn.Identity()  # the label loss is that of the rows
+        self.criterion_ = nn.Identity()  # the label loss is that of the samples
         self.device = device
         if n_classes is not None:
             self.classes_ = np.arange(n_classes)
 
     def effective_batch_size(self, data: Any) -> int:
-        """Return the batch size; -1 stands for all rows at once, as in skorch."""
+        """Return the batch size; -1 stands for all samples at once, as in skorch."""
         return len(data) if self.batch_size == -1 else self.batch_size
 
     @property
@@ -117,7 +117,7 @@ class Scored:
                 set_training(self.module_)
 
     def outputs(self, X: Any) -> torch.Tensor:
-        """Return raw outputs for all rows, on the CPU, shape (n, outputs)."""
+        """Return raw outputs for all samples, on the CPU, shape (n, outputs)."""
         return torch.cat(list(self.forward_iter(X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -115,11 +115,11 @@ class Trainer(Scored):
         callback_parameters, optimizer_parameters : dict of str to object
             ``callbacks__*``, and ``optimizer__*`` with ``lr``.
         batch_size : int
-            Rows per step; -1: all.
+            Samples per step; -1: all.
         annotated_per_batch : int or None
-            Size of the batch of penalised rows; None: proportional to their share.
+            Size of the batch of penalised samples; None: proportional to their share.
         penalty_chunk_size : int or None
-            Penalised rows that are differentiated at once; None: all of a step.
+            Penalised samples that are differentiated at once; None: all of a step.
         mixed_precision : bool
             Whether the network runs in bfloat16 in training.
         monitor : {"train_loss", "valid_loss"} or None, default=None
@@ -191,7 +191,7 @@ class Trainer(Scored):
         Parameters
         ----------
         data, valid : TrainingData
-            Rows to train on, and rows held out (or None).
+            Samples to train on, and samples held out (or None).
         epochs : int, default=1
             At most so many.
 
@@ -342,7 +342,7 @@ class Trainer(Scored):
         for name, value in means.result().items():
             self.history.record(name, value)
 
-    # -- held-out rows and automatic weights ------------------------------------------------------
+    # -- held-out samples and automatic weights ---------------------------------------------------
 
     def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
         """Record the estimator's own objective on the held-out rows."""
@@ -359,7 +359,7 @@ class Trainer(Scored):
         max_rows: int | None = None,
         watchers: BatchWatchers | None = None,
     ) -> dict[str, float]:
-        """Mean label loss and penalties over rows, with the same draws at every call."""
+        """Mean label loss and penalties over samples, with the same draws at every call."""
         means = RunningMeans()
         generators = self._generators(0)
         size = self.effective_batch_size(data)
@@ -381,7 +381,7 @@ class Trainer(Scored):
             if watchers:
                 watchers.end(batch, loss, logits, training=False)
         rows = self._sample(data.penalised, max_rows if objective.terms else 0)
-        if not len(rows):  # none of the rows held out is penalised
+        if not len(rows):  # none of the samples held out is penalised
             return means.result()
         donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
         size = min(size, self.penalty_chunk_size or size)
@@ -396,7 +396,7 @@ class Trainer(Scored):
         return means.result()
 
     def _sample(self, rows: torch.Tensor, max_rows: int | None) -> torch.Tensor:
-        """At most so many rows, drawn at random: they may be sorted by class; None: all."""
+        """At most so many samples, drawn at random: they may be sorted by class; None: all."""
         if max_rows is None:
             return rows
         size = min(max_rows, len(rows))
