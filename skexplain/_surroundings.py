@@ -7,7 +7,8 @@ changes it holds a lock, so that calls at once in threads equal calls alone.
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def own_surroundings() -> Iterator[None]:
 
 
 @contextmanager
-def _float32_by_default():
+def _float32_by_default() -> Iterator[None]:
     with _OF_THE_PROCESS:
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float32)
@@ -81,6 +82,6 @@ def differentiable_attention() -> Iterator[None]:
         yield
 
 
-def undisturbed_attention(may_attend: bool):
+def undisturbed_attention(may_attend: bool) -> AbstractContextManager[Any]:
     """Return a context in which no other thread changes the kernels of attention."""
     return _ATTENTION if may_attend else nullcontext()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def read_mask_file(path: str | os.PathLike[str]) -> tuple[np.ndarray, Names]:
 
 
 def _read_array(
-    path: Path, size: tuple[int, ...] | None, resize: str | None
+    path: Path, size: tuple[int, ...] | None, resize: Literal["area", "nearest"] | None
 ) -> tuple[np.ndarray, Names]:
     mask, names = read_mask_file(path)
     if size and mask.shape[-2:] != size:
@@ -106,9 +106,10 @@ def _read_folder(
 def _read_coco(
     path: Path, names: list[str] | None, options: dict[str, Any]
 ) -> tuple[np.ndarray, list[str]]:
-    images = names
     if names is None:
         images, names = read_coco_images(path)
+    else:
+        images = names
     return mask_from_coco(path, images, **options), names
 
 

@@ -1,9 +1,10 @@
 """Descriptions of the data sets, which stand in the folder ``descr``."""
 
 from importlib.resources import files
+from typing import Any
 
 
-def read_descr(name, **values):
+def read_descr(name: str, **values: Any) -> str:
     """Return the description of a data set.
 
     Parameters

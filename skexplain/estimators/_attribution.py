@@ -200,7 +200,7 @@ class CDEPClassifier(BaseExplanationClassifier):
     where contextual decomposition splits each of the K logits into the contribution beta of the
     irrelevant features, a x, and gamma of the rest, (1 - a) x (CDEP of Rieger et al. 2020 [1]_).
     Use it to compare with, or with ``measure="l1"``.  The network may hold the layers that
-    `skexplain.propagation.decompose` has rules for; others are refused by name.  A step costs about
+    `skexplain.propagation.decompose` has rules for; an error names others.  A step costs about
     four of the label loss's.
 
     Parameters

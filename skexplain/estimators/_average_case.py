@@ -1,7 +1,9 @@
 """Random perturbation of irrelevant features."""
 
 from ..penalties import AverageCasePenalty
+from ..penalties._average_case import Perturbation
 from ..training._method import Method, Term
+from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA
 from ._regressor import BaseExplanationRegressor
@@ -12,7 +14,7 @@ grad_alpha : float, default=0.0
         perturbed rows; for "shift", at the rows as they are."""
 
 
-class _AverageCase:
+class _AverageCase(MixinBase):
     """Parameters and method of one perturbation, which a subclass names."""
 
     _penalties = (AverageCasePenalty,)
@@ -24,7 +26,7 @@ alpha : "replace", float or "auto", default="replace"
         loss alone.  "auto" trains the first epoch without and then takes the ratio of the two.
     {_GRAD_TEXT}"""
     _parameter_constraints = {"alpha": PERTURBATION_ALPHA, "grad_alpha": [NON_NEGATIVE]}
-    _perturbation = "swap"
+    _perturbation: Perturbation = "swap"
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ alpha : "replace", float or "auto", default="replace"
         return Method((term, *self._gradient_terms(at=term.name)))
 
 
-class _AvgEx:
+class _AvgEx(MixinBase):
     """Parameters and method of all perturbations."""
 
     _penalties = (AverageCasePenalty,)

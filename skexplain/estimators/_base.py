@@ -1,6 +1,6 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -127,7 +127,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 f"{type(self).__name__} got an unexpected keyword {next(iter(unknown))!r}: it must "
                 f"be one of {self._get_param_names()} or start with one of {list(PREFIXES)}."
             )
-        vars(self).update(known)
+        self.__dict__.update(known)
 
     def __init_subclass__(cls, **kwargs):
         """Complete the signature and text of a subclass."""
@@ -135,7 +135,7 @@ class BaseExplanationEstimator(BaseEstimator):
         inherit_parameters(cls)
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn that images go in, too."""
+        """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
@@ -151,7 +151,7 @@ class BaseExplanationEstimator(BaseEstimator):
             self.module_ = self.trainer_.module_
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell whether there is a trained network."""
+        """Return whether there is a trained network."""
         return hasattr(self, "trainer_")
 
     # -- parameters with a prefix of skorch's -----------------------------------------------------
@@ -401,3 +401,9 @@ class BaseExplanationEstimator(BaseEstimator):
 
 # The base is no subclass of its own.
 inherit_parameters(BaseExplanationEstimator)
+
+# To type checkers, mixins are such estimators; where the program runs they have no base.
+if TYPE_CHECKING:
+    MixinBase = BaseExplanationEstimator
+else:
+    MixinBase = object

@@ -2,12 +2,13 @@
 
 from ..penalties import CertifiedPenalty
 from ..training._method import Method, Term
+from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, SHARE
 from ._regressor import BaseExplanationRegressor
 
 
-class _IBPEx:
+class _IBPEx(MixinBase):
     """Parameters and method of IBP-Ex."""
 
     _penalties = (CertifiedPenalty,)
@@ -79,7 +80,7 @@ class IBPExClassifier(_IBPEx, BaseExplanationClassifier):
     `skexplain.inspection.certified_accuracy` the share of rows can be told that no such change of
     the irrelevant features flips.  Bounds get loose in deep networks, so prefer small ones, a small
     `epsilon`, and add `grad_alpha` for what lies beyond it.  The network may hold the layers that
-    `skexplain.propagation` knows; others are refused by name.  A step costs about three of the
+    `skexplain.propagation` knows; an error names all others.  A step costs about three of the
     label loss's.
 
     Parameters

@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from ..penalties._input_gradient import Output
 from ..training._label_losses import CrossEntropyLoss, FocalLoss, OwnLoss
 from ._base import BaseExplanationEstimator
 from ._parameters import LABEL_CONSTRAINTS, LABEL_TEXT
@@ -29,7 +30,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         "targets": "Class labels.",
     }
     # The score whose input gradient an added penalty takes.
-    _gradient_output = "log_prob_sum"
+    _gradient_output: Output = "log_prob_sum"
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
 
     def _check_classes(self, classes):
-        """Tell whether a call of partial_fit goes on, and the classes it was given, sorted."""
+        """Return whether partial_fit goes on, and the classes it was given, sorted."""
         go_on = hasattr(self, "trainer_")
         if classes is None and not go_on:
             raise ValueError("classes must be passed at the first call of partial_fit.")
@@ -188,7 +189,11 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
 
     def _check_class_weight(self):
         given = self.class_weight.values() if isinstance(self.class_weight, dict) else ()
-        if not all(isinstance(value, Real) and 0 <= value < np.inf for value in given):
+        if not all(map(_is_weight, given)):
             raise ValueError(
                 f"class_weight must give non-negative numbers, got {self.class_weight!r}."
             )
+
+
+def _is_weight(value: float) -> bool:
+    return isinstance(value, Real) and 0 <= value < np.inf

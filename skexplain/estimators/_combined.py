@@ -215,7 +215,7 @@ penalties : list of (str, Penalty), default=()
             )
 
     @staticmethod
-    def _check_weight(name, weight, names):
+    def _check_weight(name: str, weight: float | str, names: list[str]) -> None:
         numeric = isinstance(weight, Real) and 0 <= weight < float("inf")
         named = isinstance(weight, str) and weight in ("auto", "replace")
         if name not in names or not (numeric or named):

@@ -150,7 +150,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn that images go in, too."""
+        """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
@@ -235,7 +235,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         self._keep(self._train(X, y, irrelevance, sample_weight))
         return self
 
-    def select(self, index):
+    def select(self, index: int | None) -> "FindAnotherExplanationClassifier":
         """Choose who predicts.
 
         Parameters
@@ -307,7 +307,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         return "max_overlap" if found.overlap > self.max_overlap else None
 
     def _train(self, X, y, irrelevance, sample_weight, **params):
-        """Train a model from scratch and look at it."""
+        """Train a model from scratch and explain it."""
         key = [self._root, len(self.estimators_)]
         seed = int(np.random.SeedSequence(key).generate_state(1)[0])
         estimator = clone(self._base_estimator())

@@ -1,11 +1,12 @@
 """Group distributionally robust optimisation: the worst group first, without masks."""
 
 from ..training._method import GroupDRO, Method
+from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE
 
 
-class GroupLabels:
+class GroupLabels(MixinBase):
     """A classifier whose fit takes the group of each row."""
 
     __metadata_request__fit = {"mask": True, "group_labels": True}

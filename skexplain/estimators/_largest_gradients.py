@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._surroundings import own_surroundings
@@ -21,7 +23,13 @@ _OUTPUTS = ("prob_max", "log_prob_max", "log_prob_sum", "logit_sum")
 
 
 @own_surroundings()
-def largest_gradient_mask(estimator, X, *, cutoff=CUTOFF, output="prob_max"):
+def largest_gradient_mask(
+    estimator: BaseExplanationClassifier,
+    X: ArrayLike,
+    *,
+    cutoff: float = CUTOFF,
+    output: Literal["prob_max", "log_prob_max", "log_prob_sum", "logit_sum"] = "prob_max",
+) -> np.ndarray:
     r"""Mark the features that a classifier looks at: those of the largest input gradients.
 
     A feature d of a row counts where

@@ -1,5 +1,7 @@
 """What is learnt from annotated rows about the masks of others: of tables, and of images."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -155,7 +157,7 @@ class ImageMasks:
         shrink = self.max_side / max(height, width)
         if shrink >= 1:
             return images
-        size = [max(1, round(side * shrink)) for side in (height, width)]
+        size = max(1, round(height * shrink)), max(1, round(width * shrink))
         return functional.adaptive_avg_pool2d(images, size)
 
     def _examples(self, X, masks, rows):
@@ -195,6 +197,8 @@ def _repaint(x, degree, mean, generator):
     donors = torch.randperm(n_rows, generator=generator).to(x.device)
     constant = torch.rand(n_rows, n_channels, 1, 1, generator=generator).to(x.device)
     choice = torch.rand(n_rows, 1, 1, 1, generator=generator).to(x.device)
-    swapped = without_reasons(x[donors], degree[donors], mean, 1.0, 0.0, 1.0)
+    # Numbers broadcast as well.
+    scale: tuple[Any, ...] = (1.0, 0.0, 1.0)
+    swapped = without_reasons(x[donors], degree[donors], mean, *scale)
     painted = torch.where(choice < 1 / 3, swapped, constant)
     return torch.where(choice < 2 / 3, x.lerp(painted, degree.expand_as(x)), x)

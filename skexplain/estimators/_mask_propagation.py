@@ -165,13 +165,13 @@ class MaskPropagator(BaseEstimator):
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn that images go in, too."""
+        """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
     def __sklearn_is_fitted__(self):
-        """Tell whether masks have been learnt."""
+        """Return whether masks have been learnt."""
         return hasattr(self, "model_")
 
     def fit(self, X, mask, *, sample_weight=None):

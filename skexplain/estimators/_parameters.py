@@ -4,6 +4,7 @@ import inspect
 import re
 import textwrap
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,7 +181,7 @@ X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
             Non-negative weights; a row of weight 0 takes part in nothing."""
 
 
-def inherit_parameters(cls: type) -> None:
+def inherit_parameters(cls: Any) -> None:
     """Give a class what it shares with its bases: parameters, their constraints, their text.
 
     A class, also a mixin, names its own parameters and passes the rest on as ``**common``.
@@ -263,7 +264,7 @@ def _write_signature(cls):
     if not _passes_on(cls.__init__):  # the usual kind, which says itself what it takes
         return
     # The keywords with prefixes stay out of the signature: they are no parameter of their own.
-    named = {}
+    named: dict[str, inspect.Parameter] = {}
     for init in _inits(cls):
         for parameter in inspect.signature(init).parameters.values():
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD:

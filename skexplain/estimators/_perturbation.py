@@ -2,12 +2,13 @@
 
 from ..penalties import WorstCasePenalty
 from ..training._method import Method, Term
+from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions
 from ._regressor import BaseExplanationRegressor
 
 
-class _PGDEx:
+class _PGDEx(MixinBase):
     """Parameters and method of PGD-Ex."""
 
     _penalties = (WorstCasePenalty,)

@@ -6,6 +6,7 @@ from sklearn.base import RegressorMixin
 from torch import nn
 
 from ..masks._statistics import check_float32
+from ..penalties._input_gradient import Output
 from ..training._architectures import build_network
 from ..training._label_losses import OwnLoss, regression_loss
 from ._base import BaseExplanationEstimator
@@ -27,7 +28,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         "targets": "Target values, one per row.",
     }
     # The score whose input gradient an added penalty takes: the prediction itself.
-    _gradient_output = "logit_sum"
+    _gradient_output: Output = "logit_sum"
 
     def __init__(
         self,

@@ -215,7 +215,7 @@ def try_masks(method, module, data):
 
 
 def penalised_rows(terms, masks, rows, n_rows):
-    """Tell which of the rows that take part some term is for; ndarray of bool of shape (n,)."""
+    """Return the samples that take part and have a term; ndarray of bool of shape (n,)."""
     penalised = np.zeros(n_rows, dtype=bool)
     if masks is not None:
         for term in terms:
@@ -248,7 +248,7 @@ def balance(weight, penalised, rows):
 
 
 def check_donors(estimator, terms, n_penalised):
-    """Refuse a swap between rows where there is but one row to swap.
+    """Raise an error for a swap between samples where there is only one.
 
     Raises
     ------

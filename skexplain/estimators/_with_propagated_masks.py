@@ -23,7 +23,7 @@ from ._validation import check_inputs, check_weights
 
 
 def _estimator_has(method):
-    """Tell whether the estimator, fitted or not, has a method."""
+    """Return whether the estimator, fitted or not, has a method."""
 
     def check(self):
         getattr(getattr(self, "estimator_", self.estimator), method)
@@ -124,11 +124,11 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         return tags
 
     def __sklearn_is_fitted__(self):
-        """Tell whether there is a trained estimator."""
+        """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
 
     def get_metadata_routing(self):
-        """Say which metadata are for this estimator, and which for the one inside.
+        """Return which metadata are for this estimator, and which for the one inside.
 
         Returns
         -------
@@ -172,7 +172,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         self.estimator_, self.propagator_ = estimator, propagator
         self.propagated_ = mask is not given_mask
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
         return self

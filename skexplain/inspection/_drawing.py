@@ -14,6 +14,7 @@ from .._text import drawable
 from .._typing import MaskLike
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ._checks import Marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +131,7 @@ class ShownRows:
 def shown_rows(
     X: ArrayLike,
     mask: MaskLike | None = None,
-    mask_marks: str = "irrelevant",
+    mask_marks: Marks = "irrelevant",
     rows: ArrayLike | None = None,
     feature_names: Sequence[str] | None = None,
     documents: Iterable[str] | None = None,
@@ -216,7 +217,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 def _irrelevance(
     mask: MaskLike | None,
     shape: tuple[int, ...],
-    marks: str,
+    marks: Marks,
     index: np.ndarray,
     feature_names: list[str] | None,
     row_labels: Any,

@@ -141,7 +141,7 @@ class SaliencyDisplay:
         ValueError
             If an argument is not legal or does not fit X.
         """
-        marks = getattr(estimator, "mask_marks", "irrelevant")
+        marks: Any = getattr(estimator, "mask_marks", "irrelevant")
         if feature_names is None:
             feature_names = labels_beside(X, fitted=estimator)["feature_names"]
         shown = shown_rows(X, mask, marks, rows, feature_names, documents)

@@ -60,6 +60,8 @@ def as_sequence(values: Any, name: str, content: str) -> list[Any]:
 
 def check_shape(shape: Any, name: str = "shape") -> tuple[int, int]:
     """Return a height and a width, or say what was expected."""
+    height: Any
+    width: Any
     try:
         height, width = shape
     except (TypeError, ValueError):

@@ -1,5 +1,7 @@
 """Statistics of inputs that may have missing and infinite values."""
 
+from typing import Any
+
 import numpy as np
 
 from ..masks._statistics import InputStatistics, measure_inputs

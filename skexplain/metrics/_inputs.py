@@ -65,6 +65,8 @@ class ArrayInputs:
     codes: Callable[[int], NDArray[Any]]
     #: Whether samples have different lengths.
     ragged = False
+    #: As it was given, for a dense X as an array.
+    X: Any
 
     def __init__(self, X: Any) -> None:
         X = np.asarray(X)

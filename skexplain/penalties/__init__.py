@@ -1,4 +1,4 @@
-"""Explanation terms: one callable object per penalty, one value per row."""
+"""Explanation terms: one callable object per penalty, one value per sample."""
 
 from ._average_case import AverageCasePenalty
 from ._base import Penalty, PerturbationPenalty, Rows

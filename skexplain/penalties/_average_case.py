@@ -1,13 +1,14 @@
 """Random perturbation of irrelevant features: Avg-Ex, and the swap between rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from ..masks._fill import exchange_parts
-from ._base import PerturbationPenalty
+from ._base import PerturbationPenalty, Rows
 from ._checks import check_count, check_fill, check_flag, check_number, check_option
 from ._fill import Fill, exchange, fill_value, irrelevant_values, pooled_axes
 
@@ -31,7 +32,7 @@ _EXCHANGING = ("gaussian", "uniform", *_REPLACING)
 class AverageCasePenalty(PerturbationPenalty):
     r"""Label loss at randomly perturbed irrelevant features, the mean over draws.
 
-    Each step draws anew for each row x with irrelevance a and input unit u.
+    Each step draws anew for each sample x with irrelevance a and input unit u.
 
     Parameters
     ----------
@@ -40,16 +41,16 @@ class AverageCasePenalty(PerturbationPenalty):
 
         - "gaussian", "uniform": ``x + epsilon a u noise``, the noise standard normal or between -1
           and 1 (Avg-Ex of Heo et al. 2023 [1]_);
-        - "constant": all to one random value per row and channel from the range of the training
+        - "constant": all to one random value per sample and channel from the range of the training
           data; in a table, to one random share of each column's range;
         - "refill": each to a random value of its own range, as the counterexamples of Schramowski
           et al. 2020 [2]_;
-        - "swap": to the irrelevant features of another row; where that row's are relevant, to the
-          mean of its irrelevant ones, so that no reason is passed on (but see `exchange`);
-        - "blank": to `fill`, which leaves the row with its reasons alone;
+        - "swap": to the irrelevant features of another sample; where that sample's are relevant,
+          to the mean of its irrelevant ones, so that no reason is passed on (but see `exchange`);
+        - "blank": to `fill`, which leaves the sample with its reasons alone;
         - "shift": the reasons alone, moved by up to `max_shift` pixels, on `background`; what
           leaves the image is lost;
-        - "none": nothing moves: the control that only weighs these rows more.
+        - "none": nothing moves: the control that only weighs these samples more.
 
         A callable is given ``(rows, donors, generator)``, `Rows` and a torch.Generator, and
         returns a tensor of the shape of ``rows.x``, which is taken as it is; donors are None
@@ -57,14 +58,14 @@ class AverageCasePenalty(PerturbationPenalty):
     epsilon : float, default=1.0
         Size of the noise in input units: its standard deviation, or half the width.
     n_draws : int, default=1
-        Perturbed copies of a row per step; the value is their mean.
+        Perturbed copies of a sample per step; the value is their mean.
     fill : float, "mean" or array-like, default=0.0
         What "blank" fills with, in the unit of X: a number, the training mean of each column or
-        channel, or an array that broadcasts to a row.
+        channel, or an array that broadcasts to a sample.
     max_shift : int, default=4
         How far "shift" moves, in pixels, along each axis of an image.
     background : {"blank", "donor"}, default="blank"
-        What "shift" puts the reasons on: the `fill`, or another row's irrelevant features.
+        What "shift" puts the reasons on: the `fill`, or another sample's irrelevant features.
     exchange : bool, default=True
         Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
         words) and not the same places in all: what either of two samples marks then comes from the
@@ -105,17 +106,17 @@ class AverageCasePenalty(PerturbationPenalty):
         self.exchange = exchange
 
     @property
-    def exchange_parts(self):
+    def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
         return self.exchange and self.perturbation in _EXCHANGING
 
     @property
-    def default_alpha(self):
+    def default_alpha(self) -> Literal["replace"] | float:
         """Weight where none is given: other values take the place of the clean ones, noise adds."""
         return "replace" if self.perturbation in _REPLACING else 1.0
 
     @property
-    def needs_donors(self):
+    def needs_donors(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it mixes in other rows."""
         if callable(self.perturbation):
             return bool(getattr(self.perturbation, "needs_donors", False))
@@ -123,8 +124,8 @@ class AverageCasePenalty(PerturbationPenalty):
             self.perturbation == "shift" and self.background == "donor"
         )
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         if not callable(self.perturbation):
             check_option("perturbation", self.perturbation, PERTURBATIONS)
         check_number("epsilon", self.epsilon)
@@ -137,16 +138,22 @@ class AverageCasePenalty(PerturbationPenalty):
         """Check that the fill broadcasts to a sample."""
         check_fill("fill", self.fill, row_shape)
 
-    def check_module(self, module, x):
-        """Refuse to shift what is no image."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that what is to be shifted are images."""
         if self.perturbation == "shift" and x.ndim not in (3, 4):
             raise ValueError(
                 f'perturbation="shift" needs images, X of shape (n, h, w) or (n, channels, h, w); '
                 f"got rows of shape {tuple(x.shape[1:])}."
             )
 
-    def move(self, module, rows, donors=None, generator=None):
-        """Perturb each row `n_draws` times; shape (n_draws * rows, ...)."""
+    def move(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Perturb each sample `n_draws` times; shape (n_draws * n_samples, ...)."""
         copies = rows.repeat(self.n_draws)
         exchanges = self.exchange_parts and rows.marks_parts
         if not (self.needs_donors or exchanges):
@@ -156,11 +163,17 @@ class AverageCasePenalty(PerturbationPenalty):
         if exchanges and self.perturbation != "swap":
             copies = exchange(copies, donors)
         if callable(self.perturbation):
-            return self._call(copies, donors, generator)
+            return self._call(self.perturbation, copies, donors, generator)
         return getattr(self, f"_{self.perturbation}")(copies, donors, generator)
 
-    def _call(self, rows, donors, generator):
-        moved = self.perturbation(rows, donors, generator)
+    @staticmethod
+    def _call(
+        perturbation: Callable[..., Any],
+        rows: Rows,
+        donors: Rows | None,
+        generator: torch.Generator | None,
+    ) -> torch.Tensor:
+        moved = perturbation(rows, donors, generator)
         if not isinstance(moved, torch.Tensor) or moved.shape != rows.x.shape:
             raise ValueError(
                 f"perturbation must return a tensor of the shape of rows.x, "
@@ -169,41 +182,51 @@ class AverageCasePenalty(PerturbationPenalty):
             )
         return moved.to(rows.x)
 
-    def _gaussian(self, rows, donors, generator):
+    def _gaussian(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         x = rows.x
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         return self._add(rows, noise)
 
-    def _uniform(self, rows, donors, generator):
+    def _uniform(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return self._add(rows, 2 * _uniform(rows.x, rows.x.shape, generator) - 1)
 
-    def _add(self, rows, noise):
+    def _add(self, rows: Rows, noise: torch.Tensor) -> torch.Tensor:
         return rows.x + self.epsilon * rows.irrelevance * rows.unit * noise
 
-    def _constant(self, rows, donors, generator):
+    def _constant(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         pooled = pooled_axes(rows.x)
         shape = [1 if axis in pooled else size for axis, size in enumerate(rows.x.shape)]
         return self._replace(rows, _in_range(rows, shape, generator))
 
-    def _refill(self, rows, donors, generator):
+    def _refill(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return self._replace(rows, _in_range(rows, rows.x.shape, generator))
 
-    def _swap(self, rows, donors, generator):
-        if rows.share_hard_mask:  # the same to the bit, without a mean that nobody is given
+    def _swap(self, rows: Rows, donors: Rows, generator: torch.Generator | None) -> torch.Tensor:
+        if rows.share_hard_mask:  # the same to the bit, without a mean that no sample is given
             return self._replace(rows, donors.x)
         swapped = self._replace(rows, irrelevant_values(donors))
         if not (self.exchange and rows.marks_parts):
             return swapped
         return exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, swapped)
 
-    def _blank(self, rows, donors, generator):
+    def _blank(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return self._replace(rows, fill_value(self.fill, rows))
 
     @staticmethod
-    def _replace(rows, values):
+    def _replace(rows: Rows, values: torch.Tensor) -> torch.Tensor:
         return rows.x.lerp(values, rows.irrelevance)
 
-    def _shift(self, rows, donors, generator):
+    def _shift(self, rows: Rows, donors: Any, generator: torch.Generator | None) -> torch.Tensor:
         if self.background == "donor":
             background = irrelevant_values(donors)
         else:
@@ -218,22 +241,26 @@ class AverageCasePenalty(PerturbationPenalty):
         relevance = (1 - rows.irrelevance).expand_as(rows.x)
         return background.lerp(shift_images(rows.x, *shifts), shift_images(relevance, *shifts))
 
-    def _none(self, rows, donors, generator):
+    def _none(
+        self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> torch.Tensor:
         return rows.x
 
 
-def _uniform(x, shape, generator):
+def _uniform(
+    x: torch.Tensor, shape: Sequence[int], generator: torch.Generator | None
+) -> torch.Tensor:
     """Draw numbers between 0 and 1, of the kind of x."""
     return torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype)
 
 
-def _in_range(rows, shape, generator):
+def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | None) -> torch.Tensor:
     """Draw shares of the given shape, and return the values there in each column or channel."""
     return rows.lower + _uniform(rows.x, shape, generator) * (rows.upper - rows.lower)
 
 
-def _redistribute(donors, n_draws, generator):
-    """Hand the donors to other rows at each draw but the first."""
+def _redistribute(donors: Any, n_draws: int, generator: torch.Generator | None) -> Rows:
+    """Give the donors to other samples at each draw but the first."""
     size, device = len(donors.x), donors.x.device
     orders = [torch.arange(size, device=device)]
     for _ in range(n_draws - 1):
@@ -241,14 +268,14 @@ def _redistribute(donors, n_draws, generator):
     return donors.take(torch.cat(orders))
 
 
-def shift_images(x, down, right):
+def shift_images(x: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Shift each image by its own numbers of pixels; zeros come in from outside.
 
     Parameters
     ----------
-    x : Tensor of shape (rows, h, w) or (rows, channels, h, w)
+    x : Tensor of shape (n_samples, h, w) or (n_samples, channels, h, w)
         Images.
-    down, right : LongTensor of shape (rows,)
+    down, right : LongTensor of shape (n_samples,)
         Pixels.
 
     Returns

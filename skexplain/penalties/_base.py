@@ -1,4 +1,4 @@
-"""What every explanation term is: a callable that gives one value per row."""
+"""What every explanation term is: a callable that gives one value per sample."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._surroundings import differentiable_attention
+from ..masks import Masks
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the data as a penalty sees them, all on one device.
+    """Samples of the data as a penalty sees them, all on one device.
 
     Attributes
     ----------
-    x : float32 Tensor of shape (rows, ...)
+    x : float32 Tensor of shape (n_samples, ...)
         Inputs.
-    y : Tensor of shape (rows,)
+    y : Tensor of shape (n_samples,)
         Targets: classes as integers, or float32 values to regress on.
     irrelevance : float32 Tensor, broadcastable to `x`
         Degree a in [0, 1] to which a feature must not matter.
@@ -30,7 +31,7 @@ class Rows:
     mean, lower, upper : float32 Tensors, broadcastable to `x`
         Mean and range of each column or channel in the training data.
     label_loss : callable
-        ``label_loss(logits, y)`` gives one value per row.
+        ``label_loss(logits, y)`` gives one value per sample.
     marks_parts : bool, default=False
         Whether samples mark parts of their own, which a swap exchanges (``Masks.marks_parts``).
     share_hard_mask : bool, default=False
@@ -38,9 +39,9 @@ class Rows:
     loss_scale : float, default=1.0
         Label loss of a constant prediction: the logarithm of the number of classes, or the variance
         of the training targets of a regressor.  A penalty without a unit is multiplied by it.
-    label_weight, sample_weight : float32 Tensor of shape (rows,) or None, default=None
+    label_weight, sample_weight : float32 Tensor of shape (n_samples,) or None, default=None
         Weights in label losses, class weights included, and in all other terms; None: all equal.
-    groups : LongTensor of shape (rows,) or None, default=None
+    groups : LongTensor of shape (n_samples,) or None, default=None
         Codes of the groups.
     """
 
@@ -61,7 +62,7 @@ class Rows:
     groups: Tensor | None = None
 
     def take(self, index: Tensor) -> "Rows":
-        """Return the rows at `index`, a LongTensor; masks for all rows stay as they are."""
+        """Return the samples at `index`, a LongTensor; masks for all samples stay as they are."""
         return replace(
             self,
             x=self.x.index_select(0, index),
@@ -74,7 +75,7 @@ class Rows:
         )
 
     def repeat(self, times: int) -> "Rows":
-        """Return the rows `times` times, one copy of all after the other."""
+        """Return the samples `times` times, one copy of all after the other."""
         if times == 1:
             return self
         return self.take(torch.arange(len(self.y), device=self.y.device).repeat(times))
@@ -85,7 +86,7 @@ def pick(values: Tensor | None, index: Tensor) -> Tensor | None:
     return None if values is None else values.index_select(0, index)
 
 
-def _take_marks(marks, index):
+def _take_marks(marks: Any, index: Tensor) -> Any:
     if marks is None or len(marks) == 1:
         return marks
     return marks.index_select(0, index)
@@ -95,9 +96,9 @@ class Penalty(BaseEstimator):
     """Base of the explanation terms.
 
     A penalty is called with ``(module, rows, donors, generator)``: the network, the penalised rows,
-    as many rows drawn independently from the same stream (None unless `needs_donors`), and the
-    generator of its own draws.  It returns a tensor of shape (rows,).  The engine calls it with the
-    module in evaluation mode, weighs the rows and multiplies by alpha.
+    as many samples drawn independently from the same stream (None unless `needs_donors`), and the
+    generator of its own draws.  It returns a tensor of shape (n_samples,).  The engine calls it
+    with the module in evaluation mode, weighs the samples and multiplies by alpha.
     """
 
     #: Whether class weights apply: they do where the value is a label loss.
@@ -126,8 +127,8 @@ class Penalty(BaseEstimator):
     #: share the forward pass of the clean rows.
     reads_layer = False
 
-    def reads(self, point):
-        """Tell whether ``at_point`` finds all that it needs at a point.
+    def reads(self, point: "Point") -> bool:
+        """Return whether ``at_point`` finds all that it needs at a point.
 
         Parameters
         ----------
@@ -139,8 +140,8 @@ class Penalty(BaseEstimator):
         """
         return self.reads_logits or (self.reads_layer and self.layer in point.outputs)
 
-    def applies_to(self, masks):
-        """Tell which rows the penalty looks at.
+    def applies_to(self, masks: Masks) -> np.ndarray:
+        """Return the samples for which the penalty is computed.
 
         Parameters
         ----------
@@ -150,19 +151,19 @@ class Penalty(BaseEstimator):
         Returns
         -------
         ndarray of bool of shape (n,)
-            The rows with something irrelevant; where parts are exchanged, all that are annotated (a
-            part may come to them), and all others, too, where the places are always the same.
+            The samples with something irrelevant; where parts are exchanged, all that are annotated
+            (a part may come to them), and all others, too, where the places are always the same.
         """
         if not (self.exchange_parts and masks.marks_parts):
             return masks.has_irrelevant
         return masks.annotated if masks.pooled is None else np.ones_like(masks.annotated)
 
-    def takes_donors(self, masks):
-        """Tell whether it is called with donors, given masks of the data set."""
+    def takes_donors(self, masks: Masks) -> bool:
+        """Return whether it is called with donors, given masks of the data set."""
         return self.needs_donors or (self.exchange_parts and masks.marks_parts)
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal; here all are.
+    def check_parameters(self) -> None:
+        """Check the parameters; here all are legal.
 
         Raises
         ------
@@ -184,14 +185,14 @@ class Penalty(BaseEstimator):
             Whose text begins with the name of the parameter.
         """
 
-    def check_module(self, module, x):
-        """Refuse a network for which the penalty cannot be computed; here none is.
+    def check_module(self, module: nn.Module, x: Tensor) -> None:
+        """Check that the penalty can be computed for a network; here it always can.
 
         Parameters
         ----------
         module : nn.Module
             The network, in evaluation mode.
-        x : float32 Tensor of shape (rows, ...)
+        x : float32 Tensor of shape (n_samples, ...)
             A few rows.
 
         Raises
@@ -200,7 +201,7 @@ class Penalty(BaseEstimator):
             With the name of the parameter that would have to change.
         """
 
-    def at_progress(self, progress):
+    def at_progress(self, progress: float) -> "Penalty":
         """Return the penalty as it is at some share of its ramp; here always the same.
 
         Parameters
@@ -214,35 +215,53 @@ class Penalty(BaseEstimator):
         """
         return self
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the term for each row."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Compute the term for each sample."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
 
 
 class PerturbationPenalty(Penalty):
-    """Base of the terms that are the label loss at a moved copy of the row."""
+    """Base of the terms that are the label loss at a moved copy of the sample."""
 
     is_label_loss = True
     allows_compile = True
 
-    def move(self, module, rows, donors=None, generator=None):
-        """Move the rows along their irrelevant features.
+    def move(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Move the samples along their irrelevant features.
 
         Returns
         -------
-        Tensor of shape (draws * rows, ...)
+        Tensor of shape (draws * n_samples, ...)
             One or more moved copies of ``rows.x``, one after the other.
         """
         raise TypeError(f"{type(self).__name__} does not say how it moves a row.")
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the label loss at the moved rows, the mean over draws, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Compute the label loss at the moved samples, the mean over draws, shape (n_samples,)."""
         moved = self.move(module, rows, donors, generator)
         return mean_over_draws(rows.label_loss(module(moved), copies_of(rows, moved).y), rows)
 
 
-def copies_of(rows, moved):
-    """Return the rows as often as they were moved."""
+def copies_of(rows: Rows, moved: Tensor) -> Rows:
+    """Return the samples as often as they were moved."""
     if moved.shape[1:] != rows.x.shape[1:] or not len(moved) or len(moved) % len(rows.x):
         raise TypeError(
             f"penalties: move must return copies of all samples, a tensor of shape (draws * "
@@ -251,7 +270,7 @@ def copies_of(rows, moved):
     return rows.repeat(len(moved) // len(rows.x))
 
 
-def mean_over_draws(values, rows):
+def mean_over_draws(values: Tensor, rows: Rows) -> Tensor:
     return values.view(-1, len(rows.x)).mean(0) if len(values) > len(rows.x) else values
 
 
@@ -261,9 +280,9 @@ class Point:
 
     Attributes
     ----------
-    x : Tensor of shape (rows, ...)
+    x : Tensor of shape (n_samples, ...)
         The inputs.
-    logits : Tensor of shape (rows, classes)
+    logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
     outputs : dict of str or None to Tensor
         What layers returned, by the names under which penalties ask for them.
@@ -274,14 +293,14 @@ class Point:
     outputs: dict = field(default_factory=dict)
 
 
-def point_at(module, x):
+def point_at(module: nn.Module, x: Tensor) -> Point:
     """Run the module at `x` so that the input gradient there can be trained on."""
     x = x.detach().requires_grad_()
     with differentiable_attention():
         return Point(x, full_precision(module(x)))
 
 
-def full_precision(outputs):
+def full_precision(outputs: Any) -> Any:
     """Return what a network computed in half the precision as float32, all else as it is.
 
     Parameters

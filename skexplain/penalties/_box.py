@@ -1,20 +1,22 @@
-"""The box in which the irrelevant features of a row may move."""
+"""The box in which the irrelevant features of a sample may move."""
 
 from typing import Literal, TypeAlias
 
 import torch
 
+from ._base import Rows
+
 # The range of the training data, a range of one's own, or none.
 Clip: TypeAlias = Literal["data"] | tuple[float, float] | None
 
 
-def irrelevant_box(rows, epsilon, clip):
+def irrelevant_box(rows: Rows, epsilon: float, clip: Clip) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the bounds of each feature under a perturbation of the irrelevant ones.
 
     Parameters
     ----------
     rows : Rows
-        Rows of shape (rows, ...).
+        Rows of shape (n_samples, ...).
     epsilon : float
         Radius in input units, for irrelevance 1; it may be infinite where `clip` is finite.
     clip : "data", (float, float) or None
@@ -52,7 +54,7 @@ def irrelevant_box(rows, epsilon, clip):
     low, high = x - radius * rows.unit, x + radius * rows.unit
     if clip is not None:
         lower, upper = (rows.lower, rows.upper) if isinstance(clip, str) else clip
-        # A row outside the range stays inside its own box.
+        # A sample outside the range stays inside its own box.
         low = torch.maximum(low, torch.clamp(x, max=lower))
         high = torch.minimum(high, torch.clamp(x, min=upper))
     return torch.where(movable, low, x), torch.where(movable, high, x)

@@ -4,11 +4,12 @@ import copy
 from typing import Literal
 
 import torch
+from torch import nn
 
 from ..propagation import Interval, propagate_interval
 from ..propagation._bounds import worst_case_logits
 from ..propagation._run import check_outputs
-from ._base import Penalty
+from ._base import Penalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_flag, check_number, check_option
 from ._fill import exchange
@@ -17,7 +18,7 @@ from ._fill import exchange
 class CertifiedPenalty(Penalty):
     r"""Label loss at outputs that bound those of every perturbation of the irrelevant features.
 
-    For a row x with irrelevance a and input unit u the value is at least
+    For a sample x with irrelevance a and input unit u the value is at least
 
     .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
@@ -74,29 +75,35 @@ class CertifiedPenalty(Penalty):
         self.exchange = exchange
 
     @property
-    def exchange_parts(self):
+    def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
         return self.exchange
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_number("epsilon", self.epsilon, infinite=True)
         check_option("bound", self.bound, ("margin", "logits"))
         check_box(self.epsilon, self.clip)
         check_flag("exchange", self.exchange)
 
-    def check_module(self, module, x):
-        """Refuse a network with operations through which intervals cannot be propagated."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that intervals can be propagated through the network."""
         check_outputs(module, x, Interval(x, torch.zeros_like(x)))
 
-    def at_progress(self, progress):
+    def at_progress(self, progress: float) -> Penalty:
         """Return the penalty for a box that has grown to a share of its size."""
         grown = copy.copy(self)
         grown._progress = progress
         return grown
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the bound for each row, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the bound for each sample, shape (n_samples,)."""
         if self.exchange:
             rows = exchange(rows, donors)
         low, high = irrelevant_box(rows, self.epsilon, self.clip)

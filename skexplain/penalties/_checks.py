@@ -1,6 +1,7 @@
 """Checks of the parameters of penalties, which name the parameter and what is legal."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,21 +18,21 @@ __all__ = [
 ]
 
 
-def check_flag(name, value):
-    """Refuse what is neither True nor False."""
+def check_flag(name: str, value: Any) -> None:
+    """Check that a value is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}.")
 
 
-def check_layer(name, value, optional=True):
-    """Refuse what is no name of a layer (or None)."""
+def check_layer(name: str, value: Any, optional: bool = True) -> None:
+    """Check that a value is the name of a layer (or None)."""
     if not isinstance(value, str) and not (optional and value is None):
         kind = "a string or None" if optional else "a string"
         raise ValueError(f"{name} must be {kind}, got {value!r}.")
 
 
-def check_box(epsilon, clip):
-    """Refuse a clip that is no range, and an infinite radius without a finite one."""
+def check_box(epsilon: float, clip: Any) -> None:
+    """Check that a clip is a range, and a finite one where the radius is infinite."""
     bounded = isinstance(clip, str)
     if bounded:
         check_option("clip", clip, ("data",))
@@ -44,7 +45,7 @@ def check_box(epsilon, clip):
         )
 
 
-def _check_range(pair):
+def _check_range(pair: Any) -> tuple[float, float]:
     try:
         lower, upper = map(float, pair)
     except (TypeError, ValueError):
@@ -54,8 +55,8 @@ def _check_range(pair):
     return lower, upper
 
 
-def check_fill(name, fill, row_shape):
-    """Check that a fill is a finite number, "mean" or an array that broadcasts to a row."""
+def check_fill(name: str, fill: Any, row_shape: tuple[int, ...]) -> None:
+    """Check that a fill is a finite number, "mean" or an array that broadcasts to a sample."""
     if isinstance(fill, str) and fill == "mean":
         return
     row = (1, *row_shape)

@@ -1,10 +1,14 @@
 """Concept-gradient penalty: the score may not react to hidden units or concept directions."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import nn
 
-from ._base import Penalty
+from ..masks import Masks
+from ._base import Penalty, Point, Rows
 from ._checks import check_layer, check_option
 from ._input_gradient import (
     OUTPUTS,
@@ -23,8 +27,8 @@ class ConceptGradientPenalty(Penalty):
 
     Use it when what must not matter is no place in the input but a notion that a layer holds: a
     unit of a bottleneck, or a direction in the activations.  With h the output of the layer, s the
-    score and :math:`c_j` the direction of concept j (without `concepts`: unit j) the value of a row
-    with irrelevance a is
+    score and :math:`c_j` the direction of concept j (without `concepts`: unit j) the value of a
+    sample with irrelevance a is
 
     .. math:: \sum_j \sum_i \Big(a_j \; c_j \cdot
         \frac{\partial s}{\partial h_{\cdot i}} \Big)^2
@@ -83,7 +87,7 @@ class ConceptGradientPenalty(Penalty):
         self.output = output
         self.norm = norm
 
-    def mask_shape(self, mask, n_rows: int) -> tuple[int, ...]:
+    def mask_shape(self, mask: Any, n_rows: int) -> tuple[int, ...]:
         """Return the shape of the masks of a data set, of any number of columns.
 
         The right one is known once there is a network.
@@ -113,18 +117,24 @@ class ConceptGradientPenalty(Penalty):
             )
         return n_rows, shape[-1] if shape else 0
 
-    def check_module(self, module, x):
-        """Refuse a layer that is not there and concepts that do not fit it."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that the layer is there and that the concepts fit it."""
         _, activations = run_to_layer(module, x, self.layer)
         if self.concepts is not None:
             _check_concepts(self.concepts, activations.shape[1], self.layer)
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the penalty at the clean rows, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         return self.at_point(run_to_layer(module, rows.x, self.layer)[0], rows)
 
-    def at_point(self, point, rows):
-        """Compute the penalty at a point with the output of the layer, shape (rows,)."""
+    def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
+        """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
         gradient = derivative = trainable_gradient(score, output_at(point, self.layer))
         if self.concepts is not None:
@@ -140,14 +150,14 @@ class ConceptGradientPenalty(Penalty):
         size = derivative.abs() if self.norm == "l1" else derivative.square()
         return size.flatten(1).sum(1)
 
-    def applies_to(self, masks):
-        """Tell which rows have something irrelevant, and for a share of units others, too."""
+    def applies_to(self, masks: Masks) -> np.ndarray:
+        """Return which samples have irrelevant units, and for a share of units others, too."""
         if self.norm == "share" and self.concepts is None:
             return masks.has_irrelevant & ~masks.marks_alike()
         return masks.has_irrelevant
 
-    def _check_mask(self, shape, n_columns):
-        """Refuse a mask that would be broadcast over units or positions."""
+    def _check_mask(self, shape: tuple[int, ...], n_columns: int) -> None:
+        """Raise an error for a mask that would be broadcast over units or positions."""
         if tuple(shape[1:]) != (n_columns,):
             of = "row of concepts" if self.concepts is not None else f"unit of layer {self.layer!r}"
             raise ValueError(
@@ -155,14 +165,14 @@ class ConceptGradientPenalty(Penalty):
                 f"got {shape[-1]} column(s)."
             )
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_layer("layer", self.layer, optional=False)
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)
 
 
-def _shape_of(mask):
+def _shape_of(mask: Any) -> tuple[int, ...]:
     """Shape of a mask, or of the samples of a list that have one; () where there is none."""
     if isinstance(mask, list | tuple) or getattr(mask, "dtype", None) is np.dtype("O"):
         mask = [row for row in mask if row is not None]
@@ -172,7 +182,7 @@ def _shape_of(mask):
         return ()
 
 
-def _check_concepts(concepts, n_units, layer):
+def _check_concepts(concepts: Any, n_units: int, layer: str) -> np.ndarray:
     expected = (
         f"concepts must be finite numbers of shape (k, {n_units}), one direction a row, as layer "
         f"{layer!r} has {n_units} units"

@@ -2,18 +2,21 @@
 
 from typing import Literal
 
+import torch
+from torch import nn
+
 from ..propagation import Decomposition, decompose
 from ..propagation._run import check_outputs
-from ._base import Penalty
+from ._base import Penalty, Rows
 from ._checks import check_option
 
 
 class DecompositionPenalty(Penalty):
     r"""Contribution of irrelevant features to the logits (CDEP).
 
-    Contextual decomposition splits each logit of a row x with irrelevance a into the contribution
-    :math:`\beta_k` of the irrelevant features, a x, and the contribution :math:`\gamma_k` of the
-    rest, (1 - a) x.  The value is, over all K classes,
+    Contextual decomposition splits each logit of a sample x with irrelevance a into the
+    contribution :math:`\beta_k` of the irrelevant features, a x, and the contribution
+    :math:`\gamma_k` of the rest, (1 - a) x.  The value is, over all K classes,
 
     .. math:: \frac{1}{K} \sum_k \frac{e^{\beta_k}}{e^{\beta_k} + e^{\gamma_k}}
         \quad \text{or} \quad \frac{1}{K} \sum_k |\beta_k|
@@ -58,16 +61,22 @@ class DecompositionPenalty(Penalty):
     def __init__(self, measure: Literal["softmax", "l1"] = "softmax") -> None:
         self.measure = measure
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_option("measure", self.measure, ("softmax", "l1"))
 
-    def check_module(self, module, x):
-        """Refuse a network that cannot be decomposed, by the operation that has no rule."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that there is a rule for each operation of the network."""
         check_outputs(module, x, Decomposition(x, 0 * x))
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the penalty, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the penalty, shape (n_samples,)."""
         irrelevant = rows.irrelevance * rows.x
         logits = decompose(module, irrelevant, rows.x - irrelevant)
         if self.measure == "l1":

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..masks._fill import exchange_parts, leave_room, pooled_axes, without_reasons
+from ._base import Rows
 
 __all__ = ["exchange", "fill_value", "irrelevant_values", "pooled_axes"]
 
@@ -15,7 +16,7 @@ __all__ = ["exchange", "fill_value", "irrelevant_values", "pooled_axes"]
 Fill: TypeAlias = float | ArrayLike | Literal["mean"]
 
 
-def exchange(rows, donors):
+def exchange(rows: Rows, donors: Rows | None) -> Rows:
     """Exchange parts between samples, and mark as irrelevant what either of the two marks.
 
     A perturbation of its own marked part alone leaves a sample that has a part different from one
@@ -39,25 +40,26 @@ def exchange(rows, donors):
     return replace(rows, x=x, irrelevance=marks)
 
 
-def fill_value(fill, rows):
+def fill_value(fill: Fill, rows: Rows) -> torch.Tensor:
     """Return a fill as a tensor that broadcasts to ``rows.x``.
 
     Parameters
     ----------
     fill : float, "mean" or array-like
-        A number, the training mean of each column or channel, or an array that broadcasts to a row.
+        A number, the training mean of each column or channel, or an array that broadcasts to a
+        sample.
     rows : Rows
-        Rows to be filled.
+        Samples to be filled.
     """
     if isinstance(fill, str) and fill == "mean":
         return rows.mean
     return torch.as_tensor(fill, dtype=rows.x.dtype, device=rows.x.device)
 
 
-def irrelevant_values(rows):
+def irrelevant_values(rows: Rows) -> torch.Tensor:
     """Return the rows with their reasons replaced, so that they can be given to other rows.
 
-    Where a feature is relevant, the mean of the row's own irrelevant features stands in.
+    Where a feature is relevant, the mean of the sample's own irrelevant features stands in.
 
     Returns
     -------

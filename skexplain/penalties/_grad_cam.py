@@ -1,11 +1,15 @@
 """Grad-CAM penalties: RRR-G pushes the map off irrelevant pixels, HINT pulls it to the reasons."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
+import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from ._base import Penalty, point_at
+from ..masks import Masks
+from ._base import Penalty, Point, Rows, point_at
 from ._checks import check_layer, check_option
 from ._input_gradient import _score
 from ._layers import check_input_gradient, output_at, run_to_layer, trainable_gradient
@@ -19,7 +23,7 @@ class GradCAMPenalty(Penalty):
 
     Use it for convolutional networks on images whose shortcut is a region: it asks what the last
     feature map looks at, and does not look at single pixels as `InputGradientPenalty` does.  With
-    :math:`\tilde a` the irrelevance, resized to the map, the value of a row is
+    :math:`\tilde a` the irrelevance, resized to the map, the value of a sample is
 
     .. math:: \sum_{ij} (\tilde a_{ij} M_{ij})^2, \qquad
         M = \frac{m - \min m}{\max m - \min m + 10^{-6}}, \qquad
@@ -34,14 +38,14 @@ class GradCAMPenalty(Penalty):
     Parameters
     ----------
     layer : str or None, default=None
-        Layer whose output is looked at, as in ``named_modules``, of shape (rows, channels, ...)
-        with one to three spatial axes; None: the convolution that runs last.
+        Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
+        ...) with one to three spatial axes; None: the convolution that runs last.
 
     Notes
     -----
-    X has shape (rows, channels, ...) or (rows, ...) with as many spatial axes as the map.  A mask
-    with channels counts with its mean over them.  Input units play no part.  A constant map is
-    zero, and one whose range is far below 1e-6 nearly so.
+    X has shape (n_samples, channels, ...) or (n_samples, ...) with as many spatial axes as the map.
+    A mask with channels counts with its mean over them.  Input units play no part.  A constant map
+    is zero, and one whose range is far below 1e-6 nearly so.
 
     References
     ----------
@@ -64,23 +68,29 @@ class GradCAMPenalty(Penalty):
     def __init__(self, layer: str | None = None) -> None:
         self.layer = layer
 
-    def check_module(self, module, x):
-        """Refuse a layer that is not there or has no map."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that the layer is there and returns a map."""
         _run_to_map(module, x, self.layer)
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the penalty at the clean rows, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
 
-    def at_point(self, point, rows):
-        """Compute the penalty at a point with the output of the layer, shape (rows,)."""
+    def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
+        """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         activations = _map_at(point, self.layer)
         heat = grad_cam(point.logits, activations, point.logits.argmax(1))
         irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
         return (irrelevance * heat).square().flatten(1).sum(1)
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_layer("layer", self.layer)
 
 
@@ -94,8 +104,8 @@ class HINTPenalty(Penalty):
     .. math:: (M_d - (1 - a_d))^2
 
     for irrelevance a and attribution M (the squared error of Friedrich et al. 2023 [2]_, in the
-    place of the ranking of Selvaraju et al. 2019 [1]_).  Every annotated row takes part, also one
-    with nothing irrelevant; a row without a known mark has value 0.
+    place of the ranking of Selvaraju et al. 2019 [1]_).  Every annotated sample takes part, also
+    one with nothing irrelevant; a sample without a known mark has value 0.
 
     Parameters
     ----------
@@ -131,67 +141,75 @@ class HINTPenalty(Penalty):
         self.layer = layer
 
     @property
-    def reads_logits(self):
+    def reads_logits(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether the logits at a point are enough."""
         return self.attribution == "input_gradient"
 
     @property
-    def reads_layer(self):
+    def reads_layer(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether the output of a layer is needed, too."""
         return self.attribution == "grad_cam"
 
-    def applies_to(self, masks):
-        """Every annotated row takes part, also one with nothing irrelevant."""
+    def applies_to(self, masks: Masks) -> np.ndarray:
+        """Every annotated sample takes part, also one with nothing irrelevant."""
         return masks.annotated
 
-    def check_module(self, module, x):
-        """Refuse a layer that is not there or has no map, and an input without a gradient."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that the layer returns a map, or that there is a gradient at the input."""
         if self.reads_layer:
             _run_to_map(module, x, self.layer)
         else:
             check_input_gradient(module, x)
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the distance at the clean rows, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the distance at the clean samples, shape (n_samples,)."""
         if self.reads_layer:
             return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
         return self.at_point(point_at(module, rows.x), rows)
 
-    def at_point(self, point, rows):
-        """Compute the distance at a point with known logits, and layer, shape (rows,)."""
+    def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
+        """Compute the distance at a point with known logits, and layer, shape (n_samples,)."""
         if self.reads_layer:
             heat = grad_cam(point.logits, _map_at(point, self.layer), rows.y)
             return _distance(_enlarge(heat, rows.x), rows)
         score = _score("log_prob_sum", point.logits, rows.y)
         return _distance(rows.unit * trainable_gradient(score, point.x), rows)
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_option("attribution", self.attribution, ATTRIBUTIONS)
         check_layer("layer", self.layer)
 
 
-def heat_map(score, activations):
-    """Grad-CAM map of one score per row, neither scaled nor cut at zero, shape (rows, ...)."""
+def heat_map(score: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
+    """Grad-CAM map of one score per sample, neither scaled nor cut at zero."""
     gradient = trainable_gradient(score, activations)
     return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), activations)
 
 
-def grad_cam(logits, activations, classes):
-    """Grad-CAM map of one class per row, without ReLU, scaled to [0, 1] row by row.
+def grad_cam(
+    logits: torch.Tensor, activations: torch.Tensor, classes: torch.Tensor
+) -> torch.Tensor:
+    """Grad-CAM map of one class per sample, without ReLU, scaled to [0, 1] sample by sample.
 
     Parameters
     ----------
-    logits : Tensor of shape (rows, classes)
+    logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
-    activations : Tensor of shape (rows, channels, ...)
+    activations : Tensor of shape (n_samples, channels, ...)
         Output of a layer on the way to them.
-    classes : LongTensor of shape (rows,)
+    classes : LongTensor of shape (n_samples,)
         Class to explain.
 
     Returns
     -------
-    Tensor of shape (rows, ...)
+    Tensor of shape (n_samples, ...)
         All zero where the map is constant.
 
     References
@@ -205,13 +223,15 @@ def grad_cam(logits, activations, classes):
     return ((flat - lowest) / (highest - lowest + 1e-6)).view_as(heat)
 
 
-def _run_to_map(module, x, layer):
+def _run_to_map(
+    module: nn.Module, x: torch.Tensor, layer: str | None
+) -> tuple[Point, torch.Tensor]:
     """Run to a layer whose output is a map with the spatial axes of `x`."""
     point, _ = run_to_layer(module, x, layer)
     return point, _map_at(point, layer)
 
 
-def _map_at(point, layer):
+def _map_at(point: Point, layer: str | None) -> torch.Tensor:
     """Return the output of a layer, which is a map with the spatial axes of the inputs."""
     x, activations = point.x, output_at(point, layer)
     size = tuple(activations.shape[2:])
@@ -228,12 +248,12 @@ def _map_at(point, layer):
     return activations
 
 
-def _has_channels(x, size):
+def _has_channels(x: torch.Tensor, size: Sequence[int]) -> bool:
     """Whether inputs with as many spatial axes as `size` have a channel axis, too."""
     return x.ndim == len(size) + 2
 
 
-def _shrink(irrelevance, x, size):
+def _shrink(irrelevance: torch.Tensor, x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Average irrelevance over channels and over the area of each position of a map."""
     if _has_channels(x, size):
         irrelevance = irrelevance.mean(1)
@@ -241,7 +261,7 @@ def _shrink(irrelevance, x, size):
     return functional.interpolate(irrelevance[:, None], size=size, mode="area")[:, 0]
 
 
-def _enlarge(heat, x):
+def _enlarge(heat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Interpolate maps between the positions of `x`; they broadcast to it."""
     size = heat.shape[1:]
     mode = ("linear", "bilinear", "trilinear")[len(size) - 1]
@@ -251,8 +271,8 @@ def _enlarge(heat, x):
     return heat if _has_channels(x, size) else heat[:, 0]
 
 
-def _distance(attribution, rows):
-    """Mean squared distance from the relevance over the known marks of each row."""
+def _distance(attribution: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """Mean squared distance from the relevance over the known marks of each sample."""
     error = (attribution - (1 - rows.irrelevance)).square()
     if rows.known is None:
         return error.flatten(1).mean(1)

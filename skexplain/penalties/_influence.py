@@ -1,12 +1,15 @@
 """Influence penalty: right for better reasons, RBR."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ._base import Penalty, point_at
+from ._base import Penalty, Rows, point_at
 from ._input_gradient import _score
 from ._layers import check_input_gradient, trainable_gradient
 
@@ -15,7 +18,8 @@ class InfluencePenalty(Penalty):
     r"""Influence of irrelevant features on the fit, times their input gradient (RBR).
 
     Use it to ask not only that an irrelevant feature does not move the output, but that it does not
-    move what the row teaches, either.  For a row x with irrelevance a and input unit u the value is
+    move what the sample teaches, either.  For a sample x with irrelevance a and input unit u the
+    value is
 
     .. math:: \sum_d \Big(a_d \; u_d \frac{\partial}{\partial x_d} \sum_j
         \frac{\partial \ell(x, y)}{\partial \theta_j} \; u_d \frac{\partial}{\partial x_d}
@@ -33,7 +37,7 @@ class InfluencePenalty(Penalty):
     A step differentiates three times and costs several times `InputGradientPenalty`.
 
     The sum over parameters is zero over a last linear layer under the cross entropy, as the errors
-    p - y of a row add up to zero.  A linear model therefore has value zero: the network needs a
+    p - y of a sample add up to zero.  A linear model therefore has value zero: the network needs a
     hidden layer.
 
     References
@@ -51,8 +55,8 @@ class InfluencePenalty(Penalty):
     needs_double_backward = True
     allows_mixed_precision = False
 
-    def check_module(self, module, x):
-        """Refuse a network in which nothing is trained, or without a gradient at the input."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that something is trained, and that there is a gradient at the input."""
         if not any(parameter.requires_grad for parameter in module.parameters()):
             raise ValueError(
                 "module must have parameters that require a gradient: their influence is "
@@ -60,8 +64,14 @@ class InfluencePenalty(Penalty):
             )
         check_input_gradient(module, x)
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the penalty at the clean rows, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         with _ComposedNorms():
             point = point_at(module, rows.x)
         loss = rows.label_loss(point.logits, rows.y)
@@ -72,13 +82,14 @@ class InfluencePenalty(Penalty):
         return product.square().flatten(1).sum(1)
 
 
-def _parameter_gradient(module, loss):
+def _parameter_gradient(module: nn.Module, loss: torch.Tensor) -> torch.Tensor:
     """Sum of the derivatives of a loss by each trained parameter."""
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     gradients = torch.autograd.grad(
         loss.sum(), parameters, create_graph=True, allow_unused=True, materialize_grads=True
     )
-    return sum(gradient.sum() for gradient in gradients)
+    total: Any = sum(gradient.sum() for gradient in gradients)
+    return total
 
 
 class _ComposedNorms(TorchFunctionMode):
@@ -88,27 +99,40 @@ class _ComposedNorms(TorchFunctionMode):
     has it silently wrong (pytorch issues 175754 and 186256); that of group norm is right.
     """
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        function: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         function = _COMPOSED.get(function, function)
         return function(*args, **(kwargs or {}))
 
 
-def _layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
+def _layer_norm(
+    input: torch.Tensor,
+    normalized_shape: Sequence[int],
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> torch.Tensor:
     flat = input.reshape(-1, math.prod(normalized_shape))
     weight, bias = (None if part is None else part.flatten() for part in (weight, bias))
     return torch.group_norm(flat, 1, weight, bias, eps).view(input.shape)
 
 
 def _instance_norm(
-    input,
-    running_mean=None,
-    running_var=None,
-    weight=None,
-    bias=None,
-    use_input_stats=True,
-    momentum=0.1,
-    eps=1e-5,
-):
+    input: torch.Tensor,
+    running_mean: torch.Tensor | None = None,
+    running_var: torch.Tensor | None = None,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> torch.Tensor:
     if use_input_stats:
         return torch.group_norm(input, input.shape[1], weight, bias, eps)
     return functional.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)

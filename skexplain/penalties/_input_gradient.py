@@ -1,10 +1,13 @@
 """Input-gradient penalty: Grad-Reg, the "right for the right reasons" loss."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
+from torch import nn
 
-from ._base import Penalty, point_at
+from ..masks import Masks
+from ._base import Penalty, Point, Rows, point_at
 from ._checks import check_option
 from ._layers import check_input_gradient, trainable_gradient
 
@@ -26,7 +29,7 @@ NORMS = get_args(Norm)
 class InputGradientPenalty(Penalty):
     r"""Size of the input gradient at irrelevant features.
 
-    For a row x with irrelevance a and input unit u the value is by default
+    For a sample x with irrelevance a and input unit u the value is by default
 
     .. math:: \sum_d (a_d u_d \partial s(x) / \partial x_d)^2
 
@@ -60,8 +63,8 @@ class InputGradientPenalty(Penalty):
 
     Notes
     -----
-    The share of a row without any gradient (all its units are dead) is 0.  That of a row whose
-    features are all marked alike is the same for every network, so such rows are left out.
+    The share of a sample without any gradient (all its units are dead) is 0.  That of a sample
+    whose features are all marked alike is the same for every network, so such samples are left out.
 
     References
     ----------
@@ -88,16 +91,22 @@ class InputGradientPenalty(Penalty):
         self.norm = norm
         self.sign = sign
 
-    def check_module(self, module, x):
-        """Refuse a network without a gradient at the input."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that the network has a gradient at the input."""
         check_input_gradient(module, x)
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the penalty at the clean rows, shape (rows,)."""
+    def __call__(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the penalty at the clean samples, shape (n_samples,)."""
         return self.at_point(point_at(module, rows.x), rows)
 
-    def at_point(self, point, rows):
-        """Compute the penalty at a point whose logits are known, shape (rows,)."""
+    def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
+        """Compute the penalty at a point whose logits are known, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
         gradient = trainable_gradient(score, point.x)
         irrelevant = rows.irrelevance * rows.unit * gradient
@@ -108,14 +117,14 @@ class InputGradientPenalty(Penalty):
         size = irrelevant.abs() if self.norm == "l1" else irrelevant.square()
         return size.flatten(1).sum(1)
 
-    def applies_to(self, masks):
-        """Tell which rows have something irrelevant, and for a share something else, too."""
+    def applies_to(self, masks: Masks) -> np.ndarray:
+        """Return which samples have something irrelevant, and for a share something else, too."""
         if self.norm == "share":
             return masks.has_irrelevant & ~masks.marks_alike()
         return masks.has_irrelevant
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)
         check_option("sign", self.sign, ("both", "positive", "negative"))
@@ -126,7 +135,7 @@ class InputGradientPenalty(Penalty):
             )
 
 
-def check_norm(norm, output):
+def check_norm(norm: Norm, output: str) -> None:
     """Check the norm, and that there is a gradient of which it can be a share."""
     check_option("norm", norm, NORMS)
     if norm == "share" and output == "prob_sum":
@@ -136,21 +145,21 @@ def check_norm(norm, output):
         )
 
 
-def share_of_length(part, whole):
-    """Divide the length of a part of each row by that of the whole row; 0 for a row of zeros.
+def share_of_length(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    """Divide the length of a part of each sample by that of the whole; 0 for zeros alone.
 
     Parameters
     ----------
-    part, whole : Tensor of shape (rows, ...)
+    part, whole : Tensor of shape (n_samples, ...)
         Entries of the part are those of the whole, or smaller.
 
     Returns
     -------
-    Tensor of shape (rows,)
+    Tensor of shape (n_samples,)
         Each from 0 to 1.
     """
     part, whole = part.flatten(1), whole.flatten(1)
-    # In units of its largest entry a row has a length of at least 1, unless it is all zeros: no
+    # In units of its largest entry a sample has a length of at least 1, unless it is all zeros: no
     # square overflows or vanishes, whatever the scale of the outputs.
     unit = whole.detach().abs().amax(1, keepdim=True)
     unit = unit.clamp_min(torch.finfo(unit.dtype).tiny)
@@ -158,15 +167,15 @@ def share_of_length(part, whole):
     return torch.linalg.vector_norm(part / unit, dim=1) / length
 
 
-def chosen_output(output, norm):
+def chosen_output(output: Output, norm: Norm) -> Output:
     """Return the output that "auto" stands for."""
     if output != "auto":
         return output
     return "logit_true" if norm == "share" else "log_prob_sum"
 
 
-def _score(output, logits, y):
-    """Reduce logits of shape (rows, classes) to one scalar per row."""
+def _score(output: str, logits: torch.Tensor, y: Any) -> torch.Tensor:
+    """Reduce logits of shape (n_samples, classes) to one scalar per sample."""
     if output == "logit_sum":
         return logits.sum(1)
     if output == "logit_true":

@@ -1,18 +1,20 @@
 """What penalties ask of a network: the output of a layer, and gradients that can be trained on."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 
-from ._base import point_at
+from ._base import Point, point_at
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def find_layers(module, layer=None):
+def find_layers(module: nn.Module, layer: str | None = None) -> list[nn.Module]:
     """Find the submodules that may be the layer.
 
     Parameters
@@ -34,7 +36,8 @@ def find_layers(module, layer=None):
     """
     submodules = {name: submodule for name, submodule in module.named_modules() if name}
     if layer is None:
-        found = [found for found in submodules.values() if isinstance(found, _CONVOLUTIONS)]
+        found: list[nn.Module]
+        found = [module for module in submodules.values() if isinstance(module, _CONVOLUTIONS)]
         if not found:
             raise ValueError(
                 f"layer must be named, as the network has no convolution: one of "
@@ -48,14 +51,16 @@ def find_layers(module, layer=None):
     raise ValueError(f"layer must name a submodule, one of {list(submodules)}; got {layer!r}.")
 
 
-def run_to_layer(module, x, layer=None):
+def run_to_layer(
+    module: nn.Module, x: torch.Tensor, layer: str | None = None
+) -> tuple[Point, torch.Tensor]:
     """Run the module at `x` and keep the output of a layer, both to be differentiated twice.
 
     Parameters
     ----------
     module : nn.Module
         The network.
-    x : Tensor of shape (rows, ...)
+    x : Tensor of shape (n_samples, ...)
         Inputs.
     layer : str or None, default=None
         Name as in ``named_modules``; None: the convolution that runs last.
@@ -64,14 +69,14 @@ def run_to_layer(module, x, layer=None):
     -------
     point : Point
         Inputs and logits.
-    activations : Tensor of shape (rows, units, ...)
+    activations : Tensor of shape (n_samples, units, ...)
         Output of the layer, the last where it runs more than once.
 
     Raises
     ------
     ValueError
         If there is no such layer, it does not run, or it does not return one tensor with a row per
-        row and a gradient.
+        sample and a gradient.
     """
     with keep_outputs(module, [layer]) as outputs:
         point = replace(point_at(module, x), outputs=outputs)
@@ -79,7 +84,9 @@ def run_to_layer(module, x, layer=None):
 
 
 @contextmanager
-def keep_outputs(module, layers):
+def keep_outputs(
+    module: nn.Module, layers: Iterable[str | None]
+) -> Iterator[dict[str | None, Any]]:
     """Keep what layers return while the network runs.
 
     Parameters
@@ -111,7 +118,7 @@ def keep_outputs(module, layers):
     """
     outputs, handles = {}, []
 
-    def keep(layer, _, __, output):
+    def keep(layer: str | None, _: Any, __: Any, output: Any) -> torch.Tensor | None:
         outputs[layer] = output
         # The network goes on with a copy, as its next layer may overwrite what it is given.
         return output.clone() if isinstance(output, torch.Tensor) else None
@@ -126,7 +133,7 @@ def keep_outputs(module, layers):
             handle.remove()
 
 
-def output_at(point, layer):
+def output_at(point: Point, layer: str | None) -> torch.Tensor:
     """Return what a layer returned at a point.
 
     Parameters
@@ -137,7 +144,7 @@ def output_at(point, layer):
 
     Returns
     -------
-    Tensor of shape (rows, units, ...)
+    Tensor of shape (n_samples, units, ...)
 
     Raises
     ------
@@ -162,14 +169,14 @@ def output_at(point, layer):
     return output
 
 
-def check_input_gradient(module, x):
-    """Refuse a network whose outputs have no gradient at the input.
+def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
+    """Check that the outputs of a network have a gradient at the input.
 
     Parameters
     ----------
     module : nn.Module
         The network.
-    x : float32 Tensor of shape (rows, ...)
+    x : float32 Tensor of shape (n_samples, ...)
         A few rows.
 
     Raises
@@ -191,11 +198,11 @@ def check_input_gradient(module, x):
         )
 
 
-def trainable_gradient(score, at):
+def trainable_gradient(score: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """Gradient of the sum of `score` at a tensor, which can be differentiated again.
 
-    Rows do not couple in evaluation mode: each row has its own gradient.  It is zero where the
-    score does not depend on the tensor.
+    Samples do not couple in evaluation mode: each sample has its own gradient.  It is zero where
+    the score does not depend on the tensor.
     """
     (gradient,) = torch.autograd.grad(
         score.sum(), at, create_graph=True, allow_unused=True, materialize_grads=True

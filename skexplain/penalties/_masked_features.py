@@ -1,16 +1,20 @@
-"""Agreement of the features of a row with those of its reasons alone: two-stage optimisation."""
+"""Agreement of a sample's features with those of its reasons alone: two-stage optimisation."""
 
+from typing import Any
+
+import numpy as np
 import torch
 
-from ._base import Penalty, full_precision
+from ..masks import Masks
+from ._base import Penalty, Rows, full_precision
 from ._checks import check_fill, check_flag
 from ._fill import Fill, fill_value
 
 
 class MaskedFeaturePenalty(Penalty):
-    r"""Divergence of mapped features from the features of the masked row.
+    r"""Divergence of mapped features from the features of the masked sample.
 
-    With features f, mapping m and x' the row with its irrelevant features filled, the value is
+    With features f, mapping m and x' the sample with its irrelevant features filled, the value is
 
     .. math:: KL(\mathrm{softmax}\, f(x') \,\|\, \mathrm{softmax}\, m(f(x)))
 
@@ -20,7 +24,7 @@ class MaskedFeaturePenalty(Penalty):
     ----------
     fill : float, "mean" or array-like, default=0.0
         What stands in for irrelevant features: a number, the training mean of each column or
-        channel, or an array that broadcasts to a row.
+        channel, or an array that broadcasts to a sample.
     train_features : bool, default=True
         Whether gradients reach the feature extractor too; if not, only the mapping learns.
 
@@ -41,24 +45,30 @@ class MaskedFeaturePenalty(Penalty):
         self.fill = fill
         self.train_features = train_features
 
-    def applies_to(self, masks):
-        """Every annotated row takes part, also one with nothing irrelevant."""
+    def applies_to(self, masks: Masks) -> np.ndarray:
+        """Every annotated sample takes part, also one with nothing irrelevant."""
         return masks.annotated
 
-    def mask_rows(self, rows):
+    def mask_rows(self, rows: Rows) -> torch.Tensor:
         """Fill the irrelevant features: ``x * (1 - a) + fill * a``; shape of ``rows.x``."""
         return rows.x.lerp(fill_value(self.fill, rows), rows.irrelevance)
 
-    def __call__(self, module, rows, donors=None, generator=None):
-        """Compute the divergence, shape (rows,); `module` offers ``features`` and ``mapping``."""
+    def __call__(
+        self,
+        module: Any,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the divergence, shape (n_samples,), of a `module` with features and mapping."""
         with torch.set_grad_enabled(self.train_features and torch.is_grad_enabled()):
             target = _log_softmax(module.features(self.mask_rows(rows)))
             features = module.features(rows.x)
         mapped = _log_softmax(module.mapping(features))
         return (target.exp() * (target - mapped)).sum(1)
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_flag("train_features", self.train_features)
 
     def check_inputs(self, row_shape: tuple[int, ...]) -> None:
@@ -66,5 +76,5 @@ class MaskedFeaturePenalty(Penalty):
         check_fill("fill", self.fill, row_shape)
 
 
-def _log_softmax(features):
+def _log_softmax(features: torch.Tensor) -> torch.Tensor:
     return full_precision(features).flatten(1).log_softmax(1)

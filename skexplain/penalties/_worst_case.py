@@ -1,8 +1,9 @@
 """Worst-case perturbation of irrelevant features by projected gradient ascent: PGD-Ex."""
 
 import torch
+from torch import nn
 
-from ._base import PerturbationPenalty
+from ._base import PerturbationPenalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
 from ._fill import exchange
@@ -12,7 +13,7 @@ from ._layers import check_input_gradient
 class WorstCasePenalty(PerturbationPenalty):
     r"""Label loss at the worst perturbation of the irrelevant features that ascent finds.
 
-    For a row x with irrelevance a and input unit u the value approximates
+    For a sample x with irrelevance a and input unit u the value approximates
 
     .. math:: \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
@@ -28,7 +29,7 @@ class WorstCasePenalty(PerturbationPenalty):
         Step in input units; None: 2.5 / `n_steps` of the half width of the (clipped) box.  The
         reference implementation takes ``epsilon / n_steps`` from the clean point.
     random_start : bool, default=True
-        Whether to start at a random point of the box instead of the clean row.
+        Whether to start at a random point of the box instead of the clean sample.
     clip : "data", (float, float) or None, default="data"
         Range that a moved feature may not leave: that of the training data in each column or
         channel, a pair of numbers, or none.
@@ -67,15 +68,21 @@ class WorstCasePenalty(PerturbationPenalty):
         self.exchange = exchange
 
     @property
-    def exchange_parts(self):
+    def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
         return self.exchange
 
-    def check_module(self, module, x):
-        """Refuse a network without a gradient at the input."""
+    def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
+        """Check that the network has a gradient at the input."""
         check_input_gradient(module, x)
 
-    def move(self, module, rows, donors=None, generator=None):
+    def move(
+        self,
+        module: nn.Module,
+        rows: Rows,
+        donors: Rows | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Climb the label loss inside the box; shape of ``rows.x``."""
         if self.exchange:
             rows = exchange(rows, donors)
@@ -89,13 +96,13 @@ class WorstCasePenalty(PerturbationPenalty):
             x = (x + step * self._ascent_direction(module, x, rows)).clamp(low, high)
         return x
 
-    def _step(self, rows, low, high):
+    def _step(self, rows: Rows, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         if self.step_size is None:
             return 2.5 / self.n_steps * (high - low) / 2
         return self.step_size * rows.irrelevance * rows.unit
 
     @staticmethod
-    def _ascent_direction(module, x, rows):
+    def _ascent_direction(module: nn.Module, x: torch.Tensor, rows: Rows) -> torch.Tensor:
         """Sign of the input gradient of the label loss; weights get no gradient."""
         x = x.detach().requires_grad_()
         with torch.enable_grad():
@@ -103,8 +110,8 @@ class WorstCasePenalty(PerturbationPenalty):
             (gradient,) = torch.autograd.grad(loss, x, materialize_grads=True, allow_unused=True)
         return gradient.sign()
 
-    def check_parameters(self):
-        """Refuse parameters that are not legal."""
+    def check_parameters(self) -> None:
+        """Check the parameters."""
         check_number("epsilon", self.epsilon, infinite=True)
         check_count("n_steps", self.n_steps)
         if self.step_size is not None:

@@ -1,7 +1,10 @@
 """The file itself: tensors as safetensors, and a JSON record beside them."""
 
+import os
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -15,7 +18,9 @@ _MAX_RECORD = 1 << 26
 _MAX_HEADER = 1 << 27
 
 
-def write_container(path, record, tensors):
+def write_container(
+    path: str | os.PathLike[str], record: Any, tensors: dict[str, torch.Tensor]
+) -> None:
     """Write a record and its tensors; a file of that name is replaced at once or not at all."""
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -53,7 +58,7 @@ class Container:
         If the file cannot be opened.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         with open(path, "rb"):  # a missing file is the system's error, not a damaged one
             pass
         try:
@@ -70,13 +75,13 @@ class Container:
             raise ModelFileError(f"has a record that is no JSON: {error}") from error
         self._names = set(self._file.keys())
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> torch.Tensor:
         """Read a tensor."""
         if name not in self._names:
             raise ModelFileError(f"must hold a tensor {name!r:.80}.")
         return self._file.get_tensor(name)
 
-    def shape(self, name):
+    def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor without reading it."""
         if name not in self._names:
             raise ModelFileError(f"must hold a tensor {name!r:.80}.")

@@ -1,5 +1,9 @@
 """Estimators as records of plain values, and back."""
 
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
@@ -12,10 +16,10 @@ from ..exceptions import ModelFileError
 from ..masks._statistics import InputStatistics
 from ..training._state import trainer_state
 from ._networks import restore_network
-from ._values import CannotBeStored, ValueReader, ValueWriter, describe
+from ._values import CannotBeStored, Tensors, ValueReader, ValueWriter, describe
 
 
-def _classes_of(room):
+def _classes_of(room: ModuleType) -> dict[str, type[Any]]:
     found = (getattr(room, name) for name in room.__all__)
     return {
         cls.__name__: cls
@@ -28,7 +32,7 @@ def _classes_of(room):
 ESTIMATORS = _classes_of(_estimators)
 _WITH_PARAMETERS = _classes_of(_penalties)
 # Of these, a file holds the attributes.
-_RECORDS = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
+_RECORDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
 
 # Made from the network's state.
 _OF_THE_NETWORK = {"trainer_", "module_", "history_", "n_iter_", "alpha_"}
@@ -47,11 +51,11 @@ class EstimatorWriter(ValueWriter):
         Whether masks of training samples that an estimator has kept are stored, too.
     """
 
-    def __init__(self, with_masks):
+    def __init__(self, with_masks: bool) -> None:
         super().__init__()
         self.with_masks = with_masks
 
-    def write(self, value, place):
+    def write(self, value: Any, place: str) -> Any:
         """Return a value as JSON can hold it."""
         name = type(value).__name__
         if ESTIMATORS.get(name) is type(value):
@@ -69,8 +73,9 @@ class EstimatorWriter(ValueWriter):
             raise CannotBeStored(f"{place} is {describe(value)}, no estimator of this package.")
         return super().write(value, place)
 
-    def _estimator(self, estimator, place):
-        params, handed = {}, {}
+    def _estimator(self, estimator: Any, place: str) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        handed: dict[str, str] = {}
         for name, value in estimator.get_params(deep=False).items():
             try:
                 params[name] = self.write(value, f"{place}.{name}")
@@ -93,7 +98,7 @@ class EstimatorWriter(ValueWriter):
             "network": self.write(trainer_state(estimator.trainer_), place) if network else None,
         }
 
-    def _without_masks(self, name, value):
+    def _without_masks(self, name: str, value: Any) -> Any:
         if self.with_masks or name not in _MASKS:
             return value
         return [None] * len(value) if isinstance(value, list) else None
@@ -112,12 +117,12 @@ class EstimatorReader(ValueReader):
         The device of all estimators; None: their own.
     """
 
-    def __init__(self, tensors, handed, device):
+    def __init__(self, tensors: Tensors, handed: dict[str, Any], device: str | None) -> None:
         super().__init__(tensors)
         self.handed = handed
         self.device = device
 
-    def _read_estimator(self, content):
+    def _read_estimator(self, content: Any) -> BaseEstimator:
         cls = _known(ESTIMATORS, content["class"])
         params = {name: self.read(value) for name, value in content["params"].items()}
         params |= {name: self.handed[name] for name in content["handed"]}
@@ -135,13 +140,13 @@ class EstimatorReader(ValueReader):
             restore_network(estimator, self.read(content["network"]), device)
         return estimator
 
-    def _read_penalty(self, content):
+    def _read_penalty(self, content: Any) -> BaseEstimator:
         name, params = content
         return _known(_WITH_PARAMETERS, name)(**self.read(params))
 
-    def _read_record(self, content):
+    def _read_record(self, content: Any) -> Any:
         name, attributes = content
-        cls = _known(_RECORDS, name)
+        cls: Any = _known(_RECORDS, name)
         record = cls.__new__(cls)
         for key, value in self.read(attributes).items():
             if hasattr(cls, key) or not isinstance(value, (np.ndarray, np.generic, float)):
@@ -149,15 +154,15 @@ class EstimatorReader(ValueReader):
             object.__setattr__(record, key, value)  # a frozen dataclass, too
         return record
 
-    def _read_bunch(self, content):
+    def _read_bunch(self, content: Any) -> Bunch:
         return Bunch(**self.read(content))
 
-    def _read_image_masks(self, content):
+    def _read_image_masks(self, content: Any) -> ImageMasks:
         device = resolve_device(self.device or "auto")
         return ImageMasks.from_state(self.read(content), device)
 
 
-def handed_parameters(written):
+def handed_parameters(written: Any) -> dict[str, str]:
     """Collect the parameters that a file does not hold, with what they were.
 
     Parameters
@@ -169,7 +174,8 @@ def handed_parameters(written):
     -------
     dict of str to str
     """
-    found, waiting = {}, [written]
+    found: dict[str, str] = {}
+    waiting = [written]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
@@ -181,7 +187,7 @@ def handed_parameters(written):
     return found
 
 
-def _known(classes, name):
+def _known(classes: Mapping[str, type[Any]], name: str) -> type[Any]:
     if name not in classes:
         raise ModelFileError(f"must name classes of this package, got {name!r:.80}.")
     return classes[name]

@@ -152,7 +152,9 @@ def load(
     return estimator
 
 
-def _read(container, record, device, parameters):
+def _read(
+    container: Container, record: dict[str, Any], device: str | None, parameters: dict[str, Any]
+) -> BaseEstimator:
     try:
         estimator = EstimatorReader(container, parameters, device).read(record["estimator"])
         if type(estimator).__name__ not in ESTIMATORS:
@@ -167,7 +169,7 @@ def _read(container, record, device, parameters):
         ) from error
 
 
-def _check_format(record):
+def _check_format(record: Any) -> None:
     if not isinstance(record, dict) or not isinstance(record.get("versions"), dict):
         raise ModelFileError("holds tensors, but no estimator of this package.")
     if record.get("format") != _FORMAT:
@@ -178,7 +180,7 @@ def _check_format(record):
         )
 
 
-def _check_parameters(needed, given):
+def _check_parameters(needed: dict[str, str], given: dict[str, Any]) -> None:
     missing = {name: was for name, was in needed.items() if name not in given}
     if missing:
         name, was = next(iter(missing.items()))
@@ -193,7 +195,7 @@ def _check_parameters(needed, given):
         )
 
 
-def _warn_of_versions(path, versions):
+def _warn_of_versions(path: str | os.PathLike[str], versions: dict[str, Any]) -> None:
     for name in ("skexplain", "torch"):
         if _release(versions.get(name)) != _release(_VERSIONS[name]):
             warnings.warn(
@@ -204,5 +206,5 @@ def _warn_of_versions(path, versions):
             )
 
 
-def _release(version):
+def _release(version: Any) -> str:
     return str(version).split("+")[0]

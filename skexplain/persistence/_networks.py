@@ -1,11 +1,13 @@
 """The network of an estimator from a file, checked before anything is allocated for it."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
 
 from .._surroundings import isolated_random_state, own_surroundings
+from ..estimators._base import BaseExplanationEstimator
 from ..exceptions import ModelFileError
 from ..training._prepare import module_factory
 from ..training._state import restore_trainer
@@ -14,7 +16,9 @@ from ..training._state import restore_trainer
 _MAX_FEATURES = 1 << 27
 
 
-def restore_network(estimator, state, device):
+def restore_network(
+    estimator: BaseExplanationEstimator, state: dict[str, Any], device: torch.device
+) -> None:
     """Give an estimator with its parameters and fitted attributes its network back.
 
     Raises
@@ -41,7 +45,7 @@ def restore_network(estimator, state, device):
     estimator._keep(trainer)
 
 
-def _check_size(estimator, weights):
+def _check_size(estimator: BaseExplanationEstimator, weights: dict[str, torch.Tensor]) -> None:
     """Check that the network is no larger than the weights of the file."""
     parameters = estimator._prefixed("module__")
     make = module_factory(estimator.module, parameters, estimator._auto_network)

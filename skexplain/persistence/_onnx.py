@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
@@ -62,7 +63,7 @@ def export_onnx(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     check_is_fitted(estimator)
     members = _members(estimator)
     networks = [member.module_ for member in members]
-    classes = estimator.classes_ if is_classifier(estimator) else None
+    classes: Any = estimator.classes_ if is_classifier(estimator) else None
     text = classes is not None and _is_text(classes)
     labels = None if text else classes
     graph = _Predictor(networks, labels) if classes is not None else _Regression(networks[0])
@@ -84,7 +85,7 @@ def export_onnx(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     onnx.save_model(model, os.fspath(path))
 
 
-def _import_onnx():
+def _import_onnx() -> Any:
     try:
         import onnx
         import onnxscript  # noqa: F401 - torch's exporter needs it
@@ -95,7 +96,7 @@ def _import_onnx():
     return onnx
 
 
-def _members(estimator):
+def _members(estimator: BaseEstimator) -> list[BaseExplanationEstimator]:
     """Return the estimators whose mean predicts; mostly one."""
     inner = getattr(estimator, "estimator_", estimator)
     if hasattr(inner, "estimators_") and not isinstance(inner, BaseExplanationEstimator):
@@ -111,14 +112,16 @@ def _members(estimator):
     return members
 
 
-def _is_text(classes):
+def _is_text(classes: np.ndarray) -> bool:
     return all(isinstance(label, str) for label in classes.tolist())
 
 
 class _Predictor(nn.Module):
     """Class probabilities, as mean over networks, and the most probable class."""
 
-    def __init__(self, networks, labels):
+    labels: torch.Tensor
+
+    def __init__(self, networks: list[nn.Module], labels: np.ndarray | None) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         if labels is not None:
@@ -126,22 +129,22 @@ class _Predictor(nn.Module):
                 raise TypeError(f"classes_ must be numbers or text, got dtype {labels.dtype}.")
             self.register_buffer("labels", torch.as_tensor(labels))
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         probabilities = torch.stack([net(X).softmax(1) for net in self.networks]).mean(0)
         winners = probabilities.argmax(1)
         return (self.labels[winners] if hasattr(self, "labels") else winners), probabilities
 
 
 class _Regression(nn.Module):
-    def __init__(self, network):
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         return self.network(X)[:, 0]
 
 
-def _export(graph, shape, outputs):
+def _export(graph: nn.Module, shape: tuple[int, ...], outputs: list[str]) -> Any:
     """Return the ONNX model of a network, for any number of samples."""
     device = next((p.device for p in graph.parameters()), torch.device("cpu"))
     # The exporter logs each optional package that it does without.
@@ -151,7 +154,7 @@ def _export(graph, shape, outputs):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 graph.eval(),
                 (torch.zeros(2, *shape, device=device),),
                 input_names=["X"],
@@ -165,7 +168,7 @@ def _export(graph, shape, outputs):
     return program.model_proto
 
 
-def _gather_text(onnx, model, labels):
+def _gather_text(onnx: Any, model: Any, labels: list[str]) -> None:
     """Turn the positions of classes at the output ``label`` into text: torch has no text."""
     helper, graph = onnx.helper, model.graph
     for node in graph.node:

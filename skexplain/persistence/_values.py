@@ -7,6 +7,8 @@ names code, so that reading a file can never run any.
 import json
 import math
 import re
+from collections.abc import Iterable
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -31,10 +33,10 @@ class ValueWriter:
         What stands outside of the JSON text.
     """
 
-    def __init__(self):
-        self.tensors = {}
+    def __init__(self) -> None:
+        self.tensors: dict[str, torch.Tensor] = {}
 
-    def write(self, value, place):
+    def write(self, value: Any, place: str) -> Any:
         """Return a value as JSON can hold it.
 
         Parameters
@@ -66,17 +68,19 @@ class ValueWriter:
             return {"device": str(value)}
         if isinstance(value, torch.dtype):
             return {"dtype": str(value).removeprefix("torch.")}
-        if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
-            return {"optimizer": value.__name__}
+        if isinstance(value, type):
+            name = value.__name__
+            if getattr(torch.optim, name, None) is value:
+                return {"optimizer": name}
         raise CannotBeStored(f"{place} is {describe(value)}, which a model file cannot hold.")
 
-    def _items(self, values, place):
+    def _items(self, values: Iterable[Any], place: str) -> list[Any]:
         return [self.write(value, f"{place}.{i}") for i, value in enumerate(values)]
 
-    def _pair(self, key, value, place):
+    def _pair(self, key: Any, value: Any, place: str) -> list[Any]:
         return [self.write(key, place), self.write(value, f"{place}.{key}")]
 
-    def _array(self, array, place):
+    def _array(self, array: np.ndarray, place: str) -> dict[str, Any]:
         if array.dtype.kind in "USO":
             items = [self.write(item, place) for item in array.ravel().tolist()]
             return {"text_array": [array.dtype.str, list(array.shape), items]}
@@ -86,7 +90,7 @@ class ValueWriter:
             raise CannotBeStored(f"{place} has dtype {array.dtype}: {error}") from error
         return {"array": self._keep(tensor, place)}
 
-    def _keep(self, tensor, place):
+    def _keep(self, tensor: torch.Tensor, place: str) -> str:
         if tensor.layout is not torch.strided or tensor.is_complex():
             raise CannotBeStored(f"{place} is a tensor of layout {tensor.layout}.")
         name = place
@@ -94,6 +98,12 @@ class ValueWriter:
             name += "_"
         self.tensors[name] = tensor.cpu().contiguous().clone()
         return name
+
+
+class Tensors(Protocol):
+    """The tensors of a file by name: a dict, or what reads them when they are asked for."""
+
+    def __getitem__(self, name: str, /) -> torch.Tensor: ...
 
 
 class ValueReader:
@@ -105,10 +115,10 @@ class ValueReader:
         The tensors of the file, read when they are asked for.
     """
 
-    def __init__(self, tensors):
+    def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
 
-    def read(self, written):
+    def read(self, written: Any) -> Any:
         """Return the value.
 
         Raises
@@ -126,36 +136,36 @@ class ValueReader:
             raise ModelFileError(f"must hold values of known kinds, got {kind!r:.80}.")
         return reader(content)
 
-    def _items(self, content):
+    def _items(self, content: Any) -> list[Any]:
         if not isinstance(content, list):
             raise ModelFileError(f"must hold a list of items, got {content!r:.80}.")
         return [self.read(item) for item in content]
 
-    def _read_float(self, content):
+    def _read_float(self, content: Any) -> float:
         if content not in ("nan", "inf", "-inf"):
             raise ModelFileError(f"must hold numbers, got {content!r:.80}.")
         return float(content)
 
-    def _read_scalar(self, content):
+    def _read_scalar(self, content: Any) -> Any:
         dtype, value = content
         if not re.fullmatch(r"[<>=|]?[biuf][0-9]{1,2}|[<>=|]?[US][0-9]{1,9}", dtype):
             raise ModelFileError(f"must hold numbers and text, got dtype {dtype!r:.80}.")
         value = self.read(value)
         return np.str_(value) if "U" in dtype else np.dtype(dtype).type(value)
 
-    def _read_list(self, content):
+    def _read_list(self, content: Any) -> list[Any]:
         return self._items(content)
 
-    def _read_tuple(self, content):
+    def _read_tuple(self, content: Any) -> tuple[Any, ...]:
         return tuple(self._items(content))
 
-    def _read_set(self, content):
+    def _read_set(self, content: Any) -> set[Any]:
         return set(self._items(content))
 
-    def _read_dict(self, content):
+    def _read_dict(self, content: Any) -> dict[Any, Any]:
         return dict(self._items(pair) for pair in content)
 
-    def _read_text_array(self, content):
+    def _read_text_array(self, content: Any) -> np.ndarray:
         dtype, shape, items = content
         width = _TEXT_DTYPE.fullmatch(dtype)
         size = 4 * len(items) * int(width[1]) if width else 0
@@ -165,43 +175,43 @@ class ValueReader:
         array[:] = self._items(items)
         return array.reshape(shape).astype(dtype if width else object)
 
-    def _read_array(self, content):
+    def _read_array(self, content: Any) -> np.ndarray:
         return self.tensors[content].numpy()
 
-    def _read_tensor(self, content):
+    def _read_tensor(self, content: Any) -> torch.Tensor:
         return self.tensors[content]
 
-    def _read_device(self, content):
+    def _read_device(self, content: Any) -> torch.device:
         return torch.device(content)
 
-    def _read_dtype(self, content):
+    def _read_dtype(self, content: Any) -> torch.dtype:
         dtype = getattr(torch, content)
         if not isinstance(dtype, torch.dtype):
             raise ModelFileError(f"must hold dtypes of torch, got {content!r:.80}.")
         return dtype
 
-    def _read_optimizer(self, content):
+    def _read_optimizer(self, content: Any) -> type[torch.optim.Optimizer]:
         optimizer = vars(torch.optim).get(content)
         if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
             raise ModelFileError(f"must hold optimizers of torch.optim, got {content!r:.80}.")
         return optimizer
 
 
-def to_text(record):
+def to_text(record: Any) -> str:
     """Write a record of plain JSON as text."""
     return json.dumps(record, allow_nan=False, separators=(",", ":"))
 
 
-def from_text(text):
+def from_text(text: str) -> Any:
     """Read a record of plain JSON; what is no JSON raises ValueError."""
     return json.loads(text, parse_constant=_no_constant)
 
 
-def _no_constant(name):
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON.")
 
 
-def describe(value):
+def describe(value: Any) -> str:
     """Name a value by its class, or a class or function by its own name."""
     if isinstance(value, type) or hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"

@@ -1,9 +1,12 @@
 """Built-in networks, sized from the data, that standardise their inputs inside."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from ..masks._statistics import InputStatistics
 from ._mapping import LinearMapping, MappedLayer, MappedModule
 
 
@@ -16,12 +19,15 @@ class Standardize(nn.Module):
         Broadcastable to a batch of inputs; kept as buffers.
     """
 
-    def __init__(self, mean, sd):
+    mean: torch.Tensor
+    sd: torch.Tensor
+
+    def __init__(self, mean: Any, sd: Any) -> None:
         super().__init__()
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("sd", torch.as_tensor(sd, dtype=torch.float32))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Standardise, shape unchanged."""
         return (x - self.mean) / self.sd
 
@@ -35,12 +41,15 @@ class Rescale(nn.Module):
         Kept as buffers.
     """
 
-    def __init__(self, mean, sd):
+    mean: torch.Tensor
+    sd: torch.Tensor
+
+    def __init__(self, mean: Any, sd: Any) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("sd", torch.tensor(sd, dtype=torch.float32))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Rescale, shape unchanged."""
         return x * self.sd + self.mean
 
@@ -56,17 +65,22 @@ class Network(nn.Module):
         From features to outputs.
     """
 
-    def __init__(self, features, head):
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.features = features
         self.head = head
 
-    def forward(self, x):
-        """Compute the outputs, shape (rows, outputs)."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the outputs, shape (n_samples, outputs)."""
         return self.head(self.features(x))
 
 
-def build_network(input_shape, n_outputs, statistics, target_scale=None):
+def build_network(
+    input_shape: tuple[int, ...],
+    n_outputs: int,
+    statistics: InputStatistics,
+    target_scale: tuple[float, float] | None = None,
+) -> nn.Module:
     """Build the network that ``module="auto"`` stands for.
 
     Two-dimensional X gets a perceptron with two hidden layers of 32 to 256 units (the power of two
@@ -76,7 +90,7 @@ def build_network(input_shape, n_outputs, statistics, target_scale=None):
     Parameters
     ----------
     input_shape : tuple of int
-        Shape of one row.
+        Shape of one sample.
     n_outputs : int
         Number of outputs.
     statistics : InputStatistics
@@ -91,7 +105,7 @@ def build_network(input_shape, n_outputs, statistics, target_scale=None):
     Raises
     ------
     ValueError
-        If the rows are neither vectors nor images.
+        If the samples are neither vectors nor images.
     """
     network = _build(input_shape, n_outputs, Standardize(statistics.mean, statistics.sd))
     if target_scale is not None:
@@ -99,7 +113,7 @@ def build_network(input_shape, n_outputs, statistics, target_scale=None):
     return network
 
 
-def _build(input_shape, n_outputs, standardize):
+def _build(input_shape: tuple[int, ...], n_outputs: int, standardize: nn.Module) -> Network:
     if len(input_shape) == 1:
         return _perceptron(input_shape[0], n_outputs, standardize)
     if len(input_shape) == 2:
@@ -113,11 +127,11 @@ def _build(input_shape, n_outputs, standardize):
 
 
 class _AddChannel(nn.Module):
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.unsqueeze(1)
 
 
-def _perceptron(n_columns, n_outputs, standardize):
+def _perceptron(n_columns: int, n_outputs: int, standardize: nn.Module) -> Network:
     width = min(256, max(32, 1 << (2 * n_columns - 1).bit_length()))
     features = nn.Sequential(
         standardize,
@@ -129,7 +143,7 @@ def _perceptron(n_columns, n_outputs, standardize):
     return Network(features, nn.Linear(width, n_outputs))
 
 
-def _convolutional(shape, n_outputs, stem):
+def _convolutional(shape: tuple[int, ...], n_outputs: int, stem: list[nn.Module]) -> Network:
     channels, height, width = shape
     layers = list(stem)
     for n_filters in (16, 32, 64, 64, 64, 64):
@@ -183,7 +197,7 @@ _SAME_IN_BOTH_MODES = (
 )
 
 
-def mode_matters(module):
+def mode_matters(module: nn.Module) -> bool:
     """Whether training mode may change what the module computes, or couple its rows.
 
     Only layers known not to care are trusted; a forward or a hook of a user's own may do anything.
@@ -227,7 +241,7 @@ def let_go_of_graphs(module: nn.Module) -> None:
                 vars(layer)[name] = _detached(value)
 
 
-def _detached(value):
+def _detached(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.detach() if value.grad_fn is not None else value
     if type(value) in (list, tuple, set):

@@ -1,17 +1,20 @@
 """The training data on the way to the network: rows as tensors, batches, streams of rows."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from skorch.dataset import Dataset
 
+from ..masks import Masks
 from ..penalties import Rows
 from ..penalties._base import pick
 
-# dtypes whose rows torch can pick; others are picked by numpy.
+# dtypes whose samples torch can pick; others are picked by numpy.
 _TORCH_DTYPES = {
     *("bool", "uint8", "int8", "int16", "int32", "int64"),
     *("float16", "float32", "float64"),
@@ -24,7 +27,7 @@ class RowStore:
     The array is not copied, except to an accelerator on which it fits.
     """
 
-    def __init__(self, array, device):
+    def __init__(self, array: np.ndarray, device: torch.device | str) -> None:
         self.device = torch.device(device)
         self.array = array
         self.tensor = None
@@ -34,24 +37,24 @@ class RowStore:
             if self._fits_on_device():
                 self.tensor = self.tensor.to(self.device)
 
-    def _fits_on_device(self):
+    def _fits_on_device(self) -> bool:
         if self.device.type != "cuda":
             return self.device.type != "cpu"
         # A quarter leaves room for the network, its gradients and the activations.
         return self.array.nbytes <= torch.cuda.mem_get_info(self.device)[0] / 4
 
     @property
-    def streams(self):
-        """Whether rows are read from a file, or sent to an accelerator, batch by batch."""
+    def streams(self) -> bool:
+        """Whether samples are read from a file, or sent to an accelerator, batch by batch."""
         on_file = isinstance(self.array, np.memmap) or isinstance(self.array.base, np.memmap)
         return on_file or (self.device.type != "cpu" and not self._is_on_device)
 
     @property
-    def _is_on_device(self):
+    def _is_on_device(self) -> bool:
         return self.tensor is not None and self.tensor.device.type == self.device.type
 
-    def take(self, index):
-        """Return the rows at `index`, a LongTensor on the CPU."""
+    def take(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the samples at `index`, a LongTensor on the CPU."""
         if self.tensor is not None:
             return self._send(self.tensor.index_select(0, index.to(self.tensor.device)))
         rows = np.ascontiguousarray(self.array[index.numpy()])
@@ -60,37 +63,40 @@ class RowStore:
             rows = rows.astype(native if native.name in _TORCH_DTYPES else np.float32)
         return self._send(torch.from_numpy(rows))
 
-    def _send(self, rows):
-        """Bring rows to the device; to a GPU from pinned memory, so that nobody waits."""
+    def _send(self, rows: torch.Tensor) -> torch.Tensor:
+        """Bring samples to the device; to a GPU from pinned memory, without waiting."""
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)
 
 
-def _has_torch_strides(array):
+def _has_torch_strides(array: np.ndarray) -> bool:
     """Forwards and in whole elements, which those of a field of records may not be."""
     return all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
 
 
-def _is_torch_dtype(dtype):
+def _is_torch_dtype(dtype: np.dtype) -> bool:
     return dtype.name in _TORCH_DTYPES and dtype.isnative
 
 
 def concatenate(first: Rows, second: Rows) -> Rows:
-    """Put rows one behind the other; their masks are left out."""
+    """Put samples one behind the other; their masks are left out."""
 
-    def both(name):
+    def both(name: str) -> torch.Tensor | None:
         values = getattr(first, name)
         return None if values is None else torch.cat([values, getattr(second, name)])
 
-    joined = {name: both(name) for name in ("x", "y", "label_weight", "sample_weight", "groups")}
-    return replace(first, irrelevance=None, known=None, **joined)
+    joined: dict[str, Any] = {
+        name: both(name) for name in ("x", "y", "label_weight", "sample_weight", "groups")
+    }
+    left_out: Any = None
+    return replace(first, irrelevance=left_out, known=None, **joined)
 
 
 class TrainingData(Dataset):
-    """Inputs, targets, weights and masks of the rows of one fit.
+    """Inputs, targets, weights and masks of the samples of one fit.
 
-    It is a data set to skorch's callbacks, whose `X` and `y` are those of the rows that take part.
+    It is a data set to skorch's callbacks, whose `X` and `y` are of the samples that take part.
 
     Parameters
     ----------
@@ -99,100 +105,100 @@ class TrainingData(Dataset):
     y : ndarray of shape (n,)
         Encoded targets.
     masks : Masks or None
-        Masks of all rows of X.
+        Masks of all samples of X.
     frame : Rows
-        Units, range and label loss that all rows carry.
+        Units, range and label loss that all samples carry.
     index : ndarray of int
-        The rows that take part.
+        The samples that take part.
     penalised : ndarray of bool of shape (n,)
-        Rows that some penalty is computed for.
+        Samples that some penalty is computed for.
     device : torch.device
         Where tensors go.
     sample_weight, label_weight : ndarray of shape (n,) or None, default=None
-        Weight of a row in penalties, and, with its class weight, in label losses.
+        Weight of a sample in penalties, and, with its class weight, in label losses.
     groups : ndarray of int of shape (n,) or None, default=None
-        Group of each row.
+        Group of each sample.
     pooled : float32 Tensor of shape (1, ...) or None, default=None
-        Irrelevance of the rows without a mask; None: zero.
+        Irrelevance of the samples without a mask; None: zero.
     """
 
     def __init__(
         self,
-        X,
-        y,
-        masks,
+        X: np.ndarray,
+        y: np.ndarray,
+        masks: Masks | None,
         *,
-        frame,
-        index,
-        penalised,
-        device,
-        sample_weight=None,
-        label_weight=None,
-        groups=None,
-        pooled=None,
-    ):
+        frame: Rows,
+        index: np.ndarray,
+        penalised: np.ndarray,
+        device: torch.device | str,
+        sample_weight: np.ndarray | None = None,
+        label_weight: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+        pooled: torch.Tensor | None = None,
+    ) -> None:
         self.inputs = RowStore(X, device)
         self.targets = torch.as_tensor(y).to(device)
-        self.masks = masks
-        self.marks = None if masks is None else RowStore(masks.stored, device)
+        self.masks: Any = masks
+        self.marks: Any = None if masks is None else RowStore(masks.stored, device)
         self.label_weight = _as_weight(label_weight, device)
         self.sample_weight = _as_weight(sample_weight, device)
-        self.groups = None if groups is None else torch.as_tensor(groups).to(device)
+        self.groups: Any = None if groups is None else torch.as_tensor(groups).to(device)
         self.pooled = None if pooled is None else pooled.to(device)
         self.frame = frame
         self.device = torch.device(device)
         self._select(index, penalised)
 
-    def _select(self, index, penalised):
+    def _select(self, index: np.ndarray, penalised: np.ndarray) -> None:
         self.index = torch.as_tensor(index)
         self.penalised = torch.as_tensor(np.asarray(index)[penalised[index]])
         self._penalised_rows = penalised
 
     def subset(self, index: np.ndarray) -> "TrainingData":
-        """Return the same data with other rows taking part."""
+        """Return the same data with other samples taking part."""
         other = object.__new__(TrainingData)
-        vars(other).update(vars(self))
+        other.__dict__.update(vars(self))
         other._select(index, self._penalised_rows)
         return other
 
     @property
     def X(self) -> np.ndarray:
-        """Inputs of the rows that take part, for callbacks."""
+        """Inputs of the samples that take part, for callbacks."""
         return self.inputs.array[self.index.numpy()]
 
     @property
     def y(self) -> torch.Tensor:
-        """Encoded targets of the rows that take part, for callbacks."""
+        """Encoded targets of the samples that take part, for callbacks."""
         return self.targets[self.index.to(self.device)]
 
     @property
     def streams(self) -> bool:
-        """Whether rows come batch by batch from a file or over the bus."""
+        """Whether samples come batch by batch from a file or over the bus."""
         return self.inputs.streams or (self.marks is not None and self.marks.streams)
 
-    def split_penalised(self, index):
+    def split_penalised(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Split positions in X into those of the samples without and with a penalty."""
         penalised = torch.from_numpy(self._penalised_rows)[index]
         return index[~penalised], index[penalised]
 
     @property
     def all_penalised(self) -> bool:
-        """Whether every row that takes part is penalised."""
+        """Whether every sample that takes part is penalised."""
         return len(self.penalised) == len(self.index)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Row i as ``(x, y)``, the way skorch's scoring callbacks read a data set."""
         rows = self.rows(self.index[i].reshape(1))
         return rows.x[0], rows.y[0]
 
     def rows(self, index: torch.Tensor, with_masks: bool = False) -> Rows:
-        """Return the rows at `index` (a LongTensor on the CPU, positions in X)."""
+        """Return the samples at `index` (a LongTensor on the CPU, positions in X)."""
         x = self.inputs.take(index).to(torch.float32)
         positions = index.to(self.device)
-        marks = {}
+        marks: dict[str, Any] = {}
         if with_masks:
             irrelevance, known = self._shared_degrees or self._degrees(index)
             parts = self.masks.marks_parts
@@ -209,21 +215,21 @@ class TrainingData(Dataset):
         )
 
     @cached_property
-    def _shared_degrees(self):
-        """Degrees of one mask for all rows, read once; None where rows have masks of their own."""
+    def _shared_degrees(self) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+        """Degrees of one mask for all samples, read once; None: they have their own."""
         if not self.masks.for_all_rows:
             return None
         return self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.int64)))
 
     @cached_property
-    def _share_hard_mask(self):
+    def _share_hard_mask(self) -> bool:
         """Whether one mask of zeros and ones serves all rows."""
         if self._shared_degrees is None:
             return False
         irrelevance, _ = self._shared_degrees
         return bool(((irrelevance == 0) | (irrelevance == 1)).all())
 
-    def _degrees(self, index):
+    def _degrees(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         stored = index
         if self.masks.place is not None:
             stored = torch.from_numpy(self.masks.place[index.numpy()])
@@ -236,14 +242,14 @@ class TrainingData(Dataset):
         return torch.where(lacks_one.view(shape), self.pooled, irrelevance), known
 
 
-def _as_weight(weight, device):
+def _as_weight(weight: np.ndarray | None, device: torch.device | str) -> torch.Tensor | None:
     if weight is None:
         return None
     return torch.as_tensor(np.asarray(weight, dtype=np.float32)).to(device)
 
 
-def ahead(function, items):
-    """Apply a function in another thread, one item ahead of whoever iterates.
+def ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """Apply a function in another thread, one item ahead of the iteration.
 
     Parameters
     ----------
@@ -266,10 +272,10 @@ def ahead(function, items):
             yield waiting.result()
 
 
-def batch_sizes(n_rows, batch_size):
+def batch_sizes(n_rows: int, batch_size: int) -> list[int]:
     """Cut `n_rows` into batches; a lone last row joins the batch before it.
 
-    Batch norm cannot train on a single row.
+    Batch norm cannot train on a single sample.
 
     Examples
     --------
@@ -285,7 +291,9 @@ def batch_sizes(n_rows, batch_size):
     return sizes
 
 
-def penalised_sizes(sizes, n_rows, n_penalised, per_batch=None):
+def penalised_sizes(
+    sizes: Sequence[int], n_rows: int, n_penalised: int, per_batch: int | None = None
+) -> list[int]:
     """Size of the penalised batch S beside each batch B: ``max(1, round(|B| share))``."""
     if not n_penalised:
         return [0] * len(sizes)
@@ -294,13 +302,13 @@ def penalised_sizes(sizes, n_rows, n_penalised, per_batch=None):
     return [max(1, round(size * n_penalised / n_rows)) for size in sizes]
 
 
-def shuffled_passes(rows, size, generator):
-    """Draw `size` rows in shuffled passes: each row once before any comes again.
+def shuffled_passes(rows: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw `size` samples in shuffled passes: each sample once before any comes again.
 
     Parameters
     ----------
     rows : LongTensor
-        Rows to draw from.
+        Samples to draw from.
     size : int
         How many to draw.
     generator : torch.Generator

@@ -1,6 +1,7 @@
 """Around the epochs: weights kept from divergence, callbacks served, progress shown."""
 
 import math
+from typing import Any
 
 import torch
 from skorch import NeuralNet
@@ -15,18 +16,19 @@ from skorch.callbacks import (
 from torch import nn
 
 from ..exceptions import DivergenceError
+from ..penalties import Rows
 
 
 class WeightKeeper:
     """Keeps the weights of the last epoch in which everything was finite."""
 
-    def __init__(self, net):
+    def __init__(self, net: Any) -> None:
         self.net = net
         self.kept = self._tensors(clone=True)
         # A buffer may be infinite by design, such as a mask of attention.
         self.watched = _sums(self.kept).isfinite()
 
-    def _tensors(self, clone=False):
+    def _tensors(self, clone: bool = False) -> list[torch.Tensor]:
         tensors = [
             tensor.detach()
             for tensor in self.net.module_.state_dict(keep_vars=False).values()
@@ -34,7 +36,7 @@ class WeightKeeper:
         ] + self.net.reduction.tensors()
         return [tensor.clone() for tensor in tensors] if clone else tensors
 
-    def check_and_keep(self):
+    def check_and_keep(self) -> None:
         """Keep the present weights, or raise with the last good ones restored."""
         loss = self.net.history[-1, "train_loss"]
         current = self._tensors()
@@ -53,14 +55,14 @@ class WeightKeeper:
         )
 
 
-def _sums(tensors):
+def _sums(tensors: list[torch.Tensor]) -> torch.Tensor:
     return torch.stack([tensor.sum() for tensor in tensors])
 
 
 class BatchWatchers:
-    """Serves the callbacks that look at single batches, where there are any."""
+    """Serves the callbacks that use single batches, where there are any."""
 
-    def __init__(self, net):
+    def __init__(self, net: Any) -> None:
         self.net = net
         callbacks = [callback for _, callback in net.callbacks_]
         self.at_begin = _overrides(callbacks, "on_batch_begin")
@@ -68,12 +70,12 @@ class BatchWatchers:
         self.at_gradients = _overrides(callbacks, "on_grad_computed")
         self.active = self.at_begin or self.at_end
 
-    def begin(self, batch, training=True):
+    def begin(self, batch: Rows, training: bool = True) -> None:
         """Announce a batch."""
         if self.active:
             self.net.notify("on_batch_begin", batch=(batch.x, batch.y), training=training)
 
-    def gradients(self, batch):
+    def gradients(self, batch: Rows) -> None:
         """Announce its gradients, before the optimizer uses them."""
         if self.at_gradients:
             self.net.notify(
@@ -83,8 +85,10 @@ class BatchWatchers:
                 training=True,
             )
 
-    def end(self, batch, loss, logits, training=True):
-        """Announce its loss (of held-out rows: the label loss) and outputs."""
+    def end(
+        self, batch: Rows, loss: torch.Tensor, logits: torch.Tensor | None, training: bool = True
+    ) -> None:
+        """Announce its loss (of held-out samples: the label loss) and outputs."""
         if not self.active:
             return
         loss = loss.detach()
@@ -99,30 +103,30 @@ class BatchWatchers:
             y_pred=logits,
         )
 
-    def stand_in(self, n_rows):
+    def stand_in(self, n_rows: int) -> None:
         """Where batches were not recorded, leave one that stands for all: Checkpoint reads it."""
         if not self.active:
             self.net.history.new_batch()
             self.net.history.record_batch("train_batch_size", n_rows)
 
 
-def _overrides(callbacks, hook):
+def _overrides(callbacks: list[Any], hook: str) -> bool:
     return any(
         getattr(type(callback), hook, None) is not getattr(Callback, hook) for callback in callbacks
     )
 
 
 class _StopEarly(EarlyStopping):
-    def __init__(self, monitor, patience, first_epoch, **kwargs):
+    def __init__(self, monitor: str, patience: int, first_epoch: int, **kwargs: Any) -> None:
         self.first_epoch = first_epoch
         super().__init__(monitor, patience=patience, **kwargs)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         if len(net.history) >= self.first_epoch:
             super().on_epoch_end(net, **kwargs)
 
 
-def stop_early(monitor, patience, first_epoch=1):
+def stop_early(monitor: str, patience: int, first_epoch: int = 1) -> EarlyStopping:
     """Callback that stops when an entry of the history no longer falls, and restores the best.
 
     Epochs before `first_epoch` do not count: an objective that still rises by design says nothing.
@@ -130,7 +134,9 @@ def stop_early(monitor, patience, first_epoch=1):
     return _StopEarly(monitor, patience, first_epoch, load_best=True)
 
 
-def start_callbacks(callbacks, parameters, log):
+def start_callbacks(
+    callbacks: list[Any], parameters: dict[str, Any], log: int
+) -> list[tuple[str, Any]]:
     """Name, set and initialise callbacks, as skorch does.
 
     Parameters
@@ -173,18 +179,18 @@ def start_callbacks(callbacks, parameters, log):
 class _Callbacks(NeuralNet):
     """Net of skorch that does no more than to name, set and initialise callbacks."""
 
-    def __init__(self, callbacks, **parameters):
+    def __init__(self, callbacks: list[Any], **parameters: Any) -> None:
         super().__init__(nn.Identity, nn.Identity, callbacks=callbacks, **parameters)
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
         # A silent log would still format its table every epoch.  The weights of groups are a list,
         # which would not fit into a column.
         log = [("print_log", PrintLog(keys_ignored="group_weights"))] if self.verbose else []
         return [("epoch_timer", EpochTimer()), *log]
 
 
-def has_stopped(callback):
+def has_stopped(callback: Any) -> bool:
     """Whether it is a stopping callback that has just asked to stop."""
     return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
 
@@ -198,7 +204,9 @@ def states_of_schedules(callbacks: list) -> dict[str, dict]:
     }
 
 
-def resume_schedules(callbacks: list, states: dict[str, dict], optimizer, groups: list) -> None:
+def resume_schedules(
+    callbacks: list, states: dict[str, dict], optimizer: torch.optim.Optimizer, groups: list
+) -> None:
     """Let learning rate schedules go on where the last training ended.
 
     skorch begins a schedule anew with each training, on top of the rates that it had reached.
@@ -224,29 +232,29 @@ def resume_schedules(callbacks: list, states: dict[str, dict], optimizer, groups
 class TrainingProgress(Callback):
     """Progress bar over the epochs of a fit, with the present losses."""
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar."""
         from tqdm.auto import tqdm
 
         self.bar_ = tqdm(total=net.max_epochs, unit="epoch", desc="fit", leave=False)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Advance by an epoch."""
         losses = {key: f"{net.history[-1, key]:.3g}" for key in _loss_keys(net.history)}
         self.bar_.set_postfix(losses, refresh=False)
         self.bar_.update()
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the bar."""
         self.bar_.close()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Leave the bar behind: it holds a lock."""
         state = vars(self).copy()
         state.pop("bar_", None)
         return state
 
 
-def _loss_keys(history):
+def _loss_keys(history: Any) -> list[str]:
     last = history[-1]
     return [key for key in ("train_loss", "train_label_loss", "valid_loss") if key in last]

@@ -1,4 +1,4 @@
-"""Label losses: one value per row."""
+"""Label losses: one value per sample."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +28,7 @@ class CrossEntropyLoss(nn.Module):
         """Whether it is largest where the logit of the label is least and the others greatest."""
         return self.smoothing == 0
 
-    def forward(self, logits, y):
+    def forward(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (n_samples,)."""
         return functional.cross_entropy(
             full_precision(logits), y, reduction="none", label_smoothing=self.smoothing
@@ -36,12 +36,12 @@ class CrossEntropyLoss(nn.Module):
 
 
 class FocalLoss(nn.Module):
-    """Focal loss ``(1 - p_y)^gamma * cross entropy``, one value per row.
+    """Focal loss ``(1 - p_y)^gamma * cross entropy``, one value per sample.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        How strongly rows that are already right are played down; 0 is the cross entropy.
+        How strongly samples that are already right are played down; 0 is the cross entropy.
 
     References
     ----------
@@ -50,14 +50,14 @@ class FocalLoss(nn.Module):
 
     worst_at_worst_logits = True
 
-    def __init__(self, gamma=2.0):
+    def __init__(self, gamma: float = 2.0) -> None:
         super().__init__()
         self.gamma = gamma
 
-    def forward(self, logits, y):
-        """Compute the loss, shape (rows,)."""
+    def forward(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Compute the loss, shape (n_samples,)."""
         loss = functional.cross_entropy(full_precision(logits), y, reduction="none")
-        # 1 - p_y = 1 - exp(-loss), without cancellation for rows that are nearly right; kept off
+        # 1 - p_y = 1 - exp(-loss), without cancellation for samples that are nearly right; kept off
         # zero, where a power below one has no gradient.
         missing = (-(-loss).expm1()).clamp(min=1e-12)
         return missing**self.gamma * loss
@@ -78,7 +78,7 @@ class ErrorLoss(nn.Module):
         super().__init__()
         self.of_error = of_error
 
-    def forward(self, outputs, y):
+    def forward(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (n_samples,)."""
         return self.of_error(full_precision(outputs)[:, 0] - y)
 
@@ -105,11 +105,11 @@ def regression_loss(name: str, quantile: float = 0.5, huber_delta: float = 1.0) 
     return ErrorLoss({"squared_error": torch.square, "absolute_error": torch.abs}[name])
 
 
-def _huber(error, delta):
+def _huber(error: torch.Tensor, delta: float) -> torch.Tensor:
     return functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta)
 
 
-def _pinball(error, quantile):
+def _pinball(error: torch.Tensor, quantile: float) -> torch.Tensor:
     return torch.maximum((1 - quantile) * error, -quantile * error)
 
 
@@ -128,7 +128,7 @@ class OwnLoss(nn.Module):
         super().__init__()
         self.function = function
 
-    def forward(self, outputs, y):
+    def forward(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Compute the loss, shape (n_samples,).
 
         Raises
@@ -151,9 +151,9 @@ class OwnLoss(nn.Module):
         return losses
 
 
-def weighted_mean(values, weight):
-    """Mean of values of shape (rows,) under weights, or the plain mean for None."""
+def weighted_mean(values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """Mean of values of shape (n_samples,) under weights, or the plain mean for None."""
     if weight is None:
         return values.mean()
-    # Rows whose class weighs nothing may fill a batch: its mean is then zero, not 0 / 0.
+    # Samples whose class weighs nothing may fill a batch: its mean is then zero, not 0 / 0.
     return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

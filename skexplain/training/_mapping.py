@@ -1,5 +1,7 @@
 """The mapping layer between features and head that two-stage optimisation trains."""
 
+from typing import Any, NoReturn
+
 import torch
 from torch import nn
 
@@ -13,10 +15,10 @@ class LinearMapping(nn.Module):
     Parameters
     ----------
     shape : tuple of int
-        Shape of the features of one row.
+        Shape of the features of one sample.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         size = int(torch.Size(shape).numel())
         if size * size > _MAX_WEIGHTS:
@@ -27,13 +29,13 @@ class LinearMapping(nn.Module):
             )
         self.linear = nn.Linear(size, size)
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map the features, shape unchanged."""
         return self.linear(features.flatten(1)).view_as(features)
 
 
 class _FeaturesReached(Exception):
-    def __init__(self, features):
+    def __init__(self, features: torch.Tensor) -> None:
         self.features = features
 
 
@@ -52,7 +54,9 @@ class MappedModule(nn.Module):
         Whether the mapping goes before the layer instead of behind it.
     """
 
-    def __init__(self, module, layer_name, mapping, before=False):
+    def __init__(
+        self, module: nn.Module, layer_name: str, mapping: nn.Module, before: bool = False
+    ) -> None:
         super().__init__()
         self.module = module
         self.layer_name = layer_name
@@ -62,20 +66,21 @@ class MappedModule(nn.Module):
         setattr(parent, name, MappedLayer(layer, mapping, before))
 
     @property
-    def mapping(self):
+    def mapping(self) -> nn.Module:
         """The mapping layer."""
-        return self.module.get_submodule(self.layer_name).mapping
+        layer: Any = self.module.get_submodule(self.layer_name)
+        return layer.mapping
 
-    def replace_mapping(self, mapping):
+    def replace_mapping(self, mapping: nn.Module) -> None:
         """Put another mapping layer in its place."""
         self.module.get_submodule(self.layer_name).mapping = mapping
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the whole network."""
         return self.module(x)
 
-    def features(self, x):
-        """Features of the rows: what the mapping layer is given; the head is not run."""
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Features of the samples: what the mapping layer is given; the head is not run."""
         handle = self.mapping.register_forward_pre_hook(_raise_features)
         try:
             self.module(x)
@@ -86,26 +91,28 @@ class MappedModule(nn.Module):
         raise ValueError(f"feature_layer {self.layer_name!r} is not reached by the module.")
 
 
-def _raise_features(mapping, inputs):
+def _raise_features(mapping: nn.Module, inputs: Any) -> NoReturn:
     raise _FeaturesReached(inputs[0])
 
 
 class MappedLayer(nn.Module):
     """A layer with the mapping behind it (or before it)."""
 
-    def __init__(self, layer, mapping, before):
+    def __init__(self, layer: nn.Module, mapping: nn.Module, before: bool) -> None:
         super().__init__()
         self.layer = layer
         self.mapping = mapping
         self.before = before
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run both."""
         return self.layer(self.mapping(x)) if self.before else self.mapping(self.layer(x))
 
 
-def find_feature_layer(module, feature_layer, x):
-    """Tell where the features are: the layer's name, and whether its input is meant.
+def find_feature_layer(
+    module: nn.Module, feature_layer: str | None, x: torch.Tensor
+) -> tuple[str, bool]:
+    """Return where the features are: the layer's name, and whether its input is meant.
 
     Parameters
     ----------
@@ -114,7 +121,7 @@ def find_feature_layer(module, feature_layer, x):
     feature_layer : str or None
         Name of a submodule; None: its ``features`` child, else the input of the last linear layer.
     x : Tensor
-        A few rows to run.
+        A few samples to run.
 
     Returns
     -------
@@ -124,7 +131,7 @@ def find_feature_layer(module, feature_layer, x):
     Raises
     ------
     ValueError
-        If there is no such layer, or it cannot be told which; the error lists the names.
+        If there is no such layer, or more than one may be meant; the error lists the names.
     """
     names = [name for name, _ in module.named_modules() if name]
     if feature_layer is not None:
@@ -144,7 +151,7 @@ def find_feature_layer(module, feature_layer, x):
     return name, True
 
 
-def _final_linear(module, x):
+def _final_linear(module: nn.Module, x: torch.Tensor) -> str | None:
     """Name of the linear layer whose output is the module's own."""
     calls = []
     handles = [
@@ -161,7 +168,7 @@ def _final_linear(module, x):
     return next((name for name, result in reversed(calls) if result is output), None)
 
 
-def build_mapping(mapping, shape, init):
+def build_mapping(mapping: str | nn.Module | None, shape: tuple[int, ...], init: str) -> nn.Module:
     """Build the mapping layer for features of a shape.
 
     Parameters
@@ -169,7 +176,7 @@ def build_mapping(mapping, shape, init):
     mapping : {"linear", "conv1x1"}, nn.Module or None
         None is the identity, without weights.
     shape : tuple of int
-        Shape of the features of one row.
+        Shape of the features of one sample.
     init : {"default", "identity"}
         Start from torch's random values or from the identity.
 
@@ -192,8 +199,8 @@ def build_mapping(mapping, shape, init):
             f'mapping="conv1x1" needs features of shape (channels, ...), got {tuple(shape)}: use '
             f'mapping="linear".'
         )
-    layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(shape) - 2](shape[0], shape[0], 1)
+    convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(shape) - 2](shape[0], shape[0], 1)
     if init == "identity":
-        nn.init.dirac_(layer.weight)
-        nn.init.zeros_(layer.bias)
-    return layer
+        nn.init.dirac_(convolution.weight)
+        nn.init.zeros_(convolution.bias)
+    return convolution

@@ -24,7 +24,7 @@ class Term:
         Its weight; "replace", for perturbations: the label loss of an annotated sample is taken at
         the perturbed sample instead of the clean one.
     at : str, default="clean"
-        Where an input-gradient term is taken: at the clean rows, or at the point to which the
+        Where an input-gradient term is taken: at the clean samples, or at the point to which the
         perturbation term of that name has moved them.
     alpha_epochs : float, default=0.0
         Epochs over which the weight rises.

@@ -7,19 +7,24 @@ perturbs is taken at the perturbed samples instead of the clean ones.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from operator import mul
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
+from ..penalties import Penalty, Rows
 from ..penalties._base import Point, copies_of, full_precision, mean_over_draws, point_at
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._label_losses import weighted_mean
 from ._method import Term, with_hosts
 from ._reductions import MeanReduction
+
+# Of random penalties, by the names of the terms.
+Generators: TypeAlias = dict[str, torch.Generator]
 
 
 class Objective:
@@ -68,8 +73,8 @@ class Objective:
         self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
 
-    def takes_donors(self, masks):
-        """Tell whether a step needs other samples as donors, given masks of the data set."""
+    def takes_donors(self, masks: Any) -> bool:
+        """Return whether a step needs other samples as donors, given masks of the data set."""
         every = (*self.terms, *self.replacing)
         return any(term.penalty.takes_donors(masks) for term in every)
 
@@ -94,13 +99,20 @@ class Objective:
         others = [term for term in every if term.name not in names]
         return self.with_terms(others), self.with_terms(alone, has_label_loss=False)
 
-    def losses_and_gradients(self, batch, penalised, donors, generators, chunk_size=None):
+    def losses_and_gradients(
+        self,
+        batch: Rows,
+        penalised: Rows | None,
+        donors: Rows | None,
+        generators: Generators,
+        chunk_size: int | None = None,
+    ) -> tuple[Any, dict[str, Any], Tensor | None]:
         """Add the gradients of a step.
 
         Parameters
         ----------
         batch, penalised : Rows
-            All rows of the step, and those of the penalties: the same object, others, or None.
+            All samples of the step, and those of the penalties: the same object, others, or None.
             Where penalised samples are replaced, they are the last of `batch`.
         donors : Rows or None
             For the penalties.
@@ -140,7 +152,13 @@ class Objective:
             total = self.total(loss.detach(), penalties)
         return total, {"label_loss": loss, **penalties}, logits[:size]
 
-    def replace_clean(self, batch, penalised, donors, generators):
+    def replace_clean(
+        self,
+        batch: Rows,
+        penalised: Rows,
+        donors: Rows | None,
+        generators: Generators,
+    ) -> tuple[Rows, dict[str, Tensor]]:
         """Put perturbed samples in the place of the penalised ones, which are the last of a batch.
 
         Where there are several perturbed copies of a sample, each has its share of the weight.
@@ -163,7 +181,7 @@ class Objective:
             batch = _repeat_last(batch, len(penalised.x), moved)
         return replace(batch, x=torch.cat([batch.x[:n_clean], *moved])), by_name
 
-    def label_term(self, batch, shared=False):
+    def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
         x = batch.x.detach().requires_grad_() if shared else batch.x
         layers = self.kept_layers if shared else ()
@@ -172,11 +190,18 @@ class Objective:
         loss = self.reduction(batch.label_loss(logits, batch.y), batch)
         return loss, logits, Point(x, logits, outputs) if shared else None
 
-    def penalty_terms(self, penalised, donors, generators, clean=None, moved=None):
-        """Weighted mean of each penalty over the penalised rows, by name.
+    def penalty_terms(
+        self,
+        penalised: Rows,
+        donors: Rows | None,
+        generators: Generators,
+        clean: Point | None = None,
+        moved: Any = None,
+    ) -> dict[str, Tensor]:
+        """Weighted mean of each penalty over the penalised samples, by name.
 
-        The module is in evaluation mode meanwhile: rows never couple, a lone row works, and no
-        buffer changes.
+        The module is in evaluation mode meanwhile: samples never couple, a lone sample works, and
+        no buffer changes.
         """
         with self.evaluation_mode(), self._precision(penalised.x):
             values = evaluate_terms(
@@ -187,10 +212,16 @@ class Objective:
             for term in self.terms
         }
 
-    def penalty_gradients(self, penalised, donors, generators, chunk_size=None):
-        """Add the gradients of the penalties, some rows at a time; return the penalties by name.
+    def penalty_gradients(
+        self,
+        penalised: Any,
+        donors: Rows | None,
+        generators: Generators,
+        chunk_size: int | None = None,
+    ) -> dict[str, Any]:
+        """Add the gradients of the penalties, some samples at a time; return the penalties by name.
 
-        Equal to one pass over all rows up to rounding, and up to what random penalties draw.
+        Equal to one pass over all samples up to rounding, and up to what random penalties draw.
         """
         sums = dict.fromkeys((term.name for term in self.terms), 0.0)
         for chunk, of_chunk in _chunks(penalised, donors, chunk_size):
@@ -202,7 +233,7 @@ class Objective:
             sums = {name: sums[name] + value.detach() for name, value in values.items()}
         return sums
 
-    def total(self, label_loss, penalties):
+    def total(self, label_loss: Any, penalties: dict[str, Any]) -> Any:
         """Sum of the label loss and each penalty times its alpha."""
         for name, value in penalties.items():
             label_loss = label_loss + self._factor(name) * value
@@ -213,7 +244,7 @@ class Objective:
         alpha = self.alphas[name]
         return 0.0 if math.isinf(alpha) else alpha
 
-    def backward(self, loss):
+    def backward(self, loss: Any) -> None:
         """Compute the gradients of all weights.
 
         Inputs at which a penalty took a gradient would get one too, at the price of a pass through
@@ -224,14 +255,14 @@ class Objective:
             weights = [weight for weight in self.module.parameters() if weight.requires_grad]
         loss.backward(inputs=weights)
 
-    def _precision(self, x):
+    def _precision(self, x: Tensor) -> AbstractContextManager[Any]:
         if not self.mixed_precision:
             return nullcontext()
         # Without its cache: weights cast while no gradient was wanted would be used again.
         return torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False)
 
     @contextmanager
-    def evaluation_mode(self):
+    def evaluation_mode(self) -> Iterator[None]:
         """Run the module in evaluation mode where that could make a difference."""
         if not self.mode_matters or not self.module.training:
             yield
@@ -243,8 +274,16 @@ class Objective:
             set_training(self.module)
 
 
-def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None, moved=None):
-    """Compute every term for each row; terms at one point share its forward pass.
+def evaluate_terms(
+    terms: Sequence[Term],
+    module: Any,
+    rows: Rows,
+    donors: Rows | None = None,
+    generators: Generators | None = None,
+    clean: Point | None = None,
+    moved: Any = None,
+) -> dict[str, Tensor]:
+    """Compute every term for each sample; terms at one point share its forward pass.
 
     Parameters
     ----------
@@ -255,17 +294,17 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
     rows : Rows
         Penalised rows.
     donors : Rows or None, default=None
-        Rows that a swap takes values from.
+        Samples that a swap takes values from.
     generators : dict of str to torch.Generator or None, default=None
         Generator of each term's own draws; None: torch's.
     clean : Point or None, default=None
         What the network makes of ``rows.x``, if it is known already.
-    moved : dict of str to Tensor of shape (draws * rows, ...), or None, default=None
-        Where perturbations of these names have moved the rows already.
+    moved : dict of str to Tensor of shape (draws * n_samples, ...), or None, default=None
+        Where perturbations of these names have moved the samples already.
 
     Returns
     -------
-    dict of str to Tensor of shape (rows,)
+    dict of str to Tensor of shape (n_samples,)
     """
     points = {} if clean is None else {"clean": (clean, rows)}
     hosts = {term.at for term in terms}
@@ -286,7 +325,9 @@ def evaluate_terms(terms, module, rows, donors=None, generators=None, clean=None
     return values
 
 
-def _checked_values(term, module, rows, donors, generator):
+def _checked_values(
+    term: Term, module: Any, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+) -> Tensor:
     """Compute a penalty, which may be a user's own, and check what it returns."""
     try:
         values = term.penalty(module, rows, donors, generator)
@@ -297,8 +338,8 @@ def _checked_values(term, module, rows, donors, generator):
                 f"says needs_donors = True."
             ) from error
         raise
-    if not isinstance(values, torch.Tensor) or values.shape != rows.y.shape:
-        got = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
+    if not isinstance(values, Tensor) or values.shape != rows.y.shape:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise TypeError(
             f"penalties: {term.name!r} must return one value per sample, a tensor of shape "
             f"{tuple(rows.y.shape)}; got {got}."
@@ -313,8 +354,8 @@ def _checked_values(term, module, rows, donors, generator):
     return values
 
 
-def _readers(terms):
-    """Return the penalties at the clean rows that can share the forward pass of the label loss."""
+def _readers(terms: Sequence[Term]) -> list[Penalty]:
+    """Return the penalties at the clean samples that can share the label loss's forward pass."""
     return [
         term.penalty
         for term in terms
@@ -322,7 +363,7 @@ def _readers(terms):
     ]
 
 
-def _repeat_last(batch, n_last, moved):
+def _repeat_last(batch: Rows, n_last: int, moved: list[Tensor]) -> Rows:
     """Repeat the last samples of a batch as often as they were perturbed, sharing their weight."""
     n_first, device = len(batch.y) - n_last, batch.y.device
     share = torch.ones(len(batch.y), device=device)
@@ -337,13 +378,15 @@ def _repeat_last(batch, n_last, moved):
     return replace(repeated, label_weight=share if weight is None else share * weight)
 
 
-def _weight(term, rows):
-    """Return the weights of rows in a term, or None: all equal."""
+def _weight(term: Term, rows: Rows) -> Tensor | None:
+    """Return the weights of samples in a term, or None: all equal."""
     return rows.label_weight if term.penalty.is_label_loss else rows.sample_weight
 
 
-def _chunks(penalised, donors, size):
-    """Yield parts of the penalised rows with their donors; None: the whole."""
+def _chunks(
+    penalised: Rows, donors: Rows | None, size: int | None
+) -> Iterator[tuple[Rows, Rows | None]]:
+    """Yield parts of the penalised samples with their donors; None: the whole."""
     n_rows = len(penalised.y)
     if size is None or size >= n_rows:
         yield penalised, donors
@@ -352,30 +395,10 @@ def _chunks(penalised, donors, size):
         yield penalised.take(index), None if donors is None else donors.take(index)
 
 
-def _share(term, chunk, whole):
-    """Return how much a part of the rows weighs in a term, from 0 to 1."""
+def _share(term: Term, chunk: Rows, whole: Rows) -> Any:
+    """Return how much a part of the samples weighs in a term, from 0 to 1."""
     weight = _weight(term, whole)
     if weight is None:
         return len(chunk.y) / len(whole.y)
-    return _weight(term, chunk).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
-
-
-class RunningMeans:
-    """Means of an epoch's losses, left on the device so that no step waits for them."""
-
-    def __init__(self):
-        self._values, self._counts = {}, {}
-
-    def add(self, name, value, count):
-        """Add the mean `value` of `count` rows."""
-        self._values.setdefault(name, []).append(value.detach())
-        self._counts.setdefault(name, []).append(count)
-
-    def result(self):
-        """Return the mean of each name as a float."""
-        return {name: self._mean(name) for name in self._values}
-
-    def _mean(self, name):
-        counts = self._counts[name]
-        values = torch.stack(self._values[name]).tolist()
-        return sum(map(mul, values, counts)) / sum(counts)
+    of_chunk: Any = _weight(term, chunk)
+    return of_chunk.sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

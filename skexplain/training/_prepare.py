@@ -38,8 +38,8 @@ def build_module(
         What the user calls a module, with its `parameters` (``module__*`` without the prefix).
     auto : callable
         Makes the built-in network.
-    x : float32 Tensor of shape (rows, ...)
-        A few rows of X, on the device.
+    x : float32 Tensor of shape (n_samples, ...)
+        A few samples of X, on the device.
     n_outputs : int
         Number of columns that the module must return.
     mapping : Mapping or None
@@ -105,15 +105,15 @@ def read_logits(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
 
 
 def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -> None:
-    """Let penalties check the network, with a few rows to run."""
+    """Let penalties check the network, with a few samples to run."""
     module.eval()
     for term in terms:
         term.penalty.check_module(module, x)
     module.train()
 
 
-def _check_outputs(module, x, n_outputs):
-    """Run a few rows, which also materialises lazy layers, and return the outputs."""
+def _check_outputs(module: nn.Module, x: torch.Tensor, n_outputs: int) -> torch.Tensor:
+    """Run a few samples, which also materialises lazy layers, and return the outputs."""
     outputs = _try(module, x)
     expected = (len(x), n_outputs)
     if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
@@ -129,7 +129,7 @@ def _check_outputs(module, x, n_outputs):
     return outputs
 
 
-def _try(module, x):
+def _try(module: nn.Module, x: torch.Tensor) -> Any:
     """Run a few samples in evaluation mode; what the network raises says what was given to it."""
     module.eval()
     try:
@@ -144,7 +144,7 @@ def _try(module, x):
         ) from error
 
 
-def _hint_at_channels(shape):
+def _hint_at_channels(shape: tuple[int, ...]) -> str:
     if len(shape) == 3:
         return " A convolution expects a channel: X[:, None]."
     if len(shape) == 4 and shape[3] in (1, 3, 4):
@@ -152,7 +152,7 @@ def _hint_at_channels(shape):
     return ""
 
 
-def _warn_of_probabilities(outputs):
+def _warn_of_probabilities(outputs: torch.Tensor) -> None:
     """Warn where softmax stands in the module and would be taken twice."""
     sums = outputs.sum(1)
     positive = outputs.shape[1] > 1 and (outputs >= 0).all()
@@ -166,7 +166,7 @@ def _warn_of_probabilities(outputs):
         )
 
 
-def arrange_channels_last(module, x):
+def arrange_channels_last(module: nn.Module, x: torch.Tensor) -> nn.Module:
     """Lay out the weights of convolutions of images so that they run faster on a CPU.
 
     A step takes 0.6 to 0.97 times as long; outputs are the same up to rounding.  A forward that
@@ -176,8 +176,8 @@ def arrange_channels_last(module, x):
     ----------
     module : nn.Module
         On its device; changed in place.
-    x : Tensor of shape (rows, ...)
-        A few rows to try it on.
+    x : Tensor of shape (n_samples, ...)
+        A few samples to try it on.
 
     Returns
     -------
@@ -186,17 +186,18 @@ def arrange_channels_last(module, x):
     """
     if x.device.type != "cpu" or not any(isinstance(m, nn.Conv2d) for m in module.modules()):
         return module
+    lay_out: Any = module.to  # its annotations lack the layout of memory
     module.eval()
     try:
-        module.to(memory_format=torch.channels_last)  # refused where a weight has five axes
+        lay_out(memory_format=torch.channels_last)  # an error where a weight has five axes
         with torch.no_grad():
             module(x)
     except RuntimeError:
-        module.to(memory_format=torch.contiguous_format)
+        lay_out(memory_format=torch.contiguous_format)
     return module.train()
 
 
-def _put_mapping(module, mapping, x, seed):
+def _put_mapping(module: nn.Module, mapping: Mapping, x: torch.Tensor, seed: int) -> MappedModule:
     """Put a mapping layer behind the features of the module."""
     module.eval()
     name, before = find_feature_layer(module, mapping.feature_layer, x)
@@ -216,7 +217,7 @@ def _put_mapping(module, mapping, x, seed):
     return mapped
 
 
-def _check_mapping(mapping, features):
+def _check_mapping(mapping: nn.Module, features: torch.Tensor) -> None:
     mapping.eval()
     try:
         with torch.no_grad():
@@ -273,7 +274,7 @@ def module_factory(module: Any, prefixed: dict[str, Any], auto: Callable) -> Cal
 class _Copy:
     original: nn.Module
 
-    def __call__(self):
+    def __call__(self) -> nn.Module:
         return copy.deepcopy(self.original)
 
 

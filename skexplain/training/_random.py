@@ -1,6 +1,7 @@
 """Random streams of a fit: each purpose has its own."""
 
 from inspect import isfunction
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,10 +26,10 @@ class Streams:
         Seed from which all others follow.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: int) -> None:
         self.root = root
 
-    def seed(self, purpose, epoch=0):
+    def seed(self, purpose: str, epoch: int = 0) -> int:
         """Seed of a purpose in an epoch; other purposes than the built-in ones are penalties."""
         if purpose in _PURPOSES:
             key = [_PURPOSES.index(purpose)]
@@ -36,12 +37,14 @@ class Streams:
             key = [len(_PURPOSES) + 1000, *purpose.encode()]
         return int(np.random.SeedSequence([self.root, epoch, *key]).generate_state(1)[0])
 
-    def generator(self, purpose, epoch=0, device="cpu"):
+    def generator(
+        self, purpose: str, epoch: int = 0, device: torch.device | str = "cpu"
+    ) -> torch.Generator:
         """Generator of a purpose in an epoch."""
         return torch.Generator(device=device).manual_seed(self.seed(purpose, epoch))
 
 
-def seed_layers(seed, device):
+def seed_layers(seed: int, device: torch.device | str) -> None:
     """Seed what initialisation and dropout draw from: torch's global generators.
 
     ``torch.manual_seed`` seeds those of all devices, which takes as long as a small step.
@@ -53,7 +56,7 @@ def seed_layers(seed, device):
         torch.cuda.default_generators[index].manual_seed(seed)
 
 
-def draws_from_the_process(trainer, data) -> bool:
+def draws_from_the_process(trainer: Any, data: Any) -> bool:
     """Return whether training may draw from torch's global state, as dropout and own code do.
 
     Parameters

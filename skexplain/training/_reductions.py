@@ -1,10 +1,13 @@
 """From the label losses of a batch to one number: the mean, or the worst groups first."""
 
 import math
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
+from ..penalties import Rows
+from ._batches import TrainingData
 from ._label_losses import weighted_mean
 from ._method import GroupDRO
 
@@ -12,34 +15,34 @@ from ._method import GroupDRO
 class MeanReduction:
     """The weighted mean over rows."""
 
-    def start(self, data):
-        """Look at the rows of the coming epochs; nothing to do."""
+    def start(self, data: TrainingData) -> None:
+        """Prepare for the samples of the coming epochs; nothing to do."""
 
-    def tensors(self):
+    def tensors(self) -> list[torch.Tensor]:
         """State that training changes; none."""
         return []
 
-    def restore(self, tensors):
-        """Take over a state that `tensors` returned; there is none."""
+    def restore(self, tensors: list[torch.Tensor]) -> None:
+        """Restore a state that `tensors` returned; there is none."""
 
-    def __call__(self, losses, batch):
-        """Reduce losses of shape (rows,)."""
+    def __call__(self, losses: torch.Tensor, batch: Rows) -> torch.Tensor:
+        """Reduce losses of shape (n_samples,)."""
         return weighted_mean(losses, batch.label_weight)
 
 
 class GroupDROReduction:
     r"""Group distributionally robust optimisation: a mean that worse groups weigh more in.
 
-    With group weights q, the share p_g of each group in the training rows, and its number of rows
-    n_g, a batch B has the losses
+    With group weights q, the share p_g of each group in the training samples, and its number of
+    samples n_g, a batch B has the losses
 
     .. math:: L_g = \frac{1}{p_g} \frac{\sum_{B \cap g} w \ell}{\sum_B w}, \qquad
         q_g \leftarrow q_g \exp(\eta (L_g + C / \sqrt{n_g})) / Z, \qquad L = \sum_g q_g L_g
 
     This is the online algorithm of Sagawa et al. 2020.  They draw all groups equally often; here
-    batches are drawn from all rows, and a row counts 1 / p_g times instead.  The mean loss of the
-    group's rows in the batch would have no such factor, and so give a group that is missing in
-    many batches too small a weight: there L_g is zero, and larger in the others.
+    batches are drawn from all samples, and a sample counts 1 / p_g times instead.  The mean loss of
+    the group's samples in the batch would have no such factor, and so give a group that is missing
+    in many batches too small a weight: there L_g is zero, and larger in the others.
 
     Parameters
     ----------
@@ -52,10 +55,10 @@ class GroupDROReduction:
         self.settings = settings
         # In logarithms no weight can vanish for good.
         self.log_q = torch.zeros(0)
-        self.margin = self.inverse_share = None
+        self.margin = self.inverse_share = torch.zeros(0)
 
-    def start(self, data):
-        """Measure the groups in the rows of the coming epochs; new groups start at the mean q."""
+    def start(self, data: TrainingData) -> None:
+        """Measure the groups of the coming epochs; new groups start at the mean q."""
         self._add_groups(int(data.groups.max()) + 1 - len(self.log_q))
         self.log_q = self.log_q.to(data.device, _precision(data.device))
         positions = data.index.to(data.device)
@@ -63,29 +66,29 @@ class GroupDROReduction:
         weight = torch.ones_like(groups, dtype=self.log_q.dtype)
         if data.sample_weight is not None:
             weight = data.sample_weight[positions].to(weight)
-        # A group without rows here (held out, or of an earlier call) has no loss and no margin.
+        # A group without samples here (held out, or of an earlier call) has no loss and no margin.
         zeros = torch.zeros_like(self.log_q)
         share = zeros.index_add(0, groups, weight / weight.sum())
         self.inverse_share = torch.where(share > 0, 1 / share, zeros)
         sizes = torch.bincount(groups, minlength=len(zeros))
         self.margin = torch.where(sizes > 0, self.settings.adjustment / sizes.sqrt(), zeros)
 
-    def _add_groups(self, n_new):
+    def _add_groups(self, n_new: int) -> None:
         if n_new > 0:
             mean = 1 / max(1, len(self.log_q))
             new = self.log_q.new_full((n_new,), math.log(mean))
             self.log_q = torch.cat([self.log_q, new]).log_softmax(0)
 
-    def tensors(self):
+    def tensors(self) -> list[torch.Tensor]:
         """State that training changes."""
         return [self.log_q]
 
-    def restore(self, tensors):
-        """Take over a state that `tensors` returned."""
+    def restore(self, tensors: list[torch.Tensor]) -> None:
+        """Restore a state that `tensors` returned."""
         (self.log_q,) = tensors
 
-    def __call__(self, losses, batch):
-        """Reduce losses of shape (rows,); moves q wherever a gradient is asked for."""
+    def __call__(self, losses: torch.Tensor, batch: Any) -> torch.Tensor:
+        """Reduce losses of shape (n_samples,); moves q wherever a gradient is asked for."""
         weight = torch.ones_like(losses) if batch.label_weight is None else batch.label_weight
         total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
         sums = losses.new_zeros(len(self.log_q)).index_add(0, batch.groups, weight * losses)
@@ -96,12 +99,12 @@ class GroupDROReduction:
         return (self.log_q.exp().to(losses) * group_losses).sum()
 
     @property
-    def group_weights(self):
+    def group_weights(self) -> torch.Tensor:
         """The weights q, on the CPU, shape (n_groups,)."""
         return self.log_q.double().cpu().softmax(0)
 
 
-def _precision(device):
+def _precision(device: torch.device) -> torch.dtype:
     """Double where there is one: sums of many small steps."""
     return torch.float32 if device.type == "mps" else torch.float64
 
@@ -109,6 +112,6 @@ def _precision(device):
 class GroupWeightLog(Callback):
     """Records the weight of each group at the end of each epoch."""
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write them into the history."""
         net.history.record("group_weights", net.reduction.group_weights.tolist())

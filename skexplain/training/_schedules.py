@@ -1,5 +1,7 @@
 """Schedules of the learning rate, by name."""
 
+from typing import Any
+
 from skorch.callbacks import LRScheduler
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
@@ -8,7 +10,9 @@ from ._batches import batch_sizes
 SCHEDULES = ("constant", "cosine", "one-cycle")
 
 
-def learning_rate_callbacks(schedule, lr, *, n_rows, batch_size, max_epochs):
+def learning_rate_callbacks(
+    schedule: Any, lr: float, *, n_rows: int, batch_size: int, max_epochs: int
+) -> list[tuple[str, Any]]:
     """Return what an estimator takes as `callbacks` to follow a schedule.
 
     Parameters

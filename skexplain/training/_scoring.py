@@ -1,6 +1,7 @@
 """What a network says of samples, and how skorch's callbacks score and store it."""
 
 import io
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -41,19 +42,38 @@ class Scored:
     batch_size = -1
     max_epochs = 0
     history: History
+    callbacks_: list[tuple[str, Any]]
     optimizer_: Any
     optimizer_parameters: dict[str, Any]
 
     def __init__(self, module: nn.Module, device: torch.device, n_classes: int | None) -> None:
         self.module_ = module
-        self.criterion_ = nn.Identity()  # the label loss is that of the rows
+        self.criterion_ = nn.Identity()  # the label loss is that of the samples
         self.device = device
         if n_classes is not None:
             self.classes_ = np.arange(n_classes)
 
     def effective_batch_size(self, data: Any) -> int:
-        """Return the batch size; -1 stands for all rows at once, as in skorch."""
+        """Return the batch size; -1 stands for all samples at once, as in skorch."""
         return len(data) if self.batch_size == -1 else self.batch_size
+
+    @property
+    def epoch_(self) -> int:
+        """Number of the epoch in progress, from 1, counted over warm starts."""
+        return len(self.history)
+
+    def notify(self, event: str, **arguments: Any) -> None:
+        """Call a method of all callbacks, such as ``on_epoch_end``."""
+        if event == "on_batch_begin":
+            self.history.new_batch()
+        for _, callback in self.callbacks_:
+            getattr(callback, event)(self, **arguments)
+
+    def _mark_best(self) -> None:
+        """Record whether the epoch is the best so far, for skorch's callbacks."""
+        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
+            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
+            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: what is on an accelerator also loads where there is none."""
@@ -97,7 +117,7 @@ class Scored:
                 set_training(self.module_)
 
     def outputs(self, X: Any) -> torch.Tensor:
-        """Return raw outputs for all rows, on the CPU, shape (n, outputs)."""
+        """Return raw outputs for all samples, on the CPU, shape (n, outputs)."""
         return torch.cat(list(self.forward_iter(X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -120,7 +140,7 @@ class Scored:
         raise TypeError("a trainer is trained by its estimator: call the estimator's fit.")
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn's scorers what is predicted."""
+        """Return the tags that scikit-learn's scorers read."""
         kind = "classifier" if hasattr(self, "classes_") else "regressor"
         return Tags(estimator_type=kind, target_tags=TargetTags(required=True))
 
@@ -149,7 +169,9 @@ class Scored:
         batch_size = sys.maxsize if self.batch_size == -1 else self.batch_size
         return {"batch_size": batch_size, "max_epochs": self.max_epochs}
 
-    def save_params(self, f_history: Any = None, use_safetensors: bool = False, **files: Any):
+    def save_params(
+        self, f_history: Any = None, use_safetensors: bool = False, **files: Any
+    ) -> None:
         """Store ``f_params``, ``f_optimizer``, ``f_criterion`` or ``f_history`` in files."""
         for name, file in files.items():
             state = self._part(name).state_dict()
@@ -187,7 +209,7 @@ class Scored:
                 state = torch.load(file, map_location=self.device, weights_only=True)
                 self._part(name).load_state_dict(state)
 
-    def _part(self, name):
+    def _part(self, name: str) -> Any:
         """Return the part of which ``f_<name>`` is the file."""
         part = "module" if name == "f_params" else name.removeprefix("f_")
         if not hasattr(self, f"{part}_"):

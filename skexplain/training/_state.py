@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from skorch.history import History
+from torch import nn
 
 from ._trainer import Trainer
 
@@ -58,12 +59,12 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.schedules_ = state["schedules"]
 
 
-def _optimizers(trainer):
+def _optimizers(trainer: Any) -> list[torch.optim.Optimizer]:
     both = (trainer.optimizer_, trainer.mapping_optimizer_)
     return [optimizer for optimizer in both if optimizer is not None]
 
 
-def _lay_out_as_parameters(optimizer):
+def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
     """Give the state of each parameter its layout: fused kernels take it for granted."""
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
@@ -71,7 +72,7 @@ def _lay_out_as_parameters(optimizer):
                 state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def _check_weights(module, weights):
+def _check_weights(module: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     """Check that the weights are those of the module, by name, shape and dtype."""
     own = {name: _kind(tensor) for name, tensor in module.state_dict().items()}
     given = {name: _kind(tensor) for name, tensor in weights.items()}
@@ -85,5 +86,5 @@ def _check_weights(module, weights):
         )
 
 
-def _kind(tensor):
+def _kind(tensor: torch.Tensor) -> str:
     return f"{tensor.dtype} of shape {tuple(tensor.shape)}"

@@ -1,9 +1,28 @@
 """Which samples each step of an epoch sees: the batch, the penalised samples and their donors."""
 
-from ._batches import batch_sizes, concatenate, penalised_sizes, shuffled_passes
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+
+from ..penalties import Rows
+from ._batches import TrainingData, batch_sizes, concatenate, penalised_sizes, shuffled_passes
+from ._objective import Objective
+from ._random import Streams
+
+# Of the batch, of the penalised samples and of their donors: see `epoch_steps`.
+Positions: TypeAlias = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 
 
-def epoch_steps(data, objective, streams, epoch, *, batch_size, annotated_per_batch=None):
+def epoch_steps(
+    data: TrainingData,
+    objective: Objective,
+    streams: Streams,
+    epoch: int,
+    *,
+    batch_size: int,
+    annotated_per_batch: int | None = None,
+) -> list[Positions]:
     """Draw the samples of each step of an epoch.
 
     Parameters
@@ -44,14 +63,18 @@ def epoch_steps(data, objective, streams, epoch, *, batch_size, annotated_per_ba
     return list(zip(batches, penalised, donors, strict=True))
 
 
-def evaluation_steps(data, objective, streams, batches):
+def evaluation_steps(
+    data: TrainingData, objective: Objective, streams: Streams, batches: Sequence[torch.Tensor]
+) -> list[Positions]:
     """Return the samples of each step of an evaluation, with the same donors at every call."""
     if not objective.replacing or not len(data.penalised):
         return [(batch, None, None) for batch in batches]
     return _replaced(data, objective, streams, 0, batches)
 
 
-def read_step(data, objective, positions):
+def read_step(
+    data: TrainingData, objective: Objective, positions: Positions
+) -> tuple[Rows, Rows | None, Rows | None]:
     """Read the samples of a step.
 
     Parameters
@@ -83,7 +106,14 @@ def read_step(data, objective, positions):
     return concatenate(data.rows(index), penalised), penalised, donors
 
 
-def _replaced(data, objective, streams, epoch, batches, per_batch=None):
+def _replaced(
+    data: TrainingData,
+    objective: Objective,
+    streams: Streams,
+    epoch: int,
+    batches: Sequence[torch.Tensor],
+    per_batch: int | None = None,
+) -> list[Positions]:
     """Split each batch into its samples without and with a penalty."""
     clean, penalised = zip(*map(data.split_penalised, batches), strict=True)
     if per_batch is not None:
@@ -101,13 +131,17 @@ def _replaced(data, objective, streams, epoch, batches, per_batch=None):
     ]
 
 
-def _draw_donors(data, objective, streams, epoch, sizes):
+def _draw_donors(
+    data: TrainingData, objective: Objective, streams: Streams, epoch: int, sizes: Sequence[int]
+) -> Sequence[torch.Tensor | None]:
     if not objective.takes_donors(data.masks):
         return [None] * len(sizes)
     return _draw(data, streams, "donors", epoch, sizes)
 
 
-def _draw(data, streams, purpose, epoch, sizes):
+def _draw(
+    data: TrainingData, streams: Streams, purpose: str, epoch: int, sizes: Sequence[int]
+) -> Sequence[torch.Tensor]:
     """Draw penalised samples for each step, in shuffled passes."""
     generator = streams.generator(purpose, epoch)
     return shuffled_passes(data.penalised, sum(sizes), generator).split(sizes)

@@ -10,6 +10,7 @@ from skorch.history import History
 from torch import nn
 
 from .._surroundings import isolated_random_state
+from ..penalties import Rows
 from ._architectures import let_go_of_graphs, set_training
 from ._batches import TrainingData, ahead, shuffled_passes
 from ._callbacks import (
@@ -22,8 +23,9 @@ from ._callbacks import (
     states_of_schedules,
     stop_early,
 )
+from ._means import RunningMeans
 from ._method import Method
-from ._objective import Objective, RunningMeans
+from ._objective import Generators, Objective
 from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction
@@ -39,7 +41,7 @@ class Trainer(Scored):
     Callbacks find here all that they read, among it ``history``, ``module_``, ``optimizer_``,
     ``save_params`` and ``load_params``, and ``predict`` and ``predict_proba`` for scores.  Targets
     and predictions of classes are codes, positions in the estimator's ``classes_``.  Batches are
-    slices of whole tensors, losses are read once per epoch, and callbacks that look at batches are
+    slices of whole tensors, losses are read once per epoch, and callbacks that use batches are
     served only where there are any.
 
     Parameters
@@ -113,11 +115,11 @@ class Trainer(Scored):
         callback_parameters, optimizer_parameters : dict of str to object
             ``callbacks__*``, and ``optimizer__*`` with ``lr``.
         batch_size : int
-            Rows per step; -1: all.
+            Samples per step; -1: all.
         annotated_per_batch : int or None
-            Size of the batch of penalised rows; None: proportional to their share.
+            Size of the batch of penalised samples; None: proportional to their share.
         penalty_chunk_size : int or None
-            Penalised rows that are differentiated at once; None: all of a step.
+            Penalised samples that are differentiated at once; None: all of a step.
         mixed_precision : bool
             Whether the network runs in bfloat16 in training.
         monitor : {"train_loss", "valid_loss"} or None, default=None
@@ -189,7 +191,7 @@ class Trainer(Scored):
         Parameters
         ----------
         data, valid : TrainingData
-            Rows to train on, and rows held out (or None).
+            Samples to train on, and samples held out (or None).
         epochs : int, default=1
             At most so many.
 
@@ -206,7 +208,7 @@ class Trainer(Scored):
         with isolated_random_state(self.device) if shared else nullcontext():
             self._train(data, valid)
 
-    def _train(self, data, valid):
+    def _train(self, data: TrainingData, valid: TrainingData | None) -> None:
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
         self.reduction.start(data)
         keeper = WeightKeeper(self)
@@ -237,17 +239,10 @@ class Trainer(Scored):
             self.schedules_ = states_of_schedules(self.callbacks_)
             if self.history and "train_loss" not in self.history[-1]:
                 del self.history[-1]  # an epoch that was not finished
-            self.module_.eval()  # as whoever takes module_ out expects it
+            self.module_.eval()  # as users of module_ expect it
             let_go_of_graphs(self.module_)
 
-    def notify(self, event: str, **arguments: Any) -> None:
-        """Call a method of all callbacks, such as ``on_epoch_end``."""
-        if event == "on_batch_begin":
-            self.history.new_batch()
-        for _, callback in self.callbacks_:
-            getattr(callback, event)(self, **arguments)
-
-    def _end_epoch(self, on_epoch):
+    def _end_epoch(self, on_epoch: dict[str, Any]) -> bool:
         """Close the epoch; False when a callback asked to stop."""
         try:
             self.notify("on_epoch_end", **on_epoch)
@@ -258,18 +253,7 @@ class Trainer(Scored):
             raise
         return True
 
-    def _mark_best(self):
-        """Say whether the epoch is the best so far, where skorch's callbacks look for it."""
-        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
-            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
-            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
-
-    @property
-    def epoch_(self) -> int:
-        """Number of the epoch in progress, from 1, counted over warm starts."""
-        return len(self.history)
-
-    def _train_epoch(self, data, objective):
+    def _train_epoch(self, data: TrainingData, objective: Objective) -> None:
         epoch = self.epoch_
         if epoch < self.method.ramp_epochs:
             terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
@@ -303,7 +287,7 @@ class Trainer(Scored):
                     parts.update(penalties)
             means.add("train_loss", loss, len(batch.y))
             for name, value in parts.items():
-                of_rows = batch if name == "label_loss" else penalised
+                of_rows: Any = batch if name == "label_loss" else penalised
                 means.add(f"train_{name}", value, len(of_rows.y))
             watchers.end(batch, loss, logits.detach())
         watchers.stand_in(len(data))
@@ -317,12 +301,21 @@ class Trainer(Scored):
         first, of_mapping = objective.split(self.method.own_step)
         return [(self.optimizer_, first), (self.mapping_optimizer_, of_mapping)]
 
-    def _step(self, batch, penalised, donors, generators, watchers, optimizer, objective):
+    def _step(
+        self,
+        batch: Rows,
+        penalised: Rows | None,
+        donors: Rows | None,
+        generators: Generators,
+        watchers: BatchWatchers,
+        optimizer: torch.optim.Optimizer,
+        objective: Objective,
+    ) -> list[Any]:
         """Step an optimizer; return the loss, its parts and the logits as they were before."""
-        first = []
+        first: list[Any] = []
 
         # An optimizer like LBFGS calls the closure several times: the first values are reported.
-        def closure():
+        def closure() -> Any:
             optimizer.zero_grad()
             loss, parts, logits = objective.losses_and_gradients(
                 batch, penalised, donors, generators, self.penalty_chunk_size
@@ -336,19 +329,19 @@ class Trainer(Scored):
         optimizer.step(closure)
         return first
 
-    def _generators(self, epoch):
+    def _generators(self, epoch: int) -> Generators:
         return {
             term.name: self.streams.generator(term.name, epoch, self.device)
             for term in self.method.terms
         }
 
-    def _record(self, means):
+    def _record(self, means: RunningMeans) -> None:
         for name, value in means.result().items():
             self.history.record(name, value)
 
-    # -- held-out rows and automatic weights ------------------------------------------------------
+    # -- held-out samples and automatic weights ---------------------------------------------------
 
-    def _validate_epoch(self, valid, objective):
+    def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
         """Record the estimator's own objective on the held-out rows."""
         means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
@@ -356,8 +349,14 @@ class Trainer(Scored):
         for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
             self.history.record(f"valid_{name}", value)
 
-    def evaluate_losses(self, data, objective, max_rows=None, watchers=None):
-        """Mean label loss and penalties over rows, with the same draws at every call."""
+    def evaluate_losses(
+        self,
+        data: TrainingData,
+        objective: Objective,
+        max_rows: int | None = None,
+        watchers: BatchWatchers | None = None,
+    ) -> dict[str, float]:
+        """Mean label loss and penalties over samples, with the same draws at every call."""
         means = RunningMeans()
         generators = self._generators(0)
         size = self.effective_batch_size(data)
@@ -379,7 +378,7 @@ class Trainer(Scored):
             if watchers:
                 watchers.end(batch, loss, logits, training=False)
         rows = self._sample(data.penalised, max_rows if objective.terms else 0)
-        if not len(rows):  # none of the rows held out is penalised
+        if not len(rows):  # none of the samples held out is penalised
             return means.result()
         donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
         size = min(size, self.penalty_chunk_size or size)
@@ -393,20 +392,20 @@ class Trainer(Scored):
                 means.add(name, value, len(index))
         return means.result()
 
-    def _sample(self, rows, max_rows):
-        """At most so many rows, drawn at random: they may be sorted by class; None: all."""
+    def _sample(self, rows: torch.Tensor, max_rows: int | None) -> torch.Tensor:
+        """At most so many samples, drawn at random: they may be sorted by class; None: all."""
         if max_rows is None:
             return rows
         size = min(max_rows, len(rows))
         return shuffled_passes(rows, size, self.streams.generator("order"))
 
-    def _fix_automatic_alphas(self, data, objective):
+    def _fix_automatic_alphas(self, data: TrainingData, objective: Objective) -> bool:
         """At the end of the first epoch with masks, weigh each automatic term as the label loss."""
         if not self.unsettled_ or not len(data.penalised):
             return False
         switched_on = {**self.alphas_, **dict.fromkeys(self.unsettled_, 1.0)}
         objective = objective.with_terms(self.method.weighted(switched_on))
-        # A few thousand rows tell the ratio well enough.
+        # A few thousand samples are enough to estimate the ratio.
         means = self.evaluate_losses(data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
         for name in self.unsettled_:

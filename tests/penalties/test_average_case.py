@@ -17,7 +17,7 @@ from skexplain.penalties import (
 )
 from skexplain.penalties._average_case import PERTURBATIONS, shift_images
 from skexplain.penalties._fill import irrelevant_values
-from skexplain.training._label_losses import SquaredError
+from skexplain.training._label_losses import regression_loss
 from skexplain.training._method import Term
 from skexplain.training._objective import evaluate_terms
 
@@ -48,7 +48,7 @@ def make_rows(kind="table", seed=0, n_rows=6):
         "upper": lower + 5 + rng.random(measured),
     }
     parts = {name: torch.from_numpy(part) for name, part in parts.items()}
-    return Rows(**parts, known=None, label_loss=SquaredError())
+    return Rows(**parts, known=None, label_loss=regression_loss("squared_error"))
 
 
 def everywhere(rows):

@@ -14,7 +14,7 @@ from torch import nn
 from skexplain.exceptions import UnsupportedOperationError
 from skexplain.penalties import CertifiedPenalty, WorstCasePenalty
 from skexplain.penalties._box import irrelevant_box
-from skexplain.training._label_losses import FocalLoss, SquaredError
+from skexplain.training._label_losses import FocalLoss, regression_loss
 
 
 def deep_case(seed):
@@ -108,7 +108,7 @@ def test_squared_error_at_the_farther_end(bound):
     y = torch.tensor([5.0, 0.0, 0.0], dtype=torch.float64)
     a = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
     rows = make_rows(x, y, a, torch.ones(1, 2, dtype=torch.float64))
-    rows = dataclasses.replace(rows, label_loss=SquaredError())
+    rows = dataclasses.replace(rows, label_loss=regression_loss("squared_error"))
     # Predictions 2 +- 1.5 and 0 +- 1.5: the ends farther from 5, 0, 0 are .5, 3.5 and 1.5 away.
     value = CertifiedPenalty(0.5, bound, clip=None)(module, rows)
     assert value.tolist() == pytest.approx([4.5**2, 3.5**2, 1.5**2])

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.base import clone
 
 from skexplain import GradRegClassifier, SwapExClassifier, TwoStageExplanationClassifier
+from skexplain._surroundings import isolated_random_state
 from skexplain.masks import _statistics as statistics
 from skexplain.masks import interpret_mask
 from skexplain.masks._statistics import check_float32
@@ -21,7 +22,7 @@ from skexplain.training._batches import (
     penalised_sizes,
     shuffled_passes,
 )
-from skexplain.training._random import Streams, isolated_random_state
+from skexplain.training._random import Streams
 
 INDEX = torch.tensor([4, 0, 2])
 DTYPES = [
