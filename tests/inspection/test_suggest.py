@@ -184,7 +184,7 @@ def test_regions_are_united_in_rows_that_share_both():
 
 
 def test_rows_beyond_the_end_and_nothing_to_accept_are_refused():
-    with pytest.raises(ValueError, match="n_rows must be .* got 3, but a suggestion has row 7"):
+    with pytest.raises(ValueError, match="n_rows must be .* got 3, but a suggestion has sample 7"):
         suggestion([True], [1, 7]).to_mask(3)
     with pytest.raises(ValueError, match="at least one MaskSuggestion"):
         accept_suggestions([], 3)
