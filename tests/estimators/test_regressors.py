@@ -264,7 +264,7 @@ def test_early_stopping(cls):
         (np.full(60, -1e300), r"y must hold values that fit into float32 .* got 1e\+300"),
         (np.full(60, np.nan), "Input y contains NaN"),
         (np.full(60, "high"), "could not convert string to float"),
-        (np.zeros((60, 2)), r"y should be a 1d array, got an array of shape \(60, 2\)"),
+        (np.zeros((60, 2)), r"y must hold one label per sample, got shape \(60, 2\).*MultiOutput"),
         (np.zeros(59), r"inconsistent numbers of samples: \[60, 59\]"),
     ],
     ids=["large", "overflow", "nan", "text", "two targets", "rows"],
