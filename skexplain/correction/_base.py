@@ -22,7 +22,7 @@ from ..estimators._mask_warnings import warn_about_masks
 from ..estimators._parameters import COUNT, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
-from ..metrics._inputs import ArrayInputs
+from ..masks._meaning import Marks
 from ..metrics._perturb import make_generator
 from ..penalties import AverageCasePenalty
 from ..training._method import Term
@@ -70,7 +70,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
         *,
         n_copies: int = 3,
         mode: str = "replace",
-        mask_marks: str = "irrelevant",
+        mask_marks: Marks = "irrelevant",
         exchange: bool = True,
         random_state: Any = None,
     ) -> None:
@@ -137,27 +137,29 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
                 f"sample_weight must be None with estimator={type(estimator).__name__}, whose fit "
                 f"takes no weights{_routing_hint()}; got {type(sample_weight).__name__}."
             )
-        inputs, masks = (None, None)
+        masks = None
         if mask is not None:
             if y is None:
                 raise ValueError(
                     f"{type(self).__name__} requires y to be passed, but the target y is None."
                 )
             check_consistent_length(X, y)
-            inputs, masks = read_masks(X, mask, self.mask_marks, y)
+            masks = read_masks(X, mask, self.mask_marks, y)
         if masks is None or self._nothing_marked(masks, sample_weight, X):
             self._warn(mask, masks)
-            self.n_samples_fitted_ = None
-            given = {} if sample_weight is None else {keyword: sample_weight}
+            self.n_samples_fitted_: int | None = None
+            given = {}
+            if keyword is not None and sample_weight is not None:
+                given[keyword] = sample_weight
         else:
             X, y, given, fit_params = self._augment(
-                estimator, inputs, X, y, masks, sample_weight, keyword, fit_params
+                estimator, X, y, masks, sample_weight, keyword, fit_params
             )
         estimator.fit(X, y, **self._routed(keyword, given, fit_params))
         # Only now: nothing learnt earlier is lost to a bad argument.
         self.estimator_ = estimator
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
         return self
@@ -204,7 +206,6 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     def _augment(
         self,
         estimator: Any,
-        inputs: ArrayInputs,
         X: Any,
         y: Any,
         masks: Masks,

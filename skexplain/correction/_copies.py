@@ -10,24 +10,26 @@ import numpy as np
 import scipy.sparse
 
 from .._checks import check_count, check_option
+from .._typing import MaskLike
 from ..masks import Masks, interpret_mask
 from ..masks._labels import labels_beside
-from ..metrics._inputs import ArrayInputs, read_inputs
+from ..masks._meaning import Marks
+from ..metrics._inputs import read_inputs
 from ..metrics._perturb import Perturber, make_generator
 
 MODES = ("replace", "add")
 
 
 def read_masks(
-    X: Any, mask: Any, mask_marks: str, y: Any = None, fitted: Any = None
-) -> tuple[ArrayInputs, Masks | None]:
-    """Read X as it is, and what a mask says about its columns.
+    X: Any, mask: MaskLike, mask_marks: Marks, y: Any = None, fitted: Any = None
+) -> Masks:
+    """Read what a mask says about the columns of X as it is.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, ...), sparse matrix, DataFrame or lists of tokens
         The inputs.
-    mask : array-like, list of (array-like or None), DataFrame or None
+    mask : array-like, list of (array-like or None) or DataFrame
         Masks over the columns, pixels or positions of X itself.
     mask_marks : {"irrelevant", "relevant"}
         What a mark of 1 says.
@@ -38,15 +40,12 @@ def read_masks(
 
     Returns
     -------
-    inputs : ArrayInputs
-        X, readable in chunks.
-    masks : Masks or None
-        None without a mask.
+    Masks
     """
     inputs = read_inputs(X)
     padded = inputs.pad_mask(mask, mask_marks)
     labels = labels_beside(X, y, fitted)
-    return inputs, interpret_mask(padded, inputs.shape, marks=mask_marks, **labels)
+    return interpret_mask(padded, inputs.shape, marks=mask_marks, **labels)
 
 
 class SwappedCopies:
@@ -74,7 +73,7 @@ class SwappedCopies:
     def __init__(self, X: Any, masks: Masks, exchange: bool) -> None:
         exchange = exchange and masks.marks_parts
         if exchange and masks.pooled is not None:
-            masks = _with_pooled(masks)
+            masks = _with_pooled(masks, masks.pooled.numpy())
         n_marked = int(masks.has_irrelevant.sum())
         if n_marked < 2:
             raise ValueError(
@@ -141,7 +140,7 @@ def swapped_copies(
     *,
     n_copies: int = 1,
     mode: str = "replace",
-    mask_marks: str = "irrelevant",
+    mask_marks: Marks = "irrelevant",
     exchange: bool = True,
     random_state: Any = None,
 ) -> tuple[Any, np.ndarray]:
@@ -205,7 +204,7 @@ def swapped_copies(
         raise ValueError(f"exchange must be True or False, got {exchange!r}.")
     if mask is None:
         raise ValueError("mask must say which features must not matter, got None.")
-    _, masks = read_masks(X, mask, mask_marks)
+    masks = read_masks(X, mask, mask_marks)
     copies = SwappedCopies(X, masks, exchange)
     every = np.arange(len(masks.annotated))
     return copies.assemble(
@@ -246,10 +245,9 @@ def make_plan(
     return plan
 
 
-def _with_pooled(masks: Masks) -> Masks:
+def _with_pooled(masks: Masks, pooled: np.ndarray) -> Masks:
     """Give samples without a mask the marks of the places that are the same in all others."""
-    stored, pooled = masks.stored, masks.pooled.numpy()
-    lacking = ~masks.annotated
+    stored, lacking = masks.stored, ~masks.annotated
     if masks.taking_part is not None:
         lacking &= masks.taking_part
     place = np.arange(len(lacking)) if masks.place is None else masks.place

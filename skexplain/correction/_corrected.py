@@ -15,6 +15,7 @@ from torch import nn
 from ..estimators._parameters import COUNT, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
+from ..masks._meaning import Marks
 from ..metrics._perturb import make_generator
 from ._copies import SwappedCopies, read_masks
 from ._evaluation import Correction, Outcome, Swaps
@@ -156,7 +157,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         n_directions: int | str = "auto",
         n_copies: int = 3,
         channel_axis: int | None = None,
-        mask_marks: str = "irrelevant",
+        mask_marks: Marks = "irrelevant",
         exchange: bool = True,
         seen: bool = False,
         batch_size: int = 128,
@@ -197,7 +198,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         network.check_is_whole_model(self.estimator, X)
         n_classes = network.logits([X[:2]]).shape[1]
         classes, codes = self._encode(network, n_classes, X, y)
-        _, masks = read_masks(given if mask is not None else X, mask, self.mask_marks, y)
+        masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
         if masks is None or not masks.has_irrelevant.any():
             self._warn(masks)
             module, layer, report = None, None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -67,6 +68,13 @@ class Material:
         differences = (self.clean - self.swapped).reshape(-1, self.clean.shape[1])
         return leading_directions(differences, n_most)
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The encoded labels; an error where there are none."""
+        if self.codes is None:
+            raise ValueError("y must be given for what is computed from labels, got None.")
+        return self.codes
+
     @cached_property
     def whiten(self) -> np.ndarray:
         """Whitening of the features of the copies."""
@@ -113,9 +121,11 @@ def make_projection(
         read = readout(taken, material.whiten, material.of_targets)
     elif method == "reactive":
         detector = _fit_detector(material)
-    as_tensor = {"dtype": torch.float32}
-    tensors = [torch.tensor(np.ascontiguousarray(v), **as_tensor) for v in (taken, read, mean)]
-    return Projection(*tensors, channel_axis=site.channel_axis, detector=detector)
+    v, m, centre = (
+        torch.tensor(np.ascontiguousarray(array), dtype=torch.float32)
+        for array in (taken, read, mean)
+    )
+    return Projection(v, m, centre, site.channel_axis, detector)
 
 
 def _fit_detector(material: Material) -> tuple[torch.Tensor, float]:
@@ -154,14 +164,15 @@ def fit_head(material: Material, network: Network, site: Site, strength: float) 
     -------
     nn.Linear
     """
-    n_found = len(np.unique(material.codes))
+    n_found = len(np.unique(material.labels))
     if n_found < material.n_classes:
         raise ValueError(
             f"mask must annotate samples of all {material.n_classes} classes for method="
             f'"refit_head", got {n_found} classes.'
         )
     coefficients, intercept = _fit_logistic(material, strength)
-    old = network.module.get_submodule(site.layer)
+    # The site of a head is that of a linear layer, see Network.find_site.
+    old = cast(nn.Linear, network.module.get_submodule(site.layer))
     n_outputs = old.out_features
     if len(coefficients) == 1 and n_outputs == 2:  # of two classes: one difference of logits
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
@@ -187,7 +198,7 @@ def _fit_logistic(material: Material, strength: float) -> tuple[np.ndarray, np.n
 def _stacked(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return copies and other samples below each other, with codes and weights."""
     n_copies, m, d = material.swapped.shape
-    codes = np.tile(material.codes, n_copies)
+    codes = np.tile(material.labels, n_copies)
     weight = np.full(n_copies * m, 1 / n_copies)
     n_others = len(material.other_codes)
     if not n_others:
@@ -221,10 +232,10 @@ def choose_strength(material: Material) -> float:
         Inverse strength, in standardised features.
     """
     losses = np.zeros(len(_STRENGTHS))
-    for train, test in folds(material.codes, n_folds=3):
+    for train, test in folds(material.labels, n_folds=3):
         part, d = material.take(train), material.clean.shape[1]
         held_out = material.swapped[:, test].reshape(-1, d)
-        codes = np.tile(material.codes[test], len(material.swapped))
+        codes = np.tile(material.labels[test], len(material.swapped))
         for number, strength in enumerate(_STRENGTHS):
             coefficients, intercept = _fit_logistic(part, strength)
             logits = held_out @ coefficients.T + intercept

@@ -53,17 +53,18 @@ class Network:
         self.batch_size = batch_size
         self.classes: np.ndarray | None = None
         if isinstance(model, nn.Module):
-            self.module = model
+            self.module: nn.Module = model
         else:
             inner = model.estimator if isinstance(model, FrozenEstimator) else model
             check_is_fitted(inner)
-            self.module = getattr(inner, "module_", None)
-            if not isinstance(self.module, nn.Module):
+            module = getattr(inner, "module_", None)
+            if not isinstance(module, nn.Module):
                 raise TypeError(
                     f"estimator must be a torch module or a fitted classifier with one (module_), "
                     f"got {type(inner).__name__}. For an estimator without a network see "
                     f"SwapAugmentedClassifier."
                 )
+            self.module = module
             self.classes = np.asarray(inner.classes_)
         # Embeddings look integers up; everything else computes with them.
         self._has_embedding = any(isinstance(m, nn.Embedding) for m in self.module.modules())

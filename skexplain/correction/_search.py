@@ -102,7 +102,8 @@ class CorrectionSearch:
             self.material.other_features = network.features([swaps.X[others]], site)
             self.material.other_codes = codes[others]
         self._outcomes: dict[Choice, Outcome] = {}
-        self._folds = None if codes is None else folds(self.codes)
+        # Without labels nothing is cross-validated.
+        self._folds = [] if codes is None else folds(self.material.labels)
 
     # -- what is chosen ---------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class CorrectionSearch:
         candidates = self._candidates(method, n_directions)
         if len(candidates) == 1:
             return candidates[0]
-        hits = {choice: self.outcome(choice).hits(self.codes) for choice in candidates}
+        hits = {choice: self.outcome(choice).hits(self.material.labels) for choice in candidates}
         best = max(candidates, key=lambda choice: hits[choice].mean())
         for choice in candidates:
             short = hits[best] - hits[choice]
@@ -150,13 +151,13 @@ class CorrectionSearch:
             both = 2 <= self.material.marked.sum() <= len(self.material.marked) - 2
             methods = [name for name in PROJECTIONS if name != "reactive" or both]
         most = self.material.directions(max(_NUMBERS)).shape[1]
-        numbers = [n_directions]
-        if n_directions == "auto":
-            numbers = [k for k in _NUMBERS if k <= most]
+        numbers = (
+            [k for k in _NUMBERS if k <= most] if isinstance(n_directions, str) else [n_directions]
+        )
         found = [Choice(name, k) for k in numbers for name in methods]
         if method == "auto":
             found = [NOTHING, *found]
-            every = len(np.unique(self.codes)) == self.material.n_classes
+            every = len(np.unique(self.material.labels)) == self.material.n_classes
             if self.site.is_head and every:
                 found.append(Choice("refit_head"))
         return found or [NOTHING]
@@ -279,7 +280,8 @@ class CorrectionSearch:
         CorrectionReport
         """
         n_samples = len(self.swaps.rows)
-        if self.codes is None:
+        labels = self.codes
+        if labels is None:
             head = self.network.module.get_submodule(self.site.layer)
             before = Outcome.of(self._logits(None, np.arange(n_samples), head))
             after = before if outcome is None else outcome
@@ -288,23 +290,24 @@ class CorrectionSearch:
                 *choice, n_samples, None, None, flips, None, None, None, None, changed, {}
             )
         before, after = self.outcome(NOTHING), self.outcome(choice)
-        hits, hits_before = after.hits(self.codes), before.hits(self.codes)
+        hits, hits_before = after.hits(labels), before.hits(labels)
         gains = hits - hits_before
-        controls = [
-            None if control is None else float((control.hits(self.codes) - hits_before).mean())
+        shuffled_gain, random_gain = (
+            None if control is None else float((control.hits(labels) - hits_before).mean())
             for control in self._controls(choice, generator)
-        ]
+        )
         return CorrectionReport(
             *choice,
             n_samples,
             (float(hits_before.mean()), float(hits.mean())),
-            (before.accuracy(self.codes), after.accuracy(self.codes)),
+            (before.accuracy(labels), after.accuracy(labels)),
             (before.flip_rate(), after.flip_rate()),
             float(gains.mean()),
             float(gains.std() / np.sqrt(n_samples)),
-            *controls,
+            shuffled_gain,
+            random_gain,
             changed,
-            {c.name: float(o.hits(self.codes).mean()) for c, o in self._outcomes.items()},
+            {c.name: float(o.hits(labels).mean()) for c, o in self._outcomes.items()},
         )
 
     def _controls(

@@ -33,6 +33,9 @@ class Projection(nn.Module):
     directions: torch.Tensor
     readout: torch.Tensor
     mean: torch.Tensor
+    # Only where there is a detector.
+    detector: torch.Tensor
+    intercept: torch.Tensor
 
     def __init__(
         self,
@@ -159,7 +162,7 @@ def unsplice(module: nn.Module, layer: str) -> nn.Module:
     """
     module = copy.deepcopy(module)
     if not layer:
-        return module.layer
+        return module.get_submodule("layer")
     parent, _, name = layer.rpartition(".")
     parent = module.get_submodule(parent)
     setattr(parent, name, getattr(parent, name).layer)

@@ -20,6 +20,8 @@ _CHANNELS = {"RGB": 3, "L": 1}
 
 # Pictures that are written to a memory map at once.
 _CHUNK = 64
+# Stands for the array of pictures before the first and after the last.
+_NONE_YET = np.empty(0, dtype=np.uint8)
 
 
 def load_images(
@@ -140,7 +142,9 @@ def load_images(
     target, target_names = (None, None) if files.labels is None else encode(files.labels)
 
     output = _Output(memmap, len(files.paths), _CHANNELS[mode])
-    kept, geometries, uids, skipped = [], [], [], {}
+    kept: list[int] = []
+    geometries: list[ImageGeometry] = []
+    uids, skipped = [], {}
     try:
         for number, path in enumerate(tqdm(files.paths, "pictures", disable=not verbose)):
             try:
@@ -223,22 +227,18 @@ class _Output:
         if self.path is not None and self.path.suffix != ".npy":
             raise ValueError(f"memmap must be the name of an .npy file; got {os.fspath(path)!r}.")
         self.n_rows, self.n_channels = n_rows, n_channels
-        self.array: np.ndarray | None = None
+        self.array: np.ndarray = _NONE_YET
         self.chunk: list[np.ndarray] = []
         self.n_written = 0
 
-    @property
-    def _part(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.part")
-
     def add(self, pixels: np.ndarray) -> None:
         """Append a picture."""
-        if self.array is None:
+        if self.array is _NONE_YET:
             shape = (self.n_rows, *pixels.shape)
             if self.path is None:
                 self.array = np.empty(shape, dtype=np.uint8)
             else:
-                self.array = np.lib.format.open_memmap(self._part, "w+", np.uint8, shape)
+                self.array = np.lib.format.open_memmap(_part(self.path), "w+", np.uint8, shape)
         self.chunk.append(pixels)
         if len(self.chunk) == _CHUNK:
             self._write()
@@ -247,7 +247,7 @@ class _Output:
         stop = self.n_written + len(self.chunk)
         self.array[self.n_written : stop] = self.chunk
         self.n_written, self.chunk = stop, []
-        if self.path is not None:
+        if isinstance(self.array, np.memmap):
             self.array.flush()
 
     def finish(self) -> np.ndarray:
@@ -257,23 +257,28 @@ class _Output:
         if self.path is None:
             return self.array[: self.n_written]
         if self.n_written < self.n_rows:
-            self._shorten()
-        self.array = None
-        os.replace(self._part, self.path)
+            self._shorten(self.path)
+        self.array = _NONE_YET
+        os.replace(_part(self.path), self.path)
         return np.load(self.path, mmap_mode="r")
 
-    def _shorten(self) -> None:
+    def _shorten(self, path: Path) -> None:
         """Write the file anew with fewer rows."""
-        whole, place = self.array, self.path.with_name(f"{self.path.name}.short.part")
+        whole, place = self.array, _part(path, ".short.part")
         shape = (self.n_written, *whole.shape[1:])
         shorter = np.lib.format.open_memmap(place, "w+", np.uint8, shape)
         for start in range(0, self.n_written, _CHUNK):
             shorter[start : start + _CHUNK] = whole[start : min(start + _CHUNK, self.n_written)]
         del shorter
-        os.replace(place, self._part)
+        os.replace(place, _part(path))
 
     def clean(self) -> None:
         """Remove what is left of a file that was not finished."""
-        self.array = None
+        self.array = _NONE_YET
         if self.path is not None:
-            self._part.unlink(missing_ok=True)
+            _part(self.path).unlink(missing_ok=True)
+
+
+def _part(path: Path, ending: str = ".part") -> Path:
+    """Return the file beside another one that it is written to until it is complete."""
+    return path.with_name(f"{path.name}{ending}")

@@ -91,7 +91,8 @@ def _walk(folder: Path) -> tuple[list[str], list[str]]:
     Image = import_pillow()
     Image.init()
     known = set(Image.registered_extensions()) | {".dcm"}
-    pictures, others = [], []
+    pictures: list[str] = []
+    others: list[str] = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
@@ -125,7 +126,7 @@ def read_table(labels: Any) -> dict[str, Any]:
             "labels must map names to labels (a dict, a Series, a table of two columns or a CSV "
             f"file) where source is a folder; got {type(labels).__name__}."
         )
-    table = {}
+    table: dict[str, Any] = {}
     for name, label in pairs:
         if table.setdefault(str(name), label) != label:
             raise ValueError(f"labels must name each picture once; {name!r} has two labels.")
@@ -152,7 +153,9 @@ def _from_table(
         path = PurePosixPath(name)
         for key in {name, path.name, str(path.with_suffix("")), path.stem}:
             places.setdefault(key, []).append(name)
-    found, lost, unclear = [], [], []
+    found: list[str] = []
+    lost: list[str] = []
+    unclear: list[str] = []
     for name in table:
         files = places.get(PurePosixPath(name.replace("\\", "/")).as_posix(), [])
         exact = [file for file in files if file == name]

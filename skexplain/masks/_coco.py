@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -286,7 +286,7 @@ def _category_ids(categories: Any, content: dict[str, Any], source: str) -> set[
 def _records_by_image(
     content: dict[str, Any],
     source: str,
-    images: _Images,
+    images: Container[int | str],
     categories: set[int | str] | None,
     include_crowd: bool,
 ) -> _Records:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ._geometry import ImageGeometry
 from ._label_images import check_labels
 from ._pixels import PixelReader
 from ._place import Like, fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
@@ -120,29 +121,30 @@ def mask_from_folder(
     if names is None:
         names = names_of(like)
     names = as_list("names", names, "a sequence of str, one per row of X")
-    geometries = [None] * len(names)
+    geometries: Sequence[ImageGeometry | None] = [None] * len(names)
+    grid: tuple[int, int] | None = None
     if like is not None:
-        geometries = geometries_of(like, len(names), "names")
-        shape = grid_of(geometries, shape, resize)
+        found = geometries_of(like, len(names), "names")
+        geometries, grid = found, grid_of(found, shape, resize)
     files = _find_files(folder, names, suffix)
     if missing == "error" and None in files:
         name = names[files.index(None)]
         raise FileNotFoundError(f"{folder} has no mask {PurePath(name).stem}{suffix} for {name!r}.")
     # Only the heads of the files are read here.
     sizes = {str(file): _open(file, lambda image: image.size[::-1]) for file in files if file}
-    if like is None:
-        shape = common_shape(sizes, shape, resize)
+    if grid is None:
+        grid = common_shape(sizes, shape, resize)
 
     def masks() -> Iterator[NDArray[Any] | None]:
         for file, geometry in zip(files, geometries, strict=True):
             if file is None:
-                yield row_without_marks(missing, shape, "")
+                yield row_without_marks(missing, grid, "")
             elif geometry is None:
-                yield fit_to(_open(file, read), shape, resize, str(file))
+                yield fit_to(_open(file, read), grid, resize, str(file))
             else:
                 yield fit_to_geometry(_open(file, read), geometry, resize, str(file))
 
-    stacked = stack_rows(with_unknown_padding(masks(), geometries), len(files), shape)
+    stacked = stack_rows(with_unknown_padding(masks(), geometries), len(files), grid)
     _warn(read, len(sizes))
     return stacked
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._geometry import ImageGeometry
 from ._place import Like, fit_to_geometry, geometries_of, with_unknown_padding
 from ._rows import Missing, as_sequence, check_missing, row_without_marks, stack_rows
 
@@ -78,12 +79,13 @@ def mask_from_labels(
         raise ValueError(f"labels must not be both marked and unknown; got {wanted} and {skipped}.")
     labels = as_sequence(labels, "labels", "one label image per row")
     rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
-    geometries = [None] * len(rows) if like is None else geometries_of(like, len(rows), "labels")
+    geometries: Sequence[ImageGeometry | None] = [None] * len(rows)
     shapes = {row.shape for row in rows if row is not None}
     if like is not None:
+        found = geometries_of(like, len(rows), "labels")
         if any(len(shape) != 2 for shape in shapes):
             raise ValueError(f"labels must be of shape (h, w) with like; got {sorted(shapes)}.")
-        shapes = {geometries[0].shape}
+        geometries, shapes = found, {found[0].shape}
     if len(shapes) != 1:
         raise ValueError(
             "labels must hold one label image or more, all of one shape; got shapes "
@@ -94,11 +96,11 @@ def mask_from_labels(
 
     def masks() -> Iterator[NDArray[Any] | None]:
         nonlocal n_marked
-        for i, row in enumerate(rows):
+        for i, (row, geometry) in enumerate(zip(rows, geometries, strict=True)):
             mask = None if row is None else mark_labels(row, wanted, skipped)
             if mask is not None:
-                if like is not None:
-                    mask = fit_to_geometry(mask, geometries[i], None, f"labels[{i}]")
+                if geometry is not None:
+                    mask = fit_to_geometry(mask, geometry, None, f"labels[{i}]")
                 has_marks = bool(np.any(mask == 1))
                 n_marked += has_marks
                 # A sample of nothing but unknown pixels stays what it is.

@@ -34,8 +34,9 @@ def geometries_of(like: Any, n_rows: int | None = None, what: str = "rows") -> l
         What there are so many of, for the error.
     """
     found = like.get("geometry") if isinstance(like, Mapping) else like
-    is_sequence = isinstance(found, Sequence | np.ndarray) and not isinstance(found, str)
-    items = list(found) if is_sequence else []
+    items: list[ImageGeometry] = []
+    if isinstance(found, Sequence | np.ndarray) and not isinstance(found, str):
+        items = list(found)
     if not items or not all(isinstance(item, ImageGeometry) for item in items):
         raise ValueError(
             "like must be what skexplain.datasets.load_images returned, or its geometry; got "
@@ -63,7 +64,7 @@ def shape_or_like(shape: Any, like: Any) -> None:
         )
 
 
-def grid_of(geometries: Sequence[ImageGeometry], shape: Any, resize: str | None) -> Any:
+def grid_of(geometries: Sequence[ImageGeometry], shape: Any, resize: str | None) -> tuple[int, int]:
     """Return the height and width of the grid, for builders whose masks have sizes of their own."""
     if shape is not None:
         raise ValueError(f"shape must be None with like, which has it; got {shape!r}.")
@@ -235,7 +236,6 @@ def is_stored(
         If the size is not that of the picture.
     """
     upright, stored = geometry.upright_size, geometry.size
-    size = tuple(size)
     # A nearly square picture has nearly its own proportions when it is turned: exact sizes first.
     fits = near if any_scale and size not in (upright, stored) else operator.eq
     if fits(size, upright):

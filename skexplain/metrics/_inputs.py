@@ -177,7 +177,7 @@ class TokenInputs(ArrayInputs):
 
     ragged = True
 
-    def __init__(self, X):
+    def __init__(self, X: Any) -> None:
         self.X = list(X)
         self.lengths = np.array([len(row) for row in self.X])
         if not self.lengths.all():
@@ -186,19 +186,19 @@ class TokenInputs(ArrayInputs):
         self.shape = (len(self.X), int(self.lengths.max()))
         self.numeric = np.zeros(self.shape[1], dtype=bool)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         return np.zeros((len(self.lengths[rows]), self.shape[1]))
 
-    def take(self, rows):
+    def take(self, rows: NDArray[Any]) -> Any:
         """Return samples as they are."""
         return [self.X[row] for row in rows]
 
-    def codes(self, column):
+    def codes(self, column: int) -> NDArray[Any]:
         """Number the different tokens at a position, what lies behind the end as one."""
         tokens = [str(row[column]) if column < len(row) else "" for row in self.X]
         return np.unique(tokens, return_inverse=True)[1]
 
-    def pad_mask(self, mask, mask_marks):
+    def pad_mask(self, mask: Any, mask_marks: Any) -> Any:
         """Return masks of one length, in which what lies behind the end of a sample may matter."""
         if getattr(mask, "ndim", 1) != 1 or mask is None or len(mask) != len(self):
             return mask  # as an array, which has the full width
@@ -213,10 +213,16 @@ class TokenInputs(ArrayInputs):
             padded.append(None if marks is None else np.concatenate([np.asarray(marks), end]))
         return padded
 
-    def replace(self, rows, values, changed, givers):
+    def replace(
+        self,
+        rows: NDArray[Any],
+        values: NDArray[Any],
+        changed: Any,
+        givers: dict[int, NDArray[Any]],
+    ) -> Any:
         """Return samples with other tokens; those of shorter givers are taken from the start."""
         samples = [list(self.X[row]) for row in rows]
-        for column in np.flatnonzero(changed):
+        for column in np.flatnonzero(changed).tolist():
             for sample, giver in zip(samples, givers[column], strict=True):
                 if column < len(sample):
                     sample[column] = self.X[giver][column % self.lengths[giver]]

@@ -31,7 +31,7 @@ def write_container(
         unfinished.unlink(missing_ok=True)
 
 
-def is_model_file(path):
+def is_model_file(path: str | os.PathLike[str]) -> bool:
     """Return whether a file begins as a safetensors file does: a length, then JSON."""
     with open(path, "rb") as file:
         start = file.read(9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,5 @@ def read_sam(path: Path, content: Any) -> list[AnnotatedPicture]:
     )
     for here, record in objects(content["annotations"], f"{path}: annotations"):
         runs = as_dict(record.get("segmentation"), f"{here}: 'segmentation'")
-        picture.add_raster(
-            here, [], lambda runs=runs, here=here: coco._blame(here, decode_rle, runs)
-        )
+        picture.add_raster(here, [], partial(coco._blame, here, decode_rle, runs))
     return [picture]

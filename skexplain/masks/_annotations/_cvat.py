@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -57,7 +58,7 @@ def _picture(path: Path, image: Element) -> AnnotatedPicture:
             picture.add_raster(
                 here,
                 labels,
-                lambda runs=runs, size=box_size, here=here: _decode(runs, size, here),
+                partial(_decode, runs, box_size, here),
                 (left, top),
             )
         elif element.tag in _WITHOUT_AREA:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _read(path: Path, file: Any) -> list[AnnotatedPicture]:
             # Files are often called by their identifiers.
             pictures[uid] = AnnotatedPicture(where, uid or stem_of(path), uid, size)
         pictures[uid].add_raster(
-            where, [names.get(segment, str(segment))], lambda n=number: _pixels(path, file, n)
+            where, [names.get(segment, str(segment))], partial(_pixels, path, file, number)
         )
     if len(set(segments)) < len(segments) or (None in pictures and len(pictures) > 1):
         raise ValueError(

@@ -98,9 +98,13 @@ def as_float(value: Any, what: str) -> float:
             value = float(value)
         except ValueError:
             value = None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    # Compared first, since a whole number may be too great to be a float.
-    if not is_number or not abs(value) <= _FARTHEST or math.isnan(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        # Compared first, since a whole number may be too great to be a float.
+        or not abs(value) <= _FARTHEST
+        or math.isnan(value)
+    ):
         raise ValueError(f"{what} must be a number up to {_FARTHEST:.0e}; got {shorten(value)}.")
     return float(value)
 

@@ -128,7 +128,8 @@ def read_files(
         Files of the folder that no format recognises.
     """
     by_format: dict[str, list[AnnotatedPicture]] = {}
-    unknown, first = [], {}
+    unknown: list[str] = []
+    first: dict[str, Path] = {}
     for file in list_files(path):
         if file.suffix.lower() == ".zip":
             raise ValueError(f"{file} is packed: unpack it, and pass the folder.")

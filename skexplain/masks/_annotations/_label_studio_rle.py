@@ -64,7 +64,8 @@ def decode_brush(values: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
         )
     width = bits.number(_WIDTH) + 1
     lengths = [bits.number(_LENGTH) + 1 for _ in range(4)]
-    pixels = np.empty(total, dtype=np.uint8 if width <= 8 else np.int64)
+    dtype: type[np.integer] = np.uint8 if width <= 8 else np.int64
+    pixels = np.empty(total, dtype=dtype)
     place = 0
     while place < total:
         repeats = bits.number(1)

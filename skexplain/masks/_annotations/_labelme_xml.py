@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -23,8 +24,8 @@ def read(path: Path, root: Element) -> list[AnnotatedPicture]:
     """Read the picture of a file; objects that were deleted in the tool are not there."""
     size = None
     if root.find("imagesize") is not None:
-        sides = (child_text(root, f"imagesize/{key}") for key in ("nrows", "ncols"))
-        size = as_size(*sides, str(path))
+        height, width = (child_text(root, f"imagesize/{key}") for key in ("nrows", "ncols"))
+        size = as_size(height, width, str(path))
     folder, name = child_text(root, "folder"), child_text(root, "filename") or stem_of(path)
     picture = AnnotatedPicture(str(path), f"{folder}/{name}" if folder else name, size=size)
     for number, element in enumerate(root.iterfind("object")):
@@ -39,7 +40,7 @@ def read(path: Path, root: Element) -> list[AnnotatedPicture]:
             if file is None:
                 picture.left_out["masks whose images are not there"] += 1
                 continue
-            picture.add_raster(where, labels, lambda file=file: _read(file, size))
+            picture.add_raster(where, labels, partial(_read, file, size))
         elif element.find("polygon") is not None:
             points = [
                 [as_float(child_text(point, key), f"{where}: {key}") for key in ("x", "y")]

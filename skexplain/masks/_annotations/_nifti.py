@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,14 @@ def read(path: Path, image: Any) -> list[AnnotatedPicture]:
             picture.add_raster(
                 f"{path}: label {label}",
                 [str(label)],
-                lambda label=label: label == _labels(path, image).reshape(sides).T,
+                partial(_pixels_of, label, path, image, sides),
             )
     return [picture]
+
+
+def _pixels_of(label: int, path: Path, image: Any, sides: list[int]) -> NDArray[np.bool_]:
+    """Return where a picture has a label, row by row."""
+    return np.equal(label, _labels(path, image)).reshape(sides).T
 
 
 def _labels(path: Path, image: Any) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._place import geometries_of, names_of, with_unknown_padding
-from .._rows import as_list, check_missing, row_without_marks, shorten, stack_rows
+from .._rows import Missing, as_list, check_missing, row_without_marks, shorten, stack_rows
 from ._draw import DRAWN_ON, draw_picture, frames
 from ._files import FORMATS, read_files
 from ._join import join
@@ -31,7 +31,7 @@ def read_annotations(
     images: Sequence[str | int] | str | None = None,
     format: str | None = None,
     drawn_on: str | None = None,
-    missing: str = "unknown",
+    missing: Missing = "unknown",
     predictions: bool = False,
 ) -> NDArray:
     """Read masks from what an annotation tool exports.

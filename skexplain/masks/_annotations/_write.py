@@ -149,7 +149,8 @@ def _coco(
     names: Sequence[str],
     label: str,
 ) -> dict:
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (name, geometry, mask) in enumerate(
         zip(names, geometries, whole, strict=True), start=1
     ):
