@@ -51,6 +51,6 @@ def html_text(text: object) -> str:
 
 def csv_cell(value: object) -> object:
     """Return a value for a CSV file: text that a spreadsheet would compute begins with a quote."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_FORMULA) and value != "-":
         return f"'{value}"
     return value

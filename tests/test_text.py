@@ -288,7 +288,8 @@ def test_the_command_prints_names_of_classes_as_text(named, tmp_path, capsys):
     mask = np.ones(X.shape)
     mask[codes >= len(NAMES) - 5] = np.nan
     np.savez(tmp_path / "data.npz", X=X, y=labels, mask=mask)
-    assert _cli.main(["audit", str(tmp_path / "model.joblib"), str(tmp_path / "data.npz")]) == 0
+    files = [str(tmp_path / "model.joblib"), str(tmp_path / "data.npz")]
+    assert _cli.main(["audit", *files, "--allow-pickle"]) == 0
     printed = capsys.readouterr().out
     assert "few samples or none have a mask" in printed
     assert not CONTROL.search(printed.replace("\n", ""))

@@ -24,8 +24,8 @@ that the model was not trained on: what it knows by heart hides a lean. Any clas
 scikit-learn can be audited.
 
 MODEL is a fitted estimator, saved with skexplain.save. With --allow-pickle it may be any classifier
-of scikit-learn, saved with joblib.dump or pickle. To load such a file runs code that is in it: open
-your own files only.
+of scikit-learn, saved with joblib.dump or pickle. To load such a file runs code that is in it:
+open your own files only.
 
 DATA is an .npz file with X (or data), y (or target) and, as needed, mask, groups and feature_names:
   numpy.savez("data.npz", X=X, y=y, mask=mask)

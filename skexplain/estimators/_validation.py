@@ -26,10 +26,11 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
             f"X must be one array with a row per sample, got a dict of {sorted(map(str, X))}: a "
             f"network of several inputs takes them from the columns of one array."
         )
-    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+    shape = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
         kind = "MultiOutputRegressor" if is_regressor(estimator) else "MultiOutputClassifier"
         raise ValueError(
-            f"y must hold one label per sample, got shape {np.shape(y)}: put "
+            f"y must hold one label per sample, got shape {tuple(shape)}: put "
             f"sklearn.multioutput.{kind} around the estimator."
         )
     if not reset and len(estimator.input_shape_) > 1:

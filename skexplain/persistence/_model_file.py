@@ -71,8 +71,7 @@ def save(
     --------
     >>> import tempfile, pathlib
     >>> import numpy as np
-    >>> from skexplain import SwapExClassifier
-    >>> from skexplain.persistence import load, save
+    >>> from skexplain import SwapExClassifier, load, save
     >>> X, mask = np.random.default_rng(0).normal(size=(80, 3)), [[0, 0, 1]]
     >>> clf = SwapExClassifier(max_epochs=5, random_state=0).fit(X, X[:, 0] > 0, mask=mask)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +137,22 @@ def load(
 
     See Also
     --------
-    save : It has an example.
+    save : The way there.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skexplain import ERMClassifier, load, save
+    >>> X = np.random.default_rng(0).normal(size=(80, 3))
+    >>> clf = ERMClassifier(nn.Linear, module__in_features=3, module__out_features=2, max_epochs=5)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.safetensors")
+    ...     save(clf.fit(X, X[:, 0] > 0), path)
+    ...     again = load(path, module=nn.Linear)  # code is never in the file
+    >>> bool((again.predict(X) == clf.predict(X)).all())
+    True
     """
     try:
         container = Container(path)

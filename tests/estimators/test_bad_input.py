@@ -141,7 +141,7 @@ BAD_Y = [
     (np.where(np.arange(60) == 3, NAN, 1.0), "Input y contains NaN"),
     (np.linspace(0, 1, 60), "Unknown label type: continuous"),
     (np.arange(59) % 2, r"inconsistent numbers of samples: \[60, 59\]"),
-    (np.zeros((60, 2)), r"y should be a 1d array, got an array of shape \(60, 2\) instead"),
+    (np.zeros((60, 2)), r"y must hold one label per sample, got shape \(60, 2\).*MultiOutput"),
 ]
 
 
@@ -192,6 +192,7 @@ BAD_PARAMETERS = {
     "batch_size": [0, -2, 1.5, "all", None],
     "label_loss": ["hinge", None, nn.CrossEntropyLoss()],
     "focal_gamma": NUMBER,
+    "label_smoothing": [-0.1, 1.1, NAN, "a", None],
     "class_weight": ["heavy", [1, 2], {0: -1, 1: 1}, {0: NAN, 1: 1}, {0: "a"}, {0: 0, 1: 0}],
     "mask_marks": ["irelevant", None, 1],
     "input_unit": ["std", None, 1.0],
@@ -409,7 +410,9 @@ WRONG_OUTPUTS = [
     (Returning(lambda z: z[:, 0]), r"outputs of shape \(rows, 2\).*got \(2,\)"),
     (Returning(lambda z: z[:1]), r"outputs of shape \(rows, 2\).*got \(1, 2\)"),
     (Returning(lambda z: z[None]), r"outputs of shape \(rows, 2\).*got \(1, 2, 2\)"),
-    (Returning(lambda z: (z, z)), r"outputs of shape \(rows, 2\).*got <class 'tuple'>"),
+    (Returning(lambda z: (z[:1], z)), r"outputs of shape \(rows, 2\).*got \(1, 2\)"),
+    (Returning(lambda z: ()), r"outputs of shape \(rows, 2\).*got <class 'tuple'>"),
+    (Returning(lambda z: {"hidden": z}), r"outputs of shape \(rows, 2\).*got <class 'dict'>"),
     (Returning(lambda z: z.detach().numpy()), r"outputs of shape.*got <class 'numpy.ndarray'>"),
 ]
 

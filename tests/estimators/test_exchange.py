@@ -243,6 +243,5 @@ def test_samples_of_weight_zero_are_as_good_as_none(estimator, table):
 @pytest.mark.parametrize(("estimator", "exchange"), in_turn(ESTIMATORS, [None, 1.5, "yes"]))
 def test_exchange_is_true_or_false(estimator, exchange, table):
     X, y, mask = table
-    match = rf"'exchange' parameter of {type(estimator).__name__} must be"
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ValueError, match="exchange must be True or False, got"):
         learned(estimator, X, y, mask, exchange=exchange)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
 
-from skexplain.metrics import _inputs
+from skexplain.metrics import _finite, _inputs
 from skexplain.metrics._perturb import Perturber, make_generator
 
 SHAPES = {"table": (9, 3), "grey images": (9, 3, 4), "images": (9, 2, 3, 4)}
@@ -545,7 +545,7 @@ def test_statistics_over_the_values_that_are_there(small_chunks):
     X = np.random.default_rng(0).normal(size=(40, 3))
     X[::3, 0] = np.nan
     X[:, 2] = np.inf
-    statistics = _inputs.measure_finite(_inputs.read_inputs(X))
+    statistics = _finite.measure_finite(_inputs.read_inputs(X))
     assert_allclose(statistics.mean[0], [np.nanmean(X[:, 0]), X[:, 1].mean(), 0])
     sd = [np.nanstd(X[:, 0]), X[:, 1].std()]
     assert_allclose(statistics.sd[0], [*sd, np.mean(sd)])
