@@ -227,8 +227,14 @@ def set_training(module: nn.Module) -> None:
                 layer.eval()
 
 
+# Where the hooks are made that are there for a single pass.
+_READING_HOOKS = ("skexplain.penalties.", "skexplain.training._mapping")
+
+
 def let_go_of_graphs(module: nn.Module) -> None:
     """Detach what a forward has kept in attributes: graphs can be neither copied nor stored.
+
+    An interrupt may also have left a hook behind by which penalties read a layer: it is removed.
 
     Parameters
     ----------
@@ -238,7 +244,12 @@ def let_go_of_graphs(module: nn.Module) -> None:
     for layer in module.modules():
         for name, value in vars(layer).items():
             if not name.startswith("_"):
-                vars(layer)[name] = _detached(value)
+                layer.__dict__[name] = _detached(value)
+        for hooks in (layer._forward_pre_hooks, layer._forward_hooks):
+            for key, hook in list(hooks.items()):
+                function = getattr(hook, "func", hook)  # it may be a partial
+                if getattr(function, "__module__", "").startswith(_READING_HOOKS):
+                    del hooks[key]
 
 
 def _detached(value: Any) -> Any:

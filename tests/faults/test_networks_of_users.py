@@ -22,6 +22,8 @@ from skexplain import (
 )
 from skexplain.inspection import saliency
 from skexplain.metrics import accuracy_after_swap
+from skexplain.training._architectures import let_go_of_graphs
+from skexplain.training._mapping import _raise_features
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +260,14 @@ def test_several_labels_per_sample_are_an_error(problem):
         ValueError, match=r"y must hold one label per sample.*OneVsRest|MultiOutput"
     ):
         ERMClassifier(max_epochs=1).fit(X, np.c_[y, 1 - y])
+
+
+def test_hooks_that_an_interrupt_left_behind_are_removed(problem):
+    X, y, mask = problem
+    clf = TwoStageExplanationClassifier(max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    kept = []
+    clf.module_.mapping.register_forward_pre_hook(_raise_features)
+    clf.module_.register_forward_hook(lambda *_: kept.append(1))  # a user's own stays
+    let_go_of_graphs(clf.module_)
+    clf.predict(X)
+    assert kept
