@@ -110,6 +110,13 @@ class Defaults(TrialStudy):
         return {self.name: draw_shares(_split(rows)[0])}
 
 
+# Parameters that came or went after results were stored, with the values that change none of them:
+# the keys of stored cells are as if they had not.
+_ADDED = {"label_smoothing": 0.0}
+_ADDED_TO_REGRESSORS = {"label_loss": "squared_error", "quantile": 0.5, "huber_delta": 1.0}
+_GONE_FROM_GRAD_REG = {"layer": None, "concepts": None}
+
+
 def describe_defaults(estimator):
     """Return the default parameters of an estimator as plain values.
 
@@ -125,6 +132,10 @@ def describe_defaults(estimator):
     """
     parameters = inspect.signature(getattr(estimators, estimator)).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    added = {**_ADDED, **(_ADDED_TO_REGRESSORS if estimator.endswith("Regressor") else {})}
+    defaults = {n: value for n, value in defaults.items() if n not in added or value != added[n]}
+    if estimator.startswith("GradReg"):
+        defaults.update(_GONE_FROM_GRAD_REG)
     return {name: _plain(value) for name, value in sorted(defaults.items())}
 
 
