@@ -1,6 +1,7 @@
 """Checks of arguments, on top of scikit-learn's own; a failing call leaves what was learnt."""
 
 import warnings
+from typing import Any
 from contextlib import contextmanager
 
 import numpy as np
@@ -26,7 +27,7 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
             f"X must be one array with a row per sample, got a dict of {sorted(map(str, X))}: a "
             f"network of several inputs takes them from the columns of one array."
         )
-    shape = getattr(y, "shape", ())
+    shape: Any = getattr(y, "shape", ())
     if len(shape) == 2 and shape[1] > 1:
         kind = "MultiOutputRegressor" if is_regressor(estimator) else "MultiOutputClassifier"
         raise ValueError(
