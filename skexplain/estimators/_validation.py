@@ -1,8 +1,8 @@
 """Checks of arguments, on top of scikit-learn's own; a failing call leaves what was learnt."""
 
 import warnings
-from typing import Any
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
