@@ -246,7 +246,7 @@ def make_plan(
 
 
 def _with_pooled(masks: Masks, pooled: np.ndarray) -> Masks:
-    """Give samples without a mask the marks of the places that are the same in all others."""
+    """Return the marks of places that are the same in all samples with a mask."""
     stored, lacking = masks.stored, ~masks.annotated
     if masks.taking_part is not None:
         lacking &= masks.taking_part

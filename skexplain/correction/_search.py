@@ -262,7 +262,7 @@ class CorrectionSearch:
         outcome: Outcome | None,
         generator: np.random.Generator,
     ) -> CorrectionReport:
-        """Say what a correction changed, and what controls change.
+        """Return what a correction changed, and what controls change.
 
         Parameters
         ----------

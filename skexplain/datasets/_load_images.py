@@ -203,7 +203,7 @@ def _as_array(geometries: list[ImageGeometry]) -> np.ndarray:
 
 
 def _report(files: PictureFiles, skipped: dict[str, str], errors: str, *, any_left: bool) -> None:
-    """Say which files are not among the rows."""
+    """Return a text that names the files which are not among the rows."""
     if skipped:
         listed = show_names([f"{name} ({reason})" for name, reason in skipped.items()])
         told = f"{len(skipped)} of {len(files.names)} files are no complete pictures: {listed}."

@@ -198,7 +198,7 @@ def _through_window(pixels: NDArray, file: Any) -> NDArray:
 
 
 def _stretch(values: NDArray) -> NDArray[np.uint8]:
-    """Bring values to 0 to 255; those of 8 bits stay what they are."""
+    """Scale values to 0 to 255; those of 8 bits stay what they are."""
     if values.dtype == np.uint8:
         return values
     low, high = float(values.min()), float(values.max())

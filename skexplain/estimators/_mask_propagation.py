@@ -302,7 +302,7 @@ class MaskPropagator(BaseEstimator):
 
     @contextmanager
     def _progress(self, X, n_rows):
-        """Give what is to be called after each training step."""
+        """Yield what is to be called after each training step."""
         if not self.verbose or X.ndim == 2:
             yield _nothing
             return
@@ -314,7 +314,7 @@ class MaskPropagator(BaseEstimator):
             yield bar.update
 
     def _learn_and_measure(self, X, masks, rows, learn, seeds):
-        """Hold a third of the rows out for two thirds of the steps, then train on all of them."""
+        """Learn for two thirds of the steps from two thirds of the samples, then from all of them."""
         test = _every_third(masks, rows, int(seeds[1]))
         n_first = round(_FIRST_PART * self.n_steps)
         self.model_ = learn(np.setdiff1d(rows, test), part=n_first / self.n_steps)

@@ -302,7 +302,7 @@ def encode_groups(group_labels, n_rows, rows, known=()):
 
 @contextmanager
 def unchanged_on_error(estimator, unless=lambda: False):
-    """Give an estimator back the attributes that it had when something is raised.
+    """Restore the attributes that an estimator had when something is raised.
 
     Parameters
     ----------
