@@ -314,7 +314,7 @@ class MaskPropagator(BaseEstimator):
             yield bar.update
 
     def _learn_and_measure(self, X, masks, rows, learn, seeds):
-        """Learn for two thirds of the steps from two thirds of the samples, then from all of them."""
+        """Learn without a third of the samples for two thirds of the steps, then from all."""
         test = _every_third(masks, rows, int(seeds[1]))
         n_first = round(_FIRST_PART * self.n_steps)
         self.model_ = learn(np.setdiff1d(rows, test), part=n_first / self.n_steps)

@@ -123,7 +123,7 @@ def draw(mask: NDArray, geometry: ImageGeometry, points: NDArray, fill: Fill) ->
 def place(
     raster: NDArray, geometry: ImageGeometry, method: str = "nearest", *, stored: bool = False
 ) -> NDArray:
-    """Bring a raster of the whole picture to the grid.
+    """Resample a raster of the whole picture to the grid.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def _touched(raster: NDArray, rows: NDArray, columns: NDArray) -> NDArray[np.boo
 def fit_to_geometry(
     mask: NDArray, geometry: ImageGeometry, resize: str | None, what: str
 ) -> NDArray:
-    """Bring the mask image of a picture to the grid; which way it is up follows from its size.
+    """Resample the mask image of a picture to the grid; which way it is up follows from its size.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def is_stored(
 
 
 def lift(mask: NDArray, geometry: ImageGeometry) -> NDArray:
-    """Bring a mask from the grid to the size of the upright picture; what was cropped is 0."""
+    """Resample a mask from the grid to the size of the upright picture; what was cropped is 0."""
     height, width = geometry.upright_size
     inside = mask[geometry.inside]
     left, top, right, bottom = geometry.crop

@@ -10,7 +10,7 @@ from ._table import Table
 
 
 def gains_table(study, rows, factors, measure, baseline):
-    """Hold each method against its controls and the published figure.
+    """Compare each method with its controls and the published figure.
 
     Parameters
     ----------

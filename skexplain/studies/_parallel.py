@@ -139,7 +139,7 @@ def _compute_on_cluster(function, arguments, scheduler):
 
 
 def _check_versions(client):
-    """Refuse workers whose results would be taken for those of this version."""
+    """Raise an error for workers whose results would be taken for those of this version."""
     workers = client.get_versions(packages=["skexplain"])["workers"]
     for address, worker in workers.items():
         found = worker["packages"]["skexplain"]

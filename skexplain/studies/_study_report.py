@@ -126,7 +126,7 @@ def save_pictures(figures, folder, ending="png"):
 
 
 def describe_state(results):
-    """Say how much of a study is stored, and what is left out.
+    """Return how much of a study is stored, and what is left out.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def _what_it_asks(study):
 
 
 def _alt(figure, study):
-    """Say in words what a picture shows: title, axes, panels."""
+    """Return in words what a picture shows: title, axes, panels."""
     axes = [ax for ax in figure.axes if ax.get_visible()]
     x = _distinct(ax.get_xlabel() for ax in axes)
     y = _distinct(ax.get_ylabel() for ax in axes)

@@ -64,7 +64,7 @@ class RowStore:
         return self._send(torch.from_numpy(rows))
 
     def _send(self, rows: torch.Tensor) -> torch.Tensor:
-        """Bring samples to the device; to a GPU from pinned memory, without waiting."""
+        """Move samples to the device; to a GPU from pinned memory, without waiting."""
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)

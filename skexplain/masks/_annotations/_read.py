@@ -246,7 +246,7 @@ def _report(
     unknown: Sequence[str],
     report: Counter,
 ) -> None:
-    """Say what of the export is not in the masks."""
+    """Warn of what is in the export and not in the masks."""
     told = []
     lost = [str(p.name or p.number) for p, row in zip(pictures, rows, strict=True) if row is None]
     if lost:
