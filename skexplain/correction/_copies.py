@@ -20,9 +20,7 @@ from ..metrics._perturb import Perturber, make_generator
 MODES = ("replace", "add")
 
 
-def read_masks(
-    X: Any, mask: MaskLike, mask_marks: Marks, y: Any = None, fitted: Any = None
-) -> Masks:
+def read_masks(X: Any, mask: MaskLike, mask_marks: Marks, y: Any = None) -> Masks:
     """Read what a mask says about the columns of X as it is.
 
     Parameters
@@ -35,8 +33,6 @@ def read_masks(
         What a mark of 1 says.
     y : array-like or None, default=None
         Targets; their index stands in where X has none.
-    fitted : object or None, default=None
-        An estimator that was fitted on named columns; their names stand in where X has none.
 
     Returns
     -------
@@ -44,7 +40,7 @@ def read_masks(
     """
     inputs = read_inputs(X)
     padded = inputs.pad_mask(mask, mask_marks)
-    labels = labels_beside(X, y, fitted)
+    labels = labels_beside(X, y)
     return interpret_mask(padded, inputs.shape, marks=mask_marks, **labels)
 
 

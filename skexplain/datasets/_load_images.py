@@ -141,7 +141,7 @@ def load_images(
     files = find_pictures(source, labels)
     target, target_names = (None, None) if files.labels is None else encode(files.labels)
 
-    output = _Output(memmap, len(files.paths), _CHANNELS[mode])
+    output = _Output(memmap, len(files.paths))
     kept: list[int] = []
     geometries: list[ImageGeometry] = []
     uids, skipped = [], {}
@@ -222,11 +222,11 @@ def _report(files: PictureFiles, skipped: dict[str, str], errors: str, *, any_le
 class _Output:
     """The array of pictures, in memory or in a file; its length is known only at the end."""
 
-    def __init__(self, path: Any, n_rows: int, n_channels: int) -> None:
+    def __init__(self, path: Any, n_rows: int) -> None:
         self.path = None if path is None else Path(path)
         if self.path is not None and self.path.suffix != ".npy":
             raise ValueError(f"memmap must be the name of an .npy file; got {os.fspath(path)!r}.")
-        self.n_rows, self.n_channels = n_rows, n_channels
+        self.n_rows = n_rows
         self.array: np.ndarray = _NONE_YET
         self.chunk: list[np.ndarray] = []
         self.n_written = 0

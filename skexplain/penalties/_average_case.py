@@ -260,7 +260,7 @@ def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | Non
 
 
 def _redistribute(donors: Any, n_draws: int, generator: torch.Generator | None) -> Rows:
-    """Give the donors to other samples at each draw but the first."""
+    """Return the donors for other samples at each draw but the first."""
     size, device = len(donors.x), donors.x.device
     orders = [torch.arange(size, device=device)]
     for _ in range(n_draws - 1):

@@ -80,9 +80,3 @@ class Container:
         if name not in self._names:
             raise ModelFileError(f"must hold a tensor {name!r:.80}.")
         return self._file.get_tensor(name)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a tensor without reading it."""
-        if name not in self._names:
-            raise ModelFileError(f"must hold a tensor {name!r:.80}.")
-        return tuple(self._file.get_slice(name).get_shape())

@@ -19,7 +19,7 @@ _MAX_FEATURES = 1 << 27
 def restore_network(
     estimator: BaseExplanationEstimator, state: dict[str, Any], device: torch.device
 ) -> None:
-    """Give an estimator with its parameters and fitted attributes its network back.
+    """Restore the network of an estimator that has its parameters and fitted attributes.
 
     Raises
     ------

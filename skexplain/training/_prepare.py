@@ -69,7 +69,7 @@ def build_module(
 
 
 def adapt_ends(module: nn.Module, x: torch.Tensor) -> None:
-    """Give a network that needs them hooks at its two ends; most networks need none.
+    """Add hooks at the two ends of a network that needs them; most networks need none.
 
     A network that writes into its input (``x.div_(255)``, ``ReLU(inplace=True)``) gets a copy, as
     others read the samples after it.  Of one that returns a tuple, a dict or an object with

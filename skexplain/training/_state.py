@@ -65,7 +65,7 @@ def _optimizers(trainer: Any) -> list[torch.optim.Optimizer]:
 
 
 def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
-    """Give the state of each parameter its layout: fused kernels take it for granted."""
+    """Lay the state of each parameter out as the parameter: fused kernels take it for granted."""
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:

@@ -206,9 +206,9 @@ class Trainer(Scored):
         self.max_epochs = epochs  # where skorch's callbacks look for it
         shared = draws_from_the_process(self, data)
         with isolated_random_state(self.device) if shared else nullcontext():
-            self._train(data, valid)
+            self._train(data, valid, shared)
 
-    def _train(self, data: TrainingData, valid: TrainingData | None) -> None:
+    def _train(self, data: TrainingData, valid: TrainingData | None, shared: bool) -> None:
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
         self.reduction.start(data)
         keeper = WeightKeeper(self)
@@ -225,7 +225,7 @@ class Trainer(Scored):
                 self.history.new_epoch()
                 self.history.record("epoch", self.epoch_)
                 self.notify("on_epoch_begin", **on_epoch)
-                self._train_epoch(data, objective)
+                self._train_epoch(data, objective, shared)
                 keeper.check_and_keep()
                 if self._fix_automatic_alphas(data, objective):
                     objective = objective.with_terms(self.method.weighted(self.alphas_))
@@ -253,13 +253,13 @@ class Trainer(Scored):
             raise
         return True
 
-    def _train_epoch(self, data: TrainingData, objective: Objective) -> None:
+    def _train_epoch(self, data: TrainingData, objective: Objective, shared: bool) -> None:
         epoch = self.epoch_
         if epoch < self.method.ramp_epochs:
             terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
             objective = objective.with_terms(terms)
         steps = self._steps(objective)
-        if draws_from_the_process(self, data):
+        if shared:
             seed_layers(self.streams.seed("layers", epoch), self.device)
         generators = self._generators(epoch)
         means = RunningMeans()
