@@ -16,7 +16,6 @@ from skexplain.studies import (
     StudyResults,
     Table,
     _study_report,
-    get_study,
     load_results,
     run_study,
     write_markdown,
@@ -149,12 +148,13 @@ def test_the_sources_of_published_figures_are_told(monkeypatch):
     assert "Published figures" not in facts(rows, study=Failing())
 
 
-def test_the_command_is_that_of_the_shell_or_of_python():
-    rows = rows_of(("fair", 0, 1.0))
+def test_the_command_is_that_of_the_shell_or_of_python(monkeypatch):
+    rows, installed = rows_of(("fair", 0, 1.0)), Whole()
+    # Whether the papers' studies are installed does not matter.
+    monkeypatch.setattr(_study_report, "list_studies", lambda: [installed])
     assert facts(rows, "paper")["Command"] == 'run_study(Toy(), "paper")'
-    budget = get_study("annotation-budget")
-    results = StudyResults(budget, "paper", [], 0, 1)
-    command = "skexplain study run annotation-budget --scale paper"
+    results = StudyResults(installed, "paper", [], 0, 1)
+    command = f"skexplain study run {installed.name} --scale paper"
     assert _study_report.describe_command(results) == command
 
 
