@@ -11,6 +11,9 @@ In files
     :func:`encode_rle`
 Names
     :func:`mask_from_columns`, :func:`mask_from_words`
+Spans of texts
+    :func:`read_spans` for what annotation tools export, :func:`mask_from_spans` for tokens;
+    :func:`combine_spans`, :func:`span_agreement` for several people
 From masks to masks
     :func:`resize_mask`, :func:`union_masks`, :func:`invert_mask`
 Summary
@@ -38,11 +41,13 @@ from ._geometry import ImageGeometry
 from ._label_images import mask_from_labels
 from ._meaning import Masks, interpret_mask
 from ._run_lengths import decode_rle, encode_rle
+from ._spans import combine_spans, mask_from_spans, read_spans, span_agreement
 
 __all__ = [
     "ImageGeometry",
     "MaskCoverage",
     "Masks",
+    "combine_spans",
     "decode_rle",
     "encode_rle",
     "interpret_mask",
@@ -54,10 +59,13 @@ __all__ = [
     "mask_from_folder",
     "mask_from_labels",
     "mask_from_polygons",
+    "mask_from_spans",
     "mask_from_words",
     "pool_masks",
     "read_annotations",
+    "read_spans",
     "resize_mask",
+    "span_agreement",
     "union_masks",
     "write_annotations",
 ]
