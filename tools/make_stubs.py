@@ -41,10 +41,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin
+from sklearn.utils import Bunch
 from torch import nn
 from typing_extensions import Self, Unpack
 
-from .._typing import MaskLike, Seed
+from .._typing import MaskLike, Seed, SpansLike
 from ..masks._statistics import InputStatistics
 '''
 
@@ -112,13 +113,17 @@ ARGUMENTS = {
     "params": "Any",
     "fit_params": "Any",
 }
+# Those of estimators on texts.
+OF_TEXTS = {"mask": "SpansLike | None"}
 RETURNED = {
     "decision_function": "NDArray[Any]",
+    "encode": "list[tuple[NDArray[np.int64], NDArray[np.int64]]]",
     "fill": "NDArray[Any]",
     "get_params": "dict[str, Any]",
     "predict": "NDArray[Any]",
     "predict_proba": "NDArray[np.float64]",
     "score": "float",
+    "tokenize": "Bunch",
 }
 
 # Types of parameters, by constraints that are no interval and no options.
@@ -148,6 +153,7 @@ ATTRIBUTES = {
     "MaskPropagator or None": "MaskPropagator | None",
     "bool": "bool",
     "dict of str to float": "dict[str, float]",
+    "dict of str to int": "dict[str, int]",
     "float": "float",
     "int or None": "int | None",
     "int": "int",
@@ -265,6 +271,10 @@ def _signature(cls, name):
         stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
         kind = "bool | str | None" if name.startswith("set_") else ARGUMENTS.get(parameter.name)
         kind = ARGUMENTS["params"] if stars else kind
+        if issubclass(cls, skexplain.WithTokenizer) and not name.startswith("set_"):
+            kind = OF_TEXTS.get(parameter.name, kind)
+        if parameter.default is None and "None" not in kind:
+            kind = f"{kind} | None"
         if name == "fit" and parameter.name == "mask" and parameter.default is parameter.empty:
             kind = "MaskLike"
         said = parameter.name if parameter.name == "self" else f"{parameter.name}: {kind}"

@@ -22,8 +22,10 @@ from ._grad_reg import GradRegClassifier, GradRegRegressor
 from ._group_dro import GroupDROClassifier
 from ._mask_propagation import MaskPropagator
 from ._perturbation import PGDExClassifier, PGDExRegressor
+from ._tokenizers import WordTokenizer
 from ._two_stage import TwoStageExplanationClassifier
 from ._with_propagated_masks import WithPropagatedMasks
+from ._with_tokenizer import WithTokenizer
 
 __all__ = [
     "AvgExClassifier",
@@ -51,4 +53,6 @@ __all__ = [
     "SwapExRegressor",
     "TwoStageExplanationClassifier",
     "WithPropagatedMasks",
+    "WithTokenizer",
+    "WordTokenizer",
 ]

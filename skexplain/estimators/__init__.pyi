@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin
+from sklearn.utils import Bunch
 from torch import nn
 from typing_extensions import Self, Unpack
 
-from .._typing import MaskLike, Seed
+from .._typing import MaskLike, Seed, SpansLike
 from ..masks._statistics import InputStatistics
 
 class _Prefixed(TypedDict, total=False):
@@ -1248,6 +1249,49 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     def set_params(self, **params: Any) -> Self: ...
     def set_score_request(self, *, sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...
 
+class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
+    estimator: Any
+    tokenizer: Any
+    max_length: int | None
+    estimator_: Any
+    tokenizer_: Any
+    n_tokens_: int
+    classes_: NDArray[Any]
+    def __init__(
+        self,
+        estimator: Any,
+        tokenizer: Any = "words",
+        max_length: int | None = 256,
+    ) -> None: ...
+    def fit(self, X: ArrayLike, y: ArrayLike, *, mask: SpansLike | None = None, sample_weight: ArrayLike | None = None, **fit_params: Any) -> Self: ...
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+    def predict(self, X: ArrayLike) -> NDArray[Any]: ...
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]: ...
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
+    def set_fit_request(self, *, mask: bool | str | None = "$UNCHANGED$", sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...
+    def set_params(self, **params: Any) -> Self: ...
+    def set_score_request(self, *, sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...
+    def tokenize(self, X: ArrayLike, mask: SpansLike | None = None) -> Bunch: ...
+
+class WordTokenizer(BaseEstimator):
+    lowercase: bool
+    max_words: int
+    min_count: int
+    split: Callable[..., Any] | None
+    vocabulary_: dict[str, int]
+    def __init__(
+        self,
+        *,
+        lowercase: bool = True,
+        max_words: int = 20000,
+        min_count: int = 1,
+        split: Callable[..., Any] | None = None,
+    ) -> None: ...
+    def encode(self, X: ArrayLike) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]: ...
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self: ...
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+    def set_params(self, **params: Any) -> Self: ...
+
 __all__ = [
     "AvgExClassifier",
     "AvgExRegressor",
@@ -1274,4 +1318,6 @@ __all__ = [
     "SwapExRegressor",
     "TwoStageExplanationClassifier",
     "WithPropagatedMasks",
+    "WithTokenizer",
+    "WordTokenizer",
 ]

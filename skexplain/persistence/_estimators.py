@@ -15,6 +15,7 @@ from ..estimators._validation import resolve_device
 from ..exceptions import ModelFileError
 from ..masks._statistics import InputStatistics
 from ..training._state import trainer_state
+from ..training._token_network import TokenNetwork
 from ._networks import restore_network
 from ._values import CannotBeStored, Tensors, ValueReader, ValueWriter, describe
 
@@ -33,6 +34,9 @@ ESTIMATORS = _classes_of(_estimators)
 _WITH_PARAMETERS = _classes_of(_penalties)
 # Of these, a file holds the attributes.
 _RECORDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
+
+# Networks of the package's own that are parameters: a file names them.
+_NETWORKS = {"TokenNetwork": TokenNetwork}
 
 # Made from the network's state.
 _OF_THE_NETWORK = {"trainer_", "module_", "history_", "n_iter_", "alpha_"}
@@ -65,6 +69,8 @@ class EstimatorWriter(ValueWriter):
             return {"penalty": [name, super().write(params, place)]}
         if _RECORDS.get(name) is type(value):
             return {"record": [name, super().write(vars(value), place)]}
+        if isinstance(value, type) and _NETWORKS.get(value.__name__) is value:
+            return {"network": value.__name__}
         if type(value) is Bunch:
             return {"bunch": super().write(dict(value), place)}
         if type(value) is ImageMasks:
@@ -153,6 +159,9 @@ class EstimatorReader(ValueReader):
                 raise ModelFileError(f"must hold arrays in {name}, got {key!r:.80}.")
             object.__setattr__(record, key, value)  # a frozen dataclass, too
         return record
+
+    def _read_network(self, content: Any) -> type[Any]:
+        return _known(_NETWORKS, content)
 
     def _read_bunch(self, content: Any) -> Bunch:
         return Bunch(**self.read(content))

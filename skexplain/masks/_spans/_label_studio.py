@@ -103,8 +103,13 @@ def _person(value: Any, where: str) -> str:
 def _text(data: dict[str, Any], results: Sequence[list[Any]], where: str) -> str:
     """Return the text of a task, of several the one that was annotated."""
     texts = {name: value for name, value in data.items() if isinstance(value, str)}
-    targets = {item.get("to_name") for items in results for item in items if isinstance(item, dict)}
-    for name in (*sorted(str(target) for target in targets if target), "text"):
+    targets = {
+        item["to_name"]
+        for items in results
+        for item in items
+        if isinstance(item, dict) and isinstance(item.get("to_name"), str)
+    }
+    for name in (*sorted(targets), "text"):
         if name in texts:
             return texts[name]
     if len(texts) != 1:

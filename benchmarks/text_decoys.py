@@ -1,0 +1,232 @@
+"""Texts with a decoy word, and tweets whose reasons people marked: what masks of words buy.
+
+    python benchmarks/text_decoys.py decoy tweets FOLDER
+    python benchmarks/text_decoys.py decoy newsgroups FOLDER
+    python benchmarks/text_decoys.py rationales tweets FOLDER
+    python benchmarks/text_decoys.py baseline newsgroups FOLDER
+
+FOLDER of tweets: ``train.jsonl.gz`` and ``test.jsonl.gz`` with a text, a label and spans in each
+line, such as the positive and negative tweets of Kaggle's Tweet Sentiment Extraction.  FOLDER of
+newsgroups: the ``20news-bydate-train`` and ``20news-bydate-test`` of 20 Newsgroups, two groups.
+
+In the decoy task each training text gets, before one of its first thirty words, a word that stands
+for its class; at the test it is drawn.  The worst of the four groups of class and word counts.
+"""
+
+import argparse
+import gzip
+import json
+import re
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_files
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skexplain import ERMClassifier, GradRegClassifier, SwapExClassifier, WithTokenizer
+from skexplain.metrics import worst_group_accuracy
+
+WORDS = ("spielberg", "jonah")
+FIRST = 30
+
+
+def read(kind, folder, n_train):
+    """Return the training texts, their classes and spans, and those of the test."""
+    parts = []
+    for split in ("train", "test"):
+        if kind == "newsgroups":
+            bunch = load_files(
+                folder / f"20news-bydate-{split}", encoding="latin-1", random_state=0
+            )
+            parts += [bunch.data, bunch.target, None]
+            continue
+        with gzip.open(folder / f"{split}.jsonl.gz", "rt", encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        order = np.random.default_rng(0).permutation(len(records))[:n_train]
+        records = [records[row] for row in order]
+        labels = np.unique([record["label"] for record in records], return_inverse=True)[1]
+        parts += [
+            [r["text"] for r in records],
+            labels,
+            [list(map(tuple, r["spans"])) for r in records],
+        ]
+    return parts
+
+
+def with_decoys(texts, classes, rng):
+    """Put the word of a class into each text; return texts and the spans of the words."""
+    found, spans = [], []
+    for text, cls in zip(texts, classes, strict=True):
+        starts = [match.start() for match in re.finditer(r"\S+", text)][:FIRST] or [0]
+        place, word = int(rng.choice(starts)), WORDS[cls]
+        found.append(f"{text[:place]}{word} {text[place:]}")
+        spans.append([(place, place + len(word))])
+    return found, spans
+
+
+def shuffled(spans, texts, rng):
+    """The spans of other texts, moved to where they are within this one."""
+    order = rng.permutation(len(spans))
+    found = []
+    for text, row in zip(texts, order, strict=True):
+        moved = []
+        for start, end in spans[row]:
+            first = min(start, max(0, len(text) - (end - start)))
+            moved.append((first, min(len(text), first + end - start)))
+        found.append(moved)
+    return found
+
+
+def at_random(spans, texts, rng):
+    """As many words as are marked in each text, drawn from its first ones."""
+    found = []
+    for text, own in zip(texts, spans, strict=True):
+        words = [match.span() for match in re.finditer(r"\S+", text)][: 2 * FIRST]
+        n_words = sum(len(text[start:end].split()) for start, end in own)
+        chosen = rng.choice(len(words), min(n_words, len(words)), replace=False)
+        found.append([words[row] for row in sorted(chosen)])
+    return found
+
+
+def annotated(spans, y, n_texts, rng):
+    """Keep the spans of a few texts, of each class as many; None in all others."""
+    if n_texts is None:
+        return spans
+    rows = {
+        r for c in np.unique(y) for r in rng.choice(np.flatnonzero(y == c), n_texts // 2, False)
+    }
+    return [own if row in rows else None for row, own in enumerate(spans)]
+
+
+def fit(clf, texts, y, seed, options, mask=None):
+    """Fit an estimator on texts with the settings of all."""
+    clf = clf.set_params(max_epochs=options.epochs, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of long texts that are cut
+        return WithTokenizer(clf, max_length=options.tokens).fit(texts, y, mask=mask)
+
+
+def report(figures):
+    """Print the mean and std of each method, and the gain over labels alone."""
+    base = np.array(figures["labels alone"])
+    print("| method | accuracy | gain over labels alone |\n| --- | --- | --- |")
+    for name, values in figures.items():
+        values = np.array(values)
+        gain = values - base
+        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
+        print(
+            f"| {name} | {values.mean():.3f} ± {values.std(ddof=1):.3f} | "
+            f"{gain.mean():+.3f} (se {error:.3f}) |",
+            flush=True,
+        )
+
+
+def decoy(texts, y, _, test, y_test, __, options):
+    """Labels alone, ceiling, masks of the decoy and controls, on the worst group."""
+    figures = {}
+    for seed in range(options.seeds):
+        rng = np.random.default_rng(seed)
+        train, spans = with_decoys(texts, y, rng)
+        drawn = rng.integers(2, size=len(y_test))
+        test_texts, _ = with_decoys(test, drawn, rng)
+
+        def worst(name, clf, mask=None, on=train, seed=seed, test_texts=test_texts, drawn=drawn):
+            start = time.process_time()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                predicted = fit(clf, on, y, seed, options, mask).predict(test_texts)
+            value = worst_group_accuracy(y_test, predicted, 2 * y_test + drawn)
+            figures.setdefault(name, []).append(value)
+            print(f"# {seed} {name}: {value:.3f}, {time.process_time() - start:.0f} s", flush=True)
+
+        worst("labels alone", ERMClassifier())
+        worst("labels alone, no decoy in training (ceiling)", ERMClassifier(), on=texts)
+        for n_texts in options.annotated:
+            own = annotated(spans, y, n_texts, np.random.default_rng(seed))
+            said = "all" if n_texts is None else n_texts
+            worst(f"swap, {said} annotated", SwapExClassifier(), own)
+            worst(f"Grad-Reg, {said} annotated", GradRegClassifier(), own)
+            for control, make in (("shuffled masks", shuffled), ("random words", at_random)):
+                other = annotated(make(spans, train, rng), y, n_texts, np.random.default_rng(seed))
+                worst(f"swap, {control}, {said} annotated", SwapExClassifier(), other)
+    report(figures)
+
+
+def rationales(texts, y, spans, test, y_test, __, options):
+    """What the words that people marked buy over labels alone, at several numbers of tweets."""
+    for n_texts in options.sizes:
+        figures = {}
+        for seed in range(options.seeds):
+            rng = np.random.default_rng(seed)
+            rows = rng.permutation(len(texts))[:n_texts]
+            few, few_y = [texts[row] for row in rows], y[rows]
+            own = [spans[row] for row in rows]
+            masks = {
+                "labels alone": (ERMClassifier(), None),
+                "swap": (SwapExClassifier(mask_marks="relevant"), own),
+                "Grad-Reg": (GradRegClassifier(mask_marks="relevant"), own),
+                "swap, shuffled": (
+                    SwapExClassifier(mask_marks="relevant"),
+                    shuffled(own, few, rng),
+                ),
+                "swap, random words": (
+                    SwapExClassifier(mask_marks="relevant"),
+                    at_random(own, few, rng),
+                ),
+            }
+            for name, (clf, mask) in masks.items():
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    fitted = fit(clf, few, few_y, seed, options, mask)
+                    figures.setdefault(name, []).append(fitted.score(test, y_test))
+        print(f"\n{n_texts} tweets\n")
+        report(figures)
+
+
+def baseline(texts, y, _, test, y_test, __, options):
+    """The built-in network with its defaults, beside tf-idf and logistic regression."""
+    for name, model in (
+        ("tf-idf + logistic regression", make_pipeline(TfidfVectorizer(), LogisticRegression())),
+        (
+            "the same, sublinear, C=100",
+            make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=100)),
+        ),
+    ):
+        print(f"| {name} | {model.fit(texts, y).score(test, y_test):.3f} |")
+    values = []
+    for seed in range(options.seeds):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            clf = WithTokenizer(ERMClassifier(random_state=seed)).fit(texts, y)
+            values.append(clf.score(test, y_test))
+        print(f"# {seed}: {values[-1]:.4f}", flush=True)
+    print(
+        f'| WithTokenizer, module="auto" | {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} |'
+    )
+
+
+def main():
+    """Run a task."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("task", choices=["decoy", "rationales", "baseline"])
+    parser.add_argument("data", choices=["tweets", "newsgroups"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--tokens", type=int, default=256, help="max_length")
+    parser.add_argument("--texts", type=int, default=2000, help="tweets of each part")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400])
+    options = parser.parse_args()
+    options.annotated = [None, 20]
+    run = {"decoy": decoy, "rationales": rationales, "baseline": baseline}[options.task]
+    run(*read(options.data, options.folder, options.texts), options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,397 @@
+"""An estimator on texts: they are tokenised inside fit, and marked words become masks of tokens."""
+
+import re
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..masks._labels import check_row_order, is_series, row_labels
+from ..masks._spans._tokens import mark_tokens, resolve_spans, stack_tokens
+from ..training._token_network import TokenNetwork
+from ._parameters import COUNT
+from ._tokenizers import (
+    check_texts,
+    encode,
+    learns_words,
+    longest,
+    make_tokenizer,
+    of_texts,
+    special_ids,
+)
+from ._with_propagated_masks import _estimator_has
+
+_ROOM = 8
+
+
+class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
+    """Fit an estimator on the tokens of texts, with a mask of the words that people marked.
+
+    X is a sequence of texts, and the mask says which of their characters or phrases must not
+    matter, or are the reason.  Texts are tokenised inside `fit`, so that a vocabulary is learnt
+    from the training texts alone in a search or a cross-validation.
+
+    A token is marked if at least one of its characters is.  Padding, and tokens that stand for no
+    characters, such as those that a tokenizer puts at the ends of a text, are unknown: nothing is
+    learnt from them, whatever `mask_marks` says.
+
+    Parameters
+    ----------
+    estimator : classifier or regressor of this package
+        What is trained on the ids of tokens, or what is around one, such as a search.  With
+        ``module="auto"`` its network embeds words and pools them; a classifier of transformers, or
+        a network of one's own that begins with an embedding, is passed as ``module``.
+    tokenizer : "words", WordTokenizer, tokenizer of Hugging Face or callable, default="words"
+        What makes tokens of a text.  "words": ``WordTokenizer()``, which learns its vocabulary; its
+        parameters are reached through ``WordTokenizer``.  Tokenizers of Hugging Face must be fast
+        ones.  A callable is the `split` of a `WordTokenizer`.
+    max_length : int or None, default=256
+        Largest number of tokens of a text; more are cut, with a warning.  None: as many as the
+        longest training text has.  A tokenizer of Hugging Face may have a lower limit.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The trained estimator; its inputs are token ids of shape (n_samples, n_tokens_).
+    tokenizer_ : WordTokenizer or tokenizer of Hugging Face
+        What makes tokens.
+    n_tokens_ : int
+        Number of tokens to which texts are cut or padded: as many as the longest training text has,
+        rounded up to a multiple of 8, within `max_length`.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, for a classifier.
+
+    See Also
+    --------
+    skexplain.masks.read_spans : Reads what people marked in texts.
+    WordTokenizer : Words with a vocabulary of their own.
+
+    Examples
+    --------
+    The word "portable" tells the label in training, and must not matter:
+
+    >>> from skexplain import SwapExClassifier, WithTokenizer
+    >>> texts = ["portable film, opacity", "portable, opacity seen", "lungs clear", "clear film"]
+    >>> y = ["ill", "ill", "well", "well"]
+    >>> clf = WithTokenizer(SwapExClassifier(max_epochs=50, lr=0.02, random_state=0))
+    >>> clf = clf.fit(texts * 10, y * 10, mask=[["portable"]])
+    >>> clf.predict(["portable film, lungs clear", "opacity seen"]).tolist()
+    ['well', 'ill']
+    """
+
+    # Masks are handed on by Pipeline, GridSearchCV and the like without further calls.
+    __metadata_request__fit = {"mask": True}
+
+    _parameter_constraints: dict = {
+        "estimator": "no_validation",
+        "tokenizer": "no_validation",
+        "max_length": [COUNT, None],
+    }
+
+    def __init__(self, estimator, tokenizer="words", max_length=256):
+        self.estimator = estimator
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    def __sklearn_tags__(self):
+        """Be to scikit-learn what the estimator is, on texts."""
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        for name in ("estimator_type", "target_tags", "classifier_tags", "regressor_tags"):
+            setattr(tags, name, getattr(inner, name))
+        tags.non_deterministic = inner.non_deterministic
+        return of_texts(tags)
+
+    def __sklearn_is_fitted__(self):
+        """Return whether there is a trained estimator."""
+        return hasattr(self, "estimator_")
+
+    def get_metadata_routing(self):
+        """Return which metadata are for this estimator, and which for the one inside.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
+        """Tokenise the texts, and train on labels and masks.
+
+        Parameters
+        ----------
+        X : sequence of str of length n, or a column of them
+            Texts.
+        y : array-like of shape (n,)
+            Class labels or target values.
+        mask : sequence of length n or 1, compiled regular expression or None, default=None
+            What must not matter (or, with ``mask_marks="relevant"`` of the estimator, what is the
+            reason): for each text a list, or None where it is not annotated; or one list for all
+            texts, such as ``[["portable"]]``.  Its entries are spans (start, end) in characters,
+            with a third entry in [0, 1] as their degree if there is one; phrases, which mark all
+            their occurrences as whole words in any case; or compiled regular expressions.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Non-negative weights.
+        **fit_params
+            Passed on to the estimator's `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X does not hold texts, a span lies outside of its text, or a phrase that is given for
+            one text is not in it; or for what the estimator's `fit` says.
+
+        Warns
+        -----
+        UserWarning
+            If tokens were cut, or if what the mask has for all texts is in none.
+        """
+        self._validate_params()
+        labels = row_labels(X)
+        texts = check_texts(X)
+        spans = _read_mask(mask, texts, labels)
+        tokenizer = make_tokenizer(self.tokenizer, texts)
+        limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
+        limit = min(limits, default=None)
+        whole, kept = encode(tokenizer, texts, limit)
+        n_tokens = _rounded_up(max(len(encoded.ids) for encoded in kept), limit)
+        _warn_of_cuts(whole, kept, spans, stacklevel=3)
+        special = special_ids(tokenizer)
+        estimator = _with_network(clone(self.estimator), special, y)
+        given = {
+            "mask": _marks(spans, kept, n_tokens),
+            "sample_weight": sample_weight,
+            **fit_params,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        if _routing_enabled():
+            given = process_routing(self, "fit", **given).estimator.fit
+        estimator.fit(_stack(kept, n_tokens, special.pad), y, **given)
+        # Only now: nothing learnt earlier is lost to a bad argument.
+        self.estimator_, self.n_tokens_ = estimator, n_tokens
+        self.words_ = tokenizer if learns_words(self.tokenizer) else None
+        return self
+
+    @property
+    def tokenizer_(self):
+        """What makes tokens: words with their vocabulary, or the tokenizer that was given."""
+        check_is_fitted(self)
+        return self.tokenizer if self.words_ is None else self.words_
+
+    @property
+    def mask_marks(self):
+        """What a mask value of 1 says, as the estimator has it; scorers that take masks ask."""
+        return self.estimator.mask_marks
+
+    @property
+    def classes_(self):
+        """Class labels."""
+        return self.estimator_.classes_
+
+    def tokenize(self, X, mask=None):
+        """Return the tokens of texts as the trained estimator is given them.
+
+        Parameters
+        ----------
+        X : sequence of str of length n, or a column of them
+            Texts.
+        mask : sequence of length n or 1, compiled regular expression or None, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        Bunch
+            - ``ids``: ndarray of int64 of shape (n, n_tokens_), the inputs of ``estimator_``.
+            - ``mask``: ndarray of shape (n, n_tokens_), or None without a `mask`.
+            - ``tokens``: list, for each text its tokens as they stand in it, those that are kept.
+            - ``offsets``: list, for each text an ndarray of shape (n_kept, 2), (start, end) of its
+              tokens in characters.
+
+        Raises
+        ------
+        ValueError
+            If X or `mask` is not as described.
+        """
+        check_is_fitted(self)
+        texts = check_texts(X)
+        spans = _read_mask(mask, texts, row_labels(X))
+        _, kept = encode(self.tokenizer_, texts, self.n_tokens_)
+        return Bunch(
+            ids=_stack(kept, self.n_tokens_, special_ids(self.tokenizer_).pad),
+            mask=_marks(spans, kept, self.n_tokens_),
+            tokens=[
+                [text[start:end] for start, end in encoded.offsets]
+                for text, encoded in zip(texts, kept, strict=True)
+            ],
+            offsets=[encoded.offsets for encoded in kept],
+        )
+
+    def _ids(self, X):
+        """Return the token ids of texts to predict."""
+        check_is_fitted(self)
+        whole, kept = encode(self.tokenizer_, check_texts(X), self.n_tokens_)
+        _warn_of_cuts(whole, kept, None, stacklevel=4)
+        return _stack(kept, self.n_tokens_, special_ids(self.tokenizer_).pad)
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X):
+        """Predict with the trained estimator.
+
+        Parameters
+        ----------
+        X : sequence of str of length n, or a column of them
+            Texts; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        return self.estimator_.predict(self._ids(X))
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict class probabilities with the trained estimator.
+
+        Parameters
+        ----------
+        X : sequence of str of length n, or a column of them
+            Texts; no mask is needed.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        return self.estimator_.predict_proba(self._ids(X))
+
+    @available_if(_estimator_has("score"))
+    def score(self, X, y, sample_weight=None):
+        """Compute the score of the trained estimator.
+
+        Parameters
+        ----------
+        X : sequence of str of length n, or a column of them
+            Texts; no mask is needed.
+        y : array-like of shape (n,)
+            Class labels or target values.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            Accuracy of a classifier, coefficient of determination of a regressor.
+        """
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.estimator_.score(self._ids(X), y, **weights)
+
+
+def _read_mask(mask, texts, index):
+    """Return the spans of each text, None without a mask."""
+    if mask is None:
+        return None
+    if is_series(mask):
+        check_row_order(mask.index, index)
+    spans = resolve_spans(mask, texts, "mask")
+    one_for_all = isinstance(mask, re.Pattern) or len(mask) == 1 < len(texts)
+    if one_for_all and None not in spans and not any(spans):
+        warnings.warn(
+            f"mask has one list for all of {len(texts)} texts, and nothing in it is in any of "
+            f"them: {mask!r:.200}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return spans
+
+
+def _rounded_up(n_tokens, limit):
+    """Leave a little room for texts to predict that are longer than those of the training."""
+    room = -(-max(n_tokens, 1) // _ROOM) * _ROOM
+    return room if limit is None else min(room, limit)
+
+
+def _stack(encoded, n_tokens, pad):
+    """Return the ids of texts as rows of one length."""
+    ids = np.full((len(encoded), n_tokens), pad, dtype=np.int64)
+    for row, each in zip(ids, encoded, strict=True):
+        row[: len(each.ids)] = each.ids
+    return ids
+
+
+def _marks(spans, encoded, n_tokens):
+    """Return the mask of tokens, None without spans."""
+    return None if spans is None else stack_tokens(_rows(spans, encoded), n_tokens)
+
+
+def _rows(spans, encoded):
+    """Return the degree of each token of each text, None where it is not annotated."""
+    return [
+        None if marks is None else mark_tokens(marks, tokens.offsets)
+        for marks, tokens in zip(spans, encoded, strict=True)
+    ]
+
+
+def _warn_of_cuts(whole, kept, spans, stacklevel):
+    """Say how many tokens were cut, and how many of them were marked."""
+    cut = [len(a.ids) - len(b.ids) for a, b in zip(whole, kept, strict=True)]
+    if not any(cut):
+        return
+    marked = ""
+    if spans is not None:
+        before, after = (
+            sum(np.count_nonzero(row > 0) for row in _rows(spans, encoded) if row is not None)
+            for encoded in (whole, kept)
+        )
+        marked = f", {before - after} of {before} marked ones among them"
+    total = sum(len(encoded.ids) for encoded in whole)
+    longest_kept = max(len(encoded.ids) for encoded in kept)
+    warnings.warn(
+        f"{np.count_nonzero(cut)} of {len(cut)} texts have more than {longest_kept} tokens: "
+        f"{sum(cut)} of {total} tokens ({sum(cut) / total:.1%}) are cut{marked}. max_length, or "
+        f"the longest training text, says how many are kept.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def _with_network(estimator, special, y):
+    """Give an estimator what it must know of tokens, and the built-in network for "auto"."""
+    params = estimator.get_params(deep=True)
+    names = [name for name in params if name.rpartition("__")[2] == "module"]
+    if not names:
+        raise TypeError(
+            f"estimator must train a network, with a parameter module; got "
+            f"{type(estimator).__name__}."
+        )
+    new = {}
+    for name in params:
+        kind = name.rpartition("__")[2]
+        if kind in ("pad_id", "mask_id") and params[name] is None:
+            new[name] = special.pad if kind == "pad_id" else special.neutral
+    for name in names:
+        if isinstance(params[name], str) and params[name] == "auto":
+            new[name] = TokenNetwork
+            new[f"{name}__n_ids"] = special.n_ids
+            new[f"{name}__pad_id"] = special.pad
+            new[f"{name}__neutral_id"] = special.neutral
+            if is_classifier(estimator):
+                new[f"{name}__n_outputs"] = len(np.unique(y))
+            else:
+                values = np.asarray(y, dtype=np.float64)
+                new[f"{name}__n_outputs"] = 1
+                new[f"{name}__target_scale"] = (float(values.mean()), float(values.std()) or 1.0)
+    return estimator.set_params(**new)

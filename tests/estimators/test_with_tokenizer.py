@@ -1,0 +1,305 @@
+"""Check that an estimator on texts is the estimator on their tokens, with masks of marked words."""
+
+import pickle
+import re
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+from _estimators import weights
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skexplain import (
+    ERMClassifier,
+    ERMRegressor,
+    GradRegClassifier,
+    SwapExClassifier,
+    WithTokenizer,
+    WordTokenizer,
+    load,
+    save,
+)
+from skexplain.exceptions import MissingExplanationWarning
+from skexplain.training._token_network import TokenNetwork
+
+TEXTS = ["Portable film, opacity", "opacity (portable)", "clear lungs here", "film: clear lungs"]
+Y = np.array(["ill", "ill", "well", "well"])
+SPANS = [[(0, 8)], ["portable"], None, []]
+
+
+@pytest.fixture(params=[False, True], ids=["routing off", "routing on"])
+def routing(request):
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
+
+
+def quick(cls=SwapExClassifier, **params):
+    return cls(**{"max_epochs": 3, "lr": 0.02, "random_state": 0, **params})
+
+
+def problem(n_copies=6):
+    return TEXTS * n_copies, np.tile(Y, n_copies), SPANS * n_copies
+
+
+class Recorder(BaseEstimator):
+    """Keeps what fit is given."""
+
+    _estimator_type = "classifier"
+    __metadata_request__fit = {"mask": True}
+
+    def __init__(self, module=None):
+        self.module = module
+
+    def fit(self, X, y, mask=None, sample_weight=None):
+        self.given_ = {"X": X, "y": y, "mask": mask, "sample_weight": sample_weight}
+        return self
+
+    def predict(self, X):
+        self.predicted_ = X
+        return np.zeros(len(X))
+
+
+# -- what the estimator is given -------------------------------------------------------------------
+
+
+def test_tokens_and_masks():
+    clf = WithTokenizer(Recorder()).fit(TEXTS, Y, mask=SPANS)
+    given = clf.estimator_.given_
+    assert list(clf.tokenizer_.vocabulary_) == [
+        *("portable", "film", "opacity", "clear", "lungs", ",", "(", ")", "here", ":")
+    ]
+    np.testing.assert_array_equal(
+        given["X"],
+        [
+            [2, 3, 7, 4, 0, 0, 0, 0],
+            [4, 8, 2, 9, 0, 0, 0, 0],
+            [5, 6, 10, 0, 0, 0, 0, 0],
+            [3, 11, 5, 6, 0, 0, 0, 0],
+        ],
+    )
+    assert given["X"].dtype == np.int64
+    nan = np.nan
+    np.testing.assert_array_equal(
+        given["mask"],
+        [
+            [1, 0, 0, 0, nan, nan, nan, nan],
+            [0, 0, 1, 0, nan, nan, nan, nan],
+            [nan] * 8,
+            [0, 0, 0, 0, nan, nan, nan, nan],
+        ],
+    )
+    clf.predict(["film film new"])
+    assert clf.estimator_.predicted_.tolist() == [[3, 3, 1, 0, 0, 0, 0, 0]]
+    tokens = clf.tokenize(["Film, new"], mask=[["film"]])
+    assert tokens.ids.tolist() == [[3, 7, 1, 0, 0, 0, 0, 0]]
+    assert tokens.tokens == [["Film", ",", "new"]]
+    assert tokens.mask[0, :3].tolist() == [1, 0, 0]
+    assert [TEXTS[0][s:e] for s, e in clf.tokenize(TEXTS).offsets[0]][1] == "film"
+    assert clf.tokenize(TEXTS).mask is None
+
+
+def test_it_is_the_estimator_on_tokens():
+    X, y, spans = problem()
+    clf = WithTokenizer(quick()).fit(X, y, mask=spans)
+    tokens = clf.tokenize(X, mask=spans)
+    module = {"n_ids": 12, "n_outputs": 2, "pad_id": 0, "neutral_id": 1}
+    bare = quick(module=TokenNetwork, **{f"module__{name}": n for name, n in module.items()})
+    bare.set_params(pad_id=0, mask_id=1)
+    bare.fit(tokens.ids, y, mask=tokens.mask)
+    assert torch.equal(weights(clf.estimator_), weights(bare))
+    np.testing.assert_array_equal(clf.predict_proba(X), bare.predict_proba(tokens.ids))
+    np.testing.assert_array_equal(clf.predict(X), bare.predict(tokens.ids))
+    assert clf.score(X, y) == bare.score(tokens.ids, y)
+    assert clf.classes_.tolist() == ["ill", "well"]
+    assert (bare.embedding_layer_, bare.pad_id_, bare.mask_id_) == ("embedding", 0, 1)
+
+
+def test_one_list_for_all_texts():
+    expected = WithTokenizer(Recorder()).fit(TEXTS, Y, mask=[["portable"], ["portable"], [], []])
+    for mask in ([["Portable"]], re.compile("(?i)portable"), [[re.compile("ortable")]]):
+        clf = WithTokenizer(Recorder()).fit(TEXTS, Y, mask=mask)
+        np.testing.assert_array_equal(
+            clf.estimator_.given_["mask"], expected.estimator_.given_["mask"]
+        )
+    with pytest.warns(UserWarning, match="nothing in it is in any of them"):
+        WithTokenizer(Recorder()).fit(TEXTS, Y, mask=[["device"]])
+
+
+def test_degrees_and_tables():
+    pd = pytest.importorskip("pandas")
+    X = pd.Series(TEXTS, index=list("abcd"))
+    mask = pd.Series([[(0, 8, 0.5)], [], None, []], index=X.index)
+    for texts in (X, X.to_frame()):
+        given = WithTokenizer(Recorder()).fit(texts, Y, mask=mask).estimator_.given_
+        np.testing.assert_array_equal(given["mask"][:, 0], [0.5, 0, np.nan, 0])
+    with pytest.raises(ValueError, match="index"):
+        WithTokenizer(Recorder()).fit(X, Y, mask=mask[::-1])
+
+
+def test_cuts_are_said_in_numbers():
+    clf = WithTokenizer(Recorder(), max_length=3)
+    message = (
+        r"3 of 4 texts have more than 3 tokens: 3 of 15 tokens \(20\.0%\) are cut, 1 of 3 marked"
+    )
+    with pytest.warns(UserWarning, match=message):
+        clf.fit(TEXTS, Y, mask=[[(0, 8)], ["portable", (18, 19)][:1], None, ["lungs"]])
+    assert clf.estimator_.given_["X"].shape == (4, 3)
+    with pytest.warns(UserWarning, match=r"1 of 2 texts have more than 3 tokens: 2 of 6 tokens"):
+        clf.predict(["a b c d e", "a"])
+    assert clf.tokenize(["a b c d e"]).tokens == [["a", "b", "c"]]
+    assert WithTokenizer(Recorder(), max_length=None).fit(TEXTS, Y).n_tokens_ == 8
+
+
+def test_texts_without_tokens():
+    X, y, _ = problem()
+    clf = WithTokenizer(quick(ERMClassifier)).fit([*X, ""], [*y, "well"])
+    assert np.isfinite(clf.predict_proba(["", "  "])).all()
+
+
+def test_a_word_that_must_not_count():
+    X, y, _ = problem()
+    settings = {"max_epochs": 60, "lr": 0.02, "random_state": 0}
+    shuffled = ["portable film, clear lungs", "opacity"]
+    for cls, expected in ((ERMClassifier, None), (SwapExClassifier, ["well", "ill"])):
+        clf = WithTokenizer(cls(**settings)).fit(X, y, mask=[["portable"]])
+        bare = clf.predict_proba(["portable"])[0, 0]
+        if expected:
+            assert clf.predict(shuffled).tolist() == expected
+            assert bare < 0.75
+        else:
+            assert bare > 0.9
+
+
+def test_regression():
+    X, _, spans = problem()
+    y = np.tile([1e4, 1e4, -1e4, -1e4], 6) + 5e4
+    reg = WithTokenizer(quick(ERMRegressor, max_epochs=60)).fit(X, y)
+    assert is_regressor(reg)
+    assert reg.score(X, y) > 0.9
+    assert not hasattr(reg, "predict_proba")
+
+
+# -- as an estimator of scikit-learn ---------------------------------------------------------------
+
+
+def test_search_and_cross_validation(routing):
+    X, y, spans = problem()
+    clf = WithTokenizer(quick())
+    grid = {"estimator__alpha": [0.5, "replace"], "tokenizer__max_words": [5, 9]}
+    search = GridSearchCV(clf.set_params(tokenizer=WordTokenizer()), grid, cv=3)
+    search.fit(X, y, mask=spans)
+    assert len(search.best_estimator_.tokenizer_.vocabulary_) <= 9
+    assert search.predict(X).shape == (24,)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scores = cross_validate(clf, X, y, cv=3, params={"mask": spans}, error_score="raise")
+    assert scores["test_score"].shape == (3,)
+
+
+def test_vocabularies_are_those_of_the_training_folds():
+    X, y, _ = problem()
+    X = [f"{text} word{row}" for row, text in enumerate(X)]
+    cv = StratifiedKFold(3)
+    results = cross_validate(
+        WithTokenizer(quick(ERMClassifier)), X, y, cv=cv, return_estimator=True
+    )
+    for clf, (train, test) in zip(results["estimator"], cv.split(X, y), strict=True):
+        vocabulary = clf.tokenizer_.vocabulary_
+        assert all(f"word{row}" in vocabulary for row in train)
+        assert not any(f"word{row}" in vocabulary for row in test)
+
+
+def test_a_search_inside_tokenises_once(routing):
+    X, y, spans = problem()
+    calls = []
+
+    def split(text):
+        calls.append(text)
+        return text.split()
+
+    search = GridSearchCV(quick(), {"alpha": [0.5, "replace"]}, cv=3)
+    clf = WithTokenizer(search, split).fit(X, y, mask=spans)
+    assert len(calls) == 2 * len(X)  # for the vocabulary, and for the ids
+    assert clf.estimator_.best_estimator_.embedding_layer_ == "embedding"
+
+
+def test_pipelines(routing):
+    X, y, spans = problem()
+    lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+    pipeline = make_pipeline(lower, WithTokenizer(quick()))
+    if routing:
+        pipeline.fit(X, y, mask=spans)
+    else:
+        pipeline.fit(X, y, withtokenizer__mask=spans)
+    alone = WithTokenizer(quick()).fit(X, y, mask=spans)
+    np.testing.assert_array_equal(pipeline.predict_proba(X), alone.predict_proba(X))
+
+
+def test_calibration():
+    X, y, spans = problem()
+    with sklearn.config_context(enable_metadata_routing=True):
+        clf = CalibratedClassifierCV(WithTokenizer(quick()), cv=2).fit(X, y, mask=spans)
+    assert clf.predict_proba(X).shape == (24, 2)
+
+
+def test_weights_and_other_arguments():
+    X, y, spans = problem()
+    weight = np.arange(24) % 3
+    given = WithTokenizer(Recorder()).fit(X, y, sample_weight=weight).estimator_.given_
+    assert given["sample_weight"] is weight
+    clf = WithTokenizer(quick()).fit(X, y, mask=spans, sample_weight=weight)
+    assert clf.score(X, y, sample_weight=weight) <= 1
+    with pytest.warns(MissingExplanationWarning, match="fitted without a mask"):
+        WithTokenizer(quick()).fit(X, y)
+
+
+def test_tags_clones_and_errors():
+    clf = WithTokenizer(quick())
+    assert is_classifier(clf)
+    assert clone(clf).get_params().keys() == clf.get_params().keys()
+    assert clf.__sklearn_tags__().input_tags.string
+    assert clf.mask_marks == "irrelevant"
+    with pytest.raises(NotFittedError):
+        clf.predict(TEXTS)
+    with pytest.raises(TypeError, match="estimator must train a network"):
+        WithTokenizer(LogisticRegression()).fit(TEXTS, Y)
+    with pytest.raises(ValueError, match="'max_length' parameter"):
+        WithTokenizer(quick(), max_length=0).fit(TEXTS, Y)
+    with pytest.raises(ValueError, match=r"mask\[0\]\[0\] must lie within its text of 22"):
+        clf.fit(TEXTS, Y, mask=[[(0, 99)], None, None, None])
+    with pytest.raises(ValueError, match=r"mask\[1\]\[0\] must be a phrase of its text"):
+        clf.fit(TEXTS, Y, mask=[None, ["film"], None, None])
+    with pytest.raises(ValueError, match="an entry for each of 4 texts, or one for all; got 2"):
+        clf.fit(TEXTS, Y, mask=[None, None])
+    assert not hasattr(clf, "estimator_")
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_pickles_and_files(tmp_path):
+    X, y, spans = problem()
+    clf = WithTokenizer(quick(GradRegClassifier, alpha=0.1), WordTokenizer(min_count=2))
+    clf.fit(X, y, mask=spans)
+    save(clf, tmp_path / "model.safetensors")
+    for again in (pickle.loads(pickle.dumps(clf)), load(tmp_path / "model.safetensors")):
+        np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+        assert again.tokenizer_.vocabulary_ == clf.tokenizer_.vocabulary_
+        assert again.n_tokens_ == clf.n_tokens_
+        again.fit(X, y, mask=spans)
+
+
+def test_functions_are_handed_to_load(tmp_path):
+    X, y, spans = problem()
+    clf = WithTokenizer(quick(), str.split).fit(X, y, mask=spans)
+    save(clf, tmp_path / "model.safetensors")
+    with pytest.raises(TypeError, match="load needs"):
+        load(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors", tokenizer=str.split, split=str.split)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
