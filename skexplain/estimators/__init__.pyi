@@ -105,6 +105,9 @@ class _Estimator(BaseEstimator):
     batch_size: int
     mask_marks: Literal["irrelevant", "relevant"]
     input_unit: Literal["input", "sd"]
+    embedding_layer: str | None
+    pad_id: int | None
+    mask_id: int | None
     annotated_per_batch: int | None
     penalty_chunk_size: int | None
     device: str | torch.device
@@ -122,6 +125,7 @@ class _Estimator(BaseEstimator):
     input_shape_: tuple[int, ...]
     feature_names_in_: NDArray[Any]
     input_statistics_: InputStatistics
+    embedding_layer_: Any
     module_: nn.Module
     trainer_: Any
     history_: Any
@@ -137,6 +141,9 @@ class _Estimator(BaseEstimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -175,6 +182,9 @@ class _Classifier(ClassifierMixin, _Estimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -216,6 +226,9 @@ class _Regressor(RegressorMixin, _Estimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -272,6 +285,9 @@ class AvgExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -320,6 +336,9 @@ class AvgExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -355,6 +374,9 @@ class CDEPClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -377,6 +399,7 @@ class ConceptGradRegClassifier(_Classifier):
     concepts: ArrayLike | None
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -386,6 +409,7 @@ class ConceptGradRegClassifier(_Classifier):
         concepts: ArrayLike | None = None,
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -396,6 +420,9 @@ class ConceptGradRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -417,6 +444,7 @@ class ConceptGradRegRegressor(_Regressor):
     layer: str
     concepts: ArrayLike | None
     norm: Literal["l2", "l1", "share"]
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -425,6 +453,7 @@ class ConceptGradRegRegressor(_Regressor):
         layer: str = "features",
         concepts: ArrayLike | None = None,
         norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -434,6 +463,9 @@ class ConceptGradRegRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -473,6 +505,9 @@ class CounterexampleClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -504,6 +539,9 @@ class ERMClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -534,6 +572,9 @@ class ERMRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -590,6 +631,9 @@ class ExplanationClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -655,12 +699,14 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 class GradCAMRegClassifier(_Classifier):
     alpha: float | Literal["auto"]
     layer: str | None
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 1.0,
         layer: str | None = None,
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -671,6 +717,9 @@ class GradCAMRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -710,6 +759,9 @@ class GradRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -744,6 +796,9 @@ class GradRegRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -781,6 +836,9 @@ class GroupDROClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -805,6 +863,7 @@ class HINTClassifier(_Classifier):
     alpha: float | Literal["auto"]
     attribution: Literal["grad_cam", "input_gradient"]
     layer: str | None
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -812,6 +871,7 @@ class HINTClassifier(_Classifier):
         alpha: float | Literal["auto"] = 1.0,
         attribution: Literal["grad_cam", "input_gradient"] = "grad_cam",
         layer: str | None = None,
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -822,6 +882,9 @@ class HINTClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -869,6 +932,9 @@ class IBPExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -915,6 +981,9 @@ class IBPExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -948,6 +1017,9 @@ class InfluenceRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1036,6 +1108,9 @@ class PGDExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1084,6 +1159,9 @@ class PGDExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1123,6 +1201,9 @@ class SwapExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1161,6 +1242,9 @@ class SwapExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1206,6 +1290,9 @@ class TwoStageExplanationClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
