@@ -106,6 +106,9 @@ class _Estimator(BaseEstimator):
     batch_size: int
     mask_marks: Literal["irrelevant", "relevant"]
     input_unit: Literal["input", "sd"]
+    embedding_layer: str | None
+    pad_id: int | None
+    mask_id: int | None
     annotated_per_batch: int | None
     penalty_chunk_size: int | None
     device: str | torch.device
@@ -123,6 +126,7 @@ class _Estimator(BaseEstimator):
     input_shape_: tuple[int, ...]
     feature_names_in_: NDArray[Any]
     input_statistics_: InputStatistics
+    embedding_layer_: Any
     module_: nn.Module
     trainer_: Any
     history_: Any
@@ -138,6 +142,9 @@ class _Estimator(BaseEstimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -176,6 +183,9 @@ class _Classifier(ClassifierMixin, _Estimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -217,6 +227,9 @@ class _Regressor(RegressorMixin, _Estimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -273,6 +286,9 @@ class AvgExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -321,6 +337,9 @@ class AvgExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -356,6 +375,9 @@ class CDEPClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -378,6 +400,7 @@ class ConceptGradRegClassifier(_Classifier):
     concepts: ArrayLike | None
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -387,6 +410,7 @@ class ConceptGradRegClassifier(_Classifier):
         concepts: ArrayLike | None = None,
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -397,6 +421,9 @@ class ConceptGradRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -418,6 +445,7 @@ class ConceptGradRegRegressor(_Regressor):
     layer: str
     concepts: ArrayLike | None
     norm: Literal["l2", "l1", "share"]
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -426,6 +454,7 @@ class ConceptGradRegRegressor(_Regressor):
         layer: str = "features",
         concepts: ArrayLike | None = None,
         norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -435,6 +464,9 @@ class ConceptGradRegRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -474,6 +506,9 @@ class CounterexampleClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -505,6 +540,9 @@ class ERMClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -535,6 +573,9 @@ class ERMRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -591,6 +632,9 @@ class ExplanationClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -656,12 +700,14 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 class GradCAMRegClassifier(_Classifier):
     alpha: float | Literal["auto"]
     layer: str | None
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 1.0,
         layer: str | None = None,
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -672,6 +718,9 @@ class GradCAMRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -711,6 +760,9 @@ class GradRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -745,6 +797,9 @@ class GradRegRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -782,6 +837,9 @@ class GroupDROClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -806,6 +864,7 @@ class HINTClassifier(_Classifier):
     alpha: float | Literal["auto"]
     attribution: Literal["grad_cam", "input_gradient"]
     layer: str | None
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -813,6 +872,7 @@ class HINTClassifier(_Classifier):
         alpha: float | Literal["auto"] = 1.0,
         attribution: Literal["grad_cam", "input_gradient"] = "grad_cam",
         layer: str | None = None,
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -823,6 +883,9 @@ class HINTClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -870,6 +933,9 @@ class IBPExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -916,6 +982,9 @@ class IBPExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -949,6 +1018,9 @@ class InfluenceRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1037,6 +1109,9 @@ class PGDExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1085,6 +1160,9 @@ class PGDExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1124,6 +1202,9 @@ class SwapExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1162,6 +1243,9 @@ class SwapExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",
@@ -1207,6 +1291,9 @@ class TwoStageExplanationClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
         device: str | torch.device = "auto",

@@ -16,6 +16,7 @@ from ..penalties._base import point_at
 from ..penalties._input_gradient import _score
 from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
+from ._frame import fitted_tokens, frame_of
 from ._validation import check_inputs
 
 CUTOFF = 0.67
@@ -178,7 +179,7 @@ def rows_in_batches(estimator, X, y=None):
     """
     trainer = estimator.trainer_
     trainer.module_.eval()
-    frame = estimator._frame(trainer.device)
+    frame = frame_of(estimator, trainer)
     size = max(256, trainer.effective_batch_size(X))
     for start in range(0, len(X), size):
         batch = slice(start, start + size)
@@ -207,11 +208,15 @@ def masked_rows(estimator, X, mask, mask_marks=None):
     X = check_inputs(estimator, X, reset=False)
     marks = estimator.mask_marks if mask_marks is None else mask_marks
     trainer = estimator.trainer_
+    masks = interpret_mask(mask, X.shape, marks=marks, **labels)
+    pad_id = fitted_tokens(estimator).pad_id
+    if masks is not None and pad_id is not None:
+        masks = masks.without(pad_id == X)
     data = TrainingData(
         X,
         np.zeros(len(X)),
-        interpret_mask(mask, X.shape, marks=marks, **labels),
-        frame=estimator._frame(trainer.device),
+        masks,
+        frame=frame_of(estimator, trainer),
         index=np.arange(len(X)),
         penalised=np.ones(len(X), dtype=bool),
         device=trainer.device,

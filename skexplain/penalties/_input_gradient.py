@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from ..masks import Masks
-from ._base import Penalty, Point, Rows, point_at
+from ._base import Penalty, Point, Rows, point_of
 from ._checks import check_option
 from ._layers import check_input_gradient, trainable_gradient
+from ._tokens import at_embedding
 
 Output = Literal[
     "auto",
@@ -80,6 +81,7 @@ class InputGradientPenalty(Penalty):
 
     needs_double_backward = True
     reads_logits = True
+    reads_embedding = True
 
     def __init__(
         self,
@@ -103,12 +105,12 @@ class InputGradientPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         """Compute the penalty at the clean samples, shape (n_samples,)."""
-        return self.at_point(point_at(module, rows.x), rows)
+        return self.at_point(point_of(module, rows), rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the penalty at a point whose logits are known, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
-        gradient = trainable_gradient(score, point.x)
+        rows, gradient = at_embedding(rows, point.x), trainable_gradient(score, point.x)
         irrelevant = rows.irrelevance * rows.unit * gradient
         if self.sign != "both":
             irrelevant = torch.relu(irrelevant if self.sign == "positive" else -irrelevant)
