@@ -80,11 +80,11 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     The word "portable" tells the label in training, and must not matter:
 
     >>> from skexplain import SwapExClassifier, WithTokenizer
-    >>> texts = ["portable film, opacity", "portable, opacity seen", "lungs clear", "clear film"]
-    >>> y = ["ill", "ill", "well", "well"]
+    >>> texts = ["portable film, opacity seen on the left", "film, lungs seen clear on the left"]
+    >>> y = ["ill", "well"]
     >>> clf = WithTokenizer(SwapExClassifier(max_epochs=50, lr=0.02, random_state=0))
-    >>> clf = clf.fit(texts * 10, y * 10, mask=[["portable"]])
-    >>> clf.predict(["portable film, lungs clear", "opacity seen"]).tolist()
+    >>> clf = clf.fit(texts * 20, y * 20, mask=[["portable"]])
+    >>> clf.predict(["portable film, lungs clear", "film, opacity"]).tolist()
     ['well', 'ill']
     """
 
@@ -260,7 +260,8 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         -------
         ndarray of shape (n,)
         """
-        return self.estimator_.predict(self._ids(X))
+        ids = self._ids(X)
+        return self.estimator_.predict(ids)
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X):
@@ -276,7 +277,8 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             In the order of ``classes_``.
         """
-        return self.estimator_.predict_proba(self._ids(X))
+        ids = self._ids(X)
+        return self.estimator_.predict_proba(ids)
 
     @available_if(_estimator_has("score"))
     def score(self, X, y, sample_weight=None):
@@ -296,8 +298,9 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         float
             Accuracy of a classifier, coefficient of determination of a regressor.
         """
+        ids = self._ids(X)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.estimator_.score(self._ids(X), y, **weights)
+        return self.estimator_.score(ids, y, **weights)
 
 
 def _read_mask(mask, texts, index):

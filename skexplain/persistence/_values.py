@@ -214,5 +214,6 @@ def _no_constant(name: str) -> NoReturn:
 def describe(value: Any) -> str:
     """Name a value by its class, or a class or function by its own name."""
     if isinstance(value, type) or hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+        # A method of a type of Python's own, such as str.split, has no module.
+        return f"{getattr(value, '__module__', 'builtins')}.{value.__qualname__}"
     return f"an object of {type(value).__module__}.{type(value).__qualname__}"

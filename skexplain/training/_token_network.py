@@ -54,7 +54,7 @@ class TokenNetwork(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Compute the outputs, shape (n_samples, n_outputs)."""
-        embedded = self.embedding(ids.long())
+        embedded = self.embedding(ids)
         there = (ids != self.pad_id).unsqueeze(2)
         count = there.sum(1)
         mean = (embedded * there).sum(1) / count.clamp(min=1)
