@@ -138,9 +138,12 @@ def length_by_token(values: Tensor, rows: "Rows") -> Tensor:
     ----------
     values : Tensor of the shape of ``at_embedding(rows).x``
     rows : Rows
+        Samples as they are; padding has length 0.
 
     Returns
     -------
     Tensor of the shape of the samples of X
     """
-    return values if rows.tokens is None else torch.linalg.vector_norm(values, dim=-1)
+    if rows.tokens is None:
+        return values
+    return torch.linalg.vector_norm(values, dim=-1) * real_tokens(rows.x, rows.tokens.pad_id)
