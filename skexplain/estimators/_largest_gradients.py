@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._surroundings import own_surroundings
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
-from ..penalties._base import point_at
+from ..penalties._base import point_of
 from ..penalties._input_gradient import _score
+from ..penalties._tokens import at_embedding, length_by_token
 from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
 from ._frame import fitted_tokens, frame_of
@@ -40,7 +41,7 @@ def largest_gradient_mask(
 
     with s the chosen output and u the input unit of the estimator (standard deviations by default,
     so that columns of different scales compare) [1]_.  A pixel counts where any of its channels
-    does.
+    does; of a token the length of the gradient at its embedding counts.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def largest_gradient_mask(
 
 def _largest_gradients(module, rows, cutoff, output):
     gradient = input_gradient(module, rows, lambda logits, _: _explained(output, logits))
-    size = gradient.abs()
+    size = length_by_token(gradient, rows).abs()
     if size.ndim > 3:
         size = size.amax(1, keepdim=True)
     largest = size.flatten(1).amax(1).reshape(-1, *(1,) * (size.ndim - 1))
@@ -150,14 +151,14 @@ def input_gradient(module, rows, score):
     Returns
     -------
     Tensor of shape (rows, ...)
-        Zero where the score does not depend on the inputs.
+        Zero where the score does not depend on the inputs.  Of tokens at their embedding.
     """
     with torch.enable_grad():
-        point = point_at(module, rows.x)
+        point = point_of(module, rows)
         (gradient,) = torch.autograd.grad(
             score(point.logits, rows.y).sum(), point.x, allow_unused=True, materialize_grads=True
         )
-    return rows.unit * gradient
+    return at_embedding(rows, point.x).unit * gradient
 
 
 def rows_in_batches(estimator, X, y=None):

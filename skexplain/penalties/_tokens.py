@@ -6,7 +6,7 @@ The network takes it in the place of ids of shape (tokens,) and runs on from the
 0, that of all units the spread of the embedding.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,6 +36,7 @@ class Tokens:
     pad_id: int | None
     mask_id: int | None
     in_spreads: bool = True
+    _measured: dict[int, dict[str, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     def blank(self) -> int:
         """Return the id of the token that says nothing.
@@ -76,7 +77,13 @@ class Tokens:
 
         The spread is one number, the root of the mean variance of its units.
         """
-        weight = self.embedding.weight.detach()
+        version = self.embedding.weight._version  # another one after each step
+        if version not in self._measured:
+            self._measured.clear()
+            self._measured[version] = self._measure(self.embedding.weight.detach())
+        return self._measured[version]
+
+    def _measure(self, weight: Tensor) -> dict[str, Tensor]:
         if self.pad_id is not None:
             weight = weight[
                 real_tokens(torch.arange(len(weight), device=weight.device), self.pad_id)
@@ -131,9 +138,12 @@ def length_by_token(values: Tensor, rows: "Rows") -> Tensor:
     ----------
     values : Tensor of the shape of ``at_embedding(rows).x``
     rows : Rows
+        Samples as they are; padding has length 0.
 
     Returns
     -------
     Tensor of the shape of the samples of X
     """
-    return values if rows.tokens is None else torch.linalg.vector_norm(values, dim=-1)
+    if rows.tokens is None:
+        return values
+    return torch.linalg.vector_norm(values, dim=-1) * real_tokens(rows.x, rows.tokens.pad_id)

@@ -60,7 +60,8 @@ class TokenReader:
         """Turn what the network is called with into what it reads."""
         x, *others = args
         if x.ndim == 3:
-            self.embedded = x[..., 1:]
+            # As a lookup lays it out, so that what follows is equal to the bit.
+            self.embedded = x[..., 1:].contiguous()
             x = getattr(x, "middle", x)[..., 0].round()
         if self.as_integers:
             x = x.long()
