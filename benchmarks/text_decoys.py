@@ -102,12 +102,13 @@ def annotated(spans, y, n_texts, rng):
     return [own if row in rows else None for row, own in enumerate(spans)]
 
 
-def fit(clf, texts, y, seed, options, mask=None):
+def fit(clf, texts, y, seed, options, mask=None, spread=False):
     """Fit an estimator on texts with the settings of all."""
     clf = clf.set_params(max_epochs=options.epochs, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of long texts that are cut
-        return WithTokenizer(clf, max_length=options.tokens).fit(texts, y, mask=mask)
+        clf = WithTokenizer(clf, max_length=options.tokens, spread=spread)
+        return clf.fit(texts, y, mask=mask)
 
 
 def report(figures):
@@ -132,14 +133,14 @@ def decoy(texts, y, _, test, y_test, __, options):
         rng = np.random.default_rng(seed)
         train, spans = with_decoys(texts, y, rng)
         drawn = rng.integers(2, size=len(y_test))
-        test_texts, _ = with_decoys(test, drawn, rng)
+        at_test = (with_decoys(test, drawn, rng)[0], 2 * y_test + drawn)
 
-        def worst(name, clf, mask=None, on=train, seed=seed, test_texts=test_texts, drawn=drawn):
+        def worst(name, clf, mask=None, on=train, spread=False, seed=seed, at_test=at_test):
             start = time.process_time()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                predicted = fit(clf, on, y, seed, options, mask).predict(test_texts)
-            value = worst_group_accuracy(y_test, predicted, 2 * y_test + drawn)
+                predicted = fit(clf, on, y, seed, options, mask, spread).predict(at_test[0])
+            value = worst_group_accuracy(y_test, predicted, at_test[1])
             figures.setdefault(name, []).append(value)
             print(f"# {seed} {name}: {value:.3f}, {time.process_time() - start:.0f} s", flush=True)
 
@@ -150,6 +151,8 @@ def decoy(texts, y, _, test, y_test, __, options):
             said = "all" if n_texts is None else n_texts
             worst(f"swap, {said} annotated", SwapExClassifier(), own)
             worst(f"Grad-Reg, {said} annotated", GradRegClassifier(), own)
+            if n_texts is not None:
+                worst(f"swap, {said} annotated, spread", SwapExClassifier(), own, spread=True)
             for control, make in (("shuffled masks", shuffled), ("random words", at_random)):
                 other = annotated(make(spans, train, rng), y, n_texts, np.random.default_rng(seed))
                 worst(f"swap, {control}, {said} annotated", SwapExClassifier(), other)

@@ -1340,6 +1340,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     estimator: Any
     tokenizer: Any
     max_length: int | None
+    spread: bool
     estimator_: Any
     tokenizer_: Any
     n_tokens_: int
@@ -1349,6 +1350,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         tokenizer: Any = "words",
         max_length: int | None = 256,
+        spread: bool = False,
     ) -> None: ...
     def fit(self, X: ArrayLike, y: ArrayLike, *, mask: SpansLike | None = None, sample_weight: ArrayLike | None = None, **fit_params: Any) -> Self: ...
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...

@@ -198,7 +198,7 @@ def check_texts(X: Any) -> list[str]:
     """
     if isinstance(X, str | bytes | dict) or not hasattr(X, "__iter__"):
         raise ValueError(f"X must be a sequence of texts; got {shorten(X)}.")
-    shape = getattr(X, "shape", ())
+    shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) > 1:
         if len(shape) != 2 or shape[1] != 1:
             raise ValueError(f"X must be one column of texts; got shape {tuple(shape)}.")

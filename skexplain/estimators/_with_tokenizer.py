@@ -57,6 +57,11 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     max_length : int or None, default=256
         Largest number of tokens of a text; more are cut, with a warning.  None: as many as the
         longest training text has.  A tokenizer of Hugging Face may have a lower limit.
+    spread : bool, default=False
+        Whether texts without annotation are marked as the annotated ones show: a token is marked if
+        it is marked in more than half of the places where annotated texts have it, and unknown if
+        they never have it.  For words that never count, marked in a few texts; not for words that
+        count in one place and not in another.
 
     Attributes
     ----------
@@ -95,12 +100,14 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         "estimator": "no_validation",
         "tokenizer": "no_validation",
         "max_length": [COUNT, None],
+        "spread": ["boolean"],
     }
 
-    def __init__(self, estimator, tokenizer="words", max_length=256):
+    def __init__(self, estimator, tokenizer="words", max_length=256, spread=False):
         self.estimator = estimator
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self.spread = spread
 
     def __sklearn_tags__(self):
         """Be to scikit-learn what the estimator is, on texts."""
@@ -172,8 +179,11 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         _warn_of_cuts(whole, kept, spans, stacklevel=3)
         special = special_ids(tokenizer)
         estimator = _with_network(clone(self.estimator), special, y)
+        mask = None if spans is None else _rows(spans, kept)
+        if mask is not None and self.spread:
+            mask = _spread(mask, kept, special.n_ids)
         given = {
-            "mask": _marks(spans, kept, n_tokens),
+            "mask": None if mask is None else stack_tokens(mask, n_tokens),
             "sample_weight": sample_weight,
             **fit_params,
         }
@@ -232,7 +242,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         _, kept = encode(self.tokenizer_, texts, self.n_tokens_)
         return Bunch(
             ids=_stack(kept, self.n_tokens_, special_ids(self.tokenizer_).pad),
-            mask=_marks(spans, kept, self.n_tokens_),
+            mask=None if spans is None else stack_tokens(_rows(spans, kept), self.n_tokens_),
             tokens=[
                 [text[start:end] for start, end in encoded.offsets]
                 for text, encoded in zip(texts, kept, strict=True)
@@ -335,16 +345,27 @@ def _stack(encoded, n_tokens, pad):
     return ids
 
 
-def _marks(spans, encoded, n_tokens):
-    """Return the mask of tokens, None without spans."""
-    return None if spans is None else stack_tokens(_rows(spans, encoded), n_tokens)
-
-
 def _rows(spans, encoded):
     """Return the degree of each token of each text, None where it is not annotated."""
     return [
         None if marks is None else mark_tokens(marks, tokens.offsets)
         for marks, tokens in zip(spans, encoded, strict=True)
+    ]
+
+
+def _spread(rows, encoded, n_ids):
+    """Return the rows, with those of texts without annotation made from the others."""
+    there, marked = np.zeros(n_ids), np.zeros(n_ids)
+    for row, tokens in zip(rows, encoded, strict=True):
+        if row is not None:
+            known = ~np.isnan(row)
+            np.add.at(there, tokens.ids[known], 1)
+            np.add.at(marked, tokens.ids[known], row[known])
+    if not there.any():
+        return rows
+    of_id = np.where(there > 0, 2 * marked > there, np.nan).astype(np.float32)
+    return [
+        of_id[tokens.ids] if row is None else row for row, tokens in zip(rows, encoded, strict=True)
     ]
 
 

@@ -69,8 +69,8 @@ class EstimatorWriter(ValueWriter):
             return {"penalty": [name, super().write(params, place)]}
         if _RECORDS.get(name) is type(value):
             return {"record": [name, super().write(vars(value), place)]}
-        if isinstance(value, type) and _NETWORKS.get(value.__name__) is value:
-            return {"network": value.__name__}
+        if value is TokenNetwork:
+            return {"network": "TokenNetwork"}
         if type(value) is Bunch:
             return {"bunch": super().write(dict(value), place)}
         if type(value) is ImageMasks:

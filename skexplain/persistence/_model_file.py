@@ -47,8 +47,8 @@ def save(
     ----------
     estimator : estimator of this package
         A fitted estimator: a classifier or regressor, `FindAnotherExplanationClassifier`,
-        `MaskPropagator`, or `WithPropagatedMasks` or `WithTokenizer` around one.  A pipeline of scikit-learn is saved
-        by ``skops.io``.
+        `MaskPropagator`, or `WithPropagatedMasks` or `WithTokenizer` around one.  A pipeline of
+        scikit-learn is saved by ``skops.io``.
     path : str or path-like
         The file; one of this name is replaced, and kept where saving fails.
     with_masks : bool, default=False

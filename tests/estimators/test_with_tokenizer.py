@@ -144,6 +144,18 @@ def test_degrees_and_tables():
         WithTokenizer(Recorder()).fit(X, Y, mask=mask[::-1])
 
 
+def test_marks_spread_to_other_texts():
+    X = ["a b c", "a b", "c a d b", "e b"]
+    mask = [[(0, 1), (2, 3)], ["a"], None, None]
+    given = WithTokenizer(Recorder(), spread=True).fit(X, Y, mask=mask).estimator_.given_
+    nan = np.nan  # a: marked in both; b: in one of two; c: in none; d and e: not there
+    expected = [[1, 1, 0, nan], [1, 0, nan, nan], [0, 1, nan, 0], [nan, 0, nan, nan]]
+    np.testing.assert_array_equal(given["mask"][:, :4], expected)
+    assert np.isnan(given["mask"][:, 4:]).all()
+    nothing = WithTokenizer(Recorder(), spread=True).fit(X, Y, mask=[None] * 4)
+    assert np.isnan(nothing.estimator_.given_["mask"]).all()
+
+
 def test_cuts_are_said_in_numbers():
     clf = WithTokenizer(Recorder(), max_length=3)
     message = (
