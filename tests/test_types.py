@@ -26,7 +26,7 @@ from torch import nn
 
 import skexplain
 from skexplain import ERMRegressor, GradRegClassifier, MaskPropagator, SwapExClassifier
-from skexplain import WithPropagatedMasks
+from skexplain import WithPropagatedMasks, WithTokenizer, WordTokenizer
 from skexplain.estimators import ExplanationClassifier, FindAnotherExplanationClassifier
 from skexplain.masks import interpret_mask, mask_from_boxes, union_masks
 from skexplain.metrics import accuracy_after_swap, worst_group_accuracy
@@ -53,6 +53,10 @@ of_any_network: dict[str, Any] = {"module__n_blocks": 3}
 SwapExClassifier(nn.Linear, **of_any_network).set_params(module__n_blocks=3)
 FindAnotherExplanationClassifier(GradRegClassifier(alpha=10)).fit(X, y)
 WithPropagatedMasks(SwapExClassifier(), MaskPropagator(threshold=None)).fit(X, y, mask=mask)
+texts = WithTokenizer(SwapExClassifier(), WordTokenizer(min_count=2), max_length=64)
+texts = texts.fit(["a b", "c"], y, mask=[[(0, 1), "b"], None]).fit(["a"], y, mask=[["a"]])
+of_texts: np.ndarray = texts.predict(["a"])
+vocabulary: dict[str, int] = WordTokenizer().fit(["a"]).vocabulary_
 
 SwapExClassifier(alhpa=3)  # wrong
 SwapExClassifier(max_epoch=3)  # wrong
@@ -71,6 +75,8 @@ SubsampleSplit(10, class_ratios=0.1)  # wrong
 clf.fit(X, y, masks=mask)  # wrong
 clf.fit(X, y, mask)  # wrong
 WithPropagatedMasks(clf, MaskPropagator(), min_io=0.5)  # wrong
+WithTokenizer(clf, max_lenght=64)  # wrong
+WithTokenizer(clf, max_length="long")  # wrong
 FindAnotherExplanationClassifier(n_explanations="five")  # wrong
 
 boxes = mask_from_boxes([[(0, 0, 1, 1)], None], (2, 2), box_format="xywh", missing="empty")

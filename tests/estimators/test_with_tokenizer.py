@@ -303,7 +303,7 @@ def test_tags_clones_and_errors():
 # -- networks of transformers ----------------------------------------------------------------------
 
 
-def test_a_classifier_of_transformers():
+def test_a_classifier_of_transformers(tmp_path):
     transformers = pytest.importorskip("transformers")
     X, y, spans = problem()
     tokenizer = fast()
@@ -329,6 +329,9 @@ def test_a_classifier_of_transformers():
         clf.predict_proba(X[:1]), logits.softmax(1).numpy(), rtol=1e-4, atol=1e-6
     )
     assert tokens.mask is None
+    save(clf, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors", module=network, tokenizer=tokenizer)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
     mask = clf.tokenize(X[:1], mask=[["portable"]]).mask[0]
     assert np.isnan(mask[0])
     assert mask[1:3].tolist() == [1, 1]  # both pieces of the word
