@@ -22,6 +22,7 @@ def mask_from_spans(
     """Mark the tokens of texts that spans of characters, or phrases, touch.
 
     A token is marked if at least one of its characters is; of several degrees it has the greatest.
+    White space at the ends of a span does not count, since some tokens begin with the space before.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def resolve_spans(
     """
     if isinstance(spans, re.Pattern):
         spans = [[spans]]
-    if isinstance(spans, str | bytes | dict | set) or not hasattr(spans, "__iter__"):
+    if isinstance(spans, str | bytes | dict | set) or not hasattr(spans, "__len__"):
         raise TypeError(
             f"{name} must have a list of {_ENTRIES} for each text, None where it is not annotated, "
             f"or one list for all texts, such as [['portable']]; got {shorten(spans)}."
@@ -173,7 +174,7 @@ def _resolve(
                     f"{where}[{place}] must be a phrase of its text, in whole words; {item!r} is "
                     f"not in {shorten(text)}."
                 )
-            found += [(start, end, 1.0) for start, end in matches]
+            found += [(*_trimmed(start, end, text), 1.0) for start, end in matches]
             continue
         if item[1] > len(text):
             raise ValueError(
@@ -181,5 +182,14 @@ def _resolve(
                 f"{shorten(tuple(item))}."
             )
         degree = float(item[2]) if len(item) == 3 else 1.0
-        found.append((int(item[0]), int(item[1]), degree))
+        found.append((*_trimmed(int(item[0]), int(item[1]), text), degree))
     return found
+
+
+def _trimmed(start: int, end: int, text: str) -> tuple[int, int]:
+    """Return a span without the white space at its ends, unless it has nothing else."""
+    words = text[start:end].strip()
+    if not words:
+        return start, end
+    first = text.index(words[0], start)
+    return first, first + len(words)

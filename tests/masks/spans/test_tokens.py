@@ -25,6 +25,13 @@ def test_partial_overlap_counts():
     assert marks() == [0, 0, 0, 0]
 
 
+def test_white_space_at_the_ends_of_a_span_does_not_count():
+    offsets = [(0, 8), (8, 13), (13, 14), (14, 23)]  # tokens that begin with the space before
+    assert marks((0, 9), offsets=offsets) == [1, 0, 0, 0]
+    assert marks((8, 13), offsets=offsets) == [0, 1, 0, 0]
+    assert marks((8, 9), offsets=offsets) == [0, 1, 0, 0]
+
+
 def test_degrees():
     assert marks((0, 13, 0.25), (10, 11, 0.5)) == [0.25, 0.5, 0, 0]
     assert marks((0, 13, 0.25), (10, 11)) == [0.25, 1, 0, 0]
