@@ -1,4 +1,4 @@
-"""``skexplain images``: what it writes is what the library reads, and files that do not fit are said."""
+"""``skexplain images``: what it writes is what the library reads; what does not fit is an error."""
 
 import json
 
