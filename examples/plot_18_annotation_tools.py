@@ -86,8 +86,8 @@ version = "<version>1.1</version>"
 # %%
 # Pictures and masks in
 # ---------------------
-# From here on it is your script. The picture shows the photographs upright and at one size, and what
-# the export marks on them.
+# From here on it is your script. The picture shows the photographs upright and at one size, and
+# what the export marks on them.
 photos = load_images(folder / "photos", size=160, fit="pad")
 exports = ["label_studio.json", "cvat.xml", "coco.json", "voc", "yolo"]
 masks = {name: read_annotations(folder / name, like=photos) for name in exports}
