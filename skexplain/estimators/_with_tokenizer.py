@@ -16,9 +16,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..masks._labels import check_row_order, is_series, row_labels
-from ..masks._spans._tokens import mark_tokens, resolve_spans, stack_tokens
+from ..masks._spans._tokens import resolve_spans, stack_tokens
 from ..training._token_network import TokenNetwork
 from ._parameters import COUNT
+from ._token_rows import spread_marks, stack_ids, token_rows, warn_of_cuts, with_room
 from ._tokenizers import (
     check_texts,
     encode,
@@ -29,8 +30,6 @@ from ._tokenizers import (
     special_ids,
 )
 from ._with_propagated_masks import _estimator_has
-
-_ROOM = 8
 
 
 class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
@@ -175,13 +174,13 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
         limit = min(limits, default=None)
         whole, kept = encode(tokenizer, texts, limit)
-        n_tokens = _rounded_up(max(len(encoded.ids) for encoded in kept), limit)
-        _warn_of_cuts(whole, kept, spans, stacklevel=3)
+        n_tokens = with_room(max(len(encoded.ids) for encoded in kept), limit)
+        warn_of_cuts(whole, kept, spans, stacklevel=3)
         special = special_ids(tokenizer)
         estimator = _with_network(clone(self.estimator), special, y)
-        mask = None if spans is None else _rows(spans, kept)
+        mask = None if spans is None else token_rows(spans, kept)
         if mask is not None and self.spread:
-            mask = _spread(mask, kept, special.n_ids)
+            mask = spread_marks(mask, kept, special.n_ids)
         given = {
             "mask": None if mask is None else stack_tokens(mask, n_tokens),
             "sample_weight": sample_weight,
@@ -190,7 +189,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         given = {name: value for name, value in given.items() if value is not None}
         if _routing_enabled():
             given = process_routing(self, "fit", **given).estimator.fit
-        estimator.fit(_stack(kept, n_tokens, special.pad), y, **given)
+        estimator.fit(stack_ids(kept, n_tokens, special.pad), y, **given)
         # Only now: nothing learnt earlier is lost to a bad argument.
         self.estimator_, self.n_tokens_ = estimator, n_tokens
         self.words_ = tokenizer if learns_words(self.tokenizer) else None
@@ -241,8 +240,8 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         spans = _read_mask(mask, texts, row_labels(X))
         _, kept = encode(self.tokenizer_, texts, self.n_tokens_)
         return Bunch(
-            ids=_stack(kept, self.n_tokens_, special_ids(self.tokenizer_).pad),
-            mask=None if spans is None else stack_tokens(_rows(spans, kept), self.n_tokens_),
+            ids=stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad),
+            mask=None if spans is None else stack_tokens(token_rows(spans, kept), self.n_tokens_),
             tokens=[
                 [text[start:end] for start, end in encoded.offsets]
                 for text, encoded in zip(texts, kept, strict=True)
@@ -254,8 +253,8 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         """Return the token ids of texts to predict."""
         check_is_fitted(self)
         whole, kept = encode(self.tokenizer_, check_texts(X), self.n_tokens_)
-        _warn_of_cuts(whole, kept, None, stacklevel=4)
-        return _stack(kept, self.n_tokens_, special_ids(self.tokenizer_).pad)
+        warn_of_cuts(whole, kept, None, stacklevel=4)
+        return stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad)
 
     @available_if(_estimator_has("predict"))
     def predict(self, X):
@@ -329,67 +328,6 @@ def _read_mask(mask, texts, index):
             stacklevel=3,
         )
     return spans
-
-
-def _rounded_up(n_tokens, limit):
-    """Leave a little room for texts to predict that are longer than those of the training."""
-    room = -(-max(n_tokens, 1) // _ROOM) * _ROOM
-    return room if limit is None else min(room, limit)
-
-
-def _stack(encoded, n_tokens, pad):
-    """Return the ids of texts as rows of one length."""
-    ids = np.full((len(encoded), n_tokens), pad, dtype=np.int64)
-    for row, each in zip(ids, encoded, strict=True):
-        row[: len(each.ids)] = each.ids
-    return ids
-
-
-def _rows(spans, encoded):
-    """Return the degree of each token of each text, None where it is not annotated."""
-    return [
-        None if marks is None else mark_tokens(marks, tokens.offsets)
-        for marks, tokens in zip(spans, encoded, strict=True)
-    ]
-
-
-def _spread(rows, encoded, n_ids):
-    """Return the rows, with those of texts without annotation made from the others."""
-    there, marked = np.zeros(n_ids), np.zeros(n_ids)
-    for row, tokens in zip(rows, encoded, strict=True):
-        if row is not None:
-            known = ~np.isnan(row)
-            np.add.at(there, tokens.ids[known], 1)
-            np.add.at(marked, tokens.ids[known], row[known])
-    if not there.any():
-        return rows
-    of_id = np.where(there > 0, 2 * marked > there, np.nan).astype(np.float32)
-    return [
-        of_id[tokens.ids] if row is None else row for row, tokens in zip(rows, encoded, strict=True)
-    ]
-
-
-def _warn_of_cuts(whole, kept, spans, stacklevel):
-    """Say how many tokens were cut, and how many of them were marked."""
-    cut = [len(a.ids) - len(b.ids) for a, b in zip(whole, kept, strict=True)]
-    if not any(cut):
-        return
-    marked = ""
-    if spans is not None:
-        before, after = (
-            sum(np.count_nonzero(row > 0) for row in _rows(spans, encoded) if row is not None)
-            for encoded in (whole, kept)
-        )
-        marked = f", {before - after} of {before} marked ones among them"
-    total = sum(len(encoded.ids) for encoded in whole)
-    longest_kept = max(len(encoded.ids) for encoded in kept)
-    warnings.warn(
-        f"{np.count_nonzero(cut)} of {len(cut)} texts have more than {longest_kept} tokens: "
-        f"{sum(cut)} of {total} tokens ({sum(cut) / total:.1%}) are cut{marked}. max_length, or "
-        f"the longest training text, says how many are kept.",
-        UserWarning,
-        stacklevel=stacklevel,
-    )
 
 
 def _with_network(estimator, special, y):

@@ -1,0 +1,70 @@
+"""Rows of token ids and marks of one length, from the tokens of texts."""
+
+import warnings
+
+import numpy as np
+
+from ..masks._spans._tokens import mark_tokens
+
+_ROOM = 8
+
+
+def with_room(n_tokens, limit):
+    """Leave a little room for texts to predict that are longer than those of the training."""
+    room = -(-max(n_tokens, 1) // _ROOM) * _ROOM
+    return room if limit is None else min(room, limit)
+
+
+def stack_ids(encoded, n_tokens, pad):
+    """Return the ids of texts as rows of one length."""
+    ids = np.full((len(encoded), n_tokens), pad, dtype=np.int64)
+    for row, each in zip(ids, encoded, strict=True):
+        row[: len(each.ids)] = each.ids
+    return ids
+
+
+def token_rows(spans, encoded):
+    """Return the degree of each token of each text, None where it is not annotated."""
+    return [
+        None if marks is None else mark_tokens(marks, tokens.offsets)
+        for marks, tokens in zip(spans, encoded, strict=True)
+    ]
+
+
+def spread_marks(rows, encoded, n_ids):
+    """Return the rows, with those of texts without annotation made from the others."""
+    there, marked = np.zeros(n_ids), np.zeros(n_ids)
+    for row, tokens in zip(rows, encoded, strict=True):
+        if row is not None:
+            known = ~np.isnan(row)
+            np.add.at(there, tokens.ids[known], 1)
+            np.add.at(marked, tokens.ids[known], row[known])
+    if not there.any():
+        return rows
+    of_id = np.where(there > 0, 2 * marked > there, np.nan).astype(np.float32)
+    return [
+        of_id[tokens.ids] if row is None else row for row, tokens in zip(rows, encoded, strict=True)
+    ]
+
+
+def warn_of_cuts(whole, kept, spans, stacklevel):
+    """Say how many tokens were cut, and how many of them were marked."""
+    cut = [len(a.ids) - len(b.ids) for a, b in zip(whole, kept, strict=True)]
+    if not any(cut):
+        return
+    marked = ""
+    if spans is not None:
+        before, after = (
+            sum(np.count_nonzero(row > 0) for row in token_rows(spans, encoded) if row is not None)
+            for encoded in (whole, kept)
+        )
+        marked = f", {before - after} of {before} marked ones among them"
+    total = sum(len(encoded.ids) for encoded in whole)
+    longest_kept = max(len(encoded.ids) for encoded in kept)
+    warnings.warn(
+        f"{np.count_nonzero(cut)} of {len(cut)} texts have more than {longest_kept} tokens: "
+        f"{sum(cut)} of {total} tokens ({sum(cut) / total:.1%}) are cut{marked}. max_length, or "
+        f"the longest training text, says how many are kept.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
