@@ -70,7 +70,10 @@ def _task(task: dict[str, Any], where: str, predictions: bool) -> tuple[dict[str
 
 
 def _minimal_task(task: dict[str, Any], where: str) -> tuple[dict[str, Any], _Results]:
-    """Return data and results of JSON-MIN, where they stand side by side."""
+    """Return data and results of JSON-MIN, where they stand side by side.
+
+    Choices are text there, as other columns are, so that no classes are read.
+    """
     items = []
     for name, value in task.items():
         if isinstance(value, list):
@@ -85,12 +88,6 @@ def _minimal_task(task: dict[str, Any], where: str) -> tuple[dict[str, Any], _Re
         for name, value in task.items()
         if isinstance(value, str) and name not in ("created_at", "updated_at", "annotator")
     }
-    if "text" in texts:  # the others are choices
-        items += [
-            {"type": "choices", "value": {"choices": [value]}, "to_name": None}
-            for name, value in texts.items()
-            if name != "text"
-        ]
     return texts, [(where, person, items)]
 
 

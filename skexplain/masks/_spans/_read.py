@@ -63,7 +63,7 @@ def read_spans(
         - ``texts``: list of str, as they stand in the export.
         - ``target``: ndarray of str of shape (n_texts,), the class of each text, of several
           people's the most frequent; None in its place where there is none or a tie.  None if no
-          text has a class.
+          text has a class.  JSON-MIN does not tell classes from other columns, and has none.
         - ``spans``: list, for each text a list of (start, end) in characters, `end` exclusive, or
           of (start, end, degree) with ``combine="degree"``; None where nobody annotated it.  It is
           what ``WithTokenizer.fit(mask=...)`` takes.
