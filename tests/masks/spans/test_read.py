@@ -10,8 +10,7 @@ from _text_exports import label_studio, write_json, write_lines
 
 from skexplain.masks import read_spans
 
-EXPORTS = Path(__file__).parents[4] / "shared/data/annotation_exports"
-EXPORTS = Path(os.environ.get("SKEXPLAIN_ANNOTATION_EXPORTS", EXPORTS))
+EXPORTS = Path(os.environ.get("SKEXPLAIN_DATA", "nowhere"), "annotation_exports")
 
 
 def covered(bunch):
@@ -329,7 +328,7 @@ def test_bad_arguments(tmp_path):
 # -- files of others -------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not EXPORTS.is_dir(), reason="needs the folder of exports")
+@pytest.mark.skipif(not EXPORTS.is_dir(), reason="needs exports in SKEXPLAIN_DATA")
 @pytest.mark.parametrize(
     "name",
     [
@@ -366,7 +365,7 @@ def test_exports_of_tools(name):
     assert marks == [sorted(spans) for spans in wanted]
 
 
-@pytest.mark.skipif(not EXPORTS.is_dir(), reason="needs the folder of exports")
+@pytest.mark.skipif(not EXPORTS.is_dir(), reason="needs exports in SKEXPLAIN_DATA")
 def test_answers_that_were_not_accepted_are_not_used():
     path = EXPORTS / "prodigy/ner_tweets_annotated_first10.jsonl"
     with pytest.warns(UserWarning, match="3 records with the answer 'ignore'"):
