@@ -87,7 +87,7 @@ def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:
     Parameters
     ----------
     estimator : estimator
-        A fitted one, or a search of it.
+        A fitted one, or a search or another estimator around it.
     inputs : ArrayInputs
         From ``read_inputs``.
 
@@ -95,7 +95,9 @@ def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:
     -------
     ArrayInputs
     """
-    fitted = getattr(estimator, "best_estimator_", estimator)
+    fitted = estimator
+    for name in ("best_estimator_", "estimator_"):
+        fitted = getattr(fitted, name, fitted)
     dense = type(inputs) in (ArrayInputs, FrameInputs) and inputs.ndim == 2
     if not dense or getattr(fitted, "embedding_layer_", None) is None:
         return inputs
