@@ -75,8 +75,8 @@ def main():
     """Train each method with each augmentation, and print a line per fit and a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--size", type=int, default=48)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     X, y, mask, split = read(options.folder, options.size)

@@ -82,6 +82,8 @@ def augment_images(
     images = np.asarray(X)
     if images.dtype.kind not in "buif" or not images.size:
         raise ValueError(f"X must hold numbers, got {images.size} values of dtype {images.dtype}.")
+    if not np.isfinite(images).all():
+        raise ValueError("X must hold finite numbers, got NaN or infinite values.")
     if augment is None or isinstance(augment, str) and augment != "light":
         raise ValueError(
             f'augment must be "light", a callable or an AugmentationSequential of kornia; got '
@@ -96,9 +98,8 @@ def augment_images(
     moved_marks: list[NDArray[np.float32]] = []
     for rows in np.split(np.arange(len(images)), range(_CHUNK_ROWS, len(images), _CHUNK_ROWS)):
         x = torch.from_numpy(images[rows].astype(np.float32))
-        marks = (
-            [] if masks is None else [m.float() for m in masks.degrees_of(rows) if m is not None]
-        )
+        parts = () if masks is None else masks.degrees_of(rows)
+        marks = [part.float() for part in parts if part is not None]
         x, marks, inside = augmentation.move_images(x, marks, generator)
         moved[rows] = _as_dtype(x.numpy(), images.dtype)
         if marks:

@@ -37,7 +37,7 @@ class KorniaAugmentation:
             )
         except NotImplementedError as error:
             raise ValueError(
-                f"augment must move masks, too, which kornia cannot: {error}"
+                f"augment must move masks with images, which kornia cannot here: {error}"
             ) from error
         images = images * self.span + self.low
         return images, torch.cat([masks[:, :-1], masks[:, -1:] / 2], dim=1)
