@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._typing import MaskLike, Seed
 from ..masks import interpret_mask
+from ..masks._meaning import mask_shape
 from ..masks._statistics import measure_inputs
 from ..training._augmentation import Augmentation, check_augment
 from ._random import private_random_state
@@ -55,8 +56,8 @@ def augment_images(
     X : ndarray of the shape and dtype of `X`
         Integers are rounded.
     mask : float32 ndarray of shape (n_samples, ...) or None
-        Marks of each image, NaN where they are unknown: where they were, and where a pixel comes
-        from outside the frame.  None where `mask` is None.
+        Marks of each image, with a channel axis where `mask` has one.  NaN where they are unknown:
+        where they were, and where a pixel comes from outside the frame.  None where `mask` is None.
 
     Raises
     ------
@@ -107,7 +108,11 @@ def augment_images(
             for part in known:
                 inside = inside & (part > 0.5)
             moved_marks.append(torch.where(inside, degrees, torch.nan).numpy())
-    return moved, np.concatenate(moved_marks) if moved_marks else None
+    if not moved_marks:
+        return moved, None
+    every = np.concatenate(moved_marks)
+    given = mask_shape(mask)
+    return moved, every if given is None or len(given) == images.ndim else every[:, 0]
 
 
 def _as_dtype(values: NDArray[Any], dtype: np.dtype) -> NDArray[Any]:

@@ -22,25 +22,27 @@ class LightAugmentation:
         Mean and range of each channel of the training data.
     flip : float, default=0.5
         Probability of a flip.
-    shift : float, default=0.06
+    shift : float, default=0.05
         Largest shift along each axis, as a share of the image.
     scale : float, default=0.1
         Largest change of the size, as a share.
-    contrast : float, default=0.15
+    contrast : float, default=0.1
         Largest change of the contrast about the training mean, as a share.
-    brightness, balance : float, default=0.05
-        Largest shift of all values, and of those of a channel, as a share of the data's range.
+    brightness : float, default=0.03
+        Largest shift of all values, as a share of the data's range.
+    balance : float, default=0.02
+        Largest shift of the values of a channel, as a share of its range.
     """
 
     mean: Tensor
     lower: Tensor
     upper: Tensor
     flip: float = 0.5
-    shift: float = 0.06
+    shift: float = 0.05
     scale: float = 0.1
-    contrast: float = 0.15
-    brightness: float = 0.05
-    balance: float = 0.05
+    contrast: float = 0.1
+    brightness: float = 0.03
+    balance: float = 0.02
 
     def __call__(
         self, images: Tensor, masks: Tensor, generator: torch.Generator
