@@ -103,8 +103,10 @@ def augment_images(
         marks = [part.float() for part in parts if part is not None]
         x, marks, inside = augmentation.move_images(x, marks, generator)
         moved[rows] = _as_dtype(x.numpy(), images.dtype)
-        if marks:
+        if masks is not None:
             degrees, *known = marks
+            annotated = torch.from_numpy(masks.annotated[rows])
+            inside = inside & annotated.view(-1, *(1,) * (inside.ndim - 1))
             for part in known:
                 inside = inside & (part > 0.5)
             moved_marks.append(torch.where(inside, degrees, torch.nan).numpy())
