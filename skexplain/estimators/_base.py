@@ -18,6 +18,7 @@ from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..penalties import InputGradientPenalty
 from ..training._architectures import build_network
+from ..training._augmentation import check_augment, make_augmentation
 from ..training._batches import TrainingData
 from ..training._method import Method, Term
 from ..training._prepare import build_module, check_penalties
@@ -94,6 +95,7 @@ class BaseExplanationEstimator(BaseEstimator):
         pad_id=None,
         mask_id=None,
         annotated_per_batch=None,
+        augment=None,
         penalty_chunk_size=None,
         device="auto",
         compile=False,
@@ -119,6 +121,7 @@ class BaseExplanationEstimator(BaseEstimator):
         self.pad_id = pad_id
         self.mask_id = mask_id
         self.annotated_per_batch = annotated_per_batch
+        self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
         self.device = device
         self.compile = compile
@@ -225,6 +228,7 @@ class BaseExplanationEstimator(BaseEstimator):
             labels = labels_beside(X, y, self if go_on else None)
             X, y = check_inputs(self, X, y, reset=not go_on)
             check_method(self, method, X.shape[1:])
+            check_augment(self.augment, X.shape)
             if go_on:
                 check_same_kind(self, self.trainer_.method, method)
 
@@ -263,6 +267,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
+                augmentation=make_augmentation(self.augment, self.input_statistics_, device),
             )
 
             # Bring the trainer up to date.

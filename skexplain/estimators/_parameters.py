@@ -38,6 +38,7 @@ COMMON_CONSTRAINTS = {
     "pad_id": [Interval(Integral, 0, None, closed="left"), None],
     "mask_id": [Interval(Integral, 0, None, closed="left"), None],
     "annotated_per_batch": [COUNT, None],
+    "augment": [StrOptions({"light"}), callable, None],
     "penalty_chunk_size": [COUNT, None],
     "device": [str, torch.device],
     "compile": ["boolean"],
@@ -98,6 +99,12 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         tokens where these are blanked.
     annotated_per_batch : int or None, default=None
         Penalised rows per step; None: in proportion to their share of the rows.
+    augment : "light", callable, kornia.augmentation.AugmentationSequential or None, default=None
+        Random changes of the images in training steps, which move masks with them; what comes from
+        outside the frame is unknown.  "light", for photographs: a flip from left to right, small
+        shifts and changes of size and colours.  A callable is given ``(images, masks, generator)``
+        and returns images and masks; see docs/images.md.  Images that are held out or predicted
+        are never changed.
     penalty_chunk_size : int or None, default=None
         Penalised rows that are differentiated at once, to save memory; None: all of a step.  The
         result is the same up to rounding, and up to what random perturbations draw.
