@@ -60,8 +60,10 @@ def token_settings(estimator: Any, X: Any) -> TokenSettings:
 
 def fitted_tokens(estimator: Any) -> TokenSettings:
     """Return how a fitted estimator reads tokens; those of older releases do not."""
-    names = ("embedding_layer_", "pad_id_", "mask_id_")
-    return TokenSettings(*(getattr(estimator, name, None) for name in names))
+    layer, pad_id, mask_id = (
+        getattr(estimator, name, None) for name in ("embedding_layer_", "pad_id_", "mask_id_")
+    )
+    return TokenSettings(layer, pad_id, mask_id)
 
 
 def tokens_of(estimator: Any, module: Any) -> Tokens | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -185,7 +185,7 @@ def rows_in_batches(estimator, X, y=None):
     for start in range(0, len(X), size):
         batch = slice(start, start + size)
         x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=trainer.device)
-        classes = None if y is None else torch.as_tensor(y[batch], device=trainer.device)
+        classes: Any = None if y is None else torch.as_tensor(y[batch], device=trainer.device)
         yield replace(frame, x=x, y=classes)
 
 

@@ -281,13 +281,13 @@ class Perturber:
 
     def _marked_text(self) -> dict[int, NDArray[np.bool_]]:
         """Return, for each column of text with something to change, the samples that mark it."""
-        marked = {}
+        marked: dict[int, NDArray[np.bool_]] = {}
         text = ~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])
         if not text.any():
             return marked
         every = self._degrees(np.arange(len(self.inputs)))
         blanks = isinstance(self.inputs, TokenMatrixInputs) and self.perturbation == "erase"
-        if blanks and self.inputs.mask_id is None:
+        if isinstance(self.inputs, TokenMatrixInputs) and blanks and self.inputs.mask_id is None:
             raise ValueError(
                 "mask_id must be the id of a token that says nothing, for the tokens that are "
                 'erased; the estimator has None. They can be swapped (perturbation="swap").'

@@ -48,7 +48,9 @@ class TokenMatrixInputs(ArrayInputs):
 
     def blank(self, rows: NDArray[Any], marked: NDArray[np.bool_]) -> Any:
         """Return samples whose marked tokens say nothing."""
-        return self._wrap(np.where(marked, self.mask_id, self.X[rows]), rows)
+        ids = self.X[rows]
+        ids[marked] = self.mask_id
+        return self._wrap(ids, rows)
 
     def replace(
         self,

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from .._checks import check_count, check_number, check_option
-from ._tokens import Tokens
 
 __all__ = [
     "check_axis",
@@ -64,7 +63,7 @@ def _check_range(pair: Any) -> tuple[float, float]:
     return lower, upper
 
 
-def check_token_fill(fill: Any, tokens: Tokens) -> None:
+def check_token_fill(fill: Any, tokens: Any) -> None:
     """Check that tokens have one that says nothing, and are filled with no other."""
     tokens.blank()
     if not (isinstance(fill, int | float) and fill == 0):

@@ -122,12 +122,13 @@ def at_embedding(rows: "Rows", x: Tensor | None = None) -> "Rows":
     def for_all_units(marks: Any) -> Any:
         return None if marks is None else marks.unsqueeze(-1)
 
+    measured: dict[str, Any] = rows.tokens.units()
     return replace(
         rows,
         x=rows.tokens.embed(rows.x) if x is None else x,
         irrelevance=for_all_units(rows.irrelevance),
         known=for_all_units(rows.known),
-        **rows.tokens.units(),
+        **measured,
     )
 
 

@@ -130,8 +130,7 @@ def adapt_tokens(module: nn.Module, x: torch.Tensor, settings: TokenSettings) ->
     embedding = layers[found]
     check_ids(x, embedding.num_embeddings)
     pad_id = _first(settings.pad_id, embedding.padding_idx, _of_config(module, "pad_token_id"))
-    known = {"pad_id": pad_id, "mask_id": settings.mask_id}
-    for parameter, number in known.items():
+    for parameter, number in {"pad_id": pad_id, "mask_id": settings.mask_id}.items():
         if number is not None and not 0 <= number < embedding.num_embeddings:
             raise ValueError(
                 f"{parameter} must be an id of embedding_layer {found!r}, which has "
@@ -142,7 +141,7 @@ def adapt_tokens(module: nn.Module, x: torch.Tensor, settings: TokenSettings) ->
     module.register_forward_pre_hook(reader.read, with_kwargs=True)
     module.register_forward_hook(reader.forget, always_call=True)
     embedding.register_forward_hook(reader.look_up)
-    return TokenSettings(found, **known)
+    return TokenSettings(found, pad_id, settings.mask_id)
 
 
 def check_ids(X: Any, n_ids: int) -> None:

@@ -114,10 +114,10 @@ class Defaults(TrialStudy):
 # the keys of stored cells are as if they had not.
 _ADDED = {
     "label_smoothing": 0.0,
-    "augment": None,
     "embedding_layer": None,
     "pad_id": None,
     "mask_id": None,
+    "augment": None,
 }
 _ADDED_TO_REGRESSORS = {"label_loss": "squared_error", "quantile": 0.5, "huber_delta": 1.0}
 _GONE_FROM_GRAD_REG = {"layer": None, "concepts": None}
