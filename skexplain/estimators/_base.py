@@ -52,6 +52,7 @@ TRAINER_SETTINGS = (
     "batch_size",
     "annotated_per_batch",
     "penalty_chunk_size",
+    "penalty_every",
     "mixed_precision",
     "n_iter_no_change",
     "verbose",
@@ -88,6 +89,7 @@ class BaseExplanationEstimator(BaseEstimator):
         input_unit="sd",
         annotated_per_batch=None,
         penalty_chunk_size=None,
+        penalty_every=1,
         device="auto",
         compile=False,
         mixed_precision=False,
@@ -110,6 +112,7 @@ class BaseExplanationEstimator(BaseEstimator):
         self.input_unit = input_unit
         self.annotated_per_batch = annotated_per_batch
         self.penalty_chunk_size = penalty_chunk_size
+        self.penalty_every = penalty_every
         self.device = device
         self.compile = compile
         self.mixed_precision = mixed_precision
