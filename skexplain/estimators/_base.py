@@ -392,8 +392,7 @@ class BaseExplanationEstimator(BaseEstimator):
         X = check_inputs(self, X, reset=False)
         with own_surroundings():
             outputs = self.trainer_.outputs(X)
-        finite = outputs.isfinite().all(1)
-        if not finite.all():
+        if not outputs.sum().isfinite() and not (finite := outputs.isfinite().all(1)).all():
             raise ValueError(
                 f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "
                 f"samples, so that nothing can be predicted: compare the range of X with that of "

@@ -120,7 +120,7 @@ class _Multiply(torch.autograd.Function):
         return center.clone(), radius.clone()
 
     @staticmethod
-    def backward(ctx: Any, center: Tensor, radius: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, center: Tensor, radius: Tensor) -> Any:
         corners = [
             slope * (center + side * radius) for slope in ctx.saved_tensors for side in (-1, 1)
         ]
