@@ -107,6 +107,7 @@ class _Estimator(BaseEstimator):
     input_unit: Literal["input", "sd"]
     annotated_per_batch: int | None
     penalty_chunk_size: int | None
+    penalty_every: int
     device: str | torch.device
     compile: bool
     mixed_precision: bool
@@ -139,6 +140,7 @@ class _Estimator(BaseEstimator):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -177,6 +179,7 @@ class _Classifier(ClassifierMixin, _Estimator):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -218,6 +221,7 @@ class _Regressor(RegressorMixin, _Estimator):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -274,6 +278,7 @@ class AvgExClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -322,6 +327,7 @@ class AvgExRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -357,6 +363,7 @@ class CDEPClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -398,6 +405,7 @@ class ConceptGradRegClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -436,6 +444,7 @@ class ConceptGradRegRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -475,6 +484,7 @@ class CounterexampleClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -506,6 +516,7 @@ class ERMClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -536,6 +547,7 @@ class ERMRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -592,6 +604,7 @@ class ExplanationClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -673,6 +686,7 @@ class GradCAMRegClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -692,6 +706,9 @@ class GradRegClassifier(_Classifier):
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
     sign: Literal["both", "positive", "negative"]
+    robust: Optional[Literal["random", "adversarial", "certified"]]
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -700,6 +717,9 @@ class GradRegClassifier(_Classifier):
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
         sign: Literal["both", "positive", "negative"] = "both",
+        robust: Optional[Literal["random", "adversarial", "certified"]] = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -712,6 +732,7 @@ class GradRegClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -729,12 +750,18 @@ class GradRegClassifier(_Classifier):
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
     norm: Literal["l2", "l1", "share"]
+    robust: Optional[Literal["random", "adversarial", "certified"]]
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
         norm: Literal["l2", "l1", "share"] = "share",
+        robust: Optional[Literal["random", "adversarial", "certified"]] = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -746,6 +773,7 @@ class GradRegRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -783,6 +811,7 @@ class GroupDROClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -824,6 +853,7 @@ class HINTClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -871,6 +901,7 @@ class IBPExClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -917,6 +948,7 @@ class IBPExRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -950,6 +982,7 @@ class InfluenceRegClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1038,6 +1071,7 @@ class PGDExClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1086,6 +1120,7 @@ class PGDExRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1125,6 +1160,7 @@ class SwapExClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1163,6 +1199,7 @@ class SwapExRegressor(_Regressor):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1208,6 +1245,7 @@ class TwoStageExplanationClassifier(_Classifier):
         input_unit: Literal["input", "sd"] = "sd",
         annotated_per_batch: int | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,

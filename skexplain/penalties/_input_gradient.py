@@ -76,10 +76,10 @@ class InputGradientPenalty(Penalty):
 
     Notes
     -----
-    A value with `robust` is never less than that at the sample.  A step costs about as many label
-    losses more as there are draws, or twice as many as there are steps; the bound costs about 5.
-    The published random form penalises how far the gradient changes, not the gradient itself, and
-    the published bound is the sum of the absolute values of both ends.
+    A value with `robust` is never less than that at the sample.  In steps of the label loss a draw
+    costs about half a step more, a step of the ascent about one, the bound about ten.  The random
+    form of [2]_ penalises how far the gradient changes, not the gradient itself, and its bound is
+    the sum of the absolute values of both ends.
 
     The share of a sample without any gradient (all its units are dead) is 0.  That of a sample
     whose features are all marked alike is the same for every network, so such samples are left out.

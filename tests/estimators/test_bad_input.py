@@ -198,6 +198,7 @@ BAD_PARAMETERS = {
     "input_unit": ["std", None, 1.0],
     "annotated_per_batch": COUNT,
     "penalty_chunk_size": COUNT,
+    "penalty_every": [*COUNT, None],
     "device": ["tpu", 3, None, "meta", "cuda:99"],
     "compile": BOOL,
     "mixed_precision": BOOL,
@@ -274,6 +275,9 @@ BAD_OWN_PARAMETERS = {
     "InfluenceRegClassifier": BAD_ONE_PENALTY,
     "SwapExClassifier": BAD_AVERAGE,
     "GradRegClassifier": {
+        "robust": ["worst", 3, True],
+        "epsilon": NUMBER,
+        "n_steps": COUNT,
         "alpha": BAD_ALPHA,
         "output": ["log_prob", None],
         "norm": ["l3", 2, None],
