@@ -706,7 +706,7 @@ class GradRegClassifier(_Classifier):
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
     sign: Literal["both", "positive", "negative"]
-    robust: Optional[Literal["random", "adversarial", "certified"]]
+    robust: Literal["random", "adversarial", "certified"] | None
     epsilon: float
     n_steps: int
     def __init__(
@@ -717,7 +717,7 @@ class GradRegClassifier(_Classifier):
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
         sign: Literal["both", "positive", "negative"] = "both",
-        robust: Optional[Literal["random", "adversarial", "certified"]] = None,
+        robust: Literal["random", "adversarial", "certified"] | None = None,
         epsilon: float = 1.0,
         n_steps: int = 10,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
@@ -750,7 +750,7 @@ class GradRegClassifier(_Classifier):
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
     norm: Literal["l2", "l1", "share"]
-    robust: Optional[Literal["random", "adversarial", "certified"]]
+    robust: Literal["random", "adversarial", "certified"] | None
     epsilon: float
     n_steps: int
     def __init__(
@@ -759,7 +759,7 @@ class GradRegRegressor(_Regressor):
         *,
         alpha: float | Literal["auto"] = 2.0,
         norm: Literal["l2", "l1", "share"] = "share",
-        robust: Optional[Literal["random", "adversarial", "certified"]] = None,
+        robust: Literal["random", "adversarial", "certified"] | None = None,
         epsilon: float = 1.0,
         n_steps: int = 10,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
