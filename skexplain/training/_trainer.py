@@ -285,6 +285,7 @@ class Trainer(Scored):
         )
         read = partial(read_step, data, objective)
         reading = ahead(read, batches) if data.streams else map(read, batches)
+        reading = data.augmented(reading, bool(objective.replacing), self.streams, epoch)
         for number, (batch, penalised, donors) in enumerate(reading, first_step):
             watchers.begin(batch)
             (optimizer, first), *own = between if number % self.penalty_every else with_penalties
