@@ -111,6 +111,7 @@ class _Estimator(BaseEstimator):
     annotated_per_batch: int | None
     augment: Literal["light"] | Callable[..., Any] | None
     penalty_chunk_size: int | None
+    penalty_every: int
     device: str | torch.device
     compile: bool
     mixed_precision: bool
@@ -148,6 +149,7 @@ class _Estimator(BaseEstimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -190,6 +192,7 @@ class _Classifier(ClassifierMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -235,6 +238,7 @@ class _Regressor(RegressorMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -295,6 +299,7 @@ class AvgExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -347,6 +352,7 @@ class AvgExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -386,6 +392,7 @@ class CDEPClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -433,6 +440,7 @@ class ConceptGradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -477,6 +485,7 @@ class ConceptGradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -520,6 +529,7 @@ class CounterexampleClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -555,6 +565,7 @@ class ERMClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -589,6 +600,7 @@ class ERMRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -649,6 +661,7 @@ class ExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -736,6 +749,7 @@ class GradCAMRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -755,6 +769,9 @@ class GradRegClassifier(_Classifier):
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
     sign: Literal["both", "positive", "negative"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -763,6 +780,9 @@ class GradRegClassifier(_Classifier):
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
         sign: Literal["both", "positive", "negative"] = "both",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -779,6 +799,7 @@ class GradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -796,12 +817,18 @@ class GradRegClassifier(_Classifier):
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
     norm: Literal["l2", "l1", "share"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
         norm: Literal["l2", "l1", "share"] = "share",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -817,6 +844,7 @@ class GradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -858,6 +886,7 @@ class GroupDROClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -905,6 +934,7 @@ class HINTClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -956,6 +986,7 @@ class IBPExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1006,6 +1037,7 @@ class IBPExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1043,6 +1075,7 @@ class InfluenceRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1135,6 +1168,7 @@ class PGDExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1187,6 +1221,7 @@ class PGDExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1230,6 +1265,7 @@ class SwapExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1272,6 +1308,7 @@ class SwapExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1321,6 +1358,7 @@ class TwoStageExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
