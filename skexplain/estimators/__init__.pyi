@@ -112,6 +112,7 @@ class _Estimator(BaseEstimator):
     annotated_per_batch: int | None
     augment: Literal["light"] | Callable[..., Any] | None
     penalty_chunk_size: int | None
+    penalty_every: int
     device: str | torch.device
     compile: bool
     mixed_precision: bool
@@ -149,6 +150,7 @@ class _Estimator(BaseEstimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -191,6 +193,7 @@ class _Classifier(ClassifierMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -236,6 +239,7 @@ class _Regressor(RegressorMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -296,6 +300,7 @@ class AvgExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -348,6 +353,7 @@ class AvgExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -387,6 +393,7 @@ class CDEPClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -434,6 +441,7 @@ class ConceptGradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -478,6 +486,7 @@ class ConceptGradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -521,6 +530,7 @@ class CounterexampleClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -556,6 +566,7 @@ class ERMClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -590,6 +601,7 @@ class ERMRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -650,6 +662,7 @@ class ExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -737,6 +750,7 @@ class GradCAMRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -756,6 +770,9 @@ class GradRegClassifier(_Classifier):
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
     sign: Literal["both", "positive", "negative"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -764,6 +781,9 @@ class GradRegClassifier(_Classifier):
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
         sign: Literal["both", "positive", "negative"] = "both",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -780,6 +800,7 @@ class GradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -797,12 +818,18 @@ class GradRegClassifier(_Classifier):
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
     norm: Literal["l2", "l1", "share"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
         norm: Literal["l2", "l1", "share"] = "share",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -818,6 +845,7 @@ class GradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -859,6 +887,7 @@ class GroupDROClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -906,6 +935,7 @@ class HINTClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -957,6 +987,7 @@ class IBPExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1007,6 +1038,7 @@ class IBPExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1044,6 +1076,7 @@ class InfluenceRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1136,6 +1169,7 @@ class PGDExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1188,6 +1222,7 @@ class PGDExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1231,6 +1266,7 @@ class SwapExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1273,6 +1309,7 @@ class SwapExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1322,6 +1359,7 @@ class TwoStageExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
