@@ -1,4 +1,4 @@
-"""What is learnt from annotated rows about the masks of others: of tables, and of images."""
+"""What is learnt from annotated samples about the masks of others, in tables and in images."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ _CHUNK_ROWS = 256
 
 
 def row_degrees(masks, rows):
-    """Degrees of irrelevance of some rows, and where they are known; Tensors of shape (rows, ...).
+    """Degrees of irrelevance of some samples, and where they are known.
 
-    An unknown degree is 0.
+    Tensors of shape (n_samples, ...).  An unknown degree is 0.
     """
     degree, known = masks.degrees_of(rows)
     known = torch.ones_like(degree, dtype=torch.bool) if known is None else known
@@ -25,14 +25,14 @@ def row_degrees(masks, rows):
 
 
 class ColumnShares:
-    """Mean degree of each column in annotated rows, for entries that are zero and that are not.
+    """Mean degree of each column in annotated samples, for entries that are zero and that are not.
 
     A column of which only one of the two was seen has one mean for both, and a column of which
     nothing is known NaN.
     """
 
     def fit(self, X, masks, rows):
-        """Take the means over the given rows; returns self."""
+        """Take the means over the given samples; returns self."""
         degree, known = (part.double().numpy() for part in row_degrees(masks, rows))
         occurs = X[rows] != 0
         everywhere = _mean(degree, known)
@@ -100,7 +100,7 @@ class ImageMasks:
         return model
 
     def fit(self, X, masks, rows, *, seed, **params):
-        """Train a new network on the given rows, as `train` does; returns self."""
+        """Train a new network on the given samples, as `train` does; returns self."""
         seed_layers(seed, self.device)  # the caller isolates the global state
         side = min(self.max_side, max(X.shape[-2:]))
         n_outputs = masks.stored.shape[1] if X.ndim == 4 else 1
@@ -109,7 +109,7 @@ class ImageMasks:
         return self.train(X, masks, rows, seed=seed, **params)
 
     def train(self, X, masks, rows, *, n_steps, batch_size, lr, repaint, seed, on_step):
-        """Train the present network on the given rows, `on_step` after each step; returns self."""
+        """Train the present network on some samples, `on_step` after each step; returns self."""
         generator = torch.Generator().manual_seed(seed)
         optimizer = torch.optim.Adam(
             self.network.parameters(), lr=lr, fused=self.device.type in ("cpu", "cuda")
@@ -190,8 +190,8 @@ def _chunks(n_rows):
 def _repaint(x, degree, mean, generator):
     """Draw anew what is irrelevant, so that all kinds of it are seen in every place.
 
-    A third of the rows stay, a third take what is irrelevant in another row, a third one constant
-    per channel.
+    A third of the samples stay, a third take what is irrelevant in another sample, and a third take
+    one constant per channel.
     """
     n_rows, n_channels = x.shape[:2]
     donors = torch.randperm(n_rows, generator=generator).to(x.device)

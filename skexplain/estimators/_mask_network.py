@@ -1,4 +1,4 @@
-"""A small convolutional network that tells which pixels of an image are irrelevant."""
+"""A small convolutional network that predicts which pixels of an image are irrelevant."""
 
 import math
 
@@ -34,7 +34,7 @@ class MaskNetwork(nn.Module):
         self.head = nn.Conv2d(_WIDTH, n_outputs, 1)
 
     def forward(self, x):
-        """Compute logits, shape (rows, n_outputs, h, w), from values that mostly lie in [0, 1]."""
+        """Compute logits (n_samples, n_outputs, h, w) from values that mostly lie in [0, 1]."""
         bins = torch.arange(_N_BINS, device=x.device).view(1, 1, -1, 1, 1)
         distance = x.clamp(0, 1).unsqueeze(2) * (_N_BINS - 1) - bins
         encoded = torch.exp(-distance.square()).flatten(1, 2)
@@ -54,6 +54,6 @@ class _Block(nn.Module):
 
 
 def _places(x):
-    """Row and column of each pixel, from -1 to 1; shape (rows, 2, h, w)."""
+    """Row and column of each pixel, from -1 to 1; shape (n_samples, 2, h, w)."""
     axes = [torch.linspace(-1, 1, length, device=x.device) for length in x.shape[2:]]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(len(x), -1, -1, -1)

@@ -16,7 +16,7 @@ _LARGE_DIFFERENCE, _STANDARD_ERRORS = 0.5, 3
 
 
 def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel):
-    """Warn where masks teach nothing, or leave what they mark to tell the label.
+    """Warn if masks have no effect, or if what they mark can still predict the label.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
     if problem:
         warnings.warn(
             f"{name} is {problem}: it learns from labels alone. See "
-            f"docs/masks.md#rows-without-a-mask.",
+            f"docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=stacklevel,
         )
@@ -72,13 +72,13 @@ def _nothing_to_learn(masks, rows, penalised):
     if masks is None:
         return "fitted without a mask"
     if not masks.annotated[rows].any():
-        return "fitted with masks that annotate no row"
+        return "fitted with masks that annotate no sample"
     if penalised.any():
         return None
     if masks.has_irrelevant[rows].any():
         return (
-            "fitted with masks that mark all features alike, of which no share of the gradient "
-            '(norm="share") can tell anything (norm="l2" can)'
+            "fitted with masks that mark all features alike, for which the share of the gradient "
+            'is constant (norm="share"; norm="l2" is not)'
         )
     return "fitted with masks that mark no feature as irrelevant"
 
@@ -96,13 +96,13 @@ def _class_without_masks(masks, y, rows, labels):
     return (
         f"None of the {n_samples} samples of class {_listed(labels[missing])} has a mask, while "
         f"{annotated.sum()} of the {len(codes) - n_samples} other samples have one: what these "
-        f"mark may tell the classes apart, and nothing can take its place. Give samples that were "
-        f"looked at and show nothing a mask of zeros, and annotate some of every class."
+        f"mark may give the class away, and nothing can replace it. Give samples that were "
+        f"inspected and show nothing a mask of zeros, and annotate some of every class."
     )
 
 
 def _marks_tell_the_class(name, terms, masks, y, rows, labels):
-    """Describe how often each class has something marked, where that tells the class."""
+    """Describe how often each class has something marked, if that gives the class away."""
     annotated = rows[masks.annotated[rows]]
     codes, marked = y[annotated], masks.has_irrelevant[annotated]
     sizes = np.bincount(codes, minlength=len(labels))
@@ -119,7 +119,7 @@ def _marks_tell_the_class(name, terms, masks, y, rows, labels):
     return (
         f"Something is marked in {rates[most]:.0%} of the annotated samples of class "
         f"{_listed(labels[[most]])} and in {rates[least]:.0%} of class {_listed(labels[[least]])}: "
-        f"whether a part is there tells the class, and {name} changes no more than the marked "
+        f"the presence of a part gives the class away, and {name} changes no more than the marked "
         f"features. "
         f"{_remedy(terms, masks)}"
     )

@@ -342,7 +342,7 @@ class Trainer(Scored):
     # -- held-out samples and automatic weights ---------------------------------------------------
 
     def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
-        """Record the estimator's own objective on the held-out rows."""
+        """Record the estimator's own objective on the held-out samples."""
         means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
         total = objective.total(label_loss, means)

@@ -92,8 +92,8 @@ def test_with_all_masks_it_is_the_estimator(kind):
     ("mask", "message"),
     [
         (None, "fitted without a mask"),
-        ([None] * 60, "fitted with masks that annotate no row"),
-        (np.full((1, 4), np.nan), "fitted with masks that annotate no row"),
+        ([None] * 60, "fitted with masks that annotate no sample"),
+        (np.full((1, 4), np.nan), "fitted with masks that annotate no sample"),
     ],
 )
 def test_without_masks_it_warns_as_the_estimator(mask, message):

@@ -243,12 +243,10 @@ def test_prepared_weights_of_an_instance_are_the_start():
 def test_a_network_that_cannot_run_the_rows_says_what_it_was_given():
     X, y = np.zeros((10, 8, 8), dtype=np.float32), np.arange(10) % 2
     module = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 2))
-    match = (
-        r"module cannot run rows of X, here a batch of shape \(2, 8, 8\): expected 4D.*X\[:, None"
-    )
+    match = r"module cannot run samples of X, here a batch .* \(2, 8, 8\): expected 4D.*X\[:, None"
     with pytest.raises(ValueError, match=match):
         ERMClassifier(module).fit(X, y)
-    match = r"module cannot run rows of X, here a batch of shape \(2, 64\): mat1 .*[^.]\. See"
+    match = r"module cannot run samples of X, here a batch of shape \(2, 64\): mat1 .*[^.]\. See"
     with pytest.raises(RuntimeError, match=match):
         ERMClassifier(nn.Linear(3, 2)).fit(X.reshape(10, -1), y)
     ERMClassifier(module, max_epochs=1).fit(X[:, None], y)
