@@ -417,12 +417,12 @@ def test_inspect_doubts_masks_that_mark_most(tmp_path, capsys):
     assert "turn the masks round (skexplain masks convert --invert)" in printed
 
 
-def test_inspect_tells_the_shape_of_what_it_refuses(tmp_path, capsys):
+def test_inspect_prints_the_shape_of_an_illegal_mask(tmp_path, capsys):
     np.save(tmp_path / "mask.npy", np.array([FIRST, 3 * SECOND]))
     assert run("masks", "inspect", tmp_path / "mask.npy") == 1
     captured = capsys.readouterr()
     assert "shape (2, 2, 4), int64" in captured.out
-    assert "got 3 in 1 of 2 rows, at rows [1]" in captured.err
+    assert "got 3 in 1 of 2 samples, at samples [1]" in captured.err
 
 
 @pytest.mark.parametrize("where", ["beside", "elsewhere", "nowhere"])
