@@ -53,7 +53,7 @@ def test_networks_standardise_inside():
 
 def test_volumes_need_a_module_of_their_own():
     X = np.zeros((10, 1, 4, 4, 4))
-    with pytest.raises(ValueError, match=r'module="auto" knows X.*\(1, 4, 4, 4\).*pass a torch'):
+    with pytest.raises(ValueError, match=r'module="auto" takes X.*\(1, 4, 4, 4\).*pass a torch'):
         ERMClassifier().fit(X, np.arange(10) % 2)
 
 
