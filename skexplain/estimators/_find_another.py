@@ -63,7 +63,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         The models, trained on arrays, with ``mask_marks="irrelevant"``; of a DataFrame hand them
         the values, or use `select`.
     masks_ : list of (ndarray or None)
-        What each was told to be irrelevant, :math:`A_i`: bool or degrees in [0, 1], NaN where
+        What was irrelevant to each, :math:`A_i`: bool or degrees in [0, 1], NaN where
         unknown, whatever ``mask_marks`` of `estimator` says; None for nothing.
     explanations_ : list of ndarray of bool of shape (n, d), (n, h, w) or (n, 1, h, w)
         What each used in the training samples, :math:`M_i`.
@@ -89,7 +89,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     See Also
     --------
-    skexplain.inspection.largest_gradient_mask : What a model looks at.
+    skexplain.inspection.largest_gradient_mask : The features that a model uses.
     GradRegClassifier : The same penalty with masks that a person made.
 
     References
@@ -110,7 +110,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     >>> clf = FindAnotherExplanationClassifier(base, random_state=0).fit(X, y)
     >>> [int(explanation.mean(axis=0).argmax()) for explanation in clf.explanations_]
     [0, 1]
-    >>> clf.stop_reason_  # the third model would have looked at the same columns again
+    >>> clf.stop_reason_  # the third model would have used the same columns again
     'max_overlap'
     >>> X[:, 0] = 0  # the first column breaks
     >>> bool(clf.select(0).score(X, y) < 0.7 and clf.select(1).score(X, y) > 0.8)
@@ -206,7 +206,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
             Class labels.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             The masks that a person accepted, in place of all earlier ones; as for `fit`.  None:
-            what the last model was told to be irrelevant and what it looked at.
+            what was irrelevant to the last model and what it used.
         sample_weight : array-like of shape (n,) or None, default=None
             Non-negative weights; a sample of weight 0 takes part in nothing.
 
@@ -358,7 +358,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         return np.where(annotated, values, np.float32(np.nan))
 
     def _next_irrelevance(self):
-        """Unite what the last model was told to be irrelevant and what it looked at."""
+        """Unite what was irrelevant to the last model and what it used."""
         mask, explanation = self.masks_[-1], self.explanations_[-1]
         return explanation if mask is None else np.where(explanation, True, mask)
 

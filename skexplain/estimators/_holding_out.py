@@ -1,8 +1,10 @@
 """Which samples early stopping holds out, and when it holds out none."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 # With fewer samples held out, their loss says too little to stop on.
@@ -10,7 +12,7 @@ _MIN_ROWS = 10
 
 
 def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: int) -> str:
-    """Choose the loss that early stopping watches; warn where no samples can be held out for it.
+    """Choose the loss that early stopping monitors; warn if no samples can be held out for it.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: i
     else:
         return "valid_loss"
     warnings.warn(
-        f"early_stopping watches the training objective: validation_fraction={fraction} of "
+        f"early_stopping monitors the training objective: validation_fraction={fraction} of "
         f"{reason}.",
         UserWarning,
         stacklevel=stacklevel,
@@ -41,7 +43,11 @@ def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: i
     return "train_loss"
 
 
-def strata(penalised, classes=None, groups=None):
+def strata(
+    penalised: NDArray[Any],
+    classes: NDArray[Any] | None = None,
+    groups: NDArray[Any] | None = None,
+) -> list[NDArray[Any]]:
     """Return the keys to stratify by, the finest first: groups before classes before masks."""
     penalised = penalised.astype(int)
     keys = [penalised] if classes is None else [2 * classes + penalised, classes, penalised]
@@ -50,7 +56,9 @@ def strata(penalised, classes=None, groups=None):
     return keys
 
 
-def stratified_split(index, strata, fraction, seed):
+def stratified_split(
+    index: NDArray[Any], strata: list[NDArray[Any]], fraction: float, seed: int
+) -> list[NDArray[Any]]:
     """Split samples into a part to train on and a part held out.
 
     Parameters

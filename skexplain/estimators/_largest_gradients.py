@@ -165,7 +165,7 @@ def rows_in_batches(estimator, X, y=None):
     Parameters
     ----------
     estimator : fitted estimator of this package
-        Whose network looks at them.
+        Whose network runs on them.
     X : ndarray of shape (n, ...)
         Checked inputs.
     y : ndarray of int of shape (n,) or None, default=None

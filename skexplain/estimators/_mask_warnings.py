@@ -1,21 +1,35 @@
 """Warnings about masks that leave a shortcut in place, in numbers and with the call that helps."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..exceptions import MissingExplanationWarning, RemainingShortcutWarning
+from ..masks import Masks
+from ..training._method import Term
 
 # So few masks of so many samples leave the label loss to the samples without.
 _FEW_MASKS, _MANY_SAMPLES = 0.05, 200
-# A class that should have so many masks by its size, and has none, was not looked at.
+# A class that should have so many masks by its size, and has none, was not annotated.
 _EXPECTED_MASKS = 5
 # Classes whose samples have marks at rates that differ by so much, and by so many standard errors,
-# are told apart by the marks.
+# can be predicted from the marks.
 _LARGE_DIFFERENCE, _STANDARD_ERRORS = 0.5, 3
 
 
-def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel):
+def warn_about_masks(
+    name: str,
+    terms: Sequence[Term],
+    masks: Any,
+    y: NDArray[Any],
+    rows: NDArray[Any],
+    penalised: NDArray[Any],
+    labels: NDArray[Any] | None,
+    stacklevel: int,
+) -> None:
     """Warn if masks have no effect, or if what they mark can still predict the label.
 
     Parameters
@@ -56,7 +70,7 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
         None if labels is None else _class_without_masks(masks, y, rows, labels),
         None
         if labels is None or exchanges
-        else _marks_tell_the_class(name, terms, masks, y, rows, labels),
+        else _marks_give_the_class_away(name, terms, masks, y, rows, labels),
         _few_masks(name, masks, rows),
     ):
         if problem:
@@ -68,7 +82,9 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
             return
 
 
-def _nothing_to_learn(masks, rows, penalised):
+def _nothing_to_learn(
+    masks: Masks | None, rows: NDArray[Any], penalised: NDArray[Any]
+) -> str | None:
     if masks is None:
         return "fitted without a mask"
     if not masks.annotated[rows].any():
@@ -83,7 +99,9 @@ def _nothing_to_learn(masks, rows, penalised):
     return "fitted with masks that mark no feature as irrelevant"
 
 
-def _class_without_masks(masks, y, rows, labels):
+def _class_without_masks(
+    masks: Masks, y: NDArray[Any], rows: NDArray[Any], labels: NDArray[Any]
+) -> str | None:
     """Describe classes without a mask, where chance would have given them some; else None."""
     codes, annotated = y[rows], masks.annotated[rows]
     sizes = np.bincount(codes, minlength=len(labels))
@@ -101,7 +119,14 @@ def _class_without_masks(masks, y, rows, labels):
     )
 
 
-def _marks_tell_the_class(name, terms, masks, y, rows, labels):
+def _marks_give_the_class_away(
+    name: str,
+    terms: Sequence[Term],
+    masks: Masks,
+    y: NDArray[Any],
+    rows: NDArray[Any],
+    labels: NDArray[Any],
+) -> str | None:
     """Describe how often each class has something marked, if that gives the class away."""
     annotated = rows[masks.annotated[rows]]
     codes, marked = y[annotated], masks.has_irrelevant[annotated]
@@ -125,7 +150,7 @@ def _marks_tell_the_class(name, terms, masks, y, rows, labels):
     )
 
 
-def _remedy(terms, masks):
+def _remedy(terms: Sequence[Term], masks: Masks) -> str:
     if masks.marks_parts and any(hasattr(term.penalty, "exchange") for term in terms):
         return "Set exchange=True, so that parts come and go."
     if masks.marks_parts:
@@ -139,7 +164,7 @@ def _remedy(terms, masks):
     )
 
 
-def _few_masks(name, masks, rows):
+def _few_masks(name: str, masks: Masks, rows: NDArray[Any]) -> str | None:
     """Describe how few samples have a mask; None where these are enough."""
     n_samples, n_masks = len(rows), int(masks.annotated[rows].sum())
     if n_samples < _MANY_SAMPLES or n_masks >= _FEW_MASKS * n_samples:
@@ -151,5 +176,5 @@ def _few_masks(name, masks, rows):
     )
 
 
-def _listed(labels):
+def _listed(labels: NDArray[Any]) -> str:
     return ", ".join(repr(label) for label in labels.tolist())

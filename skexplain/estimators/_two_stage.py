@@ -96,7 +96,7 @@ class TwoStageExplanationClassifier(BaseExplanationClassifier):
     _texts = f"""\
 alpha : float, default=1.0
         Weight of the divergence in the joint schedule and in the objective that early stopping
-        watches; 0 switches the second step off: the same network, trained on labels.
+        monitors; 0 switches the second step off: the same network, trained on labels.
     schedule : {{"two_stage", "joint"}}, default="two_stage"
         Two steps, or one step on the sum of label loss and alpha times the divergence, for all
         weights.

@@ -54,7 +54,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         What is trained.  A pipeline needs scikit-learn's metadata routing, and an X of numbers, for
         its masks are over the X that this estimator is given.
     propagator : MaskPropagator or None, default=None
-        What fills masks in; None: ``MaskPropagator()``.  It is told the estimator's `mask_marks`,
+        What fills masks in; None: ``MaskPropagator()``.  It is given the estimator's `mask_marks`,
         and the estimator's `random_state` and `verbose` where it has none of its own.
     min_iou : float, default=0.25
         Smallest ``propagator_.iou_``, from 0 to 1, at which masks are filled in.  0: always.  A
@@ -80,7 +80,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
-    MaskPropagator : Fills in masks, to be looked at before they are used.
+    MaskPropagator : Fills in masks, which can be checked before they are used.
 
     Examples
     --------

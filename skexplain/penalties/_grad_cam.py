@@ -38,7 +38,7 @@ class GradCAMPenalty(Penalty):
     Parameters
     ----------
     layer : str or None, default=None
-        Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
+        Layer whose output is penalised, as in ``named_modules``, of shape (n_samples, channels,
         ...) with one to three spatial axes; None: the convolution that runs last.
 
     Notes

@@ -130,7 +130,7 @@ def test_early_stopping_keeps_few_masks_for_training(n_masks):
     X, y, mask = make_problem(n_rows=120)
     mask[n_masks:] = np.nan
     estimator = quick(GradRegClassifier, early_stopping=True, random_state=0)
-    with pytest.warns(UserWarning, match=rf"watches the .*of {n_masks} samples with a mask"):
+    with pytest.warns(UserWarning, match=rf"monitors the .*of {n_masks} samples with a mask"):
         estimator.fit(X, y, mask=mask)
     assert "train_input_gradient" in estimator.history_[-1]
     assert "valid_loss" not in estimator.history_[-1]

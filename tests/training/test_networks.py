@@ -126,7 +126,7 @@ def test_feature_layer_by_name():
     assert find_feature_layer(WithFeatures(), "features.0", X4) == ("features.0", False)
     with pytest.raises(ValueError, match=r"feature_layer must name.*'features\.0'.*got 'feature'"):
         find_feature_layer(WithFeatures(), "feature", X4)
-    with pytest.raises(ValueError, match=r"feature_layer cannot be told.*\['conv'\]"):
+    with pytest.raises(ValueError, match=r"feature_layer must be given.*\['conv'\]"):
         find_feature_layer(NoLinearEnd(), None, X4)
 
 
