@@ -24,7 +24,7 @@ def warn_about_masks(
     name: str,
     terms: Sequence[Term],
     masks: Any,
-    y: NDArray[Any],
+    y: Any,
     rows: NDArray[Any],
     penalised: NDArray[Any],
     labels: NDArray[Any] | None,
@@ -39,8 +39,8 @@ def warn_about_masks(
     terms : sequence of Term
         Penalties of weight above zero; without any there is nothing to warn of.
     masks : Masks or None
-    y : ndarray of shape (n,)
-        Encoded targets.
+    y : ndarray of shape (n,) or None
+        Encoded targets; None without `labels`.
     rows : ndarray of int
         Samples that take part.
     penalised : ndarray of bool of shape (n,)
