@@ -46,9 +46,7 @@ def test_scikit_learn_check(estimator, check):
     run_check(estimator, check)
 
 
-# Checks of accuracy, for which some 30 long steps are enough.  What all others are about shows
-# within two epochs.
-LONG_STEPS = {"max_epochs": 4, "batch_size": 32, "lr": 0.03}
+# Checks of accuracy.  What all others are about shows within two epochs.
 OF_ACCURACY = (
     "check_classifiers_train",
     "check_regressors_train",
@@ -58,7 +56,8 @@ OF_ACCURACY = (
 
 def run_check(estimator, check):
     of_accuracy = check.func.__name__.startswith(OF_ACCURACY)
-    estimator = clone(estimator).set_params(**LONG_STEPS if of_accuracy else {"max_epochs": 2})
+    steps = _sklearn_checks.LONG_STEPS if of_accuracy else {"max_epochs": 2}
+    estimator = clone(estimator).set_params(**steps)
     if "subset_invariance" in str(check):
         # Rows predicted alone round like those predicted together only in double precision.
         estimator = in_double_precision(clone(estimator))

@@ -9,6 +9,7 @@ import pytest
 import sklearn
 import torch
 from _estimators import weights
+from _sklearn_checks import LONG_STEPS
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -567,7 +568,7 @@ def test_masks_go_through_searches(routing):
 
 # The second model of the two is trained with masks.
 QUICK = FindAnotherExplanationClassifier(
-    GradRegClassifier(max_epochs=6, lr=2e-2, batch_size=16, alpha=0.1, norm="l2"),
+    GradRegClassifier(**LONG_STEPS, alpha=0.1, norm="l2"),
     n_explanations=2,
     max_alpha_raises=0,
 )
