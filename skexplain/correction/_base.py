@@ -187,7 +187,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
             problem = "fitted with masks that mark no feature as irrelevant"
         warnings.warn(
             f"{type(self).__name__} is {problem}: it is the estimator inside, fitted on labels "
-            f"alone. See docs/masks.md#rows-without-a-mask.",
+            f"alone. See docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=3,
         )

@@ -241,7 +241,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         what = "without a mask" if masks is None else "with masks that mark nothing as irrelevant"
         warnings.warn(
             f"{type(self).__name__} is fitted {what}: the network stays as it is. See "
-            f"docs/masks.md#rows-without-a-mask.",
+            f"docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=3,
         )

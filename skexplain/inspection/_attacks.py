@@ -95,7 +95,7 @@ def fgsm(
     >>> from skexplain.inspection import fgsm
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
     >>> clf = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
     >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf.score(fgsm(clf, X, y, epsilon=1.0, mask=mask), y) < clf.score(X, y) - 0.2
@@ -193,7 +193,7 @@ def jsma(
     >>> X = np.random.default_rng(0).normal(size=(100, 8))
     >>> clf = ERMClassifier(max_epochs=50, random_state=0).fit(X, X[:, 1] > 0)
     >>> moved = jsma(clf, X, target=True, theta=np.inf)
-    >>> bool((moved != X).sum(axis=0)[1] > 40)  # the column that tells the label
+    >>> bool((moved != X).sum(axis=0)[1] > 40)  # the column that predicts the label
     True
     >>> bool(clf.predict(moved).mean() > 0.9)
     True

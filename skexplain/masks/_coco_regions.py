@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._build import check_reach, turn
+from ._figures import check_reach, turn
 from ._rasterise import fill_box_as_coco, fill_polygon_as_coco
 from ._rows import as_numbers, shorten
 from ._run_lengths import decode_rle

@@ -120,7 +120,7 @@ def mask_from_folder(
     read = _reader(marked, unknown)
     if names is None:
         names = names_of(like)
-    names = as_list("names", names, "a sequence of str, one per row of X")
+    names = as_list("names", names, "a sequence of str, one per sample of X")
     geometries: Sequence[ImageGeometry | None] = [None] * len(names)
     grid: tuple[int, int] | None = None
     if like is not None:

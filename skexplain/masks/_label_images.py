@@ -77,7 +77,7 @@ def mask_from_labels(
     wanted, skipped = check_labels(marked, "marked"), check_labels(unknown, "unknown")
     if np.isin(wanted, skipped).any():
         raise ValueError(f"labels must not be both marked and unknown; got {wanted} and {skipped}.")
-    labels = as_sequence(labels, "labels", "one label image per row")
+    labels = as_sequence(labels, "labels", "one label image per sample")
     rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
     geometries: Sequence[ImageGeometry | None] = [None] * len(rows)
     shapes = {row.shape for row in rows if row is not None}
@@ -132,7 +132,7 @@ def _as_labels(row: Any, number: int) -> NDArray[Any]:
     row = np.asarray(row)
     if row.dtype.kind not in "iub":
         raise TypeError(
-            f"labels must hold whole numbers, or None for a row; labels[{number}] is of dtype "
+            f"labels must hold whole numbers, or None for a sample; labels[{number}] is of dtype "
             f"{row.dtype}."
         )
     return row

@@ -336,6 +336,6 @@ def _raise_illegal(row: NDArray[Any], rows: NDArray[Any], total: int) -> NoRetur
     hint = " Divide a 0..255 image by 255 (or compare it with 0)." if example > 1 else ""
     raise ValueError(
         f"mask must hold bool, numbers in [0, 1] or NaN (unknown); got {example} in "
-        f"{len(rows)} of {total} rows, at rows {shorten_names(rows.tolist())}.{hint} See "
+        f"{len(rows)} of {total} samples, at samples {shorten_names(rows.tolist())}.{hint} See "
         f"docs/masks.md#values."
     )

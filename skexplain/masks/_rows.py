@@ -39,7 +39,7 @@ def row_without_marks(
         Begins the error, such as "boxes[3] has no box".
     """
     if missing == "error":
-        raise ValueError(f'{what} (missing="unknown" leaves such a row without annotation).')
+        raise ValueError(f'{what} (missing="unknown" leaves such a sample without annotation).')
     return np.zeros(shape, dtype=bool) if missing == "empty" else None
 
 

@@ -290,7 +290,7 @@ class MetadataScorer:
             f"turn metadata routing on, sklearn.set_config(enable_metadata_routing=True), and pass "
             f"{self.needs} beside X and y"
         )
-        alternative = f", or make the scorer with one for all rows, {self.needs}=..."
+        alternative = f", or make the scorer with one for all samples, {self.needs}=..."
         return f"{text}{alternative if self.needs == 'mask' else ''}."
 
     def __repr__(self) -> str:

@@ -67,6 +67,6 @@ def check_fill(name: str, fill: Any, row_shape: tuple[int, ...]) -> None:
         fits = False
     if not fits or not np.isfinite(values).all():
         raise ValueError(
-            f'{name} must be a finite number, "mean" or an array that broadcasts to rows of '
+            f'{name} must be a finite number, "mean" or an array that broadcasts to samples of '
             f"shape {tuple(row_shape)}; got {fill!r}."
         )

@@ -75,8 +75,8 @@ def run_to_layer(
     Raises
     ------
     ValueError
-        If there is no such layer, it does not run, or it does not return one tensor with a row per
-        sample and a gradient.
+        If there is no such layer, it does not run, or it does not return one tensor with a gradient
+        and a row per sample.
     """
     with keep_outputs(module, [layer]) as outputs:
         point = replace(point_at(module, x), outputs=outputs)
@@ -158,8 +158,8 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
     if not is_tensor or output.ndim < 2 or len(output) != n_rows:
         returned = f"a tensor of shape {tuple(output.shape)}" if is_tensor else type(output)
         raise ValueError(
-            f"layer must return one tensor of shape (rows, units, ...), here {n_rows} rows; got "
-            f"{layer!r}, which returns {returned}."
+            f"layer must return one tensor of shape (n_samples, units, ...), here of {n_rows} "
+            f"samples; got {layer!r}, which returns {returned}."
         )
     if not output.requires_grad:
         raise ValueError(
@@ -177,7 +177,7 @@ def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
     module : nn.Module
         The network.
     x : float32 Tensor of shape (n_samples, ...)
-        A few rows.
+        A few samples.
 
     Raises
     ------

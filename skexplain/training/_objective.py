@@ -66,7 +66,7 @@ class Objective:
         self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
-        # clean rows.
+        # clean samples.
         readers = [] if self.mode_matters else _readers(self.terms)
         self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}

@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 import sklearn
-from _estimators import RECORDING, make_problem, quick, received
+from _estimators import ESTIMATORS, OVER_UNITS, REGRESSORS, make_problem, quick, received
+from _estimators import RECORDING as EVERY_RECORDING
 from _pairs import in_turn
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier
@@ -20,6 +21,14 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+# What is requested is said in the base, as the first test checks: one estimator of each kind, and
+# those with a fit or parameters of their own, are enough.
+KINDS_OF_METHODS = ("ERM", "Explanation", "GradReg", "GroupDRO", "SwapEx", "TwoStageExplanation")
+RECORDING = [
+    cls
+    for cls in EVERY_RECORDING
+    if cls.__name__ in {f"Recording{m}Classifier" for m in KINDS_OF_METHODS}
+]
 CV = StratifiedKFold(3)
 KINDS = ["rows", "one", "list"]
 
@@ -39,7 +48,7 @@ def estimator(request, tmp_path):
     return quick(request.param, max_epochs=2, random_state=0, log=str(tmp_path))
 
 
-# What is requested is said in the base, and how a mask is sliced does not depend on the estimator.
+# How a mask is sliced does not depend on the estimator.
 every_kind = pytest.mark.parametrize(
     ("estimator", "kind"), in_turn(RECORDING, KINDS), indirect=["estimator"]
 )
@@ -94,6 +103,17 @@ def assert_spells(mask, kind, numbers, X):
 
 def in_folds(X, y):
     return [train for train, _ in CV.split(X, y)]
+
+
+@with_routing
+@pytest.mark.parametrize("cls", [*ESTIMATORS, *REGRESSORS, *OVER_UNITS])
+def test_every_estimator_requests_masks(cls, routing):
+    requests = quick(cls).get_metadata_routing()
+    takes_groups = cls.__name__ in ("ExplanationClassifier", "GroupDROClassifier")
+    expected = {"mask": True, "sample_weight": None}
+    expected |= {"group_labels": True} if takes_groups else {}
+    assert requests.fit.requests == expected
+    assert {**requests.partial_fit.requests, "classes": None} == {**expected, "classes": None}
 
 
 @every_kind
