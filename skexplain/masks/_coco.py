@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._coco_regions import Regions, draw_region, within_pixel
+from ._coco_regions import Regions, draw_region, points_of
 from ._place import Like, fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
 from ._resample import Resize
 from ._rows import (
@@ -24,7 +24,14 @@ from ._rows import (
     shorten,
     stack_rows,
 )
-from ._units import Unit, check_unit, shares_error
+from ._units import (
+    Unit,
+    are_shares,
+    beyond_percent,
+    check_unit,
+    shares_error,
+    warn_of_percent,
+)
 
 _Images: TypeAlias = dict[int | str, tuple[str | None, tuple[int, int]]]  # name and size by id
 _Records: TypeAlias = dict[int | str, list[tuple[str, dict[str, Any]]]]
@@ -95,6 +102,11 @@ def mask_from_coco(
         If the file is malformed or a region lies outside of its image, with the name of the file
         and the record; if none of the images is in it; if a category is not; if an image has
         another size than expected; or if `unit` is None and all coordinates lie between 0 and 1.
+
+    Warns
+    -----
+    UserWarning
+        If `unit` is None and all coordinates look as if they were in percent.
 
     See Also
     --------
@@ -315,7 +327,7 @@ def _check_pixels(
     regions: Regions,
     source: str,
 ) -> None:
-    """Raise an error if all coordinates of a file lie within one pixel.
+    """Raise an error, or warn, if the coordinates of a file fit another unit than pixels.
 
     Parameters
     ----------
@@ -327,13 +339,20 @@ def _check_pixels(
     source : str
         What errors call the file.
     """
-    any_within = False
+    found, sizes = [], []
     for size, record in shown:
-        within = within_pixel(record, regions) if max(size) > 1 else None
-        if within is False:  # as a rule the first one
+        points = points_of(record, regions) if max(size) > 1 else None
+        if points is None:
+            continue
+        if beyond_percent(points):  # as a rule the first one
             return
-        any_within |= within is True
-    if any_within and all(
-        within_pixel(record, regions) is not False for record in content["annotations"]
-    ):
-        raise shares_error(f"{source}: coordinates of all regions")
+        found.append(points)
+        sizes.append(size)
+    if not found:
+        return
+    points, what = np.concatenate(found), f"{source}: coordinates of regions"
+    if are_shares(points):
+        others = (points_of(record, regions) for record in content["annotations"])
+        if all(other is None or are_shares(other) for other in others):
+            raise shares_error(what)
+    warn_of_percent(points, np.array(sizes), what, stacklevel=3)
