@@ -1,8 +1,10 @@
 """Checks of arguments: errors name the argument, what is legal and what was given."""
 
 import math
+import os
 from collections.abc import Iterable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,23 @@ def check_option(name: str, value: object, options: Iterable[str]) -> None:
     """Check that an argument is one of the legal strings."""
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Check that an argument is a path, and return it; a number would be an open file of Python's.
+
+    Raises
+    ------
+    TypeError
+        If it is neither text nor path-like.
+    ValueError
+        If it is empty or has null characters, which no file system allows.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, text or path-like, got {value!r}.")
+    if not os.fspath(value) or "\0" in str(value):
+        raise ValueError(f"{name} must be the path of a file or folder, got {value!r}.")
+    return Path(value)
 
 
 def check_seed(random_state: Any) -> None:

@@ -17,7 +17,7 @@ from .._checks import check_number
 from .._surroundings import own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
-from ..estimators._largest_gradients import masked_rows
+from ..estimators._largest_gradients import check_gradient, masked_rows
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty
 from ..penalties._base import point_at
@@ -226,6 +226,7 @@ def _attack(
     move: Callable[..., torch.Tensor],
 ) -> np.ndarray:
     """Move samples in batches, in float32; and return the others as they were."""
+    check_gradient(estimator, checked)
     if mask is None:
         mask = np.full((1, *checked.shape[1:]), estimator.mask_marks == "irrelevant")
     module = estimator.module_.eval()

@@ -71,7 +71,7 @@ def are_shares(points: NDArray[Any]) -> bool:
 
 
 def check_set(points: NDArray[Any], unit: Unit | None, sizes: NDArray[Any], what: str) -> None:
-    """Raise an error, or warn, if a whole set of coordinates fits another unit.
+    """Raise an error if a whole set of coordinates must be in shares.
 
     Parameters
     ----------
@@ -89,8 +89,6 @@ def check_set(points: NDArray[Any], unit: Unit | None, sizes: NDArray[Any], what
     if unit in (None, "percent") and are_shares(points) and (unit or np.max(sizes) > 1):
         where = "one pixel" if unit is None else "one percent of the image"
         raise shares_error(what, where)
-    if unit is None:
-        warn_of_percent(points, sizes, what, stacklevel=4)
 
 
 def shares_error(what: str, where: str = "one pixel") -> ValueError:
@@ -117,11 +115,11 @@ def warn_of_percent(
     stacklevel : int
         As that of `warnings.warn`, seen from the function that calls this one.
     """
-    if points.max() <= 50 or beyond_percent(points):
+    if not len(points) or points.max() <= 50 or beyond_percent(points):
         return
     if np.min(sizes) >= 200 and (points % 1 != 0).any():
         found = "lie in the upper left 100 x 100 pixels of larger images, and have fractions"
-    elif _reach_beyond(points, np.max(sizes, axis=0)[::-1]):
+    elif (points.max(axis=0) > (1 + _OVERHANG) * np.max(sizes, axis=0)[::-1]).all():
         found = "lie between 0 and 100, and reach far beyond images that are smaller"
     else:
         return
@@ -130,12 +128,6 @@ def warn_of_percent(
         UserWarning,
         stacklevel=stacklevel + 1,
     )
-
-
-def _reach_beyond(points: NDArray[Any], size: NDArray[Any]) -> bool:
-    """Whether points begin in an image of some width and height, and reach far beyond it."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    return bool((low < size).all() and (high > (1 + _OVERHANG) * size).all())
 
 
 def hint_at_unit(points: NDArray[Any], unit: Unit | None) -> str:
