@@ -27,6 +27,8 @@ def write_container(
     try:
         save_file(tensors, unfinished, metadata={_RECORD: to_text(record)})
         unfinished.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
