@@ -8,7 +8,6 @@ are part of the interface.
 import datetime
 import dis
 import inspect
-import traceback
 from functools import partial
 from pathlib import Path
 
@@ -268,7 +267,9 @@ class Public:
             "certified_accuracy": call(inspection.certified_accuracy, **swap, epsilon=1.0),
             "query_explanations": call(inspection.query_explanations, **without_y, n=3),
             "suggest_masks": call(inspection.suggest_masks, **without_y),
-            "accept_suggestions": call(inspection.accept_suggestions, suggestions=[], n_rows=N),
+            "accept_suggestions": call(
+                inspection.accept_suggestions, suggestions=[self.suggestion()], n_rows=N
+            ),
             "GroupAccuracyDisplay.from_estimator": call(
                 grouped.from_estimator, estimator=self.tree, X=X, y=Y, group_labels=GROUPS
             ),
@@ -289,6 +290,21 @@ class Public:
                 curve.from_predictions, y_true=Y, predictions=np.stack([Y, Y]), epsilons=[0, 1]
             ),
         }
+
+    def suggestion(self):
+        shown = inspection.MaskDisplay.from_mask
+        mask = np.zeros((1, D), dtype=bool)
+        mask[0, 3] = True
+        return inspection.MaskSuggestion(
+            mask=mask,
+            rows=np.arange(3),
+            score=1.0,
+            tell=1.0,
+            flip_rate=1.0,
+            p_value=0.01,
+            suspicion=mask.astype(float),
+            shown=shown,
+        )
 
     def of_correction(self):
         def fit(cls, X, y, mask, sample_weight=None, **params):
@@ -314,7 +330,7 @@ class Public:
         }
 
     def of_datasets(self):
-        few, n_test = {"n_samples": 5}, {"n_test": 5}
+        few, n_test = {"n_samples": 6}, {"n_test": 6}
         y = np.arange(6) % 2
         return {
             "make_triangles": call(datasets.make_triangles, **few, **n_test),
@@ -404,14 +420,25 @@ class Public:
 
 
 def raised_by_us(error):
-    """Whether an error was raised by a statement of this package, or within scikit-learn."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    file = Path(frames[-1][0].f_code.co_filename).as_posix()
+    """Whether an error was raised by a statement of this package, or within scikit-learn.
+
+    What numpy and the like raise is of whoever has called them.
+    """
+    found = None
+    for frame, line in walk(error.__traceback__):
+        file = Path(frame.f_code.co_filename).as_posix()
+        if "/skexplain/" in file or "/sklearn/" in file:
+            found = frame, line, file
+    if found is None:
+        return False
+    frame, position, file = found
     if "/sklearn/" in file:
         return True
-    if "/skexplain/" not in file:
-        return False
-    traced = error.__traceback__
-    while traced.tb_next is not None:
+    return frame.f_code.co_code[position] == dis.opmap["RAISE_VARARGS"]
+
+
+def walk(traced):
+    """Yield the frames of a traceback and the instruction of each."""
+    while traced is not None:
+        yield traced.tb_frame, traced.tb_lasti
         traced = traced.tb_next
-    return traced.tb_frame.f_code.co_code[traced.tb_lasti] == dis.opmap["RAISE_VARARGS"]

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_option
 from .._surroundings import own_surroundings
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
@@ -87,8 +88,7 @@ def largest_gradient_mask(
         raise TypeError(f"estimator must be a classifier of this package, got {estimator!r}.")
     if not (isinstance(cutoff, Real) and 0 <= cutoff < 1):
         raise ValueError(f"cutoff must be at least 0 and below 1, got {cutoff!r}.")
-    if output not in _OUTPUTS:
-        raise ValueError(f"output must be one of {list(_OUTPUTS)}, got {output!r}.")
+    check_option("output", output, _OUTPUTS)
     check_is_fitted(estimator)
     X = check_inputs(estimator, X, reset=False)
     check_gradient(estimator, X)

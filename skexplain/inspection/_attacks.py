@@ -207,8 +207,9 @@ def jsma(
 
 
 def _check_move(theta: float, gamma: float, clip: Clip) -> None:
-    if not isinstance(theta, Real) or theta == 0 or math.isnan(theta):
+    if not isinstance(theta, Real) or isinstance(theta, bool) or theta == 0 or math.isnan(theta):
         raise ValueError(f"theta must be a number other than 0, got {theta!r}.")
+    check_number("theta", abs(theta), infinite=True)
     check_number("gamma", gamma, positive=True)
     if gamma > 1:
         raise ValueError(f"gamma must be at most 1, got {gamma!r}.")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_option, check_path, is_iterable
 from ._coco_regions import Regions, draw_region, points_of
 from ._place import Like, fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
 from ._resample import Resize
@@ -134,8 +135,7 @@ def mask_from_coco(
     array([[[0, 1, 1],
             [0, 0, 0]]])
     """
-    if regions not in ("segmentation", "bbox"):
-        raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
+    check_option("regions", regions, ("segmentation", "bbox"))
     check_missing(missing)
     check_unit(unit)
     if images is None:
@@ -186,7 +186,7 @@ def _read(annotations: Any) -> tuple[dict[str, Any], str]:
         return annotations, "annotations"
     if not isinstance(annotations, str | os.PathLike):
         raise TypeError(f"annotations must be a path or a dict; got {shorten(annotations)}.")
-    source = os.fspath(annotations)
+    source = str(check_path("annotations", annotations))
     with open(source, encoding="utf-8-sig") as file:
         try:
             content = json.load(file)
@@ -277,7 +277,7 @@ def _category_ids(categories: Any, content: dict[str, Any], source: str) -> set[
     if categories is None:
         return None
     wanted = [categories] if isinstance(categories, str | Integral) else categories
-    if not isinstance(wanted, list | tuple | np.ndarray | set):
+    if not isinstance(wanted, list | tuple | np.ndarray | set) or not is_iterable(wanted):
         raise TypeError(f"categories must be ids or names of categories; got {categories!r}.")
     ids: dict[int | str, list[int | str]] = {}
     for name, record in _entries(content, "categories", source):

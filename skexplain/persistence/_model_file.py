@@ -13,6 +13,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
+from .._checks import check_flag
 from ..exceptions import ModelFileError
 from ._container import Container, write_container
 from ._estimators import ESTIMATORS, EstimatorReader, EstimatorWriter, handed_parameters
@@ -81,6 +82,7 @@ def save(
     >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
+    check_flag("with_masks", with_masks)
     if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(
             f"estimator must be one of {sorted(ESTIMATORS)}, got {describe(type(estimator))}. "
