@@ -36,7 +36,7 @@ def check_number(
         With the name.
     """
     is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if is_number and isinstance(value, Integral) and abs(value) >= 2**63:
+    if is_number and isinstance(value, Integral) and abs(int(value)) >= 2**63:
         raise ValueError(f"{name} must be a number that fits into 64 bits, got {value!r}.")
     legal = (
         is_number

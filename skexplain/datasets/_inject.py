@@ -14,7 +14,7 @@ from .._checks import as_array, check_count, check_option
 from .._typing import MaskLike, Seed
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 # Where the patch's first row and column may stand, among all places in which it fits.
 _PLACES = {
@@ -271,7 +271,8 @@ def _make_stamp(shape: Any, size: int | None, grid: Sequence[int]) -> np.ndarray
     height, width = grid
     if size is None:
         size = min(height, width, max(2, round(min(height, width) / 7)))
-    check_count("size", size, high=max(grid))
+    check_size("size", size)
+    check_count("size", size, high=1 << 15)
     if not isinstance(shape, str):
         stamp = as_array("shape", shape)
         if stamp.dtype != bool or stamp.ndim != 2 or not stamp.any():

@@ -5,10 +5,9 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._checks import check_count
 from .._typing import Seed
 from ._descr import read_descr
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 
 def make_irrelevant_copies(
@@ -83,9 +82,9 @@ def make_irrelevant_copies(
     >>> copies.data.shape, copies.mask
     ((100, 4), array([[ True,  True,  True, False]]))
     """
-    check_count("n_samples", n_samples)
-    check_count("n_test", n_test)
-    check_count("n_copies", n_copies)
+    check_size("n_samples", n_samples)
+    check_size("n_test", n_test)
+    check_size("n_copies", n_copies)
     if not isinstance(precision, Real) or not 0 < precision < np.inf:
         raise ValueError(f"precision must be a finite number above 0; got {precision!r}.")
     rng = private_random_state(random_state)

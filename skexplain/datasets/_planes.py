@@ -6,10 +6,9 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
-from .._checks import check_count
 from .._typing import Seed
 from ._descr import read_descr
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 _BAND_HEIGHTS = np.array([-20.0, 0.0, 20.0])
 _BLOB_CENTRES = np.array([-2.0, 0.0, 2.0])
@@ -89,7 +88,7 @@ def make_two_bands(
     >>> bands.data.shape, bands.data_test.shape, bands.mask
     ((720, 2), (180, 2), array([[False,  True]]))
     """
-    check_count("n_per_blob", n_per_blob)
+    check_size("n_per_blob", n_per_blob)
     rng = private_random_state(random_state)
     band, blob = (index.ravel() for index in np.indices((3, 3)).repeat(n_per_blob, axis=2))
     target = (band == 1).astype(int)
@@ -180,8 +179,8 @@ def make_ross_2d(
     """
     if not isinstance(n_classes, int) or n_classes not in (2, 3):
         raise ValueError(f"n_classes must be 2 or 3; got {n_classes!r}.")
-    check_count("n_samples", n_samples)
-    check_count("n_test", n_test)
+    check_size("n_samples", n_samples)
+    check_size("n_test", n_test)
     rng = private_random_state(random_state)
     low, high, classify = (-50, 50, _two_classes) if n_classes == 2 else (0, 100, _three_classes)
     data = rng.uniform(low, high, size=(n_samples, 2))
