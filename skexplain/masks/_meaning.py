@@ -266,7 +266,7 @@ def interpret_mask(
 def _check_shape_of_inputs(shape: Any) -> tuple[int, ...]:
     """Return the shape of X as a tuple, or raise an error if it is none."""
     axes = tuple(shape) if is_iterable(shape) and not isinstance(shape, dict | set) else ()
-    if not axes or not all(isinstance(length, Integral) and length >= 0 for length in axes):
+    if not axes or not all(isinstance(length, Integral) and int(length) >= 0 for length in axes):
         raise ValueError(f"shape must be that of X, a tuple of int; got {shape!r}.")
     return axes
 
