@@ -108,6 +108,7 @@ class _Estimator(BaseEstimator):
     annotated_per_batch: int | None
     augment: Literal["light"] | Callable[..., Any] | None
     penalty_chunk_size: int | None
+    penalty_every: int
     device: str | torch.device
     compile: bool
     mixed_precision: bool
@@ -141,6 +142,7 @@ class _Estimator(BaseEstimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -180,6 +182,7 @@ class _Classifier(ClassifierMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -222,6 +225,7 @@ class _Regressor(RegressorMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -279,6 +283,7 @@ class AvgExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -328,6 +333,7 @@ class AvgExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -364,6 +370,7 @@ class CDEPClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -406,6 +413,7 @@ class ConceptGradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -445,6 +453,7 @@ class ConceptGradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -485,6 +494,7 @@ class CounterexampleClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -517,6 +527,7 @@ class ERMClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -548,6 +559,7 @@ class ERMRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -605,6 +617,7 @@ class ExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -687,6 +700,7 @@ class GradCAMRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -706,6 +720,9 @@ class GradRegClassifier(_Classifier):
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
     sign: Literal["both", "positive", "negative"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -714,6 +731,9 @@ class GradRegClassifier(_Classifier):
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
         sign: Literal["both", "positive", "negative"] = "both",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -727,6 +747,7 @@ class GradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -744,12 +765,18 @@ class GradRegClassifier(_Classifier):
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
     norm: Literal["l2", "l1", "share"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
         norm: Literal["l2", "l1", "share"] = "share",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -762,6 +789,7 @@ class GradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -800,6 +828,7 @@ class GroupDROClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -842,6 +871,7 @@ class HINTClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -890,6 +920,7 @@ class IBPExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -937,6 +968,7 @@ class IBPExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -971,6 +1003,7 @@ class InfluenceRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1060,6 +1093,7 @@ class PGDExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1109,6 +1143,7 @@ class PGDExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1149,6 +1184,7 @@ class SwapExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1188,6 +1224,7 @@ class SwapExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1234,6 +1271,7 @@ class TwoStageExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
