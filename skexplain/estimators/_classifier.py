@@ -150,6 +150,8 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
 
     def _encode_targets(self, y, rows, sample_weight, go_on, partial, classes):
         check_classification_targets(y)
+        if y.dtype.kind == "V":
+            raise ValueError(f"y must hold class labels, numbers or text; got dtype {y.dtype}.")
         if not go_on:
             self.classes_ = np.unique(y) if classes is None else classes
         unknown = np.setdiff1d(y, self.classes_)

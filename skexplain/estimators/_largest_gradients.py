@@ -9,11 +9,13 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_option
 from .._surroundings import own_surroundings
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..penalties._base import point_at
 from ..penalties._input_gradient import _score
+from ..penalties._layers import passes_gradient
 from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
 from ._validation import check_inputs
@@ -86,10 +88,10 @@ def largest_gradient_mask(
         raise TypeError(f"estimator must be a classifier of this package, got {estimator!r}.")
     if not (isinstance(cutoff, Real) and 0 <= cutoff < 1):
         raise ValueError(f"cutoff must be at least 0 and below 1, got {cutoff!r}.")
-    if output not in _OUTPUTS:
-        raise ValueError(f"output must be one of {list(_OUTPUTS)}, got {output!r}.")
+    check_option("output", output, _OUTPUTS)
     check_is_fitted(estimator)
     X = check_inputs(estimator, X, reset=False)
+    check_gradient(estimator, X)
     module = estimator.module_
     return np.concatenate(
         [_largest_gradients(module, rows, cutoff, output) for rows in rows_in_batches(estimator, X)]
@@ -157,6 +159,36 @@ def input_gradient(module, rows, score):
             score(point.logits, rows.y).sum(), point.x, allow_unused=True, materialize_grads=True
         )
     return rows.unit * gradient
+
+
+def check_gradient(estimator, X):
+    """Check that the gradient at the inputs says what a network reads.
+
+    Parameters
+    ----------
+    estimator : fitted estimator of this package
+        Whose network is differentiated.
+    X : ndarray of shape (n, ...)
+        Checked inputs.
+
+    Raises
+    ------
+    ValueError
+        If the outputs depend on X, but have no gradient there, as those of an embedding of tokens.
+    """
+    module, device = estimator.module_.eval(), estimator.trainer_.device
+    x = torch.as_tensor(X[:2].astype(np.float32), device=device)
+    if passes_gradient(module, x):
+        return
+    # In another order the features are legal values, tokens, too.
+    others = x.flatten(1).roll(1, dims=1).view_as(x)
+    if not torch.equal(module(x), module(others)):
+        raise ValueError(
+            "estimator must have a network that passes a gradient to X; got one in which X is "
+            "detached or made integer on the way, as for an embedding of tokens. For saliency: "
+            'method="occlusion" with the token of padding as baseline. See '
+            "docs/limits.md#networks."
+        )
 
 
 def rows_in_batches(estimator, X, y=None):

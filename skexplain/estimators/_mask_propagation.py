@@ -394,7 +394,7 @@ def _overlap(masks, rows, predicted):
 
 def _every_third(masks, rows, seed):
     """Choose a third of the samples, so that all amounts of marks are in it and in the rest."""
-    rows = np.random.RandomState(seed).permutation(rows)
+    rows = np.random.RandomState(seed % 2**32).permutation(rows)
     marked = [float(row_degrees(masks, rows[i : i + 1])[0].mean()) for i in range(len(rows))]
     order = rows[np.argsort(marked, kind="stable")]
     return np.sort(order[1::3])

@@ -161,6 +161,10 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        if not hasattr(self.estimator, "get_params"):
+            raise TypeError(
+                f"estimator must be one of scikit-learn's kind, got {self.estimator!r}."
+            )
         given_mask, estimator, propagator = mask, clone(self.estimator), None
         if mask is not None:
             mask, propagator = self._propagate(estimator, X, y, mask, sample_weight)

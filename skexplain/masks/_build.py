@@ -20,7 +20,15 @@ from ._rows import (
     shorten,
     stack_rows,
 )
-from ._units import Unit, check_reach_in_unit, check_set, check_unit, hint_at_unit, pixels_per_unit
+from ._units import (
+    Unit,
+    check_reach_in_unit,
+    check_set,
+    check_unit,
+    hint_at_unit,
+    pixels_per_unit,
+    warn_of_percent,
+)
 
 BoxFormat: TypeAlias = Literal["xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr"]
 _BOX_FORMATS = {
@@ -319,7 +327,10 @@ def _draw_rows(
             else:
                 yield mask_of(i, row)
 
-    return stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
+    drawn = stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
+    if unit is None:  # after the errors, which say more
+        warn_of_percent(points, sizes, name, stacklevel=3)
+    return drawn
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_option
 from .._typing import MaskLike
 from ._labels import (
     check_row_order,
@@ -58,8 +59,7 @@ def resize_mask(mask: MaskLike, shape: Sequence[int], *, method: Resize = "area"
     array([[[ True, False]]])
     """
     shape = check_shape(shape)
-    if method not in ("area", "nearest"):
-        raise ValueError(f'method must be "area" or "nearest"; got {method!r}.')
+    check_option("method", method, ("area", "nearest"))
     mask = as_mask_array(mask)
     if mask.ndim < 3:
         raise ValueError(f"mask must have shape (n_samples or 1, ..., h, w); got {mask.shape}.")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import as_array
 from ._geometry import ImageGeometry
 from ._place import Like, fit_to_geometry, geometries_of, with_unknown_padding
 from ._rows import Missing, as_sequence, check_missing, row_without_marks, stack_rows
@@ -122,7 +123,7 @@ def mark_labels(labels: NDArray[Any], marked: NDArray[Any], unknown: NDArray[Any
 
 def check_labels(labels: Any, name: str) -> NDArray[np.int64]:
     """Return one label or several as an int array."""
-    values = np.atleast_1d(np.asarray(labels))
+    values = np.atleast_1d(as_array(name, labels))
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
         raise ValueError(f"{name} must be a whole number or a sequence of them; got {labels!r}.")
     return values.astype(np.int64)

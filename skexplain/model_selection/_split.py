@@ -131,7 +131,7 @@ class SubsampleSplit(BaseShuffleSplit):
         classes, members = _members(y)
         available = np.array([len(rows) for rows in members])
         n_train, n_test = self._counts(classes, available)
-        rng = np.random.RandomState(root_seed(self.random_state))
+        rng = np.random.RandomState(root_seed(self.random_state) % 2**32)
         check_count("n_splits", self.n_splits)
         for _ in range(self.n_splits):
             shuffled = [rng.permutation(rows) for rows in members]

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from .._surroundings import differentiable_attention
+from .._surroundings import differentiable_attention, differentiable_recurrence
 from ..masks import Masks
 
 
@@ -296,7 +296,7 @@ class Point:
 def point_at(module: nn.Module, x: Tensor) -> Point:
     """Run the module at `x` so that the input gradient there can be trained on."""
     x = x.detach().requires_grad_()
-    with differentiable_attention():
+    with differentiable_attention(), differentiable_recurrence(module):
         return Point(x, full_precision(module(x)))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._surroundings import differentiable_recurrence
 from ._base import Point, point_at
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -184,18 +185,23 @@ def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
     ValueError
         If nothing that depends on `x` and can be differentiated reaches the outputs.
     """
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
-        outputs = module(x)
-    gradient = None
-    if outputs.requires_grad:
-        (gradient,) = torch.autograd.grad(outputs.sum(), x, allow_unused=True)
-    if gradient is None:
+    if not passes_gradient(module, x):
         raise ValueError(
             "module must pass a gradient to X, which the penalty reads; got none: X is detached or "
             "made integer on the way, as for an embedding. SwapExClassifier needs no gradient. "
             "See docs/limits.md#networks."
         )
+
+
+def passes_gradient(module: nn.Module, x: torch.Tensor) -> bool:
+    """Whether the outputs of a network have a gradient at the input, which may be zero."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad(), differentiable_recurrence(module):
+        outputs = module(x)
+    if not outputs.requires_grad:
+        return False
+    (gradient,) = torch.autograd.grad(outputs.sum(), x, allow_unused=True)
+    return gradient is not None
 
 
 def trainable_gradient(score: torch.Tensor, at: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from .._surroundings import differentiable_recurrence
 from ._base import PerturbationPenalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
@@ -92,8 +93,9 @@ class WorstCasePenalty(PerturbationPenalty):
         if self.random_start:
             noise = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
             x = (low + noise * (high - low)).clamp(low, high)
-        for _ in range(self.n_steps):
-            x = (x + step * self._ascent_direction(module, x, rows)).clamp(low, high)
+        with differentiable_recurrence(module):
+            for _ in range(self.n_steps):
+                x = (x + step * self._ascent_direction(module, x, rows)).clamp(low, high)
         return x
 
     def _step(self, rows: Rows, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
