@@ -1,4 +1,4 @@
-"""What a person has marked is there again: whole, in its last revision, whatever happened between."""
+"""What a person has marked is there again: whole and in its last revision, whatever happened."""
 
 import json
 import subprocess
