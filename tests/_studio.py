@@ -70,7 +70,7 @@ def serving(project):
     studio = Studio(project)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        guard = Guard(make_app(studio), TOKEN, {f"127.0.0.1:{port}", f"localhost:{port}"})
+        guard = Guard(make_app(studio), TOKEN, {"127.0.0.1", "localhost"}, port)
         config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

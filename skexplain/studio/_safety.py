@@ -29,14 +29,16 @@ class Guard:
     app : ASGI application
     token : str
         What the address of the first request must have as ``?token=``; a cookie has it afterwards.
-    hosts : set of str
-        What the header Host may say.
+    names : set of str
+        What the server is called: of these and the port one must be in the header Host.
+    port : int
     """
 
-    def __init__(self, app: Any, token: str, hosts: set[str]) -> None:
-        self.app, self.token, self.hosts = app, token, hosts
-        # Cookies know no ports: another server of this machine has another name.
-        self.cookie = "skexplain-" + "".join(c for c in min(hosts) if c.isdigit())[-5:]
+    def __init__(self, app: Any, token: str, names: set[str], port: int) -> None:
+        self.app, self.token = app, token
+        self.hosts = {f"{name}:{port}" for name in names}
+        # Cookies know no ports: that of another server on this machine has another name.
+        self.cookie = f"skexplain-{port}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request, or hand it on."""

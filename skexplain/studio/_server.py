@@ -271,14 +271,12 @@ def serve(
     with lock, contextlib.closing(socket.create_server((host, port))) as listening:
         studio = Studio(project)
         port = listening.getsockname()[1]
-        hosts = {f"{name}:{port}" for name in {host, "127.0.0.1", "localhost"}}
+        guard = Guard(make_app(studio), token, {host, "127.0.0.1", "localhost"}, port)
         address = f"http://{host}:{port}/?token={token}"
         show(f"The studio is at {address}")
         if open_browser:
             webbrowser.open(address)
-        config = uvicorn.Config(
-            Guard(make_app(studio), token, hosts), log_level="warning", timeout_graceful_shutdown=1
-        )
+        config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
         try:
             uvicorn.Server(config).run(sockets=[listening])
         finally:
