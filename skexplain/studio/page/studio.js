@@ -430,6 +430,7 @@ async function start() {
   project = await (await ask("/api/project")).json();
   $("folder").textContent = project.folder;
   editor.resize(project.height, project.width);
+  $("stage").style.aspectRatio = `${project.width} / ${project.height}`; // before a picture is there
   fillFilters();
   connectAll();
   await readModels();
