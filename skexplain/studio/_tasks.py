@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skorch.callbacks import Callback
 
 from ..estimators import ERMClassifier, MaskPropagator, SwapExClassifier
 from ..inspection import audit, query_explanations, saliency, suggest_masks
 from ..persistence import load, save
+from ..training._callbacks import EpochReporter
 from ._files import whole_file, write_json
 from ._project import Project
 
@@ -32,17 +32,6 @@ _MIN_AUDITED = 4
 
 # How many pictures are proposed to be marked next.
 _N_NEXT = 12
-
-
-class _Progress(Callback):
-    """Reports each epoch of a training."""
-
-    def __init__(self, report: Report, text: str, n_epochs: int) -> None:
-        self.report, self.text, self.n_epochs = report, text, n_epochs
-
-    def on_epoch_end(self, net: Any, **_: Any) -> None:
-        done = len(net.history)
-        self.report(done / self.n_epochs, f"{self.text}: epoch {done} of {self.n_epochs}")
 
 
 def train(project: Project, kind: str, report: Report) -> None:
@@ -64,9 +53,13 @@ def train(project: Project, kind: str, report: Report) -> None:
     masks = project.masks()
     train = np.flatnonzero(~project.held_out)
     given = [masks[number] for number in train]
-    parameters = {"max_epochs": project.settings["max_epochs"]}
-    parameters["random_state"] = project.settings["random_state"]
-    progress = _Progress(report, MODELS[kind], parameters["max_epochs"])
+    n_epochs = project.settings["max_epochs"]
+
+    def show(done: int) -> None:
+        report(done / n_epochs, f"{MODELS[kind]}: epoch {done} of {n_epochs}")
+
+    parameters = {"max_epochs": n_epochs, "random_state": project.settings["random_state"]}
+    progress = EpochReporter(show)
     start = perf_counter()
     if kind == "labels":
         clf = ERMClassifier(**parameters, callbacks=[progress])
