@@ -149,6 +149,11 @@ def dropped(dropout):
     return call
 
 
+# Which keys each of three queries may attend to, in two samples.
+KEYS = torch.tensor([[[True, True, False]] * 3, [[True] * 3] * 3])
+HEADS = nn.MultiheadAttention(4, 2, batch_first=True).double().eval()
+
+
 ROWS = {
     **OF_ENTRIES,
     "linear": on((3, 4), lambda x: F.linear(x, fixed(5, 4), fixed(5)), nn.Linear(4, 2).double()),
@@ -236,6 +241,19 @@ ROWS = {
     "softmax": on((3, 4), lambda x: x.softmax(1), lambda x: F.softmax(x, 0), nn.Softmax(dim=-1)),
     "log_softmax": on((3, 4), lambda x: x.log_softmax(-1), lambda x: F.log_softmax(x, 0)),
     "logsumexp": on((3, 4), lambda x: x.logsumexp(1)),
+    "scaled_dot_product_attention": on(
+        (2, 3, 4),
+        lambda x: F.scaled_dot_product_attention(x, x, x),
+        lambda x: F.scaled_dot_product_attention(x, x.flip(1), 3 * x, is_causal=True),
+        lambda x: F.scaled_dot_product_attention(fixed(2, 3, 4), x, x, KEYS, scale=2.0),
+        lambda x: F.scaled_dot_product_attention(x, x, fixed(2, 3, 5), KEYS.double()),
+    ),
+    "multi_head_attention_forward": on(
+        (2, 3, 4),
+        lambda x: HEADS(x, x, x, need_weights=False)[0],
+        lambda x: HEADS(x, x, x, key_padding_mask=~KEYS[:, 0], need_weights=False)[0],
+        lambda x: HEADS(x[0], x[1], fixed(3, 4), attn_mask=~KEYS[0], need_weights=False)[0],
+    ),
     "glu": on((3, 4), F.glu, lambda x: F.glu(x.T, 0)),
     "max": on(
         (3, 4),

@@ -105,6 +105,9 @@ class _Estimator(BaseEstimator):
     batch_size: int
     mask_marks: Literal["irrelevant", "relevant"]
     input_unit: Literal["input", "sd"]
+    embedding_layer: str | None
+    pad_id: int | None
+    mask_id: int | None
     annotated_per_batch: int | None
     augment: Literal["light"] | Callable[..., Any] | None
     penalty_chunk_size: int | None
@@ -124,6 +127,7 @@ class _Estimator(BaseEstimator):
     input_shape_: tuple[int, ...]
     feature_names_in_: NDArray[Any]
     input_statistics_: InputStatistics
+    embedding_layer_: Any
     module_: nn.Module
     trainer_: Any
     history_: Any
@@ -139,6 +143,9 @@ class _Estimator(BaseEstimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -179,6 +186,9 @@ class _Classifier(ClassifierMixin, _Estimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -222,6 +232,9 @@ class _Regressor(RegressorMixin, _Estimator):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -280,6 +293,9 @@ class AvgExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -330,6 +346,9 @@ class AvgExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -367,6 +386,9 @@ class CDEPClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -391,6 +413,7 @@ class ConceptGradRegClassifier(_Classifier):
     concepts: ArrayLike | None
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -400,6 +423,7 @@ class ConceptGradRegClassifier(_Classifier):
         concepts: ArrayLike | None = None,
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -410,6 +434,9 @@ class ConceptGradRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -433,6 +460,7 @@ class ConceptGradRegRegressor(_Regressor):
     layer: str
     concepts: ArrayLike | None
     norm: Literal["l2", "l1", "share"]
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -441,6 +469,7 @@ class ConceptGradRegRegressor(_Regressor):
         layer: str = "features",
         concepts: ArrayLike | None = None,
         norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -450,6 +479,9 @@ class ConceptGradRegRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -491,6 +523,9 @@ class CounterexampleClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -524,6 +559,9 @@ class ERMClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -556,6 +594,9 @@ class ERMRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -614,6 +655,9 @@ class ExplanationClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -681,12 +725,14 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 class GradCAMRegClassifier(_Classifier):
     alpha: float | Literal["auto"]
     layer: str | None
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 1.0,
         layer: str | None = None,
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -697,6 +743,9 @@ class GradCAMRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -744,6 +793,9 @@ class GradRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -786,6 +838,9 @@ class GradRegRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -825,6 +880,9 @@ class GroupDROClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -851,6 +909,7 @@ class HINTClassifier(_Classifier):
     alpha: float | Literal["auto"]
     attribution: Literal["grad_cam", "input_gradient"]
     layer: str | None
+    channel_axis: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -858,6 +917,7 @@ class HINTClassifier(_Classifier):
         alpha: float | Literal["auto"] = 1.0,
         attribution: Literal["grad_cam", "input_gradient"] = "grad_cam",
         layer: str | None = None,
+        channel_axis: int = 1,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -868,6 +928,9 @@ class HINTClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -917,6 +980,9 @@ class IBPExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -965,6 +1031,9 @@ class IBPExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1000,6 +1069,9 @@ class InfluenceRegClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1090,6 +1162,9 @@ class PGDExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1140,6 +1215,9 @@ class PGDExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1181,6 +1259,9 @@ class SwapExClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1221,6 +1302,9 @@ class SwapExRegressor(_Regressor):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1268,6 +1352,9 @@ class TwoStageExplanationClassifier(_Classifier):
         batch_size: int = 64,
         mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
         input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,

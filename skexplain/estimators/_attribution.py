@@ -63,13 +63,15 @@ class GradCAMRegClassifier(BaseExplanationClassifier):
     _texts = _ALPHA_TEXT
     _parameter_constraints = {"alpha": ALPHA}
 
-    def __init__(self, module="auto", *, alpha=1.0, layer=None, **common):
+    def __init__(self, module="auto", *, alpha=1.0, layer=None, channel_axis=1, **common):
         super().__init__(module, **common)
         self.alpha = alpha
         self.layer = layer
+        self.channel_axis = channel_axis
 
     def _method(self) -> Method:
-        return Method((Term("grad_cam", GradCAMPenalty(self.layer), self.alpha),))
+        penalty = GradCAMPenalty(self.layer, self.channel_axis)
+        return Method((Term("grad_cam", penalty, self.alpha),))
 
 
 class HINTClassifier(BaseExplanationClassifier):
@@ -126,14 +128,25 @@ class HINTClassifier(BaseExplanationClassifier):
     _texts = _ALPHA_TEXT
     _parameter_constraints = {"alpha": ALPHA}
 
-    def __init__(self, module="auto", *, alpha=1.0, attribution="grad_cam", layer=None, **common):
+    def __init__(
+        self,
+        module="auto",
+        *,
+        alpha=1.0,
+        attribution="grad_cam",
+        layer=None,
+        channel_axis=1,
+        **common,
+    ):
         super().__init__(module, **common)
         self.alpha = alpha
         self.attribution = attribution
         self.layer = layer
+        self.channel_axis = channel_axis
 
     def _method(self) -> Method:
-        return Method((Term("hint", HINTPenalty(self.attribution, self.layer), self.alpha),))
+        penalty = HINTPenalty(self.attribution, self.layer, self.channel_axis)
+        return Method((Term("hint", penalty, self.alpha),))
 
 
 class InfluenceRegClassifier(BaseExplanationClassifier):

@@ -1,5 +1,6 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from .._surroundings import (
 )
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
-from ..penalties import InputGradientPenalty, Rows
+from ..penalties import InputGradientPenalty
 from ..training._architectures import build_network
 from ..training._augmentation import check_augment, make_augmentation
 from ..training._batches import TrainingData
 from ..training._method import Method, Term
 from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams
+from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
+from ._frame import fitted_tokens, frame_of, token_settings
 from ._holding_out import monitored_loss, strata, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
@@ -38,6 +41,7 @@ from ._validation import (
     check_inputs,
     check_method,
     check_same_kind,
+    check_tokens,
     check_weights,
     encode_groups,
     penalised_rows,
@@ -88,6 +92,9 @@ class BaseExplanationEstimator(BaseEstimator):
         batch_size=64,
         mask_marks="irrelevant",
         input_unit="sd",
+        embedding_layer=None,
+        pad_id=None,
+        mask_id=None,
         annotated_per_batch=None,
         augment=None,
         penalty_chunk_size=None,
@@ -112,6 +119,9 @@ class BaseExplanationEstimator(BaseEstimator):
         self.batch_size = batch_size
         self.mask_marks = mask_marks
         self.input_unit = input_unit
+        self.embedding_layer = embedding_layer
+        self.pad_id = pad_id
+        self.mask_id = mask_id
         self.annotated_per_batch = annotated_per_batch
         self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
@@ -228,14 +238,18 @@ class BaseExplanationEstimator(BaseEstimator):
             # Read the samples.
             sample_weight, index = check_weights(sample_weight, X)
             y = self._encode_targets(y, index, sample_weight, go_on, partial, classes)
-            masks = read_masks(mask, X, self.mask_marks, labels, method)
-            if masks is not None and len(index) < len(X):
-                masks = masks.of_rows(index)  # a sample of weight zero is as good as none
             if not go_on:
                 self.input_shape_ = X.shape[1:]
                 every = len(index) == len(X)
                 self.input_statistics_ = measure_inputs(X, None if every else index, sample_weight)
                 warn_of_coarse_columns(self.input_statistics_)
+            example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
+            network = self.trainer_ if go_on else self._new_trainer(method, example, X)
+            pad_id = fitted_tokens(self).pad_id
+            masks = read_masks(mask, X, self.mask_marks, labels, method, pad_id)
+            if masks is not None and len(index) < len(X):
+                masks = masks.of_rows(index)  # a sample of weight zero is as good as none
+            frame = frame_of(self, network)
             penalised = penalised_rows(method.active_terms, masks, index, len(X))
             label_weight = self._label_weight(y, sample_weight, index)
             if method.replaces and self.annotated_per_batch is None:
@@ -247,7 +261,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 X,
                 y,
                 masks,
-                frame=self._frame(device),
+                frame=frame,
                 index=index,
                 penalised=penalised,
                 device=device,
@@ -259,16 +273,15 @@ class BaseExplanationEstimator(BaseEstimator):
                 augmentation=make_augmentation(self.augment, self.input_statistics_, device),
             )
 
-            # Make the trainer, or bring it up to date.
+            # Bring the trainer up to date.
             monitor = None
             if self.early_stopping and not partial:
                 monitor = monitored_loss(
                     len(index), penalised.sum(), self.validation_fraction, stacklevel=5
                 )
-            example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             with isolated_random_state(device):
-                trainer = self.trainer_ if go_on else self._make_trainer(method, example, device)
-                check_penalties(trainer.module_, method.active_terms, example)
+                trainer = network
+                check_penalties(trainer.module_, method.active_terms, replace(frame, x=example))
                 self._prepare(trainer, method, monitor)
                 try_masks(method, trainer.module_, data)
                 train, valid = data, None
@@ -301,11 +314,21 @@ class BaseExplanationEstimator(BaseEstimator):
                 self._keep(trainer)
         return self
 
+    def _new_trainer(self, method: Method, example: torch.Tensor, X: np.ndarray) -> Trainer:
+        """Make the trainer of a first fit, and find out whether X holds tokens."""
+        root = root_seed(self.random_state)
+        with isolated_random_state(example.device):
+            trainer, tokens = self._make_trainer(method, example, token_settings(self, X), root)
+        self.embedding_layer_ = tokens.embedding_layer
+        self.pad_id_, self.mask_id_ = tokens.pad_id, tokens.mask_id
+        check_tokens(self, X, trainer.module_)
+        return trainer
+
     def _make_trainer(
-        self, method: Method, example: torch.Tensor, device: torch.device, root: int | None = None
-    ) -> Trainer:
-        streams = Streams(root_seed(self.random_state) if root is None else root)
-        module = build_module(
+        self, method: Method, example: torch.Tensor, tokens: TokenSettings, root: int
+    ) -> tuple[Trainer, TokenSettings]:
+        streams = Streams(root)
+        module, tokens = build_module(
             self.module,
             self._prefixed("module__"),
             auto=self._auto_network,
@@ -313,15 +336,17 @@ class BaseExplanationEstimator(BaseEstimator):
             n_outputs=self._n_outputs(),
             mapping=method.mapping,
             streams=streams,
+            tokens=tokens,
         )
-        return Trainer(
+        trainer = Trainer(
             module,
             streams=streams,
-            device=device,
+            device=example.device,
             n_classes=self._n_outputs() if is_classifier(self) else None,
             optimizer=self.optimizer,
             compile_parameters=self._prefixed("compile__") if self.compile else None,
         )
+        return trainer, tokens
 
     def _prepare(self, trainer: Trainer, method: Method, monitor: str | None) -> None:
         """Hand the present parameters to the trainer."""
@@ -366,28 +391,6 @@ class BaseExplanationEstimator(BaseEstimator):
     def _auto_network(self) -> nn.Module:
         """Build the network that ``module="auto"`` stands for."""
         return build_network(self.input_shape_, self._n_outputs(), self.input_statistics_)
-
-    def _frame(self, device: torch.device) -> Rows:
-        """Return what penalties know besides the samples themselves."""
-        statistics = self.input_statistics_
-        unit = statistics.sd if self.input_unit == "sd" else np.ones_like(statistics.sd)
-        mean, unit, lower, upper = (
-            torch.as_tensor(values, dtype=torch.float32, device=device)
-            for values in (statistics.mean, unit, statistics.lower, statistics.upper)
-        )
-        later: Any = None  # differs from batch to batch
-        return Rows(
-            x=later,
-            y=later,
-            irrelevance=later,
-            known=None,
-            unit=unit,
-            mean=mean,
-            lower=lower,
-            upper=upper,
-            label_loss=self._label_loss(),
-            loss_scale=self._loss_scale(),
-        )
 
     # -- prediction -------------------------------------------------------------------------------
 

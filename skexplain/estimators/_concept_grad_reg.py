@@ -75,6 +75,7 @@ class ConceptGradRegClassifier(BaseExplanationClassifier):
         concepts=None,
         output="auto",
         norm="share",
+        channel_axis=1,
         **common,
     ):
         super().__init__(module, **common)
@@ -83,9 +84,12 @@ class ConceptGradRegClassifier(BaseExplanationClassifier):
         self.concepts = concepts
         self.output = output
         self.norm = norm
+        self.channel_axis = channel_axis
 
     def _method(self) -> Method:
-        penalty = ConceptGradientPenalty(self.layer, self.concepts, self.output, self.norm)
+        penalty = ConceptGradientPenalty(
+            self.layer, self.concepts, self.output, self.norm, self.channel_axis
+        )
         return Method((Term("input_gradient", penalty, self.alpha),))
 
 
@@ -141,6 +145,7 @@ class ConceptGradRegRegressor(BaseExplanationRegressor):
         layer="features",
         concepts=None,
         norm="share",
+        channel_axis=1,
         **common,
     ):
         super().__init__(module, **common)
@@ -148,9 +153,10 @@ class ConceptGradRegRegressor(BaseExplanationRegressor):
         self.layer = layer
         self.concepts = concepts
         self.norm = norm
+        self.channel_axis = channel_axis
 
     def _method(self) -> Method:
         penalty = ConceptGradientPenalty(
-            self.layer, self.concepts, self._gradient_output, self.norm
+            self.layer, self.concepts, self._gradient_output, self.norm, self.channel_axis
         )
         return Method((Term("input_gradient", penalty, self.alpha),))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,11 +13,13 @@ from .._checks import check_option
 from .._surroundings import own_surroundings
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
-from ..penalties._base import point_at
+from ..penalties._base import point_of
 from ..penalties._input_gradient import _score
 from ..penalties._layers import passes_gradient
+from ..penalties._tokens import at_embedding, length_by_token
 from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
+from ._frame import fitted_tokens, frame_of
 from ._validation import check_inputs
 
 CUTOFF = 0.67
@@ -41,7 +43,7 @@ def largest_gradient_mask(
 
     with s the chosen output and u the input unit of the estimator (standard deviations by default,
     so that columns of different scales compare) [1]_.  A pixel counts where any of its channels
-    does.
+    does; of a token the length of the gradient at its embedding counts.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def largest_gradient_mask(
 
 def _largest_gradients(module, rows, cutoff, output):
     gradient = input_gradient(module, rows, lambda logits, _: _explained(output, logits))
-    size = gradient.abs()
+    size = length_by_token(gradient, rows).abs()
     if size.ndim > 3:
         size = size.amax(1, keepdim=True)
     largest = size.flatten(1).amax(1).reshape(-1, *(1,) * (size.ndim - 1))
@@ -151,14 +153,14 @@ def input_gradient(module, rows, score):
     Returns
     -------
     Tensor of shape (n_samples, ...)
-        Zero where the score does not depend on the inputs.
+        Zero where the score does not depend on the inputs.  Of tokens at their embedding.
     """
     with torch.enable_grad():
-        point = point_at(module, rows.x)
+        point = point_of(module, rows)
         (gradient,) = torch.autograd.grad(
             score(point.logits, rows.y).sum(), point.x, allow_unused=True, materialize_grads=True
         )
-    return rows.unit * gradient
+    return at_embedding(rows, point.x).unit * gradient
 
 
 def check_gradient(estimator, X):
@@ -176,6 +178,8 @@ def check_gradient(estimator, X):
     ValueError
         If the outputs depend on X, but have no gradient there, as those of an embedding of tokens.
     """
+    if fitted_tokens(estimator).embedding_layer is not None:
+        return  # which have one at their embedding
     module, device = estimator.module_.eval(), estimator.trainer_.device
     x = torch.as_tensor(X[:2].astype(np.float32), device=device)
     if passes_gradient(module, x):
@@ -210,12 +214,12 @@ def rows_in_batches(estimator, X, y=None):
     """
     trainer = estimator.trainer_
     trainer.module_.eval()
-    frame = estimator._frame(trainer.device)
+    frame = frame_of(estimator, trainer)
     size = max(256, trainer.effective_batch_size(X))
     for start in range(0, len(X), size):
         batch = slice(start, start + size)
         x = torch.tensor(np.asarray(X[batch], dtype=np.float32), device=trainer.device)
-        classes = None if y is None else torch.as_tensor(y[batch], device=trainer.device)
+        classes: Any = None if y is None else torch.as_tensor(y[batch], device=trainer.device)
         yield replace(frame, x=x, y=classes)
 
 
@@ -239,11 +243,15 @@ def masked_rows(estimator, X, mask, mask_marks=None):
     X = check_inputs(estimator, X, reset=False)
     marks = estimator.mask_marks if mask_marks is None else mask_marks
     trainer = estimator.trainer_
+    masks = interpret_mask(mask, X.shape, marks=marks, **labels)
+    pad_id = fitted_tokens(estimator).pad_id
+    if masks is not None and pad_id is not None:
+        masks = masks.without(pad_id == X)
     data = TrainingData(
         X,
         np.zeros(len(X)),
-        interpret_mask(mask, X.shape, marks=marks, **labels),
-        frame=estimator._frame(trainer.device),
+        masks,
+        frame=frame_of(estimator, trainer),
         index=np.arange(len(X)),
         penalised=np.ones(len(X), dtype=bool),
         device=trainer.device,

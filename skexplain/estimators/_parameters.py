@@ -34,6 +34,9 @@ COMMON_CONSTRAINTS = {
     "batch_size": [COUNT, Options(Integral, {-1})],
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
     "input_unit": [StrOptions({"sd", "input"})],
+    "embedding_layer": [str, None],
+    "pad_id": [Interval(Integral, 0, None, closed="left"), None],
+    "mask_id": [Interval(Integral, 0, None, closed="left"), None],
     "annotated_per_batch": [COUNT, None],
     "augment": [StrOptions({"light"}), callable, None],
     "penalty_chunk_size": [COUNT, None],
@@ -84,7 +87,17 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         What a mask value of 1 means: the feature must not matter, or it is the reason.
     input_unit : {"sd", "input"}, default="sd"
         Unit of radii and gradients: the standard deviation of each column or channel, measured at
-        the first fit, or X as it is.
+        the first fit (of tokens: the spread of the embedding), or X as it is.
+    embedding_layer : str or None, default=None
+        Name of the embedding that reads X, as in ``named_modules``: X of shape (n, tokens) then
+        holds ids of tokens, and a feature is a token.  None: it is found where X holds integers and
+        the network gives exactly X to an embedding.
+    pad_id : int or None, default=None
+        Id of the padding of tokens, which is no feature; None: what the embedding
+        (``padding_idx``) or the configuration of the network says, if they do.
+    mask_id : int or None, default=None
+        Id of the token that says nothing, such as [MASK] or <unk>: it stands in for irrelevant
+        tokens where these are blanked.
     annotated_per_batch : int or None, default=None
         Penalised samples per step; None: in proportion to their share of the samples.
     augment : "light", callable, kornia.augmentation.AugmentationSequential or None, default=None
@@ -168,6 +181,10 @@ n_features_in_ : int
         Column names, where X had any.
     input_statistics_ : InputStatistics
         Mean, standard deviation and range of each column or channel of the first fit.
+    embedding_layer_ : str or None
+        Name of the embedding that reads X; None: X does not hold tokens.
+    pad_id_, mask_id_ : int or None
+        Ids of padding and of the token that says nothing, where X holds tokens.
     module_ : torch.nn.Module
         The trained network.
     trainer_ : object

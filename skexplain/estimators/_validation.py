@@ -12,6 +12,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from ..masks import interpret_mask
 from ..masks._statistics import check_float32
 from ..metrics._groups import _sorted, label_codes, row_labels
+from ..training._tokens import check_ids
+from ._frame import tokens_of
 
 
 def check_inputs(estimator, X, y="no_validation", reset=True):
@@ -60,8 +62,16 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
         _check_channel_axis(array.shape)
     if not reset:
         _check_row_shape(estimator, array.shape[1:])
+        check_tokens(estimator, array, getattr(estimator, "module_", None))
     check_float32(array)
     return checked
+
+
+def check_tokens(estimator, X, module):
+    """Check that X holds ids that the embedding has, where an estimator reads X as tokens."""
+    tokens = tokens_of(estimator, module)
+    if tokens is not None:
+        check_ids(X, tokens.embedding.num_embeddings)
 
 
 def _passes_at_a_glance(estimator, X):
@@ -77,6 +87,7 @@ def _passes_at_a_glance(estimator, X):
         and len(X) > 0
         and X.shape[1:] == estimator.input_shape_
         and not hasattr(estimator, "feature_names_in_")
+        and getattr(estimator, "embedding_layer_", None) is None
     ):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
@@ -220,11 +231,15 @@ def check_same_kind(estimator, first, method):
             )
 
 
-def read_masks(mask, X, marks, labels, method):
-    """Interpret masks of the features of X, or of the units of the layer that a penalty names."""
+def read_masks(mask, X, marks, labels, method, pad_id):
+    """Interpret masks of the features of X, or of the units of the layer that a penalty names.
+
+    Entries of X that equal `pad_id` are no features.
+    """
     units = next((term.penalty for term in method.terms if term.penalty.marks_units), None)
     if units is None or mask is None:
-        return interpret_mask(mask, X.shape, marks=marks, **labels)
+        masks = interpret_mask(mask, X.shape, marks=marks, **labels)
+        return masks if masks is None or pad_id is None else masks.without(pad_id == X)
     shape = units.mask_shape(mask, len(X))
     return interpret_mask(mask, shape, marks=marks, index=labels["index"])
 

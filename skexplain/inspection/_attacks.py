@@ -17,6 +17,7 @@ from .._checks import check_number
 from .._surroundings import own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
+from ..estimators._frame import fitted_tokens
 from ..estimators._largest_gradients import check_gradient, masked_rows
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty
@@ -227,6 +228,11 @@ def _attack(
     move: Callable[..., torch.Tensor],
 ) -> np.ndarray:
     """Move samples in batches, in float32; and return the others as they were."""
+    if fitted_tokens(estimator).embedding_layer is not None:
+        raise ValueError(
+            "X must hold numbers, which can be moved by a little; got ids of tokens. Compare "
+            "predictions on other tokens: metrics.nuisance_flip_rate."
+        )
     check_gradient(estimator, checked)
     if mask is None:
         mask = np.full((1, *checked.shape[1:]), estimator.mask_marks == "irrelevant")

@@ -26,9 +26,11 @@ from ..metrics import (
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
 from ..metrics._perturb import Perturber, mask_marks_of
 from ..metrics._reliance import check_classifier
+from ..metrics._token_inputs import TokenMatrixInputs
 from ._audit_context import describe_provenance, pick_examples
 from ._audit_measures import (
     among_all,
+    can_erase_tokens,
     is_training_data,
     measure_erasure,
     measure_swap,
@@ -134,6 +136,7 @@ def audit(
 
     Swaps exchange values and need no arithmetic: missing values, text, categories and tokens take
     part.  Erasure and noise are left out, with a note, where marked features are no quantities.
+    Tokens are erased where the estimator knows one that says nothing (`mask_id`), without noise.
 
     Where a class has samples, but none with a mask, a shortcut of the others is exchanged for a
     shortcut. A second measure then counts samples without a mask as samples that mark nothing, so
@@ -187,16 +190,19 @@ def audit(
         chance=told.chance,
         flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
     )
-    obstacle = why_no_arithmetic(estimator, swap)
-    if obstacle is not None:
-        notes.append(f"Erasure and noise are left out: {obstacle}.")
-    else:
+    obstacle, erases_tokens = why_no_arithmetic(estimator, swap), can_erase_tokens(swap)
+    if obstacle is None or erases_tokens:
         measures["erasure"] = measure_erasure(swap.changed("erase"), y, predicted, seed)
+    if obstacle is not None:
+        left_out = "Noise is" if erases_tokens else "Erasure and noise are"
+        notes.append(f"{left_out} left out: {obstacle}.")
+    else:
         report.update(_under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed))
     for name, measured in measures.items():
         report.update(_numbers_of(name, measured))
     maps = None
-    if isinstance(estimator, BaseExplanationClassifier) and not reads_tokens(estimator, swap):
+    of_numbers = not reads_tokens(estimator, swap) or isinstance(swap.inputs, TokenMatrixInputs)
+    if isinstance(estimator, BaseExplanationClassifier) and of_numbers:
         maps = saliency(estimator, X)
         report.update(_saliency_numbers(maps, swap, marks))
         if epsilon is not None:

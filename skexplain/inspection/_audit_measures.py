@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 
 from ..metrics._finite import measure_finite
 from ..metrics._perturb import Perturber
+from ..metrics._token_inputs import TokenMatrixInputs
 from ._group_display import wilson_interval
 
 Z = 1.96
@@ -140,6 +141,11 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
     return Bunch(accuracy=accuracy, chance=chance, tells=bool(low > chance))
 
 
+def can_erase_tokens(swap: Perturber) -> bool:
+    """Return whether X holds tokens, and there is one that says nothing."""
+    return isinstance(swap.inputs, TokenMatrixInputs) and swap.inputs.mask_id is not None
+
+
 def reads_tokens(estimator: Any, swap: Perturber) -> bool:
     """Return whether an estimator of this package looks integers up in a table of embeddings."""
     module = getattr(getattr(estimator, "trainer_", None), "module_", None)
@@ -157,10 +163,10 @@ def why_no_arithmetic(estimator: Any, swap: Perturber) -> str | None:
     str or None
         None where they can.
     """
-    if swap.changes_text:
-        return "marked columns hold no numbers"
     if reads_tokens(estimator, swap):
         return "numbers are tokens, which have no mean"
+    if swap.changes_text:
+        return "marked columns hold no numbers"
     for change in ("erase", "gaussian"):
         try:
             swap.changed(change).predict_perturbed(swap.irrelevant[:1], np.random.default_rng(0))

@@ -13,6 +13,7 @@ from torch import nn
 
 from .._checks import check_count, check_number, check_option
 from .._surroundings import differentiable_recurrence
+from ..masks._tokens import real_tokens
 from ..penalties._checks import check_fill
 from ..penalties._fill import fill_value
 
@@ -86,9 +87,8 @@ def occlusion(
     stride: int | None = None,
 ) -> torch.Tensor:
     """Return the fall of the score when a patch is set to the baseline, a mean over patches."""
-    shape = rows.x.shape[1:]
     start = _baseline(baseline, rows)
-    size = _patch_size(patch_size, shape)
+    size = _patch_size(patch_size, rows)
     if stride is not None:
         check_count("stride", stride)
         if stride > size:
@@ -96,8 +96,8 @@ def occlusion(
     attr = require_captum().attr
     return attr.Occlusion(_forward(module, rows, score)).attribute(
         rows.x,
-        sliding_window_shapes=_window(size, shape),
-        strides=_window(stride or size, shape),
+        sliding_window_shapes=_window(size, rows),
+        strides=_window(stride or size, rows),
         baselines=start,
     )
 
@@ -114,7 +114,7 @@ def lime(
     """Return the coefficients of a linear model of the score, fitted to random sets of patches."""
     check_count("n_samples", n_samples)
     start = _baseline(baseline, row)
-    segments = _segments(_patch_size(patch_size, row.x.shape[1:]), row.x)
+    segments = _segments(_patch_size(patch_size, row), row)
     captum = require_captum()
     from captum._utils.models.linear_model import SkLearnRidge
 
@@ -160,9 +160,22 @@ def _forward(module: nn.Module, rows: Any, score: Score) -> Callable[[torch.Tens
 
 
 def _baseline(baseline: Baseline, rows: Any) -> torch.Tensor:
-    """Return what stands for an absent feature, as one sample."""
+    """Return what stands for an absent feature, as one sample, or as one for each sample of tokens.
+
+    For a token it is the embedding of the token that says nothing, or else the mean embedding.
+    """
     if isinstance(baseline, str):
         check_option("baseline", baseline, ("mean",))
+    tokens = rows.tokens
+    if tokens is not None:
+        if not isinstance(baseline, str):
+            raise ValueError(f'baseline must be "mean" for tokens, got {baseline!r}: see mask_id.')
+        ids, mean = rows.x[..., :1], rows.mean[..., 1:]
+        absent = (
+            mean if tokens.mask_id is None else tokens.embedding.weight[tokens.mask_id].detach()
+        )
+        start = torch.cat([ids, absent.expand_as(rows.x[..., 1:])], -1)
+        return torch.where(real_tokens(ids, tokens.pad_id), start, rows.x)
     check_fill("baseline", baseline, rows.x.shape[1:])
     return fill_value(baseline, rows).broadcast_to(rows.x[:1].shape)
 
@@ -172,12 +185,13 @@ def _spatial(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[1:] if len(shape) > 2 else shape
 
 
-def _patch_size(patch_size: int | None, shape: tuple[int, ...]) -> int:
-    if len(shape) == 1:
+def _patch_size(patch_size: int | None, rows: Any) -> int:
+    shape = rows.x.shape[1:]
+    if len(shape) == 1 or rows.tokens is not None:
         if patch_size is not None:
             raise ValueError(
-                f"patch_size must be None for tables, where each column stands alone; got "
-                f"{patch_size!r}."
+                f"patch_size must be None for tables and tokens, where each column stands alone; "
+                f"got {patch_size!r}."
             )
         return 1
     shortest = min(_spatial(shape))
@@ -187,15 +201,22 @@ def _patch_size(patch_size: int | None, shape: tuple[int, ...]) -> int:
     return min(patch_size, shortest)
 
 
-def _window(size: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _window(size: int, rows: Any) -> tuple[int, ...]:
     """Return the shape of a patch of a sample: all channels, and a square (a cube) of pixels."""
+    shape = rows.x.shape[1:]
+    if rows.tokens is not None:
+        return (size, shape[1])
     n_spatial = len(_spatial(shape))
     return (*shape[:-n_spatial], *(size,) * n_spatial)
 
 
-def _segments(size: int, x: torch.Tensor) -> torch.Tensor:
+def _segments(size: int, rows: Any) -> torch.Tensor:
     """Number the patches of a sample: each feature's, shape of ``x[:1]``."""
+    x = rows.x
     number = torch.zeros((), dtype=torch.int64, device=x.device)
+    if rows.tokens is not None:
+        place = torch.arange(x.shape[1], device=x.device)
+        return place[:, None].expand(x[:1].shape).contiguous()
     for length in _spatial(x.shape[1:]):
         place = torch.arange(length, device=x.device) // size
         number = number[..., None] * (int(place[-1]) + 1) + place

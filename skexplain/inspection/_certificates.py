@@ -17,6 +17,7 @@ from ..estimators._largest_gradients import masked_rows
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
 from ..penalties import CertifiedPenalty
 from ..penalties._box import irrelevant_box
+from ..penalties._tokens import at_embedding
 from ..propagation import Interval, propagate_interval
 from ..propagation._bounds import margins
 from ..propagation._run import check_outputs
@@ -209,6 +210,7 @@ def _for_each_batch(
     results: list[Any] = []
     with torch.no_grad():
         for rows in masked_rows(estimator, X, mask, mask_marks):
+            rows = at_embedding(rows)
             if not results:  # bounds of another function would certify nothing
                 x = rows.x[:2]
                 check_outputs(module, x, Interval(x, torch.zeros_like(x)))

@@ -23,9 +23,11 @@ from ..estimators._largest_gradients import (
 )
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
+from ..masks._tokens import real_tokens
 from ..penalties._checks import check_layer
 from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
+from ..penalties._tokens import at_embedding
 from ..training._random import seed_layers
 from ._captum import Score, integrated_gradients, lime, occlusion, smooth_grad
 from ._checks import check_model, class_codes
@@ -75,6 +77,13 @@ def saliency(
           the image [6]_; parameter `layer`.
 
         All but the first and the last need captum (``pip install "skexplain[explain]"``).
+
+        Tokens have one value each, at the output of their embedding e: of "input_gradient",
+        :math:`(e - \bar e) \cdot \partial s / \partial e`, the change of s to first order from a
+        token of the mean embedding :math:`\bar e` to this one; "smooth_grad" the mean of that over
+        noisy embeddings; "integrated_gradients" and "occlusion" from tokens `mask_id` (or, with
+        ``baseline="mean"`` and without one, from the mean embedding); "lime" likewise.  Padding has
+        0.
     target : label or array-like of shape (n,), default=None
         Class that is explained, for all samples or for each, such as the true labels; None: the
         predicted one.  Not for regressors, nor for an output without a class.
@@ -165,8 +174,27 @@ def saliency(
         for batch in rows_in_batches(estimator, X, classes):
             for rows in _one_by_one(batch) if method in ("smooth_grad", "lime") else [batch]:
                 seed_layers(seed, device)  # so that a sample's map does not depend on the others
-                maps.append(explain(module, rows, score).detach().cpu().numpy())
+                if rows.tokens is not None and method != "grad_cam":
+                    values = _of_tokens(explain, module, rows, score, method)
+                else:
+                    values = explain(module, rows, score)
+                maps.append(values.detach().cpu().numpy())
     return np.concatenate(maps)
+
+
+def _of_tokens(
+    explain: Callable[..., torch.Tensor], module: nn.Module, rows: Any, score: Score, method: str
+) -> torch.Tensor:
+    """Explain samples of tokens at the output of their embedding, with one value per token."""
+    with torch.no_grad():
+        embedded = at_embedding(rows)
+    values = explain(module, embedded, score)[..., 1:]
+    if method in ("input_gradient", "smooth_grad"):  # per unit
+        step = (embedded.x - embedded.mean)[..., 1:]
+        values = values * step / embedded.unit[..., 1:].clamp_min(torch.finfo(step.dtype).tiny)
+    # What is set to the baseline as a whole has the same value in all units.
+    values = values[..., 0] if method in ("occlusion", "lime") else values.sum(-1)
+    return values * real_tokens(rows.x, rows.tokens.pad_id)
 
 
 def _grad_cam(

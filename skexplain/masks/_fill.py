@@ -35,7 +35,7 @@ def exchange_parts(
     return torch.where(leave_room(union, x.ndim), exchanged, otherwise)
 
 
-def leave_room(union: Tensor, ndim: int) -> Tensor:
+def leave_room(union: Tensor, ndim: int, present: Tensor | None = None) -> Tensor:
     """Return which pairs of samples can exchange parts: at least half of the features stay.
 
     Parameters
@@ -44,28 +44,38 @@ def leave_room(union: Tensor, ndim: int) -> Tensor:
         Degree to which either of two samples marks a feature.
     ndim : int
         Number of axes of the result.
+    present : bool Tensor of shape (n_samples, ...) or None, default=None
+        Which entries of the samples are features; None: all.
 
     Returns
     -------
     bool Tensor of shape (n_samples, 1, ...)
     """
-    share = union.flatten(1).mean(1)
+    if present is None:
+        share = union.flatten(1).mean(1)
+    else:
+        share = (union * present).flatten(1).sum(1) / present.flatten(1).sum(1).clamp(min=1)
     return (share <= 1 - _LEAST_ROOM).view(-1, *(1,) * (ndim - 1))
 
 
-def leave_room_on_average(first: Tensor, second: Tensor) -> bool:
+def leave_room_on_average(first: Tensor, second: Tensor, present: Tensor | None = None) -> bool:
     """Return whether samples can exchange parts, on average over pairs.
 
     Parameters
     ----------
     first, second : Tensor of shape (n_samples, ...)
         Irrelevance of the samples of each pair.
+    present : Tensor of shape (n_samples, ...) or None, default=None
+        Which entries of the first sample are features, or how often they are; None: all.
 
     Returns
     -------
     bool
     """
-    return float(torch.maximum(first, second).mean()) <= 1 - _LEAST_ROOM
+    union = torch.maximum(first, second)
+    if present is None:
+        return float(union.mean()) <= 1 - _LEAST_ROOM
+    return float((union * present).sum() / present.sum()) <= 1 - _LEAST_ROOM
 
 
 def without_reasons(

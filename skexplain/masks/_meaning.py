@@ -56,6 +56,8 @@ class Masks:
         Samples with at least one feature of irrelevance above zero.
     taking_part : ndarray of bool of shape (n_samples,) or None, default=None
         Samples that count; None: all.
+    absent : ndarray of bool of the shape of X or None, default=None
+        Entries of X that are no features, such as padding: never irrelevant, nor known.
     """
 
     stored: np.ndarray
@@ -65,6 +67,7 @@ class Masks:
     annotated: np.ndarray
     has_irrelevant: np.ndarray
     taking_part: np.ndarray | None = None
+    absent: np.ndarray | None = None
 
     @property
     def for_all_rows(self) -> bool:
@@ -103,6 +106,34 @@ class Masks:
             has_irrelevant=self.has_irrelevant & taking_part,
         )
 
+    def without(self, absent: NDArray[np.bool_]) -> "Masks":
+        """Return the same masks beside data of which some entries are no features.
+
+        Parameters
+        ----------
+        absent : ndarray of bool of the shape of X
+            Such as padding behind the end of a text.
+
+        Returns
+        -------
+        Masks
+        """
+        if not absent.any():
+            return self
+        masks = replace(self, absent=absent)
+        has_irrelevant, annotated = np.zeros((2, len(absent)), dtype=bool)
+        step = max(1, _CHUNK_VALUES // max(1, absent[:1].size))
+        for start in range(0, len(absent), step):
+            rows = np.arange(start, min(start + step, len(absent)))
+            irrelevance, known = masks.degrees_of(rows)
+            has_irrelevant[rows] = (irrelevance > 0).flatten(1).any(1).numpy()
+            annotated[rows] = known.flatten(1).any(1).numpy() if known is not None else True
+        return replace(
+            masks,
+            has_irrelevant=self.has_irrelevant & has_irrelevant,
+            annotated=self.annotated & annotated,
+        )
+
     def take(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return the marks of some samples, shape (len(rows), ...), or (1, ...) of one for all."""
         if self.for_all_rows:
@@ -117,6 +148,8 @@ class Masks:
         ndarray of bool of shape (n_samples,)
             True where every feature is known and irrelevant to the same degree.
         """
+        if self.absent is not None:
+            return self._present_alike(self.absent)
         values, alike = self.stored, np.zeros(len(self.stored), dtype=bool)
         step = max(1, _CHUNK_VALUES // max(1, values[:1].size))
         for start in range(0, len(values), step):
@@ -126,6 +159,18 @@ class Masks:
         if self.place is not None:
             return alike[self.place]
         return np.broadcast_to(alike, self.has_irrelevant.shape)
+
+    def _present_alike(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        alike = np.zeros(len(absent), dtype=bool)
+        step = max(1, _CHUNK_VALUES // max(1, absent[:1].size))
+        for start in range(0, len(absent), step):
+            rows = np.arange(start, min(start + step, len(absent)))
+            irrelevance, known = (np.asarray(part) for part in self.degrees_of(rows))
+            every = (known | absent[rows]).reshape(len(rows), -1).all(axis=1)
+            degrees = np.where(known, irrelevance, np.nan).reshape(len(rows), -1)
+            least, largest = np.fmin.reduce(degrees, axis=1), np.fmax.reduce(degrees, axis=1)
+            alike[rows] = every & (least == largest)
+        return alike
 
     def degrees(self, values: Tensor) -> tuple[Tensor, Tensor | None]:
         """Turn marks into irrelevance degrees.
@@ -173,6 +218,10 @@ class Masks:
         # A copy: torch reads neither every dtype nor backwards, and wants to be able to write.
         marks = marks.astype(bool if marks.dtype == bool else np.float64)
         irrelevance, known = self.degrees(torch.from_numpy(marks))
+        if self.absent is not None:
+            irrelevance, known = of_features(
+                irrelevance, known, torch.from_numpy(self.absent[rows])
+            )
         return irrelevance.double(), known
 
 
@@ -288,6 +337,25 @@ def _interpret_some(mask: Any, shape: Sequence[int], marks: Marks) -> Masks:
     place = np.full(shape[0], len(given))
     place[given] = np.arange(len(given))
     return Masks(values, place, relevant, has_unknown, *flags)
+
+
+def of_features(irrelevance: Tensor, known: Tensor | None, absent: Tensor) -> tuple[Tensor, Tensor]:
+    """Leave out the entries that are no features: they are not irrelevant, and not known.
+
+    Parameters
+    ----------
+    irrelevance, known : Tensor of shape (n_samples or 1, ...), or None
+        As of ``Masks.degrees``.
+    absent : bool Tensor of shape (n_samples, ...)
+        Which entries are no features.
+
+    Returns
+    -------
+    irrelevance : Tensor of shape (n_samples, ...)
+    known : bool Tensor of shape (n_samples, ...)
+    """
+    present = ~absent
+    return irrelevance * present, present if known is None else known & present
 
 
 def mask_shape(mask: Any) -> tuple[int, ...] | None:

@@ -42,7 +42,8 @@ def mark_parts(masks: "Masks") -> bool:
     every_row_marks = len(rows) == masks.annotated.sum() and not masks.some_lack_one
     if every_row_marks and torch.equal(first, second):
         return False
-    return leave_room_on_average(first, second)
+    present = None if masks.absent is None else torch.from_numpy(~masks.absent[pairs[0]])
+    return leave_room_on_average(first, second, present)
 
 
 def pooled_marks(masks: "Masks") -> Tensor | None:
@@ -69,6 +70,9 @@ def pooled_marks(masks: "Masks") -> Tensor | None:
         chunk_largest = degrees.amax(0, keepdim=True)
         largest = torch.maximum(chunk_largest, torch.as_tensor(largest).to(chunk_largest))
     agreement = int(counts[counts > 1].sum()) / int(counts.sum())
-    if agreement < _LEAST_AGREEMENT or not leave_room_on_average(largest, largest):
+    present = None
+    if masks.absent is not None:  # how often there is a feature at each place
+        present = torch.from_numpy(1 - masks.absent[rows].mean(axis=0, keepdims=True))
+    if agreement < _LEAST_AGREEMENT or not leave_room_on_average(largest, largest, present):
         return None
     return largest.float()

@@ -18,6 +18,7 @@ from ..masks._meaning import Marks
 from ._exchange import Draw, draw_donors, exchanged, mix, stand_ins
 from ._finite import measure_finite
 from ._inputs import ArrayInputs, read_inputs
+from ._token_inputs import TokenMatrixInputs, token_inputs
 
 Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
 PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
@@ -71,7 +72,7 @@ class Perturber:
         self.epsilon = epsilon
         self.where = where
         self.exchange = exchange
-        self.inputs = read_inputs(X)
+        self.inputs = token_inputs(estimator, read_inputs(X))
         labels = labels_beside(X, fitted=estimator)
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)
         if where == "irrelevant":
@@ -207,6 +208,9 @@ class Perturber:
             return
         for part in self.inputs.chunks(rows):
             a = self._degrees(part)
+            if isinstance(self.inputs, TokenMatrixInputs):  # which are blanked or left as they are
+                yield self.inputs.blank(part, (a > 0).expand(len(part), *a.shape[1:]).numpy())
+                continue
             x = torch.from_numpy(self.inputs[part])
             if self.perturbation == "erase":
                 values = mix(x, self._surroundings(x, a), a.expand_as(x))
@@ -277,20 +281,28 @@ class Perturber:
 
     def _marked_text(self) -> dict[int, NDArray[np.bool_]]:
         """Return, for each column of text with something to change, the samples that mark it."""
-        marked = {}
+        marked: dict[int, NDArray[np.bool_]] = {}
         text = ~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])
+        if not text.any():
+            return marked
+        every = self._degrees(np.arange(len(self.inputs)))
+        blanks = isinstance(self.inputs, TokenMatrixInputs) and self.perturbation == "erase"
+        if isinstance(self.inputs, TokenMatrixInputs) and blanks and self.inputs.mask_id is None:
+            raise ValueError(
+                "mask_id must be the id of a token that says nothing, for the tokens that are "
+                'erased; the estimator has None. They can be swapped (perturbation="swap").'
+            )
         for column in np.flatnonzero(text).tolist():
-            degrees = self._degrees(np.arange(len(self.inputs)))[:, column].numpy()
-            degrees = np.broadcast_to(degrees, len(self.inputs))
+            degrees = np.broadcast_to(every[:, column].numpy(), len(self.inputs))
             if not degrees.any():
                 continue
             names = self.inputs.feature_names
             name = column if names is None else names[column]
-            if self.perturbation != "swap" or np.any(degrees % 1):
+            if not (self.perturbation == "swap" or blanks) or np.any(degrees % 1):
                 raise ValueError(
                     f"X must hold numbers where the mask says to change it, but column {name!r} "
                     f'does not: it can be swapped as a whole (perturbation="swap", marks of 0 and '
-                    f"1), nothing else."
+                    f"1), nothing else but tokens, which can be erased, too."
                 )
             if degrees.sum() < 2 and not self.inputs.ragged:
                 raise ValueError(
@@ -343,6 +355,8 @@ def _read_masks(
     masks = interpret_mask(
         inputs.pad_mask(mask, mask_marks), inputs.shape, marks=mask_marks, **labels
     )
+    if isinstance(inputs, TokenMatrixInputs):
+        masks = masks.without(inputs.absent)
     if not masks.annotated.any():
         raise ValueError("mask must annotate at least one row of X, got none.")
     return masks

@@ -8,9 +8,25 @@ from torch import nn
 from torch.nn import functional
 
 from ..masks._fill import exchange_parts
+from ..masks._tokens import exchange_tokens, swap_tokens
 from ._base import PerturbationPenalty, Rows
-from ._checks import check_count, check_fill, check_flag, check_number, check_option
-from ._fill import Fill, exchange, fill_value, irrelevant_values, pooled_axes
+from ._checks import (
+    check_count,
+    check_fill,
+    check_flag,
+    check_number,
+    check_option,
+    check_token_fill,
+)
+from ._fill import (
+    Fill,
+    exchange,
+    fill_value,
+    irrelevant_values,
+    pooled_axes,
+    replace_irrelevant,
+)
+from ._tokens import at_embedding
 
 Perturbation = Literal[
     "gaussian",
@@ -56,6 +72,10 @@ class AverageCasePenalty(PerturbationPenalty):
         A callable is given ``(rows, donors, generator)``, `Rows` and a torch.Generator, and
         returns a tensor of the shape of ``rows.x``, which is taken as it is; donors are None
         unless it has an attribute ``needs_donors`` that is true.
+
+        Of tokens (see the user guide) whole ones are exchanged: "swap" takes those of the same
+        place or of another irrelevant place of the donor, "constant" and "refill" any of the
+        vocabulary, "blank" puts `mask_id`; noise is added at the output of the embedding.
     epsilon : float, default=1.0
         Size of the noise in input units: its standard deviation, or half the width.
     n_draws : int, default=1
@@ -137,9 +157,19 @@ class AverageCasePenalty(PerturbationPenalty):
         check_option("background", self.background, ("blank", "donor"))
         check_flag("exchange", self.exchange)
 
+    @property
+    def reads_embedding(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether it moves tokens at the output of their embedding."""
+        return self.perturbation in ("gaussian", "uniform")
+
     def check_inputs(self, row_shape: tuple[int, ...]) -> None:
         """Check that the fill broadcasts to a sample."""
         check_fill("fill", self.fill, row_shape)
+
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Check that there is a token to fill with."""
+        if self.perturbation == "blank":
+            check_token_fill(self.fill, rows.tokens)
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that what is to be shifted are images."""
@@ -164,7 +194,9 @@ class AverageCasePenalty(PerturbationPenalty):
         elif self.n_draws > 1:
             donors = _redistribute(donors, self.n_draws, generator)
         if exchanges and self.perturbation != "swap":
-            copies = exchange(copies, donors)
+            copies = exchange(copies, donors, generator)
+        if self.reads_embedding:
+            copies = at_embedding(copies)
         if callable(self.perturbation):
             return self._call(self.perturbation, copies, donors, generator)
         return getattr(self, f"_{self.perturbation}")(copies, donors, generator)
@@ -205,29 +237,30 @@ class AverageCasePenalty(PerturbationPenalty):
     ) -> torch.Tensor:
         pooled = pooled_axes(rows.x)
         shape = [1 if axis in pooled else size for axis, size in enumerate(rows.x.shape)]
-        return self._replace(rows, _in_range(rows, shape, generator))
+        return replace_irrelevant(rows, _in_range(rows, shape, generator), generator)
 
     def _refill(
         self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
     ) -> torch.Tensor:
-        return self._replace(rows, _in_range(rows, rows.x.shape, generator))
+        return replace_irrelevant(rows, _in_range(rows, rows.x.shape, generator), generator)
 
     def _swap(self, rows: Rows, donors: Rows, generator: torch.Generator | None) -> torch.Tensor:
+        both = (rows.x, rows.irrelevance, donors.x, donors.irrelevance)
+        exchanges = self.exchange and rows.marks_parts
+        if rows.tokens is not None:
+            swapped = swap_tokens(*both, generator)
+            if not exchanges:
+                return swapped
+            return exchange_tokens(*both, swapped, rows.tokens.pad_id, generator)
         if rows.share_hard_mask:  # the same to the bit, without a mean that no sample is given
-            return self._replace(rows, donors.x)
-        swapped = self._replace(rows, irrelevant_values(donors))
-        if not (self.exchange and rows.marks_parts):
-            return swapped
-        return exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, swapped)
+            return replace_irrelevant(rows, donors.x)
+        swapped = replace_irrelevant(rows, irrelevant_values(donors))
+        return exchange_parts(*both, swapped) if exchanges else swapped
 
     def _blank(
         self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
     ) -> torch.Tensor:
-        return self._replace(rows, fill_value(self.fill, rows))
-
-    @staticmethod
-    def _replace(rows: Rows, values: torch.Tensor) -> torch.Tensor:
-        return rows.x.lerp(values, rows.irrelevance)
+        return replace_irrelevant(rows, fill_value(self.fill, rows), generator)
 
     def _shift(self, rows: Rows, donors: Any, generator: torch.Generator | None) -> torch.Tensor:
         if self.background == "donor":
@@ -258,7 +291,12 @@ def _uniform(
 
 
 def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | None) -> torch.Tensor:
-    """Draw shares of the given shape, and return the values there in each column or channel."""
+    """Draw shares of the given shape, and return the values there in each column or channel.
+
+    Of tokens, draw any of the vocabulary.
+    """
+    if rows.tokens is not None:
+        return rows.tokens.draw(tuple(shape), generator, rows.x)
     return rows.lower + _uniform(rows.x, shape, generator) * (rows.upper - rows.lower)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .._surroundings import differentiable_attention, differentiable_recurrence
 from ..masks import Masks
+from ._tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Rows:
         Weights in label losses, class weights included, and in all other terms; None: all equal.
     groups : LongTensor of shape (n_samples,) or None, default=None
         Codes of the groups.
+    tokens : Tokens or None, default=None
+        What is known of tokens, where `x` holds their ids; None: its entries are numbers.
     """
 
     x: Tensor
@@ -60,6 +63,7 @@ class Rows:
     label_weight: Tensor | None = None
     sample_weight: Tensor | None = None
     groups: Tensor | None = None
+    tokens: Tokens | None = None
 
     def take(self, index: Tensor) -> "Rows":
         """Return the samples at `index`, a LongTensor; masks for all samples stay as they are."""
@@ -120,6 +124,8 @@ class Penalty(BaseEstimator):
     #: Whether its masks are over the units of a layer instead of the features of X; such a penalty
     #: has a method ``mask_shape``.
     marks_units = False
+    #: Whether it reads or moves tokens at the output of their embedding, as numbers, not their ids.
+    reads_embedding = False
     #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
     #: pass or be taken where a perturbation has moved the samples.
     reads_logits = False
@@ -201,6 +207,22 @@ class Penalty(BaseEstimator):
             With the name of the parameter that would have to change.
         """
 
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Check that the penalty can be computed for tokens; here it always can.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The network, in evaluation mode.
+        rows : Rows
+            A few samples of tokens, without masks.
+
+        Raises
+        ------
+        ValueError
+            With the name of the parameter that would have to change.
+        """
+
     def at_progress(self, progress: float) -> "Penalty":
         """Return the penalty as it is at some share of its ramp; here always the same.
 
@@ -261,8 +283,9 @@ class PerturbationPenalty(Penalty):
 
 
 def copies_of(rows: Rows, moved: Tensor) -> Rows:
-    """Return the samples as often as they were moved."""
-    if moved.shape[1:] != rows.x.shape[1:] or not len(moved) or len(moved) % len(rows.x):
+    """Return the samples as often as they were moved, tokens as ids or behind their embedding."""
+    shape = moved.shape[1:-1] if rows.tokens is not None and moved.ndim == 3 else moved.shape[1:]
+    if shape != rows.x.shape[1:] or not len(moved) or len(moved) % len(rows.x):
         raise TypeError(
             f"penalties: move must return copies of all samples, a tensor of shape (draws * "
             f"{len(rows.x)}, {', '.join(map(str, rows.x.shape[1:]))}); got {tuple(moved.shape)}."
@@ -291,6 +314,36 @@ class Point:
     x: Tensor
     logits: Tensor
     outputs: dict = field(default_factory=dict)
+
+
+def leaf_at(rows: Rows, x: Tensor | None = None) -> Tensor:
+    """Return inputs at which a gradient can be taken.
+
+    Parameters
+    ----------
+    rows : Rows
+        The samples.
+    x : Tensor of shape (n_samples, ...) or None, default=None
+        Where they have been moved; None: where they are.
+
+    Returns
+    -------
+    Tensor
+        Ids of tokens behind their embedding, whose weights are trained through it.
+    """
+    x = rows.x if x is None else x
+    if rows.tokens is not None:
+        x = x if x.ndim == 3 else rows.tokens.embed(x)
+        if x.requires_grad:
+            return x
+    return x.detach().requires_grad_()
+
+
+def point_of(module: nn.Module, rows: Rows, x: Tensor | None = None) -> Point:
+    """Run the module at samples so that the input gradient there can be trained on."""
+    with differentiable_attention(), differentiable_recurrence(module):
+        x = leaf_at(rows, x)
+        return Point(x, full_precision(module(x)))
 
 
 def point_at(module: nn.Module, x: Tensor) -> Point:

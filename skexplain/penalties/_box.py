@@ -48,7 +48,8 @@ def irrelevant_box(rows: Rows, epsilon: float, clip: Clip) -> tuple[torch.Tensor
     >>> irrelevant_box(rows, epsilon=2.0, clip="data")
     (tensor([[ 0.5000, -1.0000]]), tensor([[0.5000, 1.0000]]))
     """
-    x, movable = rows.x, rows.irrelevance > 0
+    # What has no unit is no number: the ids before the embeddings of tokens.
+    x, movable = rows.x, (rows.irrelevance > 0) & (rows.unit > 0)
     # Where nothing may move, an infinite epsilon would make a NaN of the zero.
     radius = torch.where(movable, epsilon * rows.irrelevance, 0.0)
     low, high = x - radius * rows.unit, x + radius * rows.unit

@@ -13,6 +13,7 @@ from ._base import Penalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_flag, check_number, check_option
 from ._fill import exchange
+from ._tokens import at_embedding
 
 
 class CertifiedPenalty(Penalty):
@@ -61,6 +62,7 @@ class CertifiedPenalty(Penalty):
     _progress = 1.0
 
     allows_mixed_precision = False
+    reads_embedding = True
 
     def __init__(
         self,
@@ -105,7 +107,8 @@ class CertifiedPenalty(Penalty):
     ) -> torch.Tensor:
         """Compute the bound for each sample, shape (n_samples,)."""
         if self.exchange:
-            rows = exchange(rows, donors)
+            rows = exchange(rows, donors, generator)
+        rows = at_embedding(rows)
         low, high = irrelevant_box(rows, self.epsilon, self.clip)
         low, high = (rows.x.lerp(end, self._progress) for end in (low, high))
         outputs = propagate_interval(module, (low + high) / 2, (high - low) / 2)

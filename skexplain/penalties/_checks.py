@@ -8,6 +8,7 @@ import numpy as np
 from .._checks import check_count, check_flag, check_number, check_option
 
 __all__ = [
+    "check_axis",
     "check_box",
     "check_count",
     "check_fill",
@@ -15,7 +16,14 @@ __all__ = [
     "check_layer",
     "check_number",
     "check_option",
+    "check_token_fill",
 ]
+
+
+def check_axis(name: str, value: Any) -> None:
+    """Check that a value is the number of an axis that is not that of the samples."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value == 0:
+        raise ValueError(f"{name} must be the number of an axis other than 0, got {value!r}.")
 
 
 def check_layer(name: str, value: Any, optional: bool = True) -> None:
@@ -47,6 +55,13 @@ def _check_range(pair: Any) -> tuple[float, float]:
     if not lower < upper:
         raise ValueError(f"clip must be a pair of numbers, the lower first; got {pair!r}.")
     return lower, upper
+
+
+def check_token_fill(fill: Any, tokens: Any) -> None:
+    """Check that tokens have one that says nothing, and are filled with no other."""
+    tokens.blank()
+    if not (isinstance(fill, int | float) and fill == 0):
+        raise ValueError(f"mask_id fills tokens, so that the fill must stay 0; got {fill!r}.")
 
 
 def check_fill(name: str, fill: Any, row_shape: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..masks import Masks
 from ._base import Penalty, Point, Rows
-from ._checks import check_layer, check_option
+from ._checks import check_axis, check_layer, check_option
 from ._input_gradient import (
     OUTPUTS,
     Norm,
@@ -19,7 +19,14 @@ from ._input_gradient import (
     chosen_output,
     share_of_length,
 )
-from ._layers import output_at, run_to_layer, trainable_gradient
+from ._layers import (
+    channels_first,
+    keep_outputs,
+    output_at,
+    run_to_layer,
+    trainable_gradient,
+    warn_of_mixed_tokens,
+)
 
 
 class ConceptGradientPenalty(Penalty):
@@ -41,8 +48,8 @@ class ConceptGradientPenalty(Penalty):
     ----------
     layer : str
         Layer whose output is h, as in ``named_modules``; its axis 1 holds the units (features of a
-        linear layer, channels of a feature map).  A mask has a column for each of them, shape
-        (n, units) or (1, units), or for each concept.
+        linear layer, channels of a feature map; see `channel_axis`).  A mask has a column for each
+        of them, shape (n, units) or (1, units), or for each concept.
     concepts : array-like of shape (k, units) or None, default=None
         Directions, one a row, used with the length they have unless ``norm="share"``; None: each
         unit is one.
@@ -52,6 +59,9 @@ class ConceptGradientPenalty(Penalty):
         Sum of squares (not its root), sum of absolute values, or the root of the sum of squares as
         a share of the length of the whole gradient at the layer; for a share directions have
         length one.
+    channel_axis : int, default=1
+        Axis of the layer's output that holds the units: -1 for a layer of tokens, which returns
+        (n, tokens, units).  With 1 the mask of such a layer is over the tokens.
 
     Notes
     -----
@@ -81,11 +91,13 @@ class ConceptGradientPenalty(Penalty):
         concepts: ArrayLike | None = None,
         output: Output = "auto",
         norm: Norm = "l2",
+        channel_axis: int = 1,
     ) -> None:
         self.layer = layer
         self.concepts = concepts
         self.output = output
         self.norm = norm
+        self.channel_axis = channel_axis
 
     def mask_shape(self, mask: Any, n_rows: int) -> tuple[int, ...]:
         """Return the shape of the masks of a data set, of any number of columns.
@@ -120,8 +132,18 @@ class ConceptGradientPenalty(Penalty):
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer is there and that the concepts fit it."""
         _, activations = run_to_layer(module, x, self.layer)
+        activations = channels_first(activations, self.channel_axis, self.layer)
         if self.concepts is not None:
             _check_concepts(self.concepts, activations.shape[1], self.layer)
+
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Warn where a mask is of tokens that have mixed."""
+        with torch.no_grad(), keep_outputs(module, [self.layer]) as outputs:
+            module(rows.x)
+        shape = outputs[self.layer].shape
+        by_token = self.channel_axis == 1 and self.concepts is None and len(shape) == 3
+        if by_token and shape[1] == rows.x.shape[1]:
+            warn_of_mixed_tokens(module, rows, self.layer, 1)
 
     def __call__(
         self,
@@ -136,7 +158,8 @@ class ConceptGradientPenalty(Penalty):
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
-        gradient = derivative = trainable_gradient(score, output_at(point, self.layer))
+        gradient = trainable_gradient(score, output_at(point, self.layer))
+        gradient = derivative = channels_first(gradient, self.channel_axis, self.layer)
         if self.concepts is not None:
             concepts = torch.as_tensor(np.asarray(self.concepts)).to(derivative)
             if self.norm == "share":
@@ -170,6 +193,7 @@ class ConceptGradientPenalty(Penalty):
         check_layer("layer", self.layer, optional=False)
         check_option("output", self.output, OUTPUTS)
         check_norm(self.norm, self.output)
+        check_axis("channel_axis", self.channel_axis)
 
 
 def _shape_of(mask: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from ..propagation import Decomposition, decompose
 from ..propagation._run import check_outputs
 from ._base import Penalty, Rows
 from ._checks import check_option
+from ._tokens import at_embedding
 
 
 class DecompositionPenalty(Penalty):
@@ -57,6 +58,7 @@ class DecompositionPenalty(Penalty):
     """
 
     allows_mixed_precision = False
+    reads_embedding = True
 
     def __init__(self, measure: Literal["softmax", "l1"] = "softmax") -> None:
         self.measure = measure
@@ -77,6 +79,7 @@ class DecompositionPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         """Compute the penalty, shape (n_samples,)."""
+        rows = at_embedding(rows)
         irrelevant = rows.irrelevance * rows.x
         logits = decompose(module, irrelevant, rows.x - irrelevant)
         if self.measure == "l1":

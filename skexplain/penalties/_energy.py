@@ -79,7 +79,7 @@ class EnergyPenalty(Penalty):
     def at_point(self, point: Point, rows: Rows) -> Tensor:
         """Compute the share at a point with the output of the layer, shape (n_samples,)."""
         score = point.logits.gather(1, rows.y[:, None])
-        heat = torch.relu(heat_map(score, _map_at(point, self.layer)))
+        heat = torch.relu(heat_map(score, _map_at(point, self.layer, rows.x)))
         outside = _shrink(rows.irrelevance, rows.x, heat.shape[1:]) * heat
         if rows.known is not None:
             heat = _shrink(rows.known.to(heat.dtype), rows.x, heat.shape[1:]) * heat

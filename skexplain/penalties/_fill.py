@@ -7,16 +7,17 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..masks._fill import exchange_parts, leave_room, pooled_axes, without_reasons
+from ..masks._tokens import draw_tokens, exchange_tokens, real_tokens
 from ._base import Rows
 
-__all__ = ["exchange", "fill_value", "irrelevant_values", "pooled_axes"]
+__all__ = ["exchange", "fill_value", "irrelevant_values", "pooled_axes", "replace_irrelevant"]
 
 
 # A constant, an array that broadcasts to a sample, or the mean of each column or channel.
 Fill: TypeAlias = float | ArrayLike | Literal["mean"]
 
 
-def exchange(rows: Rows, donors: Rows | None) -> Rows:
+def exchange(rows: Rows, donors: Rows | None, generator: torch.Generator | None = None) -> Rows:
     """Exchange parts between samples, and mark as irrelevant what either of the two marks.
 
     A perturbation of its own marked part alone leaves a sample that has a part different from one
@@ -26,6 +27,8 @@ def exchange(rows: Rows, donors: Rows | None) -> Rows:
     ----------
     rows, donors : Rows
         The samples, and a donor for each (or None).
+    generator : torch.Generator or None, default=None
+        Draws the tokens that stand in, where samples are tokens.
 
     Returns
     -------
@@ -35,9 +38,37 @@ def exchange(rows: Rows, donors: Rows | None) -> Rows:
     if donors is None or not rows.marks_parts:
         return rows
     union = torch.maximum(rows.irrelevance, donors.irrelevance)
-    x = exchange_parts(rows.x, rows.irrelevance, donors.x, donors.irrelevance, rows.x)
-    marks = torch.where(leave_room(union, union.ndim), union, rows.irrelevance)
+    both, present = (rows.x, rows.irrelevance, donors.x, donors.irrelevance, rows.x), None
+    if rows.tokens is None:
+        x = exchange_parts(*both)
+    else:
+        x = exchange_tokens(*both, rows.tokens.pad_id, generator)
+        present = real_tokens(rows.x, rows.tokens.pad_id)
+        union = union * present
+    marks = torch.where(leave_room(union, union.ndim, present), union, rows.irrelevance)
     return replace(rows, x=x, irrelevance=marks)
+
+
+def replace_irrelevant(
+    rows: Rows, values: torch.Tensor, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Move the irrelevant features of samples to other values, to the degree of each.
+
+    Parameters
+    ----------
+    rows : Rows
+    values : Tensor, broadcastable to ``rows.x``
+    generator : torch.Generator or None, default=None
+        Draws the tokens that are replaced: a token has no degrees.
+
+    Returns
+    -------
+    Tensor of the shape of ``rows.x``
+    """
+    if rows.tokens is None:
+        return rows.x.lerp(values, rows.irrelevance)
+    moves = draw_tokens(rows.irrelevance.expand_as(rows.x), generator)
+    return torch.where(moves, values, rows.x)
 
 
 def fill_value(fill: Fill, rows: Rows) -> torch.Tensor:
@@ -50,7 +81,14 @@ def fill_value(fill: Fill, rows: Rows) -> torch.Tensor:
         sample.
     rows : Rows
         Samples to be filled.
+
+    Returns
+    -------
+    Tensor
+        Of tokens the id of the one that says nothing.
     """
+    if rows.tokens is not None:
+        fill = rows.tokens.blank()
     if isinstance(fill, str) and fill == "mean":
         return rows.mean
     return torch.as_tensor(fill, dtype=rows.x.dtype, device=rows.x.device)

@@ -1,5 +1,6 @@
 """Grad-CAM penalties: RRR-G pushes the map off irrelevant pixels, HINT pulls it to the reasons."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -9,10 +10,19 @@ from torch import nn
 from torch.nn import functional
 
 from ..masks import Masks
-from ._base import Penalty, Point, Rows, point_at
-from ._checks import check_layer, check_option
+from ._base import Penalty, Point, Rows, point_of
+from ._checks import check_axis, check_layer, check_option
 from ._input_gradient import _score
-from ._layers import check_input_gradient, output_at, run_to_layer, trainable_gradient
+from ._layers import (
+    channels_first,
+    check_input_gradient,
+    keep_outputs,
+    output_at,
+    run_to_layer,
+    trainable_gradient,
+    warn_of_mixed_tokens,
+)
+from ._tokens import at_embedding, length_by_token
 
 Attribution = Literal["grad_cam", "input_gradient"]
 ATTRIBUTIONS = get_args(Attribution)
@@ -40,6 +50,9 @@ class GradCAMPenalty(Penalty):
     layer : str or None, default=None
         Layer whose output is penalised, as in ``named_modules``, of shape (n_samples, channels,
         ...) with one to three spatial axes; None: the convolution that runs last.
+    channel_axis : int, default=1
+        Axis of the layer's output that holds the channels: -1 for a layer of tokens, which returns
+        (n, tokens, units), and whose map then has a place per token.
 
     Notes
     -----
@@ -65,12 +78,17 @@ class GradCAMPenalty(Penalty):
     allows_mixed_precision = False
     reads_layer = True
 
-    def __init__(self, layer: str | None = None) -> None:
+    def __init__(self, layer: str | None = None, channel_axis: int = 1) -> None:
         self.layer = layer
+        self.channel_axis = channel_axis
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer is there and returns a map."""
-        _run_to_map(module, x, self.layer)
+        _run_to_map(module, x, self.layer, self.channel_axis)
+
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Warn where the places of the map are tokens that have mixed."""
+        _check_tokens(module, rows, self.layer, self.channel_axis)
 
     def __call__(
         self,
@@ -80,18 +98,21 @@ class GradCAMPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         """Compute the penalty at the clean samples, shape (n_samples,)."""
-        return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
+        point, _ = run_to_layer(module, rows.x, self.layer)
+        return self.at_point(point, rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
-        activations = _map_at(point, self.layer)
-        heat = grad_cam(point.logits, activations, point.logits.argmax(1))
+        activations = _map_at(point, self.layer, rows.x, self.channel_axis)
+        classes = point.logits.argmax(1)
+        heat = grad_cam(point.logits, activations, classes, self.channel_axis)
         irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
         return (irrelevance * heat).square().flatten(1).sum(1)
 
     def check_parameters(self) -> None:
         """Check the parameters."""
         check_layer("layer", self.layer)
+        check_axis("channel_axis", self.channel_axis)
 
 
 class HINTPenalty(Penalty):
@@ -114,9 +135,13 @@ class HINTPenalty(Penalty):
           the input by (bi-, tri-)linear interpolation;
         - "input_gradient": :math:`u_d \, \partial \sum_k \log p_k(x) / \partial x_d` with input
           unit u, as it is.  Signed gradients are matched to marks: one reading of the gradient
-          baseline of Tao & Shokri 2025 [3]_.  The only one for tables.
+          baseline of Tao & Shokri 2025 [3]_.  The only one for tables.  Of a token the length of
+          the gradient at its embedding is matched.
     layer : str or None, default=None
         Layer of "grad_cam", as in ``named_modules``; None: the convolution that runs last.
+    channel_axis : int, default=1
+        Of "grad_cam": axis of the layer's output that holds the channels: -1 for a layer of tokens,
+        which returns (n, tokens, units), and whose map then has a place per token.
 
     References
     ----------
@@ -136,13 +161,24 @@ class HINTPenalty(Penalty):
     needs_double_backward = True
     allows_mixed_precision = False
 
-    def __init__(self, attribution: Attribution = "grad_cam", layer: str | None = None) -> None:
+    def __init__(
+        self,
+        attribution: Attribution = "grad_cam",
+        layer: str | None = None,
+        channel_axis: int = 1,
+    ) -> None:
         self.attribution = attribution
         self.layer = layer
+        self.channel_axis = channel_axis
 
     @property
     def reads_logits(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether the logits at a point are enough."""
+        return self.attribution == "input_gradient"
+
+    @property
+    def reads_embedding(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether it takes the gradient at the output of the embedding of tokens."""
         return self.attribution == "input_gradient"
 
     @property
@@ -157,9 +193,14 @@ class HINTPenalty(Penalty):
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer returns a map, or that there is a gradient at the input."""
         if self.reads_layer:
-            _run_to_map(module, x, self.layer)
+            _run_to_map(module, x, self.layer, self.channel_axis)
         else:
             check_input_gradient(module, x)
+
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Warn where the places of the map are tokens that have mixed."""
+        if self.reads_layer:
+            _check_tokens(module, rows, self.layer, self.channel_axis)
 
     def __call__(
         self,
@@ -170,31 +211,38 @@ class HINTPenalty(Penalty):
     ) -> torch.Tensor:
         """Compute the distance at the clean samples, shape (n_samples,)."""
         if self.reads_layer:
-            return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
-        return self.at_point(point_at(module, rows.x), rows)
+            return self.at_point(run_to_layer(module, rows.x, self.layer)[0], rows)
+        return self.at_point(point_of(module, rows), rows)
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the distance at a point with known logits, and layer, shape (n_samples,)."""
         if self.reads_layer:
-            heat = grad_cam(point.logits, _map_at(point, self.layer), rows.y)
+            activations = _map_at(point, self.layer, rows.x, self.channel_axis)
+            heat = grad_cam(point.logits, activations, rows.y, self.channel_axis)
             return _distance(_enlarge(heat, rows.x), rows)
         score = _score("log_prob_sum", point.logits, rows.y)
-        return _distance(rows.unit * trainable_gradient(score, point.x), rows)
+        gradient = at_embedding(rows, point.x).unit * trainable_gradient(score, point.x)
+        return _distance(length_by_token(gradient, rows), rows)
 
     def check_parameters(self) -> None:
         """Check the parameters."""
         check_option("attribution", self.attribution, ATTRIBUTIONS)
         check_layer("layer", self.layer)
+        check_axis("channel_axis", self.channel_axis)
 
 
-def heat_map(score: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
+def heat_map(score: torch.Tensor, activations: torch.Tensor, channel_axis: int = 1) -> torch.Tensor:
     """Grad-CAM map of one score per sample, neither scaled nor cut at zero."""
-    gradient = trainable_gradient(score, activations)
-    return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), activations)
+    gradient = trainable_gradient(score, activations).movedim(channel_axis, 1)
+    weights, activations = gradient.flatten(2).mean(2), activations.movedim(channel_axis, 1)
+    return torch.einsum("nk,nk...->n...", weights, activations)
 
 
 def grad_cam(
-    logits: torch.Tensor, activations: torch.Tensor, classes: torch.Tensor
+    logits: torch.Tensor,
+    activations: torch.Tensor,
+    classes: torch.Tensor,
+    channel_axis: int = 1,
 ) -> torch.Tensor:
     """Grad-CAM map of one class per sample, without ReLU, scaled to [0, 1] sample by sample.
 
@@ -206,6 +254,8 @@ def grad_cam(
         Output of a layer on the way to them.
     classes : LongTensor of shape (n_samples,)
         Class to explain.
+    channel_axis : int, default=1
+        Axis of the activations that holds the channels.
 
     Returns
     -------
@@ -217,25 +267,37 @@ def grad_cam(
     R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via
     Gradient-based Localization. ICCV.
     """
-    heat = heat_map(logits.gather(1, classes[:, None]), activations)
+    heat = heat_map(logits.gather(1, classes[:, None]), activations, channel_axis)
     flat = heat.flatten(1)
     lowest, highest = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     return ((flat - lowest) / (highest - lowest + 1e-6)).view_as(heat)
 
 
 def _run_to_map(
-    module: nn.Module, x: torch.Tensor, layer: str | None
+    module: nn.Module, x: torch.Tensor, layer: str | None, channel_axis: int = 1
 ) -> tuple[Point, torch.Tensor]:
     """Run to a layer whose output is a map with the spatial axes of `x`."""
     point, _ = run_to_layer(module, x, layer)
-    return point, _map_at(point, layer)
+    return point, _map_at(point, layer, x, channel_axis)
 
 
-def _map_at(point: Point, layer: str | None) -> torch.Tensor:
+def _check_tokens(module: nn.Module, rows: Rows, layer: str | None, channel_axis: int) -> None:
+    """Warn where a map has a place per token, and tokens have mixed."""
+    with torch.no_grad(), keep_outputs(module, [layer]) as outputs:
+        module(rows.x)
+    axis = channel_axis % outputs[layer].ndim
+    token_axis = 3 - axis  # the other one of two
+    if outputs[layer].shape[token_axis] == rows.x.shape[1]:
+        warn_of_mixed_tokens(module, rows, layer, token_axis)
+
+
+def _map_at(
+    point: Point, layer: str | None, x: torch.Tensor, channel_axis: int = 1
+) -> torch.Tensor:
     """Return the output of a layer, which is a map with the spatial axes of the inputs."""
-    x, activations = point.x, output_at(point, layer)
-    size = tuple(activations.shape[2:])
-    if not 1 <= len(size) <= 3 or activations[0, 0].numel() < 2:
+    activations = output_at(point, layer)
+    size = tuple(channels_first(activations, channel_axis, layer).shape[2:])
+    if not 1 <= len(size) <= 3 or math.prod(size) < 2:
         raise ValueError(
             f"layer must return maps, (n_samples, channels, ...) with one to three spatial axes "
             f"and more than one position; got {layer!r}, which returns {tuple(activations.shape)}."

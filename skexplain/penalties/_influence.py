@@ -9,9 +9,10 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ._base import Penalty, Rows, point_at
+from ._base import Penalty, Rows, point_of
 from ._input_gradient import _score
 from ._layers import check_input_gradient, trainable_gradient
+from ._tokens import at_embedding
 
 
 class InfluencePenalty(Penalty):
@@ -54,6 +55,7 @@ class InfluencePenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    reads_embedding = True
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that something is trained, and that there is a gradient at the input."""
@@ -73,7 +75,8 @@ class InfluencePenalty(Penalty):
     ) -> torch.Tensor:
         """Compute the penalty at the clean samples, shape (n_samples,)."""
         with _ComposedNorms():
-            point = point_at(module, rows.x)
+            point = point_of(module, rows)
+        rows = at_embedding(rows, point.x)
         loss = rows.label_loss(point.logits, rows.y)
         influence = trainable_gradient(_parameter_gradient(module, loss), point.x)
         score = _score("log_prob_sum", point.logits, rows.y)

@@ -8,10 +8,11 @@ from torch import nn
 
 from ..masks import Masks
 from ..propagation._gradient_bounds import bound_input_gradient
-from ._base import Penalty, Point, Rows, point_at
+from ._base import Penalty, Point, Rows, point_of
 from ._checks import check_count, check_number, check_option
 from ._layers import check_input_gradient, trainable_gradient
 from ._robust import BOUNDED_OUTPUTS, ROBUST, Robust, climb, gradient_bounds, worst_of_draws
+from ._tokens import at_embedding
 
 Output = Literal[
     "auto",
@@ -99,6 +100,7 @@ class InputGradientPenalty(Penalty):
     """
 
     needs_double_backward = True
+    reads_embedding = True
 
     def __init__(
         self,
@@ -134,6 +136,11 @@ class InputGradientPenalty(Penalty):
         elif self.robust == "adversarial" and chosen_output(self.output, self.norm) in _LOGITS:
             check_gradient_changes(module, x)
 
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Check that no bound of gradients is asked for, which begins at numbers."""
+        if self.robust == "certified":
+            raise ValueError('robust must not be "certified" for tokens; got "certified".')
+
     def __call__(
         self,
         module: nn.Module,
@@ -142,23 +149,24 @@ class InputGradientPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         """Compute the penalty at or near the clean samples, shape (n_samples,)."""
+        numbers = at_embedding(rows)
         if self.robust == "certified":
-            return self._bound(module, rows)
+            return self._bound(module, numbers)
 
         def value(x: torch.Tensor) -> tuple[Point, torch.Tensor]:
-            point = point_at(module, x)
+            point = point_of(module, rows, x)
             return point, self.at_point(point, rows)
 
-        x = rows.x
+        x = numbers.x
         if self.robust is not None:
             search = climb if self.robust == "adversarial" else worst_of_draws
-            x = search(value, rows, self.epsilon, self.n_steps, generator)
+            x = search(value, numbers, self.epsilon, self.n_steps, generator)
         return value(x)[1]
 
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the penalty at a point whose logits are known, shape (n_samples,)."""
         score = _score(chosen_output(self.output, self.norm), point.logits, rows.y)
-        gradient = trainable_gradient(score, point.x)
+        rows, gradient = at_embedding(rows, point.x), trainable_gradient(score, point.x)
         irrelevant = rows.irrelevance * rows.unit * gradient
         if self.sign != "both":
             irrelevant = torch.relu(irrelevant if self.sign == "positive" else -irrelevant)

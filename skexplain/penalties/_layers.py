@@ -1,5 +1,6 @@
 """What penalties ask of a network: the output of a layer, and gradients that can be trained on."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from .._surroundings import differentiable_recurrence
-from ._base import Point, point_at
+from ._base import Point, Rows, point_at
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -168,6 +169,69 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
             f"not."
         )
     return output
+
+
+def channels_first(output: torch.Tensor, channel_axis: int, layer: str | None) -> torch.Tensor:
+    """Move the axis of units of a layer's output, or of its gradient, to axis 1.
+
+    Parameters
+    ----------
+    output : Tensor of shape (n_samples, ...)
+    channel_axis : int
+        Which axis that is; negative: from the last.
+    layer : str or None
+        Name of the layer, for errors.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, units, ...)
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis, or it is that of the samples.
+    """
+    if channel_axis in (0, -output.ndim) or not -output.ndim < channel_axis < output.ndim:
+        raise ValueError(
+            f"channel_axis must be an axis of what layer {layer!r} returns, but that of the "
+            f"samples; got {channel_axis} with shape {tuple(output.shape)}."
+        )
+    return output.movedim(channel_axis, 1)
+
+
+def warn_of_mixed_tokens(module: nn.Module, rows: Rows, layer: str | None, token_axis: int) -> None:
+    """Warn where a change of one token changes what a layer returns at most others.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, in evaluation mode.
+    rows : Rows
+        A few samples of tokens.
+    layer : str or None
+        Name of the layer.
+    token_axis : int
+        Axis of its output that holds the tokens.
+    """
+    tokens: Any = rows.tokens
+    other = rows.x.clone()
+    other[:, 0] = (other[:, 0] + 1) % tokens.embedding.num_embeddings
+    outputs = []
+    with torch.no_grad():
+        for x in (rows.x, other):
+            with keep_outputs(module, [layer]) as kept:
+                module(x)
+            outputs.append(kept[layer].movedim(token_axis, 0)[1:].flatten(1))
+    changed = (outputs[0] - outputs[1]).abs().amax(1) > 1e-6 * outputs[0].abs().max()
+    if changed.float().mean() > 0.5:
+        warnings.warn(
+            f"layer {layer!r} returns at each token what has become of most tokens of the sample, "
+            f"so that a mask of tokens hardly reaches marked tokens there: name the embedding, or "
+            f"take a penalty at the input such as GradRegClassifier. See "
+            f"docs/text_and_tables.md#tokens.",
+            UserWarning,
+            stacklevel=7,
+        )
 
 
 def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:

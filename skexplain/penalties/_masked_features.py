@@ -7,8 +7,8 @@ import torch
 
 from ..masks import Masks
 from ._base import Penalty, Rows, full_precision
-from ._checks import check_fill, check_flag
-from ._fill import Fill, fill_value
+from ._checks import check_fill, check_flag, check_token_fill
+from ._fill import Fill, fill_value, replace_irrelevant
 
 
 class MaskedFeaturePenalty(Penalty):
@@ -24,7 +24,7 @@ class MaskedFeaturePenalty(Penalty):
     ----------
     fill : float, "mean" or array-like, default=0.0
         What stands in for irrelevant features: a number, the training mean of each column or
-        channel, or an array that broadcasts to a sample.
+        channel, or an array that broadcasts to a sample.  For irrelevant tokens `mask_id` does.
     train_features : bool, default=True
         Whether gradients reach the feature extractor too; if not, only the mapping learns.
 
@@ -49,9 +49,9 @@ class MaskedFeaturePenalty(Penalty):
         """Every annotated sample takes part, also one with nothing irrelevant."""
         return masks.annotated
 
-    def mask_rows(self, rows: Rows) -> torch.Tensor:
+    def mask_rows(self, rows: Rows, generator: torch.Generator | None = None) -> torch.Tensor:
         """Fill the irrelevant features: ``x * (1 - a) + fill * a``; shape of ``rows.x``."""
-        return rows.x.lerp(fill_value(self.fill, rows), rows.irrelevance)
+        return replace_irrelevant(rows, fill_value(self.fill, rows), generator)
 
     def __call__(
         self,
@@ -62,7 +62,7 @@ class MaskedFeaturePenalty(Penalty):
     ) -> torch.Tensor:
         """Compute the divergence, shape (n_samples,), of a `module` with features and mapping."""
         with torch.set_grad_enabled(self.train_features and torch.is_grad_enabled()):
-            target = _log_softmax(module.features(self.mask_rows(rows)))
+            target = _log_softmax(module.features(self.mask_rows(rows, generator)))
             features = module.features(rows.x)
         mapped = _log_softmax(module.mapping(features))
         return (target.exp() * (target - mapped)).sum(1)
@@ -74,6 +74,10 @@ class MaskedFeaturePenalty(Penalty):
     def check_inputs(self, row_shape: tuple[int, ...]) -> None:
         """Check that the fill broadcasts to a sample."""
         check_fill("fill", self.fill, row_shape)
+
+    def check_tokens(self, module: Any, rows: Rows) -> None:
+        """Check that there is a token to fill with."""
+        check_token_fill(self.fill, rows.tokens)
 
 
 def _log_softmax(features: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
 from ._fill import exchange
 from ._layers import check_input_gradient
+from ._tokens import at_embedding
 
 
 class WorstCasePenalty(PerturbationPenalty):
@@ -68,6 +69,8 @@ class WorstCasePenalty(PerturbationPenalty):
         self.clip = clip
         self.exchange = exchange
 
+    reads_embedding = True
+
     @property
     def exchange_parts(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it begins with an exchange of parts."""
@@ -84,9 +87,10 @@ class WorstCasePenalty(PerturbationPenalty):
         donors: Rows | None = None,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Climb the label loss inside the box; shape of ``rows.x``."""
+        """Climb the label loss inside the box; shape of ``rows.x``, of tokens at the embedding."""
         if self.exchange:
-            rows = exchange(rows, donors)
+            rows = exchange(rows, donors, generator)
+        rows = at_embedding(rows)
         low, high = irrelevant_box(rows, self.epsilon, self.clip)
         step = self._step(rows, low, high)
         x = rows.x

@@ -8,6 +8,7 @@ import torch
 
 from .._surroundings import isolated_random_state, own_surroundings
 from ..estimators._base import BaseExplanationEstimator
+from ..estimators._frame import fitted_tokens
 from ..exceptions import ModelFileError
 from ..training._prepare import module_factory
 from ..training._state import restore_trainer
@@ -36,7 +37,8 @@ def restore_network(
     example = torch.as_tensor(np.concatenate(ends).astype(np.float32), device=device)
     method = estimator._method()
     with own_surroundings(), isolated_random_state(device):
-        trainer = estimator._make_trainer(method, example, device, root=state["root"])
+        tokens = fitted_tokens(estimator)
+        trainer, _ = estimator._make_trainer(method, example, tokens, state["root"])
         estimator._prepare(trainer, method, monitor=None)
     try:
         restore_trainer(trainer, state)

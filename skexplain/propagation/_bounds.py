@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from . import (  # noqa: F401, the rules
+    _attention,
     _interval_activations,
     _interval_arithmetic,
     _interval_norms,

@@ -77,7 +77,9 @@ def decompose(module: Callable[..., Any], part: Tensor, rest: Tensor) -> Decompo
 
     and in halves where both are 0; an activation gives :math:`s(\beta)` and
     :math:`s(\beta + \gamma) - s(\beta)`, where s(0) is a bias; max-pooling routes the entry that
-    wins in the sum; what normalises takes its scale from the sum.
+    wins in the sum; what normalises takes its scale from the sum.  In attention, softmax is such an
+    activation, and of a product of two sums, of weights and values say, what both parts have in
+    common goes to each by half, as in Shapley values.
 
     Parameters
     ----------
@@ -94,8 +96,8 @@ def decompose(module: Callable[..., Any], part: Tensor, rest: Tensor) -> Decompo
     Raises
     ------
     UnsupportedOperationError
-        If the network does something that has no rule, such as softmax or a product of two
-        activations; the error names it.
+        If the network does something that has no rule, such as a softmax of its own or a product of
+        two activations; the error names it.
 
     See Also
     --------

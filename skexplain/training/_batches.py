@@ -11,6 +11,7 @@ import torch
 from skorch.dataset import Dataset
 
 from ..masks import Masks
+from ..masks._meaning import of_features
 from ..penalties import Rows
 from ..penalties._base import pick
 
@@ -146,6 +147,8 @@ class TrainingData(Dataset):
         self.targets = torch.as_tensor(y).to(device)
         self.masks: Any = masks
         self.marks: Any = None if masks is None else RowStore(masks.stored, device)
+        absent = None if masks is None else masks.absent
+        self.absent = None if absent is None else RowStore(absent, device)
         self.label_weight = _as_weight(label_weight, device)
         self.sample_weight = _as_weight(sample_weight, device)
         self.groups: Any = None if groups is None else torch.as_tensor(groups).to(device)
@@ -213,6 +216,8 @@ class TrainingData(Dataset):
         marks: dict[str, Any] = {}
         if with_masks:
             irrelevance, known = self._shared_degrees or self._degrees(index)
+            if self.absent is not None:
+                irrelevance, known = of_features(irrelevance, known, self.absent.take(index))
             parts = self.masks.marks_parts
             marks = {"irrelevance": irrelevance, "known": known, "marks_parts": parts}
             marks["share_hard_mask"] = self._share_hard_mask

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .._surroundings import differentiable_recurrence
 from ..penalties import Penalty, Rows
-from ..penalties._base import Point, full_precision
+from ..penalties._base import Point, full_precision, leaf_at
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._label_losses import weighted_mean
@@ -202,11 +202,14 @@ class Objective:
         n_copies = sum(len(copies) for copies in moved) // len(penalised.x)
         if n_copies > 1:
             batch = _repeat_last(batch, len(penalised.x), moved)
-        return replace(batch, x=torch.cat([batch.x[:n_clean], *moved])), by_name
+        parts = [batch.x[:n_clean], *moved]
+        if batch.tokens is not None and any(part.ndim == 3 for part in moved):
+            parts = [part if part.ndim == 3 else batch.tokens.embed(part) for part in parts]
+        return replace(batch, x=torch.cat(parts)), by_name
 
     def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
-        x = batch.x.detach().requires_grad_() if shared else batch.x
+        x = leaf_at(batch) if shared else batch.x
         layers = self.kept_layers if shared else ()
         with self._precision(x), keep_outputs(self.module, layers) as outputs:
             logits = full_precision(self.forward(x))

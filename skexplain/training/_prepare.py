@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..penalties import Rows
+from ..penalties._tokens import at_embedding
 from ._mapping import MappedModule, build_mapping, find_feature_layer
 from ._method import Mapping, Term
 from ._random import Streams, seed_layers
+from ._tokens import TokenSettings, adapt_tokens
 
 # Optimizers whose one-kernel form computes the same and is faster.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -29,7 +32,8 @@ def build_module(
     n_outputs: int,
     mapping: Mapping | None,
     streams: Streams,
-) -> nn.Module:
+    tokens: TokenSettings,
+) -> tuple[nn.Module, TokenSettings]:
     """Build the network with seeds of its own, move it to the device and check what it returns.
 
     Parameters
@@ -46,6 +50,14 @@ def build_module(
         A mapping layer that is put into it.
     streams : Streams
         Random streams of the fit.
+    tokens : TokenSettings
+        Whether X may be tokens.
+
+    Returns
+    -------
+    module : nn.Module
+    tokens : TokenSettings
+        How it reads tokens, if it does.
     """
     make = module_factory(module, parameters, auto)
     seed_layers(streams.seed("module"), x.device)
@@ -53,6 +65,8 @@ def build_module(
     if not isinstance(built, nn.Module):
         raise TypeError(f"module must give a torch.nn.Module, got {type(built).__name__}.")
     built = built.to(x.device)
+    built.eval()
+    tokens = adapt_tokens(built, x, tokens)
     adapt_ends(built, x.clone())
     _warn_of_probabilities(_check_outputs(built, x, n_outputs))
     if not any(parameter.requires_grad for parameter in built.parameters()):
@@ -62,10 +76,10 @@ def build_module(
         )
     built = arrange_channels_last(built, x)
     if mapping is None:
-        return built
+        return built, tokens
     mapped = _put_mapping(built, mapping, x, streams.seed("mapping"))
     _check_outputs(mapped, x, n_outputs)
-    return mapped
+    return mapped, tokens
 
 
 def adapt_ends(module: nn.Module, x: torch.Tensor) -> None:
@@ -104,11 +118,14 @@ def read_logits(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
     return getattr(outputs, "logits", outputs)
 
 
-def check_penalties(module: nn.Module, terms: Iterable[Term], x: torch.Tensor) -> None:
+def check_penalties(module: nn.Module, terms: Iterable[Term], rows: Rows) -> None:
     """Let penalties check the network, with a few samples to run."""
     module.eval()
     for term in terms:
-        term.penalty.check_module(module, x)
+        of_term = at_embedding(rows) if term.penalty.reads_embedding else rows
+        term.penalty.check_module(module, of_term.x.detach())
+        if rows.tokens is not None:
+            term.penalty.check_tokens(module, rows)
     module.train()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..penalties import Rows
-from ..penalties._base import Point, copies_of, mean_over_draws, point_at
+from ..penalties._base import Point, copies_of, mean_over_draws, point_of
 from ._method import Term
 
 # Of random penalties, by the names of the terms.
@@ -58,7 +58,9 @@ def evaluate_terms(
             x = (moved or {}).get(term.name)
             if x is None:
                 x = term.penalty.move(module, rows, donors, generator)
-            point, copies = points[term.name] = point_at(module, x), copies_of(rows, x)
+            copies = copies_of(rows, x)
+            point = point_of(module, copies, x)
+            points[term.name] = point, copies
             values[term.name] = mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
         else:
             values[term.name] = _checked_values(term, module, rows, donors, generator)

@@ -250,7 +250,18 @@ POOLING = {
     "adaptive_max_pool2d": on(SPACE[2], nn.AdaptiveMaxPool2d((2, None))),
     "adaptive_max_pool3d": on(SPACE[3], nn.AdaptiveMaxPool3d(2)),
 }
-ROWS = {**SHAPES, **ARITHMETIC, **LAYERS, **ACTIVATIONS, **POOLING}
+HEADS = nn.MultiheadAttention(4, 2, batch_first=True).double().eval()
+ATTENTION = {
+    "scaled_dot_product_attention": [
+        *on((2, 3, 4), lambda x: F.scaled_dot_product_attention(x, x, x)),
+        # Where there is one key, its weight is a constant.
+        *halving(
+            (2, 3, 4), lambda x: F.scaled_dot_product_attention(x, x.flip(1), x, is_causal=True)
+        ),
+    ],
+    "multi_head_attention_forward": on((2, 3, 4), lambda x: HEADS(x, x, x, need_weights=False)[0]),
+}
+ROWS = {**SHAPES, **ARITHMETIC, **LAYERS, **ACTIVATIONS, **POOLING, **ATTENTION}
 every_rule = pytest.mark.parametrize("name", ROWS)
 
 

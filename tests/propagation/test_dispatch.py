@@ -190,14 +190,6 @@ SEQUENCE = Interval(torch.zeros(2, 5, 4), torch.ones(2, 5, 4))
         (lambda x: nn.LSTM(4, 3)(SEQUENCE), "lstm"),
         (lambda x: nn.GRU(4, 3, batch_first=True)(SEQUENCE), "gru"),
         (lambda x: nn.RNN(4, 3)(SEQUENCE), "rnn_tanh"),
-        (
-            lambda x: nn.MultiheadAttention(4, 2)(SEQUENCE, SEQUENCE, SEQUENCE),
-            "multi_head_attention_forward",
-        ),
-        (
-            lambda x: F.scaled_dot_product_attention(SEQUENCE, SEQUENCE, SEQUENCE),
-            "scaled_dot_product_attention",
-        ),
     ],
 )
 def test_what_has_no_rule_is_refused_by_name(function, name):

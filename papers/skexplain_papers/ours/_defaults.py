@@ -112,7 +112,14 @@ class Defaults(TrialStudy):
 
 # Parameters that came or went after results were stored, with the values that change none of them:
 # the keys of stored cells are as if they had not.
-_ADDED = {"label_smoothing": 0.0, "augment": None, "penalty_every": 1}
+_ADDED = {
+    "label_smoothing": 0.0,
+    "embedding_layer": None,
+    "pad_id": None,
+    "mask_id": None,
+    "augment": None,
+    "penalty_every": 1,
+}
 _ADDED_TO_REGRESSORS = {"label_loss": "squared_error", "quantile": 0.5, "huber_delta": 1.0}
 _ADDED_TO_GRAD_REG = {"robust": None, "epsilon": 1.0, "n_steps": 10}
 _GONE_FROM_GRAD_REG = {"layer": None, "concepts": None}

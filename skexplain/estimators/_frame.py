@@ -1,0 +1,90 @@
+"""What penalties know besides the samples themselves: units, range, label loss, and tokens."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..penalties import Rows
+from ..penalties._tokens import Tokens
+from ..training._tokens import TokenSettings
+
+
+def frame_of(estimator: Any, trainer: Any) -> Rows:
+    """Return what the samples of an estimator share, as penalties see it.
+
+    Parameters
+    ----------
+    estimator : estimator of this package
+        That has measured its inputs.
+    trainer : Trainer
+        Of its network.
+
+    Returns
+    -------
+    Rows
+        Without samples.
+    """
+    statistics = estimator.input_statistics_
+    unit = statistics.sd if estimator.input_unit == "sd" else np.ones_like(statistics.sd)
+    mean, unit, lower, upper = (
+        torch.as_tensor(values, dtype=torch.float32, device=trainer.device)
+        for values in (statistics.mean, unit, statistics.lower, statistics.upper)
+    )
+    later: Any = None  # differs from batch to batch
+    return Rows(
+        x=later,
+        y=later,
+        irrelevance=later,
+        known=None,
+        unit=unit,
+        mean=mean,
+        lower=lower,
+        upper=upper,
+        label_loss=estimator._label_loss(),
+        loss_scale=estimator._loss_scale(),
+        tokens=tokens_of(estimator, trainer.module_),
+    )
+
+
+def token_settings(estimator: Any, X: Any) -> TokenSettings:
+    """Return whether X may be tokens, by the parameters of an estimator and the dtype of X."""
+    may_be = X.dtype.kind in "iu" and X.ndim == 2 and not isinstance(estimator.module, str)
+    if estimator.embedding_layer is not None and X.ndim != 2:
+        raise ValueError(
+            f"embedding_layer must be None unless X holds ids of tokens, shape (n, tokens); got "
+            f"{estimator.embedding_layer!r} with X of shape {X.shape}."
+        )
+    return TokenSettings(estimator.embedding_layer, estimator.pad_id, estimator.mask_id, may_be)
+
+
+def fitted_tokens(estimator: Any) -> TokenSettings:
+    """Return how a fitted estimator reads tokens; those of older releases do not."""
+    layer, pad_id, mask_id = (
+        getattr(estimator, name, None) for name in ("embedding_layer_", "pad_id_", "mask_id_")
+    )
+    return TokenSettings(layer, pad_id, mask_id)
+
+
+def tokens_of(estimator: Any, module: Any) -> Tokens | None:
+    """Return what penalties know of tokens; None where an estimator does not read X as tokens.
+
+    Parameters
+    ----------
+    estimator : estimator of this package
+        That has found out.
+    module : nn.Module
+        Its network.
+
+    Returns
+    -------
+    Tokens or None
+    """
+    settings = fitted_tokens(estimator)
+    if settings.embedding_layer is None:
+        return None
+    layers = dict(module.named_modules())
+    # A mapping layer that is put into the network goes before its names.
+    embedding = layers.get(settings.embedding_layer) or layers[f"module.{settings.embedding_layer}"]
+    in_spreads = estimator.input_unit == "sd"
+    return Tokens(embedding, settings.pad_id, settings.mask_id, in_spreads)

@@ -1,0 +1,148 @@
+"""What samples of tokens exchange: whole tokens, which have no mean, and nothing of their reasons.
+
+Every function takes ids of shape (n_samples, tokens) in any dtype.  A token of a degree between 0
+and 1 is exchanged, or given away, with this probability.
+"""
+
+import torch
+from torch import Tensor
+
+from ._fill import leave_room
+
+Generator = torch.Generator | None
+
+
+def swap_tokens(
+    ids: Tensor,
+    irrelevance: Tensor,
+    donor_ids: Tensor,
+    donor_irrelevance: Tensor,
+    generator: Generator = None,
+) -> Tensor:
+    """Replace the irrelevant tokens of samples by irrelevant tokens of their donors.
+
+    A token comes from the same place where that is irrelevant in the donor, too, and else from
+    another one of the donor's irrelevant places, drawn at random: no reason is passed on.  A donor
+    with nothing irrelevant gives tokens of the others.
+
+    Parameters
+    ----------
+    ids, donor_ids : Tensor of shape (n_samples, tokens)
+        The samples, and the donor of each.
+    irrelevance, donor_irrelevance : Tensor of shape (n_samples, tokens)
+        Degrees in [0, 1]; 0 at padding.
+    generator : torch.Generator or None, default=None
+
+    Returns
+    -------
+    Tensor of the shape of `ids`
+    """
+    moves = draw_tokens(irrelevance.expand(ids.shape), generator)
+    gives = draw_tokens(donor_irrelevance.expand(ids.shape), generator)
+    given, available = _given(donor_ids, gives, gives, generator)
+    return torch.where(moves & available, given, ids)
+
+
+def exchange_tokens(
+    ids: Tensor,
+    irrelevance: Tensor,
+    donor_ids: Tensor,
+    donor_irrelevance: Tensor,
+    otherwise: Tensor,
+    pad_id: int | None,
+    generator: Generator = None,
+) -> Tensor:
+    """Replace the tokens that either of two samples marks by those of the donor.
+
+    As `exchange_parts` does with features.  The length of a sample does not change: where the donor
+    has ended, an unmarked token of it stands in, and padding is never replaced.
+
+    Parameters
+    ----------
+    ids, donor_ids : Tensor of shape (n_samples, tokens)
+        The samples, and the donor of each.
+    irrelevance, donor_irrelevance : Tensor of shape (n_samples, tokens)
+        Degrees in [0, 1]; 0 at padding.
+    otherwise : Tensor of the shape of `ids`
+        What is taken for pairs whose marks cover more than half of the tokens.
+    pad_id : int or None
+        The id of padding.
+    generator : torch.Generator or None, default=None
+
+    Returns
+    -------
+    Tensor of the shape of `ids`
+    """
+    union = torch.maximum(irrelevance, donor_irrelevance).expand(ids.shape)
+    present, of_donor = real_tokens(ids, pad_id), real_tokens(donor_ids, pad_id)
+    moves = draw_tokens(union, generator) & present
+    unmarked = of_donor & (donor_irrelevance == 0)
+    given, available = _given(donor_ids, of_donor, unmarked, generator)
+    exchanged = torch.where(moves & available, given, ids)
+    return torch.where(leave_room(union, ids.ndim, present), exchanged, otherwise)
+
+
+def draw_tokens(degrees: Tensor, generator: Generator = None) -> Tensor:
+    """Draw which tokens a change meets: each with the probability that its degree says.
+
+    Parameters
+    ----------
+    degrees : Tensor of shape (n_samples, tokens)
+        In [0, 1].
+    generator : torch.Generator or None, default=None
+
+    Returns
+    -------
+    bool Tensor of the shape of `degrees`
+    """
+    return torch.rand(degrees.shape, generator=generator, device=degrees.device) < degrees
+
+
+def real_tokens(ids: Tensor, pad_id: int | None) -> Tensor:
+    """Return which tokens are no padding.
+
+    Parameters
+    ----------
+    ids : Tensor of shape (n_samples, tokens)
+    pad_id : int or None
+        None: there is no padding.
+
+    Returns
+    -------
+    bool Tensor of the shape of `ids`
+    """
+    return torch.ones_like(ids, dtype=torch.bool) if pad_id is None else ids != pad_id
+
+
+def _given(
+    donor_ids: Tensor, in_place: Tensor, others: Tensor, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Return what donors give to each place: their own token there, or one from another place.
+
+    Parameters
+    ----------
+    donor_ids : Tensor of shape (n_samples, tokens)
+    in_place : bool Tensor of the same shape
+        Where a donor gives the token of the place itself.
+    others : bool Tensor of the same shape
+        From which places it takes one where it does not; donors without any take those of others.
+    generator : torch.Generator or None
+
+    Returns
+    -------
+    given : Tensor of the shape of `donor_ids`
+    available : bool Tensor of that shape
+        Where there is a token to give.
+    """
+    share = torch.rand(donor_ids.shape, generator=generator, device=donor_ids.device)
+    count = others.sum(1, keepdim=True)
+    # The places from which a donor takes come first, in their order.
+    order = (~others).int().argsort(dim=1, stable=True)
+    place = torch.minimum((share * count).long(), (count - 1).clamp(min=0))
+    drawn, available = donor_ids.gather(1, order.gather(1, place)), in_place | (count > 0)
+    pool = donor_ids[others]
+    if len(pool):
+        of_pool = pool[(share * len(pool)).long().clamp(max=len(pool) - 1)]
+        drawn = torch.where(count > 0, drawn, of_pool)
+        available = torch.ones_like(in_place)
+    return torch.where(in_place, donor_ids, drawn), available
