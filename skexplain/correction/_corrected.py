@@ -12,18 +12,22 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import nn
 
-from ..estimators._parameters import COUNT, StrOptions
+from ..estimators._parameters import COUNT, SHARE, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
 from ..metrics._perturb import make_generator
+from ._controls import make_report
 from ._copies import SwappedCopies, read_masks
 from ._evaluation import Correction, Outcome, Swaps
+from ._features import check_cache
+from ._finetune import Finetuning
 from ._methods import METHODS
 from ._network import Network, probabilities
+from ._place import read_places
 from ._report import CorrectionReport
 from ._search import CorrectionSearch
-from ._splice import unsplice
+from ._tail import find_sites, find_tail
 
 
 class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -137,7 +141,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": "no_validation",
         "method": [StrOptions({"auto", *METHODS})],
-        "layer": [str, None],
+        "layer": [str, list, None],
         "n_directions": [COUNT, StrOptions({"auto"})],
         "n_copies": [COUNT],
         "channel_axis": [int, None],
@@ -145,6 +149,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "exchange": ["boolean"],
         "seen": ["boolean"],
         "batch_size": [COUNT],
+        "trainer": "no_validation",
+        "clean_share": [SHARE],
+        "cache": "no_validation",
         "random_state": ["random_state"],
     }
 
@@ -153,7 +160,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator: Any,
         *,
         method: str = "auto",
-        layer: str | None = None,
+        layer: str | list[str] | None = None,
         n_directions: int | str = "auto",
         n_copies: int = 3,
         channel_axis: int | None = None,
@@ -161,6 +168,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         exchange: bool = True,
         seen: bool = False,
         batch_size: int = 128,
+        trainer: Any = None,
+        clean_share: float = 0.0,
+        cache: Any = None,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -173,6 +183,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.exchange = exchange
         self.seen = seen
         self.batch_size = batch_size
+        self.trainer = trainer
+        self.clean_share = clean_share
+        self.cache = cache
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, mask: Any = None) -> CorrectedClassifier:
@@ -192,6 +205,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        check_cache(self.cache)
         given = X
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         network = Network(self.estimator, self.batch_size)
@@ -201,16 +215,16 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
         if masks is None or not masks.has_irrelevant.any():
             self._warn(masks)
-            module, layer, report = None, None, None
+            module, correction, report = None, None, None
         else:
-            module, layer, report = self._correct(network, X, codes, masks, n_classes)
+            module, correction, report = self._correct(network, X, codes, masks, n_classes)
         self.classes_ = classes
         self.n_features_in_ = X.shape[1]
         self.report_ = report
         self.method_ = "nothing" if report is None else report.method
         self.n_directions_ = 0 if report is None else report.n_directions
         self.module_ = copy.deepcopy(network.module) if module is None else module
-        self._layer = None if module is None else layer
+        self._correction = correction
         return self
 
     def _encode(
@@ -253,25 +267,27 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         codes: np.ndarray | None,
         masks: Masks,
         n_classes: int,
-    ) -> tuple[nn.Module | None, str, CorrectionReport]:
-        """Return the corrected network, None where nothing is better, the layer, the report."""
+    ) -> tuple[nn.Module | None, Correction | None, CorrectionReport]:
+        """Return the corrected network and the correction, None where nothing is better; report."""
         generator = make_generator(self.random_state)
         seed = int(generator.integers(2**31))
-        site = network.find_site(X, self.layer, self.channel_axis)
+        finetuning = Finetuning(self.trainer, codes, self.clean_share, self.mask_marks, seed)
         swaps = Swaps(X, SwappedCopies(X, masks, self.exchange), self.n_copies, seed)
-        search = CorrectionSearch(
-            network, site, swaps, masks, codes, n_classes, self.exchange, self.seen
-        )
+        sites = find_sites(network, X, self.layer, self.channel_axis)
+        tails = [find_tail(network, site, X) for site in sites]
+        places = read_places(network, sites, tails, swaps, masks, codes, n_classes, self.cache)
+        search = CorrectionSearch(places, finetuning, self.seen)
         choice = search.choose(self.method, self.n_directions)
-        correction: Correction | None = search.make(choice)
-        module = None if correction is None else correction.apply(network.module, site)
+        correction = search.make(choice)
+        module = None if correction is None else correction.apply(network.module)
         clean = network.logits([X]).argmax(1)
         after = clean if module is None else network.logits([X], module).argmax(1)
         outcome = None
         if codes is None and module is not None:
             outcome = Outcome.of(swaps.logits(network, module))
-        report = search.report(choice, np.flatnonzero(clean != after), outcome, generator)
-        return module, site.layer, report
+        changed = np.flatnonzero(clean != after)
+        report = make_report(search, choice, changed, outcome, generator, self.exchange, self.cache)
+        return module, correction, report
 
     def undo(self) -> nn.Module:
         """Return the network as it was before the correction.
@@ -282,9 +298,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             A copy: the corrected network with what was put into it taken out.
         """
         check_is_fitted(self)
-        if self._layer is None:
+        if self._correction is None:
             return copy.deepcopy(self.module_)
-        return unsplice(self.module_, self._layer)
+        return self._correction.undo(self.module_)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of the corrected network.
