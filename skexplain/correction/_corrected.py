@@ -22,6 +22,7 @@ from ._copies import SwappedCopies, read_masks
 from ._evaluation import Correction, Outcome, Swaps
 from ._features import check_cache
 from ._finetune import Finetuning
+from ._fold import folded_weights
 from ._methods import METHODS
 from ._network import Network, probabilities
 from ._place import read_places
@@ -301,6 +302,29 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if self._correction is None:
             return copy.deepcopy(self.module_)
         return self._correction.undo(self.module_)
+
+    def fold(self) -> nn.Module:
+        """Return the corrected network with the layers of the given one, and other weights.
+
+        It computes what ``module_`` does, up to rounding; so its weights can be loaded into the
+        given network, or the estimator around it.
+
+        Returns
+        -------
+        torch.nn.Module
+            A copy.
+
+        Raises
+        ------
+        ValueError
+            If the correction cannot be in the weights: of ``method="reactive"``, or behind a layer
+            that is neither linear nor a convolution.
+        """
+        network = self.undo()
+        if self._correction is not None:
+            weights = folded_weights(self._correction, network)
+            network.load_state_dict(weights, strict=False)
+        return network
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of the corrected network.

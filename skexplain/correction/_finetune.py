@@ -22,7 +22,7 @@ from ._place import Place
 from ._sites import Calls
 
 # Of the training, where no estimator is given.
-_EPOCHS, _RATE = 30, 3e-4
+_EPOCHS, _RATE = 30, 1e-3
 
 
 class _Logits(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +109,12 @@ class Network:
         module = self.module if module is None else module
         outputs = [as_logits(output) for output in self.run(module, parts)]
         return torch.cat(outputs).double().numpy()
+
+    def at_once(self, n_samples: int) -> Network:
+        """Return one that runs so many samples in one block."""
+        other = copy(self)
+        other.batch_size = n_samples
+        return other
 
     def read(
         self, parts: Iterable[np.ndarray], sites: Sequence[Site]

@@ -130,7 +130,7 @@ class Calls:
                     )
                 )
         try:
-            (self.whole,) = network.run(network.module, [x])
+            (self.whole,) = network.at_once(len(x)).run(network.module, [x])
         finally:
             for handle in handles:
                 handle.remove()

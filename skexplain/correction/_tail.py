@@ -146,7 +146,7 @@ def find_tail(network: Network, site: Site, X: np.ndarray) -> Tail | None:
     x = X[:_N_PROBES]
     calls = Calls(network, x)
     try:
-        ((features,),) = network.read([x], [site])
+        ((features,),) = network.at_once(len(x)).read([x], [site])
         tail = Tail(_cut(network, site.layer, calls, x), "")
         tail.eval()
         with torch.no_grad():
