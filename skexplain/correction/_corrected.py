@@ -1,4 +1,4 @@
-"""A fitted network, corrected from masks without being trained again."""
+"""A fitted network, corrected from masks."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ from ._place import read_places
 from ._report import CorrectionReport
 from ._search import CorrectionSearch
 from ._tail import find_sites, find_tail
+from ._texts import with_shared_texts
 
 
+@with_shared_texts
 class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Correct a fitted network from masks, without training it again.
+    """Correct a fitted network from masks, without training it from scratch.
 
     The network runs once on the samples and once on each of their swapped copies, in which what
-    must not matter comes from other samples; from its features there the correction is computed in
-    closed form, and put into a copy of the network as a small layer.  `module_` is a network like
-    the given one: it can be saved, exported and trained on.
+    must not matter comes from other samples.  From its features there the correction is computed,
+    in closed form unless the last layers are trained further, and put into a copy of the network.
+    `module_` is a network like the given one: it can be saved, exported and trained on.
 
     Parameters
     ----------
@@ -54,12 +56,16 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
           mark (Bareeva et al. 2024 [4]_);
         - "refit_head": the last linear layer is fitted anew, as logistic regression on features of
           swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups);
+        - "finetune": the layers behind `layer` are trained further by `trainer`;
         - "auto": the best of these and of leaving the network as it is, by cross-validated accuracy
           on swapped copies; among those within one standard error of it, the first one in the
-          order nothing, fewer directions, more directions, a new head.
-    layer : str or None, default=None
+          order nothing, fewer directions, more directions, a new head, further training.  This
+          takes long, and is among them only where there is a `trainer`.
+    layer : str, list of str or None, default=None
         Name of the layer, as in ``named_modules``, whose output is corrected.  None: what the last
-        linear layer is given.  A new head is fitted there alone.
+        linear layer is given.  "auto": the best of this one and of up to three layers before it, by
+        accuracy on swapped copies; a list: of this one and of those named.  A new head is fitted at
+        the last one alone.
     n_directions : int or "auto", default="auto"
         Directions that are taken out.  "auto": by cross-validation, as above, which needs labels.
     n_copies : int, default=3
@@ -67,16 +73,29 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     channel_axis : int or None, default=None
         Axis of the layer's features that holds the channels; directions are those of the mean over
         all others.  None: axis 1 of four or more axes, else the last one.
-    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
-        What a mask value of 1 says: the feature must not matter, or it is the reason.
-    exchange : bool, default=True
-        Whether samples exchange parts, where masks mark parts of a sample.
+    %(mask_marks)s
+    %(exchange)s
     seen : bool, default=False
         Whether the network was trained on the samples that `fit` is given.  Its own head knows
         their labels then, so that it would be compared unfairly; a head that is fitted on labels
         alone, without the samples at hand, stands in for it wherever methods are compared.
     batch_size : int, default=128
         Samples that the network runs on at once.
+    trainer : classifier of this package or None, default=None
+        What trains with ``method="finetune"``: a clone of it whose `module` is the network.  One
+        without penalties, such as an ``ERMClassifier``, is given swapped copies: their features,
+        computed once, where the network can be cut behind `layer`, so that only the layers behind
+        it run.  One with penalties, such as a ``SwapExClassifier`` or an
+        ``ExplanationClassifier`` with penalties of your own, is given the inputs and the masks.
+        None: an ``ERMClassifier`` with 30 epochs.
+    clean_share : float, default=CLEAN
+        Weight of each sample as it is beside its copies, in a new head and in training on copies;
+        the copies have the rest of 1.  More of it loses less accuracy on clean samples, and rewards
+        the shortcut more.
+    cache : str, path-like, joblib.Memory or None, default=None
+        Folder in which features are kept, as files of plain numbers, for the next fit on the same
+        network, samples and masks (with an int as `random_state`).  They are computed anew where
+        weights or samples are others, or where the network returns others at the first samples.
     random_state : int, RandomState instance or None, default=None
         Draws the copies and the controls.
 
@@ -329,15 +348,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of the corrected network.
 
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Of two classes, shape (n_samples,): the logit of the second less that of the first.
+        %(decision_function)s
         """
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
@@ -345,29 +356,14 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities with the corrected network.
 
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+        %(predict_proba)s
         """
         return probabilities(self._logits(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict class labels with the corrected network.
 
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
+        %(predict)s
         """
         codes = self._logits(X).argmax(1)
         return self.classes_[codes]

@@ -133,8 +133,8 @@ def test_errors_name_what_was_expected():
         correct(Biased(), X, MASK, y, method="finetune", trainer=nn.Linear(1, 1))
     with pytest.raises(ValueError, match="y must be given with method='finetune'"):
         correct(Biased(), X, MASK, method="finetune")
+    trainer = TwoStage(max_epochs=1)
     with pytest.raises(ValueError, match="without a mapping layer"):
-        trainer = TwoStage(max_epochs=1)
         correct(make_network(), X, MASK, y, method="finetune", layer="0", trainer=trainer)
     few = [MASK[0] if label else None for label in y]
     with pytest.raises(ValueError, match='of all 2 classes for method="finetune", got 1'):
