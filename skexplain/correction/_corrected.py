@@ -88,7 +88,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         it run.  One with penalties, such as a ``SwapExClassifier`` or an
         ``ExplanationClassifier`` with penalties of your own, is given the inputs and the masks.
         None: an ``ERMClassifier`` with 30 epochs.
-    clean_share : float, default=CLEAN
+    clean_share : float, default=0.25
         Weight of each sample as it is beside its copies, in a new head and in training on copies;
         the copies have the rest of 1.  More of it loses less accuracy on clean samples, and rewards
         the shortcut more.
@@ -189,7 +189,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         seen: bool = False,
         batch_size: int = 128,
         trainer: Any = None,
-        clean_share: float = 0.0,
+        clean_share: float = 0.25,
         cache: Any = None,
         random_state: Any = None,
     ) -> None:

@@ -142,14 +142,19 @@ def test_a_linear_probe_cannot_read_what_was_taken_out(method):
 
 def test_a_new_head_is_logistic_regression_on_swapped_copies():
     X, y = make_data()
-    clf = correct(Biased(), X, MASK, y, method="refit_head", n_copies=4, random_state=0)
+    params = {"method": "refit_head", "clean_share": 0.0, "random_state": 0}
+    clf = correct(Biased(), X, MASK, y, n_copies=4, **params)
     assert abs(clf.module_.head.correction.weight[1, -1]) < 0.15
     assert clf.module_.head.correction.weight[1, 0] > 0.4
     lie, truth = make_data(500, seed=1, agreement=0.0)
-    assert correct(Biased(), X, [[0] * 5 + [1]], y, method="refit_head").score(lie, truth) > 0.95
+    assert correct(Biased(), X, [[0] * 5 + [1]], y, **params).score(lie, truth) > 0.95
     by_hand = LogisticRegression(max_iter=1000).fit(X[:, :-1], y)
     agree = clf.predict(lie) == by_hand.predict(lie[:, :-1])
     assert agree.mean() > 0.98
+    # With clean samples beside them it goes on to read some of the last column.
+    mixed = correct(Biased(), X, MASK, y, **{**params, "clean_share": 0.5})
+    weight = mixed.module_.head.correction.weight[1]
+    assert weight[-1] > 2 * clf.module_.head.correction.weight[1, -1].abs()
 
 
 def test_reactive_corrects_where_the_artefact_is_alone():
