@@ -170,7 +170,7 @@ def leaves(folder, seed):
     return X[chosen], y[chosen], leaf[chosen], None, None, tests
 
 
-def tweets(folder, seed, tokenizer, n_train=400, length=40):
+def tweets(folder, seed, tokenizer, n_train=200, length=28):
     rng = np.random.default_rng(seed)
 
     def read(split, n):
@@ -196,7 +196,7 @@ def tweets(folder, seed, tokenizer, n_train=400, length=40):
             X[row, : len(ids) + 2] = [start, *ids, end]
         return X, mask
 
-    (train, y), (test, y_test) = read("train", n_train), read("test", 500)
+    (train, y), (test, y_test) = read("train", n_train), read("test", 300)
     variant = told(y, rng)
     X, mask = build(train, variant)
     tests = {"clean": (build(test)[0], y_test), "reversed": (build(test, 1 - y_test)[0], y_test)}

@@ -1,7 +1,6 @@
 """The ``skexplain`` command.
 
-``_audit``, ``_correct``, ``_compare``, ``_inspect``, ``_convert``, ``_propagate`` and those of
-``_study_*`` that are imported here hold a command each: its texts, its arguments and the function
+Most modules that are imported here hold a command each: its texts, its arguments and the function
 that runs it.
 """
 
@@ -22,6 +21,7 @@ from . import (
     _compare,
     _convert,
     _correct,
+    _images,
     _inspect,
     _propagate,
     _study_list,
@@ -35,6 +35,7 @@ from ._audit import audit
 from ._compare import compare
 from ._convert import convert
 from ._correct import correct
+from ._images import images
 from ._inspect import inspect
 from ._output import show_error
 from ._propagate import propagate
@@ -50,6 +51,7 @@ Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
   skexplain correct           correct a fitted network that does
+  skexplain images            make data of a folder of pictures and an annotation tool's export
   skexplain masks inspect     check masks before a training
   skexplain masks convert     make masks of a COCO file or of a folder of images
   skexplain masks propagate   fill in the masks of samples that are not annotated
@@ -126,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
     _add(commands, "correct", _correct, correct)
+    _add(commands, "images", _images, images)
     masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
     _add(masks, "inspect", _inspect, inspect)
     _add(masks, "convert", _convert, convert)
