@@ -40,6 +40,9 @@ class Material:
     n_classes : int
     other_features, other_codes : ndarray
         Features and labels of the samples that no swap changes.
+    others_weight : float or None
+        Weight of each of these; None: together no more than the samples that a swap may change,
+        since they go on to reward the shortcut.
     """
 
     clean: np.ndarray
@@ -49,6 +52,7 @@ class Material:
     n_classes: int
     other_features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     other_codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    others_weight: float | None = None
 
     def take(self, rows: np.ndarray) -> Material:
         """Return the same of some of the samples."""
@@ -61,6 +65,7 @@ class Material:
             self.n_classes,
             self.other_features,
             self.other_codes,
+            self.others_weight,
         )
 
     def directions(self, n_most: int) -> np.ndarray:
@@ -244,8 +249,8 @@ def row_weights(material: Material, clean_share: float) -> tuple[np.ndarray, np.
         weights.append(np.full(m, clean_share))
     if n_others:
         codes.append(other_codes)
-        # The others go on to reward the shortcut: they have no more than half of the say.
-        weights.append(np.full(n_others, min(1.0, m / n_others)))
+        own = material.others_weight
+        weights.append(np.full(n_others, min(1.0, m / n_others) if own is None else own))
     return np.concatenate(codes), np.concatenate(weights)
 
 

@@ -266,7 +266,7 @@ class CorrectionSearch:
     def _as_they_are(self) -> Material:
         """The samples in place of their copies."""
         material = self._heads[0].material
-        return replace(material, swapped=material.clean[None])
+        return replace(material, swapped=material.clean[None], others_weight=1.0)
 
     @cached_property
     def _clean_strength(self) -> float:

@@ -25,6 +25,7 @@ from skexplain.correction._directions import (
     target_covariance,
     whitening,
 )
+from skexplain.correction._methods import Material, row_weights
 from skexplain.correction._splice import Projection
 from skexplain.exceptions import MissingExplanationWarning
 
@@ -461,3 +462,17 @@ def test_models_that_are_no_networks_and_data_that_do_not_fit():
     plain = ERMClassifier(max_epochs=1).fit(X, y)
     with pytest.raises(ValueError, match=r"classes of the estimator, \[0, 1\], got \[2\]"):
         correct(plain, X, MASK, np.arange(200) % 3)
+
+
+def test_weights_of_copies_of_clean_samples_and_of_others():
+    """Copies and the sample itself weigh one; the others half of all, or as they are told."""
+    codes, others = np.array([0, 1]), np.array([1, 1, 0, 0])
+    material = Material(np.zeros((2, 3)), np.zeros((3, 2, 3)), codes, codes > 0, 2)
+    found, weight = row_weights(material, 0.25)
+    assert found.tolist() == [0, 1] * 4
+    np.testing.assert_allclose(weight, [0.25] * 8)
+    assert len(row_weights(material, 0.0)[0]) == 6
+    material.other_codes = others
+    np.testing.assert_allclose(row_weights(material, 0.4)[1], [0.2] * 6 + [0.4] * 2 + [0.5] * 4)
+    material.others_weight = 1.0
+    np.testing.assert_allclose(row_weights(material.take(codes), 0.0)[1][6:], [1.0] * 4)
