@@ -12,7 +12,6 @@ from torch import nn
 from ._evaluation import Correction, Outcome
 from ._finetune import Finetuning
 from ._methods import (
-    PROJECTIONS,
     Material,
     as_splice,
     choose_strength,
@@ -140,11 +139,15 @@ class CorrectionSearch:
         if method in ("refit_head", "finetune"):
             return heads if method == "refit_head" else finetuned
         found: list[Choice] = []
-        numbers = _NUMBERS if isinstance(n_directions, str) else (n_directions,)
-        for k in numbers:
+        automatic = isinstance(n_directions, str)
+        for k in _NUMBERS if isinstance(n_directions, str) else (n_directions,):
             for number, _ in places:
-                if n_directions != "auto" or k in self._numbers[number]:
-                    found += [Choice(name, k, number) for name in self._projections(method, number)]
+                if automatic and k not in self._numbers[number]:
+                    continue
+                names = [method]
+                if automatic or method == "auto":
+                    names = self._projections(method, number, k)
+                found += [Choice(name, k, number) for name in names]
         if method == "auto":
             found = [NOTHING, *found]
             if len(np.unique(self._labels)) == self.places[0].material.n_classes:
@@ -162,12 +165,16 @@ class CorrectionSearch:
             found.append([k for k in (_NUMBERS_BELOW if number else _NUMBERS) if k <= most])
         return found
 
-    def _projections(self, method: str, number: int) -> list[str]:
+    def _projections(self, method: str, number: int, k: int) -> list[str]:
+        material = self.places[number].material
+        has_room = k + material.n_classes <= material.clean.shape[1]  # for what it keeps
         if method != "auto":
-            return [method]
-        marked = self.places[number].material.marked
-        detects = number == 0 and 2 <= marked.sum() <= len(marked) - 2
-        return [name for name in PROJECTIONS if name != "reactive" or detects]
+            return [method] if method != "oblique" or has_room else []
+        names = ["project", "oblique"] if has_room else ["project"]
+        marked = material.marked
+        if number == 0 and 2 <= marked.sum() <= len(marked) - 2:
+            names.append("reactive")
+        return names
 
     def make(self, choice: Choice) -> Correction | None:
         """Compute a correction from all samples; None where nothing is done."""

@@ -101,6 +101,21 @@ def test_projections_are_projections_and_keep_what_they_should():
         assert np.linalg.norm(moved[0]) <= np.linalg.norm(moved[1]) + 1e-9
 
 
+def test_what_is_kept_needs_room_beside_what_is_taken_out():
+    X, y = make_data()
+    mask = np.arange(D)[None] > 0
+    clf = correct(Biased(), X, mask, y, method="auto", random_state=0)  # tries those with room
+    assert "project 5" in clf.report_.candidates
+    assert "oblique 5" not in clf.report_.candidates
+    given = correct(Biased(), X, mask, y, method="auto", n_directions=2, random_state=0)
+    assert {"project 2", "oblique 2", "refit_head"} < set(given.report_.candidates)
+    chosen = correct(Biased(), X, mask, y, method="oblique", random_state=0)
+    assert "oblique 3" in chosen.report_.candidates
+    params = {"method": "oblique", "n_directions": 6, "random_state": 0}
+    with pytest.raises(ValueError, match=r"n_directions must be at most 5 with .* 6 channels"):
+        correct(Biased(), X, np.ones((1, D)), y, **params)
+
+
 @pytest.mark.parametrize("n_samples", [500, 5])
 def test_whitening_is_the_inverse_root_of_the_shrunk_covariance(n_samples):
     rng = np.random.default_rng(0)
