@@ -17,6 +17,7 @@ from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..penalties import InputGradientPenalty, Rows
 from ..training._architectures import build_network
+from ..training._augmentation import check_augment, make_augmentation
 from ..training._batches import TrainingData
 from ..training._method import Method, Term
 from ..training._prepare import build_module, check_penalties
@@ -52,6 +53,7 @@ TRAINER_SETTINGS = (
     "batch_size",
     "annotated_per_batch",
     "penalty_chunk_size",
+    "penalty_every",
     "mixed_precision",
     "n_iter_no_change",
     "verbose",
@@ -87,7 +89,9 @@ class BaseExplanationEstimator(BaseEstimator):
         mask_marks="irrelevant",
         input_unit="sd",
         annotated_per_batch=None,
+        augment=None,
         penalty_chunk_size=None,
+        penalty_every=1,
         device="auto",
         compile=False,
         mixed_precision=False,
@@ -109,7 +113,9 @@ class BaseExplanationEstimator(BaseEstimator):
         self.mask_marks = mask_marks
         self.input_unit = input_unit
         self.annotated_per_batch = annotated_per_batch
+        self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
+        self.penalty_every = penalty_every
         self.device = device
         self.compile = compile
         self.mixed_precision = mixed_precision
@@ -215,6 +221,7 @@ class BaseExplanationEstimator(BaseEstimator):
             labels = labels_beside(X, y, self if go_on else None)
             X, y = check_inputs(self, X, y, reset=not go_on)
             check_method(self, method, X.shape[1:])
+            check_augment(self.augment, X.shape)
             if go_on:
                 check_same_kind(self, self.trainer_.method, method)
 
@@ -249,6 +256,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
+                augmentation=make_augmentation(self.augment, self.input_statistics_, device),
             )
 
             # Make the trainer, or bring it up to date.
@@ -389,8 +397,7 @@ class BaseExplanationEstimator(BaseEstimator):
         X = check_inputs(self, X, reset=False)
         with own_surroundings():
             outputs = self.trainer_.outputs(X)
-        finite = outputs.isfinite().all(1)
-        if not finite.all():
+        if not outputs.sum().isfinite() and not (finite := outputs.isfinite().all(1)).all():
             raise ValueError(
                 f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "
                 f"samples, so that nothing can be predicted: compare the range of X with that of "

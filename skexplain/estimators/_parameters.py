@@ -35,7 +35,9 @@ COMMON_CONSTRAINTS = {
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
     "input_unit": [StrOptions({"sd", "input"})],
     "annotated_per_batch": [COUNT, None],
+    "augment": [StrOptions({"light"}), callable, None],
     "penalty_chunk_size": [COUNT, None],
+    "penalty_every": [COUNT],
     "device": [str, torch.device],
     "compile": ["boolean"],
     "mixed_precision": ["boolean"],
@@ -85,9 +87,19 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         the first fit, or X as it is.
     annotated_per_batch : int or None, default=None
         Penalised rows per step; None: in proportion to their share of the rows.
+    augment : "light", callable, kornia.augmentation.AugmentationSequential or None, default=None
+        Random changes of the images in training steps, which move masks with them; what comes from
+        outside the frame is unknown.  "light", for photographs: a flip from left to right, small
+        shifts and changes of size and colours.  A callable is given ``(images, masks, generator)``
+        and returns images and masks; see docs/images.md.  Images that are held out or predicted
+        are never changed.
     penalty_chunk_size : int or None, default=None
         Penalised rows that are differentiated at once, to save memory; None: all of a step.  The
         result is the same up to rounding, and up to what random perturbations draw.
+    penalty_every : int, default=1
+        Steps from one with penalties to the next, where they then have so many times their weight:
+        a fit takes less time.  Steps are counted on over epochs, also by `partial_fit`.  Perturbed
+        samples that replace clean ones (``alpha="replace"``) are part of every step.
     device : str or torch.device, default="auto"
         Where to compute; "auto": a CUDA device if there is one, else the CPU.
     compile : bool, default=False
