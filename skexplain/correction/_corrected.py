@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 from torch import nn
 
+from .._checks import as_array
 from ..estimators._parameters import COUNT, SHARE, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
+from ..metrics._groups import row_labels
 from ..metrics._perturb import make_generator
 from ._controls import make_report
 from ._copies import SwappedCopies, read_masks
@@ -225,6 +228,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        for name in ("n_directions", "channel_axis"):
+            if isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
         check_cache(self.cache)
         given = X
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
@@ -253,7 +259,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Return class labels, and y as their positions."""
         classes = network.classes
         if y is not None:
-            y = np.asarray(y)
+            y = row_labels(column_or_1d(as_array("y", y)), "y")
+            check_classification_targets(y)
             check_consistent_length(X, y)
         if classes is None:
             classes = np.arange(n_classes) if y is None else np.unique(y)
@@ -275,7 +282,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         what = "without a mask" if masks is None else "with masks that mark nothing as irrelevant"
         warnings.warn(
             f"{type(self).__name__} is fitted {what}: the network stays as it is. See "
-            f"docs/masks.md#rows-without-a-mask.",
+            f"docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=3,
         )
@@ -372,48 +379,3 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         return Network(self.module_, self.batch_size).logits([X])
-
-
-def correct(model: Any, X: Any, mask: Any, y: Any = None, **params: Any) -> CorrectedClassifier:
-    """Correct a fitted network from masks, in one call.
-
-    Parameters
-    ----------
-    model : fitted classifier with ``module_``, or torch.nn.Module that returns logits
-        What is corrected; never changed.
-    X : array-like of shape (n_samples, ...)
-        Inputs as the network takes them.
-    mask : array-like, list of (array-like or None) or DataFrame
-        What must not matter, in one of the shapes of the user guide.
-    y : array-like of shape (n_samples,) or None, default=None
-        Class labels; without them pass `method` and `n_directions`.
-    **params
-        Parameters of :class:`CorrectedClassifier`.
-
-    Returns
-    -------
-    CorrectedClassifier
-        Fitted, with `module_`, `report_` and ``undo()``.
-
-    Raises
-    ------
-    TypeError
-        If the model has no network.
-    ValueError
-        If X, mask or y do not fit each other or the network.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from skexplain.correction import correct
-    >>> network = torch.nn.Linear(2, 2)
-    >>> X = np.random.default_rng(0).normal(size=(20, 2))
-    >>> corrected = correct(network, X, [[0, 1]], method="project", n_directions=1, random_state=0)
-    >>> bool(np.allclose(corrected.predict_proba(X), corrected.predict_proba(X * [1, 0])))
-    True
-    """
-    return CorrectedClassifier(model, **params).fit(X, y, mask=mask)
-
-
-__all__ = ["CorrectedClassifier", "correct"]

@@ -15,7 +15,7 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
 
     The classifier needs to know nothing of masks: gradient boosting, a forest, a pipeline of
     encoders.  Each sample with something irrelevant is replaced by `n_copies` copies, in which the
-    irrelevant part is that of another sample, so that it tells nothing about the label any more;
+    irrelevant part is that of another sample, so that it says nothing about the label any more;
     together they weigh as the one sample.  The rules of the swap are those of
     :class:`~skexplain.SwapExClassifier`.
 
@@ -120,7 +120,7 @@ class SwapAugmentedRegressor(BaseSwapAugmented):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2))
     >>> y = X[:, 0] + rng.normal(size=500)
-    >>> X[:, 1] = y  # tells the target
+    >>> X[:, 1] = y  # predicts the target
     >>> reg = SwapAugmentedRegressor(LinearRegression(), random_state=0)
     >>> reg.fit(X, y, mask=[[0, 1]]).estimator_.coef_.round(1) + 0
     array([1., 0.])

@@ -28,7 +28,7 @@ mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
 exchange : bool, default=True
     Whether samples exchange parts, where masks mark parts of a sample and not the same places in
     all: what either of two samples marks then comes from the other one, so that whether a part is
-    there tells nothing about the label.  False: a sample is changed at its own marks alone, so that
+    there says nothing about the label.  False: a sample is changed at its own marks alone, so that
     an entry that is a reason in some samples keeps its value there.
 """,
     "random_state": """\

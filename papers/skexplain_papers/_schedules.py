@@ -5,7 +5,7 @@ from typing import Any
 from skorch.callbacks import LRScheduler
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from ._batches import batch_sizes
+from skexplain.training._batches import batch_sizes
 
 SCHEDULES = ("constant", "cosine", "one-cycle")
 
@@ -38,7 +38,7 @@ def learning_rate_callbacks(
 
     Examples
     --------
-    >>> from skexplain.training._schedules import learning_rate_callbacks
+    >>> from skexplain_papers._schedules import learning_rate_callbacks
     >>> learning_rate_callbacks("constant", 1e-3, n_rows=100, batch_size=10, max_epochs=5)
     []
     """
