@@ -20,6 +20,7 @@ from . import (
     _audit,
     _compare,
     _convert,
+    _correct,
     _images,
     _inspect,
     _propagate,
@@ -34,6 +35,7 @@ from . import (
 from ._audit import audit
 from ._compare import compare
 from ._convert import convert
+from ._correct import correct
 from ._images import images
 from ._inspect import inspect
 from ._output import show_error
@@ -50,6 +52,7 @@ _DESCRIPTION = """\
 Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
+  skexplain correct           correct a fitted network that does
   skexplain images            make data of a folder of pictures and an annotation tool's export
   skexplain studio            mark pictures in a browser, train again, and compare
   skexplain masks inspect     check masks before a training
@@ -127,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
+    _add(commands, "correct", _correct, correct)
     _add(commands, "images", _images, images)
     _add(commands, "studio", _studio, studio)
     masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
