@@ -27,7 +27,10 @@ N_SEEDS, N_TRAIN, N_COPIES, CLEAN_C = 5, 200, 2, 0.01
 METHODS = {
     "one direction": {"method": "project", "n_directions": 1},
     "directions, number chosen": {"method": "project"},
-    "head on swapped copies": {"method": "refit_head"},
+    **{
+        f"head, {share} clean": {"method": "refit_head", "clean_share": share}
+        for share in (0.0, 0.1, 0.25, 0.5, 0.75)
+    },
     "auto": {"method": "auto"},
     "auto, told that the samples were seen": {"method": "auto", "seen": True},
 }
@@ -103,7 +106,8 @@ def measure(folder):
         note(figures, "labels alone", accuracies(plain, tests))
         print(seed, "labels alone", figures["labels alone"], flush=True)
         shuffled = np.random.default_rng(seed).permutation(N_TRAIN)
-        for name, params in {**METHODS, "head, shuffled masks": {"method": "refit_head"}}.items():
+        shuffled_masks = {"head, shuffled masks": {"method": "refit_head", "clean_share": 0.0}}
+        for name, params in {**METHODS, **shuffled_masks}.items():
             masks = leaf[chosen]
             masks = masks[shuffled] if "shuffled" in name else masks
             before, start = network.seconds, time.process_time()

@@ -19,6 +19,7 @@ from skexplain.inspection import MaskDisplay, audit
 
 COMMANDS = [
     ["audit"],
+    ["correct"],
     ["masks", "inspect"],
     ["masks", "convert"],
     ["masks", "propagate"],

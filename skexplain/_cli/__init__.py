@@ -20,9 +20,11 @@ from . import (
     _audit,
     _compare,
     _convert,
+    _correct,
     _images,
     _inspect,
     _propagate,
+    _studio,
     _study_list,
     _study_page,
     _study_plot,
@@ -33,10 +35,12 @@ from . import (
 from ._audit import audit
 from ._compare import compare
 from ._convert import convert
+from ._correct import correct
 from ._images import images
 from ._inspect import inspect
 from ._output import show_error
 from ._propagate import propagate
+from ._studio import studio
 from ._study_list import study_list
 from ._study_page import study_page
 from ._study_plot import study_plot
@@ -48,7 +52,9 @@ _DESCRIPTION = """\
 Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
+  skexplain correct           correct a fitted network that does
   skexplain images            make data of a folder of pictures and an annotation tool's export
+  skexplain studio            mark pictures in a browser, train again, and compare
   skexplain masks inspect     check masks before a training
   skexplain masks convert     make masks of a COCO file or of a folder of images
   skexplain masks propagate   fill in the masks of samples that are not annotated
@@ -124,7 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
+    _add(commands, "correct", _correct, correct)
     _add(commands, "images", _images, images)
+    _add(commands, "studio", _studio, studio)
     masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
     _add(masks, "inspect", _inspect, inspect)
     _add(masks, "convert", _convert, convert)

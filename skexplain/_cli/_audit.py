@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ._options import add_marks, add_seed
+from ._model_data import FILES, add_model_and_data, choose_mask, read_data
+from ._options import add_seed
 from ._output import show
-
-if TYPE_CHECKING:
-    from sklearn.utils import Bunch
 
 # Not 1 and 2, which errors and wrong arguments end with.
 _LEANS = 3
@@ -23,14 +20,8 @@ what another one marks, or loses its own, and predictions that change were owed 
 that the model was not trained on: what it knows by heart hides a lean. Any classifier of
 scikit-learn can be audited.
 
-MODEL is a fitted estimator, saved with skexplain.save. With --allow-pickle it may be any classifier
-of scikit-learn, saved with joblib.dump or pickle. To load such a file runs code that is in it:
-open your own files only.
-
-DATA is an .npz file with X (or data), y (or target) and, as needed, mask, groups and feature_names:
-  numpy.savez("data.npz", X=X, y=y, mask=mask)
-or a table as .csv (needs pandas) with the labels in the column --target.
 """
+DESCRIPTION += FILES
 
 EXAMPLES = """\
 examples:
@@ -44,24 +35,7 @@ examples:
 
 def add_arguments(command: ArgumentParser) -> None:
     """Add the arguments to the parser of the command."""
-    command.add_argument("model", metavar="MODEL", help="fitted classifier (skexplain.save)")
-    command.add_argument(
-        "--allow-pickle",
-        action="store_true",
-        help="load MODEL from joblib or pickle, which runs code that is in the file",
-    )
-    command.add_argument("data", metavar="DATA", help=".npz or .csv file")
-    masks = command.add_mutually_exclusive_group()
-    masks.add_argument(
-        "--mask", metavar="FILE", help=".npy or .npz file with the mask (default: in DATA)"
-    )
-    masks.add_argument(
-        "--irrelevant", nargs="+", metavar="COLUMN", help="columns that must not matter, by name"
-    )
-    add_marks(command, default=None)
-    command.add_argument(
-        "--target", default="target", metavar="COLUMN", help=".csv: labels (default: target)"
-    )
+    add_model_and_data(command)
     command.add_argument("--groups", metavar="COLUMN", help=".csv: group of each sample")
     command.add_argument(
         "--epsilon",
@@ -89,8 +63,8 @@ def audit(arguments: Namespace) -> int:
     if arguments.output:
         require_matplotlib()  # now rather than after the work; and no window is opened
     model = load_model(arguments.model, arguments.allow_pickle)
-    data = _read_data(arguments, model)
-    mask, marks = _choose_mask(arguments, data)
+    data = read_data(arguments, model, arguments.groups)
+    mask, marks = choose_mask(arguments, data)
     report = inspection.audit(
         model,
         data.X,
@@ -113,32 +87,3 @@ def audit(arguments: Namespace) -> int:
     if arguments.output:
         report.to_html(arguments.output)
     return _LEANS if arguments.fail_if_leans and report.verdict == "leans" else 0
-
-
-def _read_data(arguments: Namespace, model: Any) -> Bunch:
-    from ._files import read_npz, read_table
-
-    if Path(arguments.data).suffix.lower() == ".csv":
-        columns = getattr(model, "feature_names_in_", None)
-        return read_table(arguments.data, arguments.target, arguments.groups, columns)
-    return read_npz(arguments.data, ["X", "y"], ["mask", "groups", "feature_names"])
-
-
-def _choose_mask(arguments: Namespace, data: Bunch) -> tuple[Any, Any]:
-    """Return the mask and what it marks; columns that are named irrelevant are."""
-    from ..masks import mask_from_columns
-    from ._mask_input import read_mask_file
-
-    if arguments.irrelevant:
-        if data.feature_names is None:
-            raise ValueError(
-                f'--irrelevant needs names of the columns: {arguments.data} has no "feature_names".'
-            )
-        return mask_from_columns(list(data.feature_names), arguments.irrelevant), "irrelevant"
-    mask = read_mask_file(arguments.mask)[0] if arguments.mask else data.mask
-    if mask is None:
-        raise ValueError(
-            f"{arguments.data} holds no mask: pass --mask FILE, or --irrelevant COLUMN ... for a "
-            "table."
-        )
-    return mask, arguments.marks

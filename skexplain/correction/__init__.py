@@ -7,7 +7,8 @@ A network that is fitted already
 """
 
 from ._copies import swapped_copies
-from ._corrected import CorrectedClassifier, correct
+from ._correct import correct
+from ._corrected import CorrectedClassifier
 from ._report import CorrectionReport
 from ._swap_augmented import SwapAugmentedClassifier, SwapAugmentedRegressor
 

@@ -28,6 +28,7 @@ from ..metrics._perturb import make_generator
 from ..penalties import AverageCasePenalty
 from ..training._method import Term
 from ._copies import MODES, SwappedCopies, make_plan, read_masks
+from ._texts import with_shared_texts
 from ._weights import check_weight, fix_class_weights, half_of_the_say, weight_keyword
 
 
@@ -41,6 +42,7 @@ def _estimator_has(method: str) -> Any:
     return check
 
 
+@with_shared_texts
 class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     """Base of the classifier and the regressor.
 
@@ -257,14 +259,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Predict with the fitted estimator.
 
-        Parameters
-        ----------
-        X : array-like of the kind of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
+        %(predict)s
         """
         check_is_fitted(self)
         return self.estimator_.predict(X)
@@ -273,15 +268,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities with the fitted estimator.
 
-        Parameters
-        ----------
-        X : array-like of the kind of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+        %(predict_proba)s
         """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
@@ -290,14 +277,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict the logarithms of class probabilities with the fitted estimator.
 
-        Parameters
-        ----------
-        X : array-like of the kind of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
+        %(predict_proba)s
         """
         check_is_fitted(self)
         return self.estimator_.predict_log_proba(X)
@@ -306,14 +286,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the decision function of the fitted estimator.
 
-        Parameters
-        ----------
-        X : array-like of the kind of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        %(decision_function)s
         """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)

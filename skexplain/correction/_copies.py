@@ -64,6 +64,10 @@ class SwappedCopies:
     ----------
     rows : ndarray of int
         Samples that a swap may change; all others have no copies.
+    masks : Masks
+        Those given, with the marks that samples without a mask share with the others.
+    exchange : bool
+        Whether parts are exchanged here.
     """
 
     def __init__(self, X: Any, masks: Masks, exchange: bool) -> None:
@@ -79,6 +83,8 @@ class SwappedCopies:
             )
         if scipy.sparse.issparse(X) and X.format not in ("csr", "csc"):
             X = X.tocsr()  # rows are taken from it
+        self.masks = masks
+        self.exchange = exchange
         self._perturber = Perturber(None, X, masks, None, "swap", exchange=exchange)
         self.rows = self._perturber.annotated if exchange else self._perturber.irrelevant
 

@@ -1,4 +1,4 @@
-"""A fitted network, corrected from masks without being trained again."""
+"""A fitted network, corrected from masks."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 from torch import nn
 
 from .._checks import as_array
-from ..estimators._parameters import COUNT, StrOptions
+from ..estimators._parameters import COUNT, SHARE, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
 from ..metrics._groups import row_labels
 from ..metrics._perturb import make_generator
+from ._controls import make_report
 from ._copies import SwappedCopies, read_masks
 from ._evaluation import Correction, Outcome, Swaps
+from ._features import check_cache
+from ._finetune import Finetuning
+from ._fold import folded_weights
 from ._methods import METHODS
 from ._network import Network, probabilities
+from ._place import read_places
 from ._report import CorrectionReport
 from ._search import CorrectionSearch
-from ._splice import unsplice
+from ._tail import find_sites, find_tail
+from ._texts import with_shared_texts
 
 
+@with_shared_texts
 class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Correct a fitted network from masks, without training it again.
+    """Correct a fitted network from masks, without training it from scratch.
 
     The network runs once on the samples and once on each of their swapped copies, in which what
-    must not matter comes from other samples; from its features there the correction is computed in
-    closed form, and put into a copy of the network as a small layer.  `module_` is a network like
-    the given one: it can be saved, exported and trained on.
+    must not matter comes from other samples.  From its features there the correction is computed,
+    in closed form unless the last layers are trained further, and put into a copy of the network.
+    `module_` is a network like the given one: it can be saved, exported and trained on.
 
     Parameters
     ----------
@@ -52,12 +59,16 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
           mark (Bareeva et al. 2024 [4]_);
         - "refit_head": the last linear layer is fitted anew, as logistic regression on features of
           swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups);
+        - "finetune": the layers behind `layer` are trained further by `trainer`;
         - "auto": the best of these and of leaving the network as it is, by cross-validated accuracy
           on swapped copies; among those within one standard error of it, the first one in the
-          order nothing, fewer directions, more directions, a new head.
-    layer : str or None, default=None
+          order nothing, fewer directions, more directions, a new head, further training.  This
+          takes long, and is among them only where there is a `trainer`.
+    layer : str, list of str or None, default=None
         Name of the layer, as in ``named_modules``, whose output is corrected.  None: what the last
-        linear layer is given.  A new head is fitted there alone.
+        linear layer is given.  "auto": the best of this one and of up to three layers before it, by
+        accuracy on swapped copies; a list: of this one and of those named.  A new head is fitted at
+        the last one alone.
     n_directions : int or "auto", default="auto"
         Directions that are taken out.  "auto": by cross-validation, as above, which needs labels.
     n_copies : int, default=3
@@ -65,16 +76,29 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     channel_axis : int or None, default=None
         Axis of the layer's features that holds the channels; directions are those of the mean over
         all others.  None: axis 1 of four or more axes, else the last one.
-    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
-        What a mask value of 1 says: the feature must not matter, or it is the reason.
-    exchange : bool, default=True
-        Whether samples exchange parts, where masks mark parts of a sample.
+    %(mask_marks)s
+    %(exchange)s
     seen : bool, default=False
         Whether the network was trained on the samples that `fit` is given.  Its own head knows
         their labels then, so that it would be compared unfairly; a head that is fitted on labels
         alone, without the samples at hand, stands in for it wherever methods are compared.
     batch_size : int, default=128
         Samples that the network runs on at once.
+    trainer : classifier of this package or None, default=None
+        What trains with ``method="finetune"``: a clone of it whose `module` is the network.  One
+        without penalties, such as an ``ERMClassifier``, is given swapped copies: their features,
+        computed once, where the network can be cut behind `layer`, so that only the layers behind
+        it run.  One with penalties, such as a ``SwapExClassifier`` or an
+        ``ExplanationClassifier`` with penalties of your own, is given the inputs and the masks.
+        None: an ``ERMClassifier`` with 30 epochs.
+    clean_share : float, default=0.25
+        Weight of each sample as it is beside its copies, in a new head and in training on copies;
+        the copies have the rest of 1.  More of it loses less accuracy on clean samples, and rewards
+        the shortcut more.
+    cache : str, path-like, joblib.Memory or None, default=None
+        Folder in which features are kept, as files of plain numbers, for the next fit on the same
+        network, samples and masks (with an int as `random_state`).  They are computed anew where
+        weights or samples are others, or where the network returns others at the first samples.
     random_state : int, RandomState instance or None, default=None
         Draws the copies and the controls.
 
@@ -140,7 +164,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": "no_validation",
         "method": [StrOptions({"auto", *METHODS})],
-        "layer": [str, None],
+        "layer": [str, list, None],
         "n_directions": [COUNT, StrOptions({"auto"})],
         "n_copies": [COUNT],
         "channel_axis": [int, None],
@@ -148,6 +172,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "exchange": ["boolean"],
         "seen": ["boolean"],
         "batch_size": [COUNT],
+        "trainer": "no_validation",
+        "clean_share": [SHARE],
+        "cache": "no_validation",
         "random_state": ["random_state"],
     }
 
@@ -156,7 +183,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator: Any,
         *,
         method: str = "auto",
-        layer: str | None = None,
+        layer: str | list[str] | None = None,
         n_directions: int | str = "auto",
         n_copies: int = 3,
         channel_axis: int | None = None,
@@ -164,6 +191,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         exchange: bool = True,
         seen: bool = False,
         batch_size: int = 128,
+        trainer: Any = None,
+        clean_share: float = 0.25,
+        cache: Any = None,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -176,6 +206,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.exchange = exchange
         self.seen = seen
         self.batch_size = batch_size
+        self.trainer = trainer
+        self.clean_share = clean_share
+        self.cache = cache
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, mask: Any = None) -> CorrectedClassifier:
@@ -198,6 +231,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         for name in ("n_directions", "channel_axis"):
             if isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
+        check_cache(self.cache)
         given = X
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         network = Network(self.estimator, self.batch_size)
@@ -207,16 +241,16 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
         if masks is None or not masks.has_irrelevant.any():
             self._warn(masks)
-            module, layer, report = None, None, None
+            module, correction, report = None, None, None
         else:
-            module, layer, report = self._correct(network, X, codes, masks, n_classes)
+            module, correction, report = self._correct(network, X, codes, masks, n_classes)
         self.classes_ = classes
         self.n_features_in_ = X.shape[1]
         self.report_ = report
         self.method_ = "nothing" if report is None else report.method
         self.n_directions_ = 0 if report is None else report.n_directions
         self.module_ = copy.deepcopy(network.module) if module is None else module
-        self._layer = None if module is None else layer
+        self._correction = correction
         return self
 
     def _encode(
@@ -260,25 +294,27 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         codes: np.ndarray | None,
         masks: Masks,
         n_classes: int,
-    ) -> tuple[nn.Module | None, str, CorrectionReport]:
-        """Return the corrected network, None where nothing is better, the layer, the report."""
+    ) -> tuple[nn.Module | None, Correction | None, CorrectionReport]:
+        """Return the corrected network and the correction, None where nothing is better; report."""
         generator = make_generator(self.random_state)
         seed = int(generator.integers(2**31))
-        site = network.find_site(X, self.layer, self.channel_axis)
+        finetuning = Finetuning(self.trainer, codes, self.clean_share, self.mask_marks, seed)
         swaps = Swaps(X, SwappedCopies(X, masks, self.exchange), self.n_copies, seed)
-        search = CorrectionSearch(
-            network, site, swaps, masks, codes, n_classes, self.exchange, self.seen
-        )
+        sites = find_sites(network, X, self.layer, self.channel_axis)
+        tails = [find_tail(network, site, X) for site in sites]
+        places = read_places(network, sites, tails, swaps, masks, codes, n_classes, self.cache)
+        search = CorrectionSearch(places, finetuning, self.seen)
         choice = search.choose(self.method, self.n_directions)
-        correction: Correction | None = search.make(choice)
-        module = None if correction is None else correction.apply(network.module, site)
+        correction = search.make(choice)
+        module = None if correction is None else correction.apply(network.module)
         clean = network.logits([X]).argmax(1)
         after = clean if module is None else network.logits([X], module).argmax(1)
         outcome = None
         if codes is None and module is not None:
             outcome = Outcome.of(swaps.logits(network, module))
-        report = search.report(choice, np.flatnonzero(clean != after), outcome, generator)
-        return module, site.layer, report
+        changed = np.flatnonzero(clean != after)
+        report = make_report(search, choice, changed, outcome, generator, self.exchange, self.cache)
+        return module, correction, report
 
     def undo(self) -> nn.Module:
         """Return the network as it was before the correction.
@@ -289,22 +325,37 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             A copy: the corrected network with what was put into it taken out.
         """
         check_is_fitted(self)
-        if self._layer is None:
+        if self._correction is None:
             return copy.deepcopy(self.module_)
-        return unsplice(self.module_, self._layer)
+        return self._correction.undo(self.module_)
+
+    def fold(self) -> nn.Module:
+        """Return the corrected network with the layers of the given one, and other weights.
+
+        It computes what ``module_`` does, up to rounding; so its weights can be loaded into the
+        given network, or the estimator around it.
+
+        Returns
+        -------
+        torch.nn.Module
+            A copy.
+
+        Raises
+        ------
+        ValueError
+            If the correction cannot be in the weights: of ``method="reactive"``, or behind a layer
+            that is neither linear nor a convolution.
+        """
+        network = self.undo()
+        if self._correction is not None:
+            weights = folded_weights(self._correction, network)
+            network.load_state_dict(weights, strict=False)
+        return network
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of the corrected network.
 
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Of two classes, shape (n_samples,): the logit of the second less that of the first.
+        %(decision_function)s
         """
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
@@ -312,29 +363,14 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities with the corrected network.
 
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+        %(predict_proba)s
         """
         return probabilities(self._logits(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict class labels with the corrected network.
 
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
+        %(predict)s
         """
         codes = self._logits(X).argmax(1)
         return self.classes_[codes]
@@ -343,48 +379,3 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         return Network(self.module_, self.batch_size).logits([X])
-
-
-def correct(model: Any, X: Any, mask: Any, y: Any = None, **params: Any) -> CorrectedClassifier:
-    """Correct a fitted network from masks, in one call.
-
-    Parameters
-    ----------
-    model : fitted classifier with ``module_``, or torch.nn.Module that returns logits
-        What is corrected; never changed.
-    X : array-like of shape (n_samples, ...)
-        Inputs as the network takes them.
-    mask : array-like, list of (array-like or None) or DataFrame
-        What must not matter, in one of the shapes of the user guide.
-    y : array-like of shape (n_samples,) or None, default=None
-        Class labels; without them pass `method` and `n_directions`.
-    **params
-        Parameters of :class:`CorrectedClassifier`.
-
-    Returns
-    -------
-    CorrectedClassifier
-        Fitted, with `module_`, `report_` and ``undo()``.
-
-    Raises
-    ------
-    TypeError
-        If the model has no network.
-    ValueError
-        If X, mask or y do not fit each other or the network.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from skexplain.correction import correct
-    >>> network = torch.nn.Linear(2, 2)
-    >>> X = np.random.default_rng(0).normal(size=(20, 2))
-    >>> corrected = correct(network, X, [[0, 1]], method="project", n_directions=1, random_state=0)
-    >>> bool(np.allclose(corrected.predict_proba(X), corrected.predict_proba(X * [1, 0])))
-    True
-    """
-    return CorrectedClassifier(model, **params).fit(X, y, mask=mask)
-
-
-__all__ = ["CorrectedClassifier", "correct"]

@@ -84,6 +84,11 @@ def readout(
     Returns
     -------
     ndarray of shape (n_channels, k)
+
+    Raises
+    ------
+    ValueError
+        If there are not so many channels as vectors to take out and vectors to keep.
     """
     if whiten is None:
         return directions
@@ -91,6 +96,13 @@ def readout(
     rest = a
     if kept is not None:
         basis = _orthonormal(whiten @ kept)
+        room = len(directions) - basis.shape[1]
+        if directions.shape[1] > room:
+            raise ValueError(
+                f'n_directions must be at most {room} with method="oblique" and labels at features '
+                f"of {len(directions)} channels, which keep their covariance with the classes; got "
+                f"{directions.shape[1]}."
+            )
         rest = a - basis @ (basis.T @ a)
     return whiten @ np.linalg.solve((a.T @ rest).T, rest.T).T
 

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import nn
 
 from ._copies import SwappedCopies
+from ._features import FeatureReader, Features
 from ._network import Network, Site
-from ._splice import splice
+from ._splice import splice, unsplice
+from ._tail import Tail
+
+
+class Correction(Protocol):
+    """What is done to a network at a site."""
+
+    def apply(self, module: nn.Module) -> nn.Module:
+        """Return a corrected copy of a network."""
+
+    def undo(self, module: nn.Module) -> nn.Module:
+        """Return a copy of a corrected network as it was before."""
+
+    def on_tail(self, tail: Tail) -> nn.Module:
+        """Return what computes the corrected logits from features at the site."""
 
 
 @dataclass
-class Correction:
-    """What is put into a network at a site.
+class Splice:
+    """A layer that is put into a network.
 
     Attributes
     ----------
@@ -25,14 +42,59 @@ class Correction:
         The projection, or the new head.
     where : {"before", "behind", "instead"}
         Where it stands.
+    site : Site
+        At which layer of the network.
     """
 
     layer: nn.Module
     where: str
+    site: Site
 
-    def apply(self, module: nn.Module, site: Site) -> nn.Module:
+    def apply(self, module: nn.Module) -> nn.Module:
         """Return a corrected copy of a network."""
-        return splice(module, site.layer, self.layer, self.where)
+        return splice(module, self.site.layer, self.layer, self.where)
+
+    def undo(self, module: nn.Module) -> nn.Module:
+        """Return a copy of a corrected network as it was before."""
+        return unsplice(module, self.site.layer)
+
+    def on_tail(self, tail: Tail) -> nn.Module:
+        """Return what computes the corrected logits from features at the site."""
+        if self.where == "instead":
+            return Tail(self.layer, tail.prefix)
+        return nn.Sequential(self.layer, tail)
+
+
+@dataclass
+class Retrained:
+    """Weights of the layers behind a site, trained further.
+
+    Attributes
+    ----------
+    new, old : dict of str to Tensor
+        Weights by their names in the network: those that have changed.
+    """
+
+    new: dict[str, torch.Tensor]
+    old: dict[str, torch.Tensor]
+
+    def apply(self, module: nn.Module) -> nn.Module:
+        """Return a corrected copy of a network."""
+        return _with_weights(module, self.new)
+
+    def undo(self, module: nn.Module) -> nn.Module:
+        """Return a copy of a corrected network as it was before."""
+        return _with_weights(module, self.old)
+
+    def on_tail(self, tail: Tail) -> nn.Module:
+        """Return what computes the corrected logits from features at the site."""
+        return tail.with_weights(self.new)
+
+
+def _with_weights(module: nn.Module, weights: dict[str, torch.Tensor]) -> nn.Module:
+    other = deepcopy(module)
+    other.load_state_dict(weights, strict=False)
+    return other
 
 
 class Swaps:
@@ -69,11 +131,18 @@ class Swaps:
         generator = np.random.default_rng([self.seed, number])
         yield from self.copies.draw(self.rows, generator)
 
-    def features(self, network: Network, site: Site) -> tuple[np.ndarray, np.ndarray]:
-        """Read features of the samples, shape (m, d), and of the copies, shape (n_copies, m, d)."""
-        clean = network.features(self.clean(), site)
-        swapped = [network.features(self.swapped(k), site) for k in range(self.n_copies)]
-        return clean, np.stack(swapped)
+    def read(self, reader: FeatureReader) -> tuple[list[Features], list[list[Features]]]:
+        """Read features of the samples, per site, and of the copies, per number and site."""
+        marks = self.copies.masks
+        key = (self.X, self.rows)
+        drawn = (marks.stored, marks.place, marks.annotated, marks.has_irrelevant)
+        drawn += (marks.marks_relevant, marks.taking_part, self.copies.exchange, self.seed)
+        clean = reader.read(self.clean, len(self.rows), *key)
+        swapped = [
+            reader.read(partial(self.swapped, k), len(self.rows), *key, *drawn, k)
+            for k in range(self.n_copies)
+        ]
+        return clean, swapped
 
     def logits(self, network: Network, module: Any) -> tuple[np.ndarray, np.ndarray]:
         """Compute logits of the samples, and of the copies, of a corrected network."""

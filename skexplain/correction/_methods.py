@@ -13,12 +13,12 @@ from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
 from ._directions import leading_directions, readout, target_covariance, whitening
-from ._evaluation import Correction
+from ._evaluation import Splice
 from ._network import Network, Site
 from ._splice import Projection
 
 PROJECTIONS = ("project", "oblique", "reactive")
-METHODS = (*PROJECTIONS, "refit_head")
+METHODS = (*PROJECTIONS, "refit_head", "finetune")
 # Inverse strengths among which a new head is chosen.
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 
@@ -40,6 +40,9 @@ class Material:
     n_classes : int
     other_features, other_codes : ndarray
         Features and labels of the samples that no swap changes.
+    others_weight : float or None
+        Weight of each of these; None: together no more than the samples that a swap may change,
+        since they go on to reward the shortcut.
     """
 
     clean: np.ndarray
@@ -49,6 +52,7 @@ class Material:
     n_classes: int
     other_features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     other_codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    others_weight: float | None = None
 
     def take(self, rows: np.ndarray) -> Material:
         """Return the same of some of the samples."""
@@ -61,6 +65,7 @@ class Material:
             self.n_classes,
             self.other_features,
             self.other_codes,
+            self.others_weight,
         )
 
     def directions(self, n_most: int) -> np.ndarray:
@@ -146,7 +151,25 @@ def _fit_detector(material: Material) -> tuple[torch.Tensor, float]:
     return torch.tensor(coefficients, dtype=torch.float32), intercept
 
 
-def fit_head(material: Material, network: Network, site: Site, strength: float) -> nn.Linear:
+def check_all_classes(material: Material, method: str) -> None:
+    """Check that there are samples of all classes to train on.
+
+    Raises
+    ------
+    ValueError
+        If the annotated samples lack a class.
+    """
+    n_found = len(np.unique(material.labels))
+    if n_found < material.n_classes:
+        raise ValueError(
+            f"mask must annotate samples of all {material.n_classes} classes for method="
+            f'"{method}", got {n_found} classes.'
+        )
+
+
+def fit_head(
+    material: Material, network: Network, site: Site, strength: float, clean_share: float
+) -> nn.Linear:
     """Fit the last linear layer anew, on features of swapped copies.
 
     Parameters
@@ -159,18 +182,15 @@ def fit_head(material: Material, network: Network, site: Site, strength: float) 
         Of the head.
     strength : float
         Inverse strength of the ridge penalty on standardised features.
+    clean_share : float
+        Weight of a sample as it is beside its copies.
 
     Returns
     -------
     nn.Linear
     """
-    n_found = len(np.unique(material.labels))
-    if n_found < material.n_classes:
-        raise ValueError(
-            f"mask must annotate samples of all {material.n_classes} classes for method="
-            f'"refit_head", got {n_found} classes.'
-        )
-    coefficients, intercept = _fit_logistic(material, strength)
+    check_all_classes(material, "refit_head")
+    coefficients, intercept = _fit_logistic(material, strength, clean_share)
     # The site of a head is that of a linear layer, see Network.find_site.
     old = cast(nn.Linear, network.module.get_submodule(site.layer))
     n_outputs = old.out_features
@@ -185,31 +205,53 @@ def fit_head(material: Material, network: Network, site: Site, strength: float) 
     return head
 
 
-def _fit_logistic(material: Material, strength: float) -> tuple[np.ndarray, np.ndarray]:
+def _fit_logistic(
+    material: Material, strength: float, clean_share: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit logistic regression in standardised features; return it in those as they are."""
-    features, codes, weight = _stacked(material)
-    mean, sd = _scale(features, weight)
+    d = material.clean.shape[1]
+    features = [material.swapped.reshape(-1, d)]
+    features += [material.clean] if clean_share else []
+    features += [material.other_features] if len(material.other_codes) else []
+    codes, weight = row_weights(material, clean_share)
+    x = np.concatenate(features)
+    mean, sd = _scale(x, weight)
     fitted = LogisticRegression(C=strength, tol=1e-3, max_iter=1000)
-    fitted.fit((features - mean) / sd, codes, weight)
+    fitted.fit((x - mean) / sd, codes, weight)
     coefficients = fitted.coef_ / sd
     return coefficients, fitted.intercept_ - coefficients @ mean
 
 
-def _stacked(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return copies and other samples below each other, with codes and weights."""
-    n_copies, m, d = material.swapped.shape
-    codes = np.tile(material.labels, n_copies)
-    weight = np.full(n_copies * m, 1 / n_copies)
-    n_others = len(material.other_codes)
-    if not n_others:
-        return material.swapped.reshape(-1, d), codes, weight
-    # The others go on to reward the shortcut: they have no more than half of the say.
-    others = np.full(n_others, min(1.0, m / n_others))
-    return (
-        np.concatenate([material.swapped.reshape(-1, d), material.other_features]),
-        np.concatenate([codes, material.other_codes]),
-        np.concatenate([weight, others]),
+def row_weights(material: Material, clean_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and weights of copies, of the samples as they are, and of all others.
+
+    Parameters
+    ----------
+    material : Material
+        With labels.
+    clean_share : float
+        Weight of a sample as it is; its copies have the rest of 1.  With 0 it is left out.
+
+    Returns
+    -------
+    codes : ndarray of int
+        Of the copies, one set after the other; of the samples as they are; of the others.
+    weight : ndarray of float
+    """
+    labels, other_codes = material.labels, material.other_codes
+    n_copies, m, n_others = len(material.swapped), len(labels), len(other_codes)
+    codes, weights = (
+        [np.tile(labels, n_copies)],
+        [np.full(n_copies * m, (1 - clean_share) / n_copies)],
     )
+    if clean_share:
+        codes.append(labels)
+        weights.append(np.full(m, clean_share))
+    if n_others:
+        codes.append(other_codes)
+        own = material.others_weight
+        weights.append(np.full(n_others, min(1.0, m / n_others) if own is None else own))
+    return np.concatenate(codes), np.concatenate(weights)
 
 
 def _scale(features: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -218,13 +260,15 @@ def _scale(features: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.n
     return mean, np.where(sd > 0, sd, 1.0)
 
 
-def choose_strength(material: Material) -> float:
+def choose_strength(material: Material, clean_share: float) -> float:
     """Choose the ridge penalty of a new head by the log loss on copies of samples left out.
 
     Parameters
     ----------
     material : Material
         With labels.
+    clean_share : float
+        Weight of a sample as it is beside its copies.
 
     Returns
     -------
@@ -237,7 +281,7 @@ def choose_strength(material: Material) -> float:
         held_out = material.swapped[:, test].reshape(-1, d)
         codes = np.tile(material.labels[test], len(material.swapped))
         for number, strength in enumerate(_STRENGTHS):
-            coefficients, intercept = _fit_logistic(part, strength)
+            coefficients, intercept = _fit_logistic(part, strength, clean_share)
             logits = held_out @ coefficients.T + intercept
             if logits.shape[1] == 1:
                 logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
@@ -264,7 +308,7 @@ def folds(codes: np.ndarray, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndar
     return list(splitter.split(codes, codes))
 
 
-def as_correction(layer: nn.Module, site: Site, network: Network) -> Correction:
+def as_splice(layer: nn.Module, site: Site, network: Network) -> Splice:
     """Return a layer as a correction at a site, where the network computes."""
     layer = layer.to(network.device, network.dtype)
-    return Correction(layer, "instead" if isinstance(layer, nn.Linear) else site.where)
+    return Splice(layer, "instead" if isinstance(layer, nn.Linear) else site.where, site)

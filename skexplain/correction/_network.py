@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,142 +107,90 @@ class Network:
         float64 ndarray of shape (n_samples, n_classes)
         """
         module = self.module if module is None else module
-        outputs = [as_logits(output) for output in self._run(module, parts)]
+        outputs = [as_logits(output) for output in self.run(module, parts)]
         return torch.cat(outputs).double().numpy()
 
-    def features(self, parts: Iterable[np.ndarray], site: Site) -> np.ndarray:
-        """Read the features of blocks of samples at a site, pooled over positions.
+    def at_once(self, n_samples: int) -> Network:
+        """Return one that runs so many samples in one block."""
+        other = copy(self)
+        other.batch_size = n_samples
+        return other
+
+    def read(
+        self, parts: Iterable[np.ndarray], sites: Sequence[Site]
+    ) -> Iterator[list[torch.Tensor]]:
+        """Yield the features of samples at some sites, of one pass for all, block by block.
 
         Parameters
         ----------
         parts : iterable of ndarray of shape (m, ...)
             Samples.
-        site : Site
+        sites : sequence of Site
 
-        Returns
-        -------
-        float64 ndarray of shape (n_samples, n_channels)
+        Yields
+        ------
+        list of Tensor of shape (n_block, ...)
+            One per site, on the CPU.
         """
-        read: list[torch.Tensor] = []
+        found: list[list[torch.Tensor]] = [[] for _ in sites]
+        handles = [self._listen(site, kept) for site, kept in zip(sites, found, strict=True)]
+        try:
+            for _ in self.run(self.module, parts):
+                for site, kept in zip(sites, found, strict=True):
+                    if len(kept) != 1:
+                        raise ValueError(
+                            f"layer must run once per pass of the network, but {site.layer!r} ran "
+                            f"{len(kept)} times: name another one."
+                        )
+                yield [kept.pop() for kept in found]
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _listen(self, site: Site, kept: list[torch.Tensor]) -> Any:
+        """Add a hook that keeps the features at a site; a copy, which nobody writes into."""
         layer = self.module.get_submodule(site.layer)
 
         def keep(values: Any) -> None:
             h = values[0] if isinstance(values, tuple) else values
-            h = h.detach().movedim(site.channel_axis, -1)
-            read.append((h.flatten(1, -2).mean(1) if h.ndim > 2 else h).cpu().double())
+            kept.append(h.detach().clone().cpu())
 
         if site.where == "before":
-            handle = layer.register_forward_pre_hook(lambda _, args: keep(args))
-        else:
-            handle = layer.register_forward_hook(lambda _, args, output: keep(output))
-        try:
-            n_runs = sum(1 for _ in self._run(self.module, parts))
-        finally:
-            handle.remove()
-        if len(read) != n_runs:
-            raise ValueError(
-                f"layer must run once per pass of the network, but {site.layer!r} ran "
-                f"{len(read)} times in {n_runs}: name another one."
-            )
-        return torch.cat(read).numpy()
+            return layer.register_forward_pre_hook(lambda _, args: keep(args))
+        return layer.register_forward_hook(lambda _, args, output: keep(output))
 
-    def _run(self, module: nn.Module, parts: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
-        """Yield outputs of blocks, on the CPU."""
+    def run(self, module: nn.Module, parts: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield outputs of blocks of samples, on the CPU.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The network, or a corrected one.
+        parts : iterable of ndarray of shape (m, ...)
+            Samples.
+
+        Yields
+        ------
+        Tensor of shape (n_block, ...)
+        """
         training = [m for m in module.modules() if m.training]
         module.eval()
         try:
             with torch.no_grad():
                 for part in parts:
                     for start in range(0, len(part), self.batch_size):
-                        x = self._as_tensor(part[start : start + self.batch_size])
+                        x = self.as_tensor(part[start : start + self.batch_size])
                         yield first_tensor(module(x)).cpu()
         finally:
             for m in training:
                 m.training = True
 
-    def _as_tensor(self, x: np.ndarray) -> torch.Tensor:
+    def as_tensor(self, x: np.ndarray) -> torch.Tensor:
+        """Return samples as the network takes them: codes as integers, all else as numbers."""
         x = np.ascontiguousarray(x)
         if self._has_embedding and x.dtype.kind in "iu":
             return torch.from_numpy(x.astype(np.int64)).to(self.device)
         return torch.from_numpy(x.astype(np.float32)).to(self.device, self.dtype)
-
-    def find_site(self, X: np.ndarray, layer: str | None, channel_axis: int | None) -> Site:
-        """Find where to correct: at a layer, or at what the last linear layer is given.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, ...)
-            A few samples are run.
-        layer : str or None
-            Name; None: the input of the head.
-        channel_axis : int or None
-            Axis of the channels; None: axis 1 of four or more, else the last one.
-
-        Returns
-        -------
-        Site
-        """
-        names = {name: m for name, m in self.module.named_modules() if name}
-        if layer is not None and layer not in names:
-            raise ValueError(f"layer must be None or one of {list(names)}, got {layer!r}.")
-        head = self._find_head(X)
-        if layer is None:
-            if head is None:
-                raise ValueError(
-                    f"layer must be named, since the network does not end with a linear layer: one "
-                    f"of {list(names)}; got None."
-                )
-            layer, where = head, "before"
-        else:
-            where = "behind"
-        shape = self._feature_shape(X, layer, where)
-        if channel_axis is None:
-            channel_axis = 1 if len(shape) > 3 else -1
-        n_axes = len(shape)
-        if n_axes < 2 or not -n_axes < channel_axis < n_axes or channel_axis == 0:
-            raise ValueError(
-                f"channel_axis must be an axis of the features other than the first, which have "
-                f"shape {shape}; got {channel_axis}."
-            )
-        return Site(layer, where, channel_axis, is_head=layer == head and where == "before")
-
-    def _find_head(self, X: np.ndarray) -> str | None:
-        """Return the name of the linear layer whose outputs are those of the network."""
-        outputs: dict[str, torch.Tensor] = {}
-        handles = [
-            m.register_forward_hook(
-                lambda _, args, output, name=name: outputs.update({name: output})
-            )
-            for name, m in self.module.named_modules()
-            if isinstance(m, nn.Linear)
-        ]
-        try:
-            # More than a few: an activation behind the layer changes nothing where all is positive.
-            (whole,) = self._run(self.module, [X[: min(64, self.batch_size)]])
-        finally:
-            for handle in handles:
-                handle.remove()
-        for name, output in outputs.items():
-            if output.shape == whole.shape and torch.equal(output.cpu(), whole):
-                return name
-        return None
-
-    def _feature_shape(self, X: np.ndarray, layer: str, where: str) -> tuple[int, ...]:
-        shapes: list[tuple[int, ...]] = []
-        m = self.module.get_submodule(layer)
-
-        def keep(_: nn.Module, args: Any, output: Any) -> None:
-            shapes.append(tuple(first_tensor(args if where == "before" else output).shape))
-
-        handle = m.register_forward_hook(keep)
-        try:
-            for _ in self._run(self.module, [X[:2]]):
-                pass
-        finally:
-            handle.remove()
-        if not shapes:
-            raise ValueError(f"layer must be part of a pass of the network, but {layer!r} is not.")
-        return shapes[0]
 
 
 def first_tensor(output: Any) -> torch.Tensor:

@@ -8,6 +8,8 @@ import numpy as np
 
 # Above this accuracy a network has probably been trained on the samples.
 _BY_HEART = 0.995
+# Changed samples whose numbers are printed.
+_N_SHOWN = 10
 
 
 @dataclass
@@ -22,9 +24,11 @@ class CorrectionReport:
     Attributes
     ----------
     method : str
-        What was done: "nothing", "project", "oblique", "reactive" or "refit_head".
+        What was done: "nothing", "project", "oblique", "reactive", "refit_head" or "finetune".
     n_directions : int
-        Number of directions taken out; 0 for a new head.
+        Number of directions taken out; 0 for a new head or further training.
+    layer : str or None
+        Name of the layer at which; None where nothing was done.
     n_samples : int
         Number of samples.
     swap_accuracy : tuple of float or None
@@ -49,6 +53,7 @@ class CorrectionReport:
 
     method: str
     n_directions: int
+    layer: str | None
     n_samples: int
     swap_accuracy: tuple[float, float] | None
     clean_accuracy: tuple[float, float] | None
@@ -76,6 +81,8 @@ class CorrectionReport:
         what = self.method
         if self.n_directions:
             what += f", {self.n_directions} direction{'s' if self.n_directions > 1 else ''}"
+        if self.layer is not None:
+            what += f", at {self.layer}"
         lines = [f"Correction: {what} ({self.n_samples} samples)"]
         for name, pair in (
             ("accuracy on swapped copies", self.swap_accuracy),
@@ -92,7 +99,11 @@ class CorrectionReport:
         ):
             if gain is not None:
                 lines.append(f"  {name:<28}{gain:+.3f}")
-        lines.append(f"  {'predictions changed':<28}{len(self.changed)}")
+        which = ", ".join(map(str, self.changed[:_N_SHOWN].tolist()))
+        which = (
+            f" (samples {which}{', ...' if len(self.changed) > _N_SHOWN else ''})" if which else ""
+        )
+        lines.append(f"  {'predictions changed':<28}{len(self.changed)}{which}")
         verdict = {
             None: "Without labels nothing can be said about a repair.",
             True: "The correction helps, and more than its controls.",

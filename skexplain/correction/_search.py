@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import nn
 
-from ..masks import Masks
-from ._copies import SwappedCopies
-from ._evaluation import Correction, Outcome, Swaps
+from ._evaluation import Correction, Outcome
+from ._finetune import Finetuning
 from ._methods import (
-    PROJECTIONS,
     Material,
-    as_correction,
+    as_splice,
     choose_strength,
     fit_head,
     folds,
     make_projection,
 )
-from ._network import Network, Site, as_logits
-from ._report import CorrectionReport
+from ._place import Place
+from ._tail import Tail
 
-# Numbers of directions among which is chosen.
+# Numbers of directions among which is chosen; at layers further down, where each takes longer.
 _NUMBERS = (1, 2, 3, 5, 10, 20, 30)
+_NUMBERS_BELOW = (1, 3, 10)
+# A training on the inputs takes long.
+_FEW_FOLDS = 3
 
 
 class Choice(NamedTuple):
@@ -36,18 +35,16 @@ class Choice(NamedTuple):
     Attributes
     ----------
     method : str
-        "nothing", one of the projections or "refit_head".
+        "nothing", one of the projections, "refit_head" or "finetune".
     n_directions : int
         Directions taken out; 0 for the others.
+    place : int
+        Number of the place at which.
     """
 
     method: str
     n_directions: int = 0
-
-    @property
-    def name(self) -> str:
-        """Method and number."""
-        return f"{self.method} {self.n_directions}" if self.n_directions else self.method
+    place: int = 0
 
 
 NOTHING = Choice("nothing")
@@ -58,52 +55,40 @@ class CorrectionSearch:
 
     Parameters
     ----------
-    network : Network
-    site : Site
-    swaps : Swaps
-    masks : Masks
-    codes : ndarray of int of shape (n_samples,) or None
-        Encoded labels of all samples.
-    n_classes : int
-    exchange : bool
-        Whether parts are exchanged.
+    places : list of Place
+        Where the network can be corrected, the one that is preferred first.
+    finetuning : Finetuning
     seen : bool
         Whether the network was trained on the samples.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        site: Site,
-        swaps: Swaps,
-        masks: Masks,
-        codes: np.ndarray | None,
-        n_classes: int,
-        exchange: bool,
-        seen: bool,
-    ) -> None:
-        if seen and (codes is None or not site.is_head):
-            raise ValueError(
-                "seen must be False without y or at another layer than the last: it takes a head "
-                "that is fitted on labels as a stand-in; got seen=True."
-            )
-        self.network = network
-        self.site = site
-        self.swaps = swaps
-        self.masks = masks
-        self.exchange = exchange
+    def __init__(self, places: list[Place], finetuning: Finetuning, seen: bool) -> None:
+        self.places = places
+        self.finetuning = finetuning
         self.seen = seen
-        self.codes = None if codes is None else codes[swaps.rows]
-        clean, swapped = swaps.features(network, site)
-        marked = masks.has_irrelevant[swaps.rows]
-        self.material = Material(clean, swapped, self.codes, marked, n_classes)
-        others = np.setdiff1d(np.arange(len(swaps.X)), swaps.rows)
-        if codes is not None and len(others) and site.is_head:
-            self.material.other_features = network.features([swaps.X[others]], site)
-            self.material.other_codes = codes[others]
+        self.network = places[0].network
+        self.codes = places[0].material.codes
+        self._heads = [place for place in places if place.site.is_head]
+        can_stand_in = self._heads and all(place.tail is not None for place in places)
+        if seen and (self.codes is None or not can_stand_in):
+            raise ValueError(
+                "seen must be False without y or at another layer than the last alone: it takes a "
+                "head that is fitted on labels as a stand-in; got seen=True."
+            )
         self._outcomes: dict[Choice, Outcome] = {}
         # Without labels nothing is cross-validated.
-        self._folds = [] if codes is None else folds(self.material.labels)
+        self._folds = [] if self.codes is None else folds(self._labels)
+
+    @property
+    def _labels(self) -> np.ndarray:
+        return self.places[0].material.labels
+
+    def name(self, choice: Choice) -> str:
+        """Return method, number, and layer where there are several."""
+        name = f"{choice.method} {choice.n_directions}" if choice.n_directions else choice.method
+        if choice == NOTHING or len(self.places) == 1:
+            return name
+        return f"{name} at {self.places[choice.place].site.layer}"
 
     # -- what is chosen ---------------------------------------------------------------------------
 
@@ -120,21 +105,25 @@ class CorrectionSearch:
         -------
         Choice
         """
-        if method == "refit_head" and not self.site.is_head:
+        if method == "refit_head" and not self._heads:
             raise ValueError(
                 'layer must be None with method="refit_head", and the network must end with a '
-                f"linear layer, whose weights are fitted anew; got the layer {self.site.layer!r}."
+                f"linear layer, whose weights are fitted anew; got the layer "
+                f"{self.places[0].site.layer!r}."
             )
-        needs_labels = method in ("auto", "refit_head") or n_directions == "auto"
-        if self.codes is None and needs_labels:
+        trained = ("refit_head", "finetune")
+        several = len(self.places) > 1 and method != "refit_head"
+        automatic = n_directions == "auto" and method not in trained
+        if self.codes is None and (method in ("auto", *trained) or automatic or several):
             raise ValueError(
-                f"y must be given with method={method!r} and n_directions={n_directions!r}. "
-                f'Without labels pass method="project" and a number of directions.'
+                f"y must be given with method={method!r}, n_directions={n_directions!r} and "
+                f"{len(self.places)} layer(s). Without labels pass one layer, "
+                f'method="project" and a number of directions.'
             )
         candidates = self._candidates(method, n_directions)
         if len(candidates) == 1:
             return candidates[0]
-        hits = {choice: self.outcome(choice).hits(self.material.labels) for choice in candidates}
+        hits = {choice: self.outcome(choice).hits(self._labels) for choice in candidates}
         best = max(candidates, key=lambda choice: hits[choice].mean())
         for choice in candidates:
             short = hits[best] - hits[choice]
@@ -144,224 +133,148 @@ class CorrectionSearch:
 
     def _candidates(self, method: str, n_directions: int | str) -> list[Choice]:
         """List what may be chosen, the simplest first."""
-        if method == "refit_head":
-            return [Choice("refit_head")]
-        methods = [method]
-        if method == "auto":
-            both = 2 <= self.material.marked.sum() <= len(self.material.marked) - 2
-            methods = [name for name in PROJECTIONS if name != "reactive" or both]
-        most = self.material.directions(max(_NUMBERS)).shape[1]
-        numbers = (
-            [k for k in _NUMBERS if k <= most] if isinstance(n_directions, str) else [n_directions]
-        )
-        found = [Choice(name, k) for k in numbers for name in methods]
+        places = list(enumerate(self.places))
+        heads = [Choice("refit_head", 0, k) for k, place in places if place.site.is_head]
+        finetuned = [Choice("finetune", 0, number) for number, _ in places]
+        if method in ("refit_head", "finetune"):
+            return heads if method == "refit_head" else finetuned
+        found: list[Choice] = []
+        automatic = isinstance(n_directions, str)
+        for k in _NUMBERS if isinstance(n_directions, str) else (n_directions,):
+            for number, _ in places:
+                if automatic and k not in self._numbers[number]:
+                    continue
+                names = [method]
+                if automatic or method == "auto":
+                    names = self._projections(method, number, k)
+                found += [Choice(name, k, number) for name in names]
         if method == "auto":
             found = [NOTHING, *found]
-            every = len(np.unique(self.material.labels)) == self.material.n_classes
-            if self.site.is_head and every:
-                found.append(Choice("refit_head"))
+            if len(np.unique(self._labels)) == self.places[0].material.n_classes:
+                found += heads
+                # It takes long, so that it has to be asked for.
+                found += finetuned if self.finetuning.trainer is not None else []
         return found or [NOTHING]
+
+    @cached_property
+    def _numbers(self) -> list[list[int]]:
+        """Numbers of directions that are tried at each place: no more than move there."""
+        found = []
+        for number, place in enumerate(self.places):
+            most = place.material.directions(max(_NUMBERS)).shape[1]
+            found.append([k for k in (_NUMBERS_BELOW if number else _NUMBERS) if k <= most])
+        return found
+
+    def _projections(self, method: str, number: int, k: int) -> list[str]:
+        material = self.places[number].material
+        has_room = k + material.n_classes <= material.clean.shape[1]  # for what it keeps
+        if method != "auto":
+            return [method] if method != "oblique" or has_room else []
+        names = ["project", "oblique"] if has_room else ["project"]
+        marked = material.marked
+        if number == 0 and 2 <= marked.sum() <= len(marked) - 2:
+            names.append("reactive")
+        return names
 
     def make(self, choice: Choice) -> Correction | None:
         """Compute a correction from all samples; None where nothing is done."""
-        return self._make(choice, self.material)
+        place = self.places[choice.place]
+        return self._make(choice, place, np.arange(len(place.material.clean)))
 
     def _make(
-        self, choice: Choice, material: Material, directions: np.ndarray | None = None
+        self,
+        choice: Choice,
+        place: Place,
+        rows: np.ndarray,
+        head: nn.Module | None = None,
+        directions: np.ndarray | None = None,
     ) -> Correction | None:
+        """Compute a correction from some of the samples, for the network with another head."""
         if choice.method == "nothing":
             return None
+        if choice.method == "finetune":
+            stand_in = None if head is None else (self._heads[0].site.layer, head)
+            return self.finetuning.fit(place, rows, stand_in)
+        material = place.material.take(rows)
         if choice.method == "refit_head":
-            head = fit_head(material, self.network, self.site, self._strength)
-            return as_correction(head, self.site, self.network)
+            share = self.finetuning.clean_share
+            layer: nn.Module = fit_head(material, self.network, place.site, self._strength, share)
+            return as_splice(layer, place.site, self.network)
         if directions is None:
             directions = material.directions(choice.n_directions)
         if not directions.shape[1]:
             return None  # nothing moves
-        layer = make_projection(choice.method, choice.n_directions, directions, material, self.site)
-        return as_correction(layer, self.site, self.network)
+        layer = make_projection(
+            choice.method, choice.n_directions, directions, material, place.site
+        )
+        return as_splice(layer, place.site, self.network)
 
     @cached_property
     def _strength(self) -> float:
         """Inverse strength of the ridge penalty of a new head."""
-        return choose_strength(self.material)
+        return choose_strength(self._heads[0].material, self.finetuning.clean_share)
 
     # -- how it fares -----------------------------------------------------------------------------
 
     def outcome(self, choice: Choice) -> Outcome:
         """Return what is predicted at samples from which the correction is not computed."""
         if choice not in self._outcomes:
-            self._outcomes[choice] = self._cross_validated(
-                lambda train: self._make(choice, self.material.take(train))
-            )
+            self._outcomes[choice] = self.cross_validated(choice, self.places[choice.place])
         return self._outcomes[choice]
 
-    def _cross_validated(self, make: Callable[[np.ndarray], Correction | None]) -> Outcome:
-        n_copies, m, _ = self.material.swapped.shape
+    def swap_accuracies(self) -> dict[str, float]:
+        """Return the accuracy on swapped copies of everything that was tried, by name."""
+        return {
+            self.name(choice): float(outcome.hits(self._labels).mean())
+            for choice, outcome in self._outcomes.items()
+        }
+
+    def cross_validated(
+        self, choice: Choice, source: Place, directions: np.ndarray | None = None
+    ) -> Outcome:
+        """Return what is predicted at samples from which a correction is not computed.
+
+        Parameters
+        ----------
+        choice : Choice
+        source : Place
+            What the correction is computed from: the place itself, or a control.
+        directions : ndarray of shape (n_channels, k) or None, default=None
+            Directions to take out; None: those of the samples.
+
+        Returns
+        -------
+        Outcome
+            On the copies of the place itself.
+        """
+        place = self.places[choice.place]
+        n_copies, m, _ = place.material.swapped.shape
         whole = Outcome(np.zeros(m, dtype=int), np.zeros((n_copies, m), dtype=int))
-        for train, test in self._folds:
-            part = Outcome.of(self._logits(make(train), test, self._head(train)))
+        slow = choice.method == "finetune" and not self.finetuning.uses_features(place)
+        for train, test in folds(self._labels, _FEW_FOLDS) if slow else self._folds:
+            head = self._stand_in(train) if self.seen else None
+            tail: Tail | None = None
+            if head is not None and place.tail is not None:
+                tail = place.tail.with_head(self._heads[0].site.layer, head)
+            correction = self._make(choice, source, train, head, directions)
+            part = Outcome.of(place.logits(correction, test, tail))
             whole.clean[test], whole.swapped[:, test] = part.clean, part.swapped
         return whole
 
-    def _head(self, train: np.ndarray) -> nn.Module:
-        """Return the last layer, or what stands in for it at samples that it was trained on."""
-        head = self.network.module.get_submodule(self.site.layer)
-        if not self.seen:
-            return head
+    def _stand_in(self, train: np.ndarray) -> nn.Module:
+        """Return a last layer that has not seen the other samples."""
         part = self._as_they_are.take(train)
-        return fit_head(part, self.network, self.site, self._clean_strength).to(
+        site = self._heads[0].site
+        return fit_head(part, self.network, site, self._clean_strength, 0.0).to(
             self.network.device, self.network.dtype
         )
 
     @cached_property
     def _as_they_are(self) -> Material:
         """The samples in place of their copies."""
-        return replace(self.material, swapped=self.material.clean[None])
+        material = self._heads[0].material
+        return replace(material, swapped=material.clean[None], others_weight=1.0)
 
     @cached_property
     def _clean_strength(self) -> float:
-        return choose_strength(self._as_they_are)
-
-    def _logits(
-        self, correction: Correction | None, rows: np.ndarray, head: nn.Module
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Compute logits of some samples and of their copies under a correction."""
-        if not self.site.is_head:
-            swaps = self.swaps.on(self.swaps.rows[rows])
-            module = self.network.module
-            module = module if correction is None else correction.apply(module, self.site)
-            return swaps.logits(self.network, module)
-        part = self.material.take(rows)
-        return self._head_logits(head, correction, part.clean), self._head_logits(
-            head, correction, part.swapped
-        )
-
-    def _head_logits(
-        self, head: nn.Module, correction: Correction | None, features: np.ndarray
-    ) -> np.ndarray:
-        """Run the last layer alone: features are known."""
-        h = torch.from_numpy(features.reshape(-1, features.shape[-1]))
-        h = h.to(self.network.device, self.network.dtype)
-        with torch.no_grad():
-            if correction is None:
-                logits = head(h)
-            elif correction.where == "instead":
-                logits = correction.layer(h)
-            else:
-                logits = head(correction.layer(h))
-        logits = as_logits(logits).cpu().double().numpy()
-        return logits.reshape(*features.shape[:-1], -1)
-
-    # -- what is reported -------------------------------------------------------------------------
-
-    def report(
-        self,
-        choice: Choice,
-        changed: np.ndarray,
-        outcome: Outcome | None,
-        generator: np.random.Generator,
-    ) -> CorrectionReport:
-        """Return what a correction changed, and what controls change.
-
-        Parameters
-        ----------
-        choice : Choice
-            What was done.
-        changed : ndarray of int
-            Samples that are predicted otherwise than before.
-        outcome : Outcome or None
-            What is predicted after, where there are no labels to cross-validate with.
-        generator : numpy Generator
-            Draws the controls.
-
-        Returns
-        -------
-        CorrectionReport
-        """
-        n_samples = len(self.swaps.rows)
-        labels = self.codes
-        if labels is None:
-            head = self.network.module.get_submodule(self.site.layer)
-            before = Outcome.of(self._logits(None, np.arange(n_samples), head))
-            after = before if outcome is None else outcome
-            flips = (before.flip_rate(), after.flip_rate())
-            return CorrectionReport(
-                *choice, n_samples, None, None, flips, None, None, None, None, changed, {}
-            )
-        before, after = self.outcome(NOTHING), self.outcome(choice)
-        hits, hits_before = after.hits(labels), before.hits(labels)
-        gains = hits - hits_before
-        shuffled_gain, random_gain = (
-            None if control is None else float((control.hits(labels) - hits_before).mean())
-            for control in self._controls(choice, generator)
-        )
-        return CorrectionReport(
-            *choice,
-            n_samples,
-            (float(hits_before.mean()), float(hits.mean())),
-            (before.accuracy(labels), after.accuracy(labels)),
-            (before.flip_rate(), after.flip_rate()),
-            float(gains.mean()),
-            float(gains.std() / np.sqrt(n_samples)),
-            shuffled_gain,
-            random_gain,
-            changed,
-            {c.name: float(o.hits(labels).mean()) for c, o in self._outcomes.items()},
-        )
-
-    def _controls(
-        self, choice: Choice, generator: np.random.Generator
-    ) -> tuple[Outcome | None, Outcome | None]:
-        """Return outcomes with the masks of other samples, and with random directions."""
-        if choice == NOTHING:
-            return None, None
-        shuffled, random = self._shuffled(choice, generator), None
-        if choice.n_directions:
-            d = self.material.clean.shape[1]
-            drawn = np.linalg.qr(generator.normal(size=(d, min(d, choice.n_directions))))[0]
-            random = self._cross_validated(
-                lambda train: self._make(choice, self.material.take(train), drawn)
-            )
-        return shuffled, random
-
-    def _shuffled(self, choice: Choice, generator: np.random.Generator) -> Outcome | None:
-        """Return the outcome with the masks of other samples, None where all are alike."""
-        masks = shuffle_masks(self.masks, generator)
-        if masks is None:
-            return None
-        copies = SwappedCopies(self.swaps.X, masks, self.exchange)
-        rows = self.swaps.rows
-        # The samples that the shuffled masks annotate are the same.
-        swaps = Swaps(self.swaps.X, copies, self.swaps.n_copies, self.swaps.seed).on(rows)
-        clean, swapped = swaps.features(self.network, self.site)
-        marked = masks.has_irrelevant[rows]
-        material = replace(self.material, clean=clean, swapped=swapped, marked=marked)
-        return self._cross_validated(lambda train: self._make(choice, material.take(train)))
-
-
-def shuffle_masks(masks: Masks, generator: np.random.Generator) -> Masks | None:
-    """Hand the masks of annotated samples to others of them.
-
-    Parameters
-    ----------
-    masks : Masks
-    generator : numpy Generator
-
-    Returns
-    -------
-    Masks or None
-        None where all are alike, so that there is nothing to shuffle.
-    """
-    rows = np.flatnonzero(masks.annotated)
-    place = np.arange(len(masks.annotated)) if masks.place is None else masks.place.copy()
-    if masks.for_all_rows or len(rows) < 2:
-        return None
-    givers = generator.permutation(rows)
-    own, other = masks.stored[place[rows]], masks.stored[place[givers]]
-    if np.array_equal(own, other, equal_nan=own.dtype.kind == "f"):
-        return None
-    place[rows] = place[givers]
-    has_irrelevant = masks.has_irrelevant.copy()
-    has_irrelevant[rows] = masks.has_irrelevant[givers]
-    return replace(masks, place=place, has_irrelevant=has_irrelevant)
+        return choose_strength(self._as_they_are, 0.0)

@@ -6,8 +6,10 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
 from ._base import BaseSwapAugmented
+from ._texts import with_shared_texts
 
 
+@with_shared_texts
 class SwapAugmentedClassifier(BaseSwapAugmented):
     """Fit any classifier on samples whose irrelevant part comes from other samples.
 
@@ -28,18 +30,10 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
         Copies of each sample that a swap may change.  One leaves more to chance in small data; more
         than three cost time, and accuracy where leaves of trees are bounded by numbers of samples,
         since copies count there as samples.
-    mode : {"replace", "add"}, default="replace"
-        "replace": copies take the place of the sample; "add": the sample itself counts as one of
-        them, which rewards the shortcut still.
-    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
-        What a mask value of 1 says: the feature must not matter, or it is the reason.
-    exchange : bool, default=True
-        Whether samples exchange parts, where masks mark parts of a sample and not the same places
-        in all: what either of two samples marks then comes from the other one, so that whether a
-        part is there says nothing about the label.  False: a sample is changed at its own marks
-        alone, so that an entry that is a reason in some samples keeps its value there.
-    random_state : int, RandomState instance or None, default=None
-        Draws the donors.  The estimator's own randomness is its own parameter.
+    %(mode)s
+    %(mask_marks)s
+    %(exchange)s
+    %(random_state)s
 
     Attributes
     ----------
@@ -47,12 +41,7 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
         The fitted classifier.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    n_samples_fitted_ : int or None
-        Number of samples and copies that it was fitted on; None where nothing was marked.
-    n_features_in_ : int
-        Number of features, where the estimator has it.
-    feature_names_in_ : ndarray of str
-        Column names, where the estimator has them.
+    %(fitted)s
 
     See Also
     --------
@@ -96,6 +85,7 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
         return self.estimator_.classes_
 
 
+@with_shared_texts
 class SwapAugmentedRegressor(BaseSwapAugmented):
     """Fit any regressor on samples whose irrelevant part comes from other samples.
 
@@ -107,27 +97,16 @@ class SwapAugmentedRegressor(BaseSwapAugmented):
         What is fitted; a clone, the estimator itself stays as it is.
     n_copies : int, default=3
         Copies of each sample that a swap may change.
-    mode : {"replace", "add"}, default="replace"
-        "replace": copies take the place of the sample; "add": the sample itself counts as one of
-        them, which rewards the shortcut still.
-    mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
-        What a mask value of 1 says: the feature must not matter, or it is the reason.
-    exchange : bool, default=True
-        Whether samples exchange parts, where masks mark parts of a sample and not the same places
-        in all.  False: a sample is changed at its own marks alone.
-    random_state : int, RandomState instance or None, default=None
-        Draws the donors.  The estimator's own randomness is its own parameter.
+    %(mode)s
+    %(mask_marks)s
+    %(exchange)s
+    %(random_state)s
 
     Attributes
     ----------
     estimator_ : estimator
         The fitted regressor.
-    n_samples_fitted_ : int or None
-        Number of samples and copies that it was fitted on; None where nothing was marked.
-    n_features_in_ : int
-        Number of features, where the estimator has it.
-    feature_names_in_ : ndarray of str
-        Column names, where the estimator has them.
+    %(fitted)s
 
     See Also
     --------

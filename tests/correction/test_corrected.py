@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from _corrections import MASK, Biased, D, make_data, outputs
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -24,11 +25,9 @@ from skexplain.correction._directions import (
     target_covariance,
     whitening,
 )
+from skexplain.correction._methods import Material, row_weights
 from skexplain.correction._splice import Projection
 from skexplain.exceptions import MissingExplanationWarning
-
-D = 6
-MASK = np.arange(D)[None] == D - 1
 
 
 class Additive(nn.Module):
@@ -48,36 +47,6 @@ class Additive(nn.Module):
 
     def forward(self, x):
         return self.head(self.features(x))
-
-
-class Biased(nn.Module):
-    """The truth from the first column, and a shortcut from the last."""
-
-    def __init__(self, shortcut=3.0):
-        super().__init__()
-        self.body = nn.Identity()
-        self.head = nn.Linear(D, 2)
-        with torch.no_grad():
-            self.head.weight.zero_()
-            self.head.weight[1, 0], self.head.weight[1, -1] = 1.0, shortcut
-            self.head.bias.zero_()
-
-    def forward(self, x):
-        return self.head(self.body(x))
-
-
-def make_data(n_samples=200, seed=0, agreement=0.9):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(2, size=n_samples)
-    X = rng.normal(size=(n_samples, D))
-    X[:, 0] += 2 * (2 * y - 1)
-    X[:, -1] += 2 * (2 * np.where(rng.random(n_samples) < agreement, y, 1 - y) - 1)
-    return X, y
-
-
-def outputs(module, X):
-    with torch.no_grad():
-        return module(torch.from_numpy(X.astype(np.float32)))
 
 
 # -- closed forms ----------------------------------------------------------------------------------
@@ -132,6 +101,21 @@ def test_projections_are_projections_and_keep_what_they_should():
         assert np.linalg.norm(moved[0]) <= np.linalg.norm(moved[1]) + 1e-9
 
 
+def test_what_is_kept_needs_room_beside_what_is_taken_out():
+    X, y = make_data()
+    mask = np.arange(D)[None] > 0
+    clf = correct(Biased(), X, mask, y, method="auto", random_state=0)  # tries those with room
+    assert "project 5" in clf.report_.candidates
+    assert "oblique 5" not in clf.report_.candidates
+    given = correct(Biased(), X, mask, y, method="auto", n_directions=2, random_state=0)
+    assert {"project 2", "oblique 2", "refit_head"} < set(given.report_.candidates)
+    chosen = correct(Biased(), X, mask, y, method="oblique", random_state=0)
+    assert "oblique 3" in chosen.report_.candidates
+    params = {"method": "oblique", "n_directions": 6, "random_state": 0}
+    with pytest.raises(ValueError, match=r"n_directions must be at most 5 with .* 6 channels"):
+        correct(Biased(), X, np.ones((1, D)), y, **params)
+
+
 @pytest.mark.parametrize("n_samples", [500, 5])
 def test_whitening_is_the_inverse_root_of_the_shrunk_covariance(n_samples):
     rng = np.random.default_rng(0)
@@ -174,14 +158,19 @@ def test_a_linear_probe_cannot_read_what_was_taken_out(method):
 
 def test_a_new_head_is_logistic_regression_on_swapped_copies():
     X, y = make_data()
-    clf = correct(Biased(), X, MASK, y, method="refit_head", n_copies=4, random_state=0)
+    params = {"method": "refit_head", "clean_share": 0.0, "random_state": 0}
+    clf = correct(Biased(), X, MASK, y, n_copies=4, **params)
     assert abs(clf.module_.head.correction.weight[1, -1]) < 0.15
     assert clf.module_.head.correction.weight[1, 0] > 0.4
     lie, truth = make_data(500, seed=1, agreement=0.0)
-    assert correct(Biased(), X, [[0] * 5 + [1]], y, method="refit_head").score(lie, truth) > 0.95
+    assert correct(Biased(), X, [[0] * 5 + [1]], y, **params).score(lie, truth) > 0.95
     by_hand = LogisticRegression(max_iter=1000).fit(X[:, :-1], y)
     agree = clf.predict(lie) == by_hand.predict(lie[:, :-1])
     assert agree.mean() > 0.98
+    # With clean samples beside them it goes on to read some of the last column.
+    mixed = correct(Biased(), X, MASK, y, **{**params, "clean_share": 0.5})
+    weight = mixed.module_.head.correction.weight[1]
+    assert weight[-1] > 2 * clf.module_.head.correction.weight[1, -1].abs()
 
 
 def test_reactive_corrects_where_the_artefact_is_alone():
@@ -488,3 +477,17 @@ def test_models_that_are_no_networks_and_data_that_do_not_fit():
     plain = ERMClassifier(max_epochs=1).fit(X, y)
     with pytest.raises(ValueError, match=r"classes of the estimator, \[0, 1\], got \[2\]"):
         correct(plain, X, MASK, np.arange(200) % 3)
+
+
+def test_weights_of_copies_of_clean_samples_and_of_others():
+    """Copies and the sample itself weigh one; the others half of all, or as they are told."""
+    codes, others = np.array([0, 1]), np.array([1, 1, 0, 0])
+    material = Material(np.zeros((2, 3)), np.zeros((3, 2, 3)), codes, codes > 0, 2)
+    found, weight = row_weights(material, 0.25)
+    assert found.tolist() == [0, 1] * 4
+    np.testing.assert_allclose(weight, [0.25] * 8)
+    assert len(row_weights(material, 0.0)[0]) == 6
+    material.other_codes = others
+    np.testing.assert_allclose(row_weights(material, 0.4)[1], [0.2] * 6 + [0.4] * 2 + [0.5] * 4)
+    material.others_weight = 1.0
+    np.testing.assert_allclose(row_weights(material.take(codes), 0.0)[1][6:], [1.0] * 4)
