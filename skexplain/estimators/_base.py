@@ -50,6 +50,7 @@ from ._validation import (
     try_masks,
     unchanged_on_error,
     warn_of_coarse_columns,
+    without_padding,
 )
 
 # Parameters that the trainer takes as they are.
@@ -238,6 +239,7 @@ class BaseExplanationEstimator(BaseEstimator):
             # Read the samples.
             sample_weight, index = check_weights(sample_weight, X)
             y = self._encode_targets(y, index, sample_weight, go_on, partial, classes)
+            masks = read_masks(mask, X, self.mask_marks, labels, method)
             if not go_on:
                 self.input_shape_ = X.shape[1:]
                 every = len(index) == len(X)
@@ -245,8 +247,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 warn_of_coarse_columns(self.input_statistics_)
             example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             network = self.trainer_ if go_on else self._new_trainer(method, example, X)
-            pad_id = fitted_tokens(self).pad_id
-            masks = read_masks(mask, X, self.mask_marks, labels, method, pad_id)
+            masks = without_padding(masks, X, method, fitted_tokens(self).pad_id)
             if masks is not None and len(index) < len(X):
                 masks = masks.of_rows(index)  # a sample of weight zero is as good as none
             frame = frame_of(self, network)

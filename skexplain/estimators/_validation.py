@@ -231,17 +231,25 @@ def check_same_kind(estimator, first, method):
             )
 
 
-def read_masks(mask, X, marks, labels, method, pad_id):
-    """Interpret masks of the features of X, or of the units of the layer that a penalty names.
-
-    Entries of X that equal `pad_id` are no features.
-    """
-    units = next((term.penalty for term in method.terms if term.penalty.marks_units), None)
+def read_masks(mask, X, marks, labels, method):
+    """Interpret masks of the features of X, or of the units of the layer that a penalty names."""
+    units = _over_units(method)
     if units is None or mask is None:
-        masks = interpret_mask(mask, X.shape, marks=marks, **labels)
-        return masks if masks is None or pad_id is None else masks.without(pad_id == X)
+        return interpret_mask(mask, X.shape, marks=marks, **labels)
     shape = units.mask_shape(mask, len(X))
     return interpret_mask(mask, shape, marks=marks, index=labels["index"])
+
+
+def without_padding(masks, X, method, pad_id):
+    """Return masks in which entries of X that equal `pad_id` are no features."""
+    if masks is None or pad_id is None or _over_units(method) is not None:
+        return masks
+    return masks.without(pad_id == X)
+
+
+def _over_units(method):
+    """Return the penalty whose masks are over the units of a layer, or None."""
+    return next((term.penalty for term in method.terms if term.penalty.marks_units), None)
 
 
 def try_masks(method, module, data):
