@@ -22,7 +22,7 @@ PRIVATE = {
     "skexplain.inspection._captum.require_captum",
     "skexplain.penalties._average_case.shift_images",
     "skexplain.training._architectures.Standardize",
-    "skexplain.training._schedules.learning_rate_callbacks",
+    "skexplain.training._batches.batch_sizes",
 }
 
 

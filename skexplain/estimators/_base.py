@@ -18,9 +18,11 @@ from ..masks._statistics import measure_inputs
 from ..penalties import InputGradientPenalty, Rows
 from ..training._architectures import build_network
 from ..training._batches import TrainingData
+from ..training._heads import backbone_parameters, set_backbone_rate
 from ..training._method import Method, Term
 from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams
+from ..training._schedules import with_schedule
 from ..training._trainer import Trainer
 from ._holding_out import monitored_loss, strata, stratified_split
 from ._mask_warnings import warn_about_masks
@@ -82,6 +84,8 @@ class BaseExplanationEstimator(BaseEstimator):
         *,
         optimizer=torch.optim.Adam,
         lr=1e-3,
+        backbone_lr=None,
+        lr_schedule="constant",
         max_epochs=100,
         batch_size=64,
         mask_marks="irrelevant",
@@ -104,6 +108,8 @@ class BaseExplanationEstimator(BaseEstimator):
         self.module = module
         self.optimizer = optimizer
         self.lr = lr
+        self.backbone_lr = backbone_lr
+        self.lr_schedule = lr_schedule
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.mask_marks = mask_marks
@@ -261,7 +267,7 @@ class BaseExplanationEstimator(BaseEstimator):
             with isolated_random_state(device):
                 trainer = self.trainer_ if go_on else self._make_trainer(method, example, device)
                 check_penalties(trainer.module_, method.active_terms, example)
-                self._prepare(trainer, method, monitor)
+                self._prepare(trainer, method, monitor, partial)
                 try_masks(method, trainer.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
@@ -306,6 +312,7 @@ class BaseExplanationEstimator(BaseEstimator):
             mapping=method.mapping,
             streams=streams,
         )
+        split = self.backbone_lr is not None
         return Trainer(
             module,
             streams=streams,
@@ -313,16 +320,20 @@ class BaseExplanationEstimator(BaseEstimator):
             n_classes=self._n_outputs() if is_classifier(self) else None,
             optimizer=self.optimizer,
             compile_parameters=self._prefixed("compile__") if self.compile else None,
+            backbone=backbone_parameters(module, example) if split else None,
         )
 
-    def _prepare(self, trainer: Trainer, method: Method, monitor: str | None) -> None:
+    def _prepare(
+        self, trainer: Trainer, method: Method, monitor: str | None, partial: bool = False
+    ) -> None:
         """Hand the present parameters to the trainer."""
+        rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
         trainer.prepare(
             method,
-            callbacks=list(self.callbacks or []),
+            callbacks=with_schedule(self.callbacks, self.lr_schedule, partial),
             monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
-            optimizer_parameters={"lr": self.lr, **self._prefixed("optimizer__", strip=False)},
+            optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
             **{name: getattr(self, name) for name in TRAINER_SETTINGS},
         )
 

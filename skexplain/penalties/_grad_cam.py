@@ -13,6 +13,7 @@ from ._base import Penalty, Point, Rows, point_at
 from ._checks import check_layer, check_option
 from ._input_gradient import _score
 from ._layers import check_input_gradient, output_at, run_to_layer, trainable_gradient
+from ._tokens import as_map
 
 Attribution = Literal["grad_cam", "input_gradient"]
 ATTRIBUTIONS = get_args(Attribution)
@@ -39,7 +40,9 @@ class GradCAMPenalty(Penalty):
     ----------
     layer : str or None, default=None
         Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
-        ...) with one to three spatial axes; None: the convolution that runs last.
+        ...) with one to three spatial axes; None: the convolution that runs last.  Tokens of a
+        vision transformer, (n_samples, tokens, channels), are laid out as the grid of patches,
+        without class tokens: name a block before the last.
 
     Notes
     -----
@@ -70,7 +73,7 @@ class GradCAMPenalty(Penalty):
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer is there and returns a map."""
-        _run_to_map(module, x, self.layer)
+        _check_map(module, x, self.layer)
 
     def __call__(
         self,
@@ -85,7 +88,7 @@ class GradCAMPenalty(Penalty):
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         activations = _map_at(point, self.layer)
-        heat = grad_cam(point.logits, activations, point.logits.argmax(1))
+        heat = grad_cam(point.logits, activations, point.logits.argmax(1), point.x)
         irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
         return (irrelevance * heat).square().flatten(1).sum(1)
 
@@ -157,7 +160,7 @@ class HINTPenalty(Penalty):
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer returns a map, or that there is a gradient at the input."""
         if self.reads_layer:
-            _run_to_map(module, x, self.layer)
+            _check_map(module, x, self.layer)
         else:
             check_input_gradient(module, x)
 
@@ -176,7 +179,7 @@ class HINTPenalty(Penalty):
     def at_point(self, point: Point, rows: Rows) -> torch.Tensor:
         """Compute the distance at a point with known logits, and layer, shape (n_samples,)."""
         if self.reads_layer:
-            heat = grad_cam(point.logits, _map_at(point, self.layer), rows.y)
+            heat = grad_cam(point.logits, _map_at(point, self.layer), rows.y, point.x)
             return _distance(_enlarge(heat, rows.x), rows)
         score = _score("log_prob_sum", point.logits, rows.y)
         return _distance(rows.unit * trainable_gradient(score, point.x), rows)
@@ -187,14 +190,14 @@ class HINTPenalty(Penalty):
         check_layer("layer", self.layer)
 
 
-def heat_map(score: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
+def heat_map(score: torch.Tensor, activations: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Grad-CAM map of one score per sample, neither scaled nor cut at zero."""
-    gradient = trainable_gradient(score, activations)
-    return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), activations)
+    gradient = as_map(trainable_gradient(score, activations), x)
+    return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), as_map(activations, x))
 
 
 def grad_cam(
-    logits: torch.Tensor, activations: torch.Tensor, classes: torch.Tensor
+    logits: torch.Tensor, activations: torch.Tensor, classes: torch.Tensor, x: torch.Tensor
 ) -> torch.Tensor:
     """Grad-CAM map of one class per sample, without ReLU, scaled to [0, 1] sample by sample.
 
@@ -203,9 +206,11 @@ def grad_cam(
     logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
     activations : Tensor of shape (n_samples, channels, ...)
-        Output of a layer on the way to them.
+        Output of a layer on the way to them, or tokens (see `as_map`).
     classes : LongTensor of shape (n_samples,)
         Class to explain.
+    x : Tensor of shape (n_samples, ...)
+        Inputs of the network.
 
     Returns
     -------
@@ -217,7 +222,7 @@ def grad_cam(
     R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via
     Gradient-based Localization. ICCV.
     """
-    heat = heat_map(logits.gather(1, classes[:, None]), activations)
+    heat = heat_map(logits.gather(1, classes[:, None]), activations, x)
     flat = heat.flatten(1)
     lowest, highest = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     return ((flat - lowest) / (highest - lowest + 1e-6)).view_as(heat)
@@ -231,11 +236,24 @@ def _run_to_map(
     return point, _map_at(point, layer)
 
 
+def _check_map(module: nn.Module, x: torch.Tensor, layer: str | None) -> None:
+    """Check that a layer returns a map, and that tokens of it reach the outputs."""
+    point, activations = _run_to_map(module, x, layer)
+    if activations.ndim == 3 and x.ndim == 4:
+        heat = heat_map(point.logits.square().sum(1), activations, x)
+        if not heat.any():
+            raise ValueError(
+                f"layer must be one whose tokens of patches reach the outputs; got {layer!r}, "
+                f"behind which the class token alone is read: name an earlier block."
+            )
+
+
 def _map_at(point: Point, layer: str | None) -> torch.Tensor:
     """Return the output of a layer, which is a map with the spatial axes of the inputs."""
     x, activations = point.x, output_at(point, layer)
-    size = tuple(activations.shape[2:])
-    if not 1 <= len(size) <= 3 or activations[0, 0].numel() < 2:
+    of_map = as_map(activations, x)
+    size = tuple(of_map.shape[2:])
+    if not 1 <= len(size) <= 3 or of_map[0, 0].numel() < 2:
         raise ValueError(
             f"layer must return maps, (rows, channels, ...) with one to three spatial axes and "
             f"more than one position; got {layer!r}, which returns {tuple(activations.shape)}."

@@ -48,7 +48,8 @@ def restore_network(
 def _check_size(estimator: BaseExplanationEstimator, weights: dict[str, torch.Tensor]) -> None:
     """Check that the network is no larger than the weights of the file."""
     parameters = estimator._prefixed("module__")
-    make = module_factory(estimator.module, parameters, estimator._auto_network)
+    n_outputs = estimator._n_outputs()
+    make = module_factory(estimator.module, parameters, estimator._auto_network, n_outputs)
     try:
         with torch.device("meta"):
             module = make(**parameters)

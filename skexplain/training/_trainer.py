@@ -56,6 +56,8 @@ class Trainer(Scored):
     optimizer : torch.optim.Optimizer class
     compile_parameters : dict or None, default=None
         Of ``torch.compile``; None: the network is not compiled.
+    backbone : frozenset of str or None, default=None
+        Parameters that are trained at a rate of their own.
 
     Attributes
     ----------
@@ -74,11 +76,13 @@ class Trainer(Scored):
         n_classes: int | None,
         optimizer: type[torch.optim.Optimizer],
         compile_parameters: dict[str, Any] | None = None,
+        backbone: frozenset[str] | None = None,
     ) -> None:
         super().__init__(module, device, n_classes)
         self.streams = streams
         self.optimizer = optimizer
         self.compile_parameters = compile_parameters
+        self.backbone = backbone or frozenset()
         self.history = History()
         self.method = Method()
         self.alphas_: dict[str, float] = {}
@@ -113,7 +117,7 @@ class Trainer(Scored):
         method : Method
         callbacks : list of (callback or (str, callback))
         callback_parameters, optimizer_parameters : dict of str to object
-            ``callbacks__*``, and ``optimizer__*`` with ``lr``.
+            ``callbacks__*``, and ``optimizer__*`` with ``lr`` and ``backbone_lr``.
         batch_size : int
             Samples per step; -1: all.
         annotated_per_batch : int or None
@@ -175,12 +179,12 @@ class Trainer(Scored):
     def build_optimizers(self) -> None:
         """Build the optimizer, and one of the same class for a mapping layer's own step."""
         mapping, settings = self.method.mapping, self.optimizer_parameters
-        self.optimizer_ = build_optimizer(self.optimizer, self.module_, settings)
+        self.optimizer_ = build_optimizer(self.optimizer, self.module_, settings, self.backbone)
         if mapping is not None and mapping.lr is not None:
             # Without a layer, all that the features depend on is trained.
             trained: Any = self.module_.mapping
             trained = self.module_ if isinstance(trained, nn.Identity) else trained
-            settings = {**settings, "lr": mapping.lr}
+            settings = {**settings, "lr": mapping.lr, "backbone_lr": None}
             self.mapping_optimizer_ = build_optimizer(self.optimizer, trained, settings)
 
     # -- training ---------------------------------------------------------------------------------
@@ -292,7 +296,8 @@ class Trainer(Scored):
             watchers.end(batch, loss, logits.detach())
         watchers.stand_in(len(data))
         self.history.record("train_batch_count", len(batches))
-        self._record(means)
+        for name, value in means.result().items():
+            self.history.record(name, value)
 
     def _steps(self, objective: Objective) -> list[Step]:
         """Return what is stepped on for each batch: one pair, or two with a mapping's own step."""
@@ -334,10 +339,6 @@ class Trainer(Scored):
             term.name: self.streams.generator(term.name, epoch, self.device)
             for term in self.method.terms
         }
-
-    def _record(self, means: RunningMeans) -> None:
-        for name, value in means.result().items():
-            self.history.record(name, value)
 
     # -- held-out samples and automatic weights ---------------------------------------------------
 
