@@ -1,7 +1,7 @@
 """The ``skexplain`` command.
 
-``_audit``, ``_compare``, ``_inspect``, ``_convert``, ``_propagate`` and those of ``_study_*`` that
-are imported here hold a command each: its texts, its arguments and the function that runs it.
+Most modules that are imported here hold a command each: its texts, its arguments and the function
+that runs it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from . import (
     _audit,
     _compare,
     _convert,
+    _images,
     _inspect,
     _propagate,
     _study_list,
@@ -32,6 +33,7 @@ from . import (
 from ._audit import audit
 from ._compare import compare
 from ._convert import convert
+from ._images import images
 from ._inspect import inspect
 from ._output import show_error
 from ._propagate import propagate
@@ -46,6 +48,7 @@ _DESCRIPTION = """\
 Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
+  skexplain images            make data of a folder of pictures and an annotation tool's export
   skexplain masks inspect     check masks before a training
   skexplain masks convert     make masks of a COCO file or of a folder of images
   skexplain masks propagate   fill in the masks of samples that are not annotated
@@ -121,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"skexplain {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
+    _add(commands, "images", _images, images)
     masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
     _add(masks, "inspect", _inspect, inspect)
     _add(masks, "convert", _convert, convert)
