@@ -93,7 +93,7 @@ def _like(old: nn.Module, n_outputs: int) -> nn.Module:
         return nn.Linear(old.in_features, n_outputs, **options)
     kinds: Any = ("kernel_size", "stride", "padding", "dilation")
     options |= {name: getattr(old, name) for name in kinds}
-    return type(old)(old.in_channels, n_outputs, **options)  # type: ignore[call-arg,arg-type]
+    return type(old)(old.in_channels, n_outputs, **options)
 
 
 def n_outputs_parameter(module: Callable) -> str | None:
