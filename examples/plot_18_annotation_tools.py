@@ -1,6 +1,6 @@
 """
 Exports of five annotation tools, on photographs held in every way
-===================================================================
+==================================================================
 
 ``load_images`` reads photographs of any size and orientation. ``read_annotations`` sees which tool
 wrote an export, and puts the marks where they were drawn.

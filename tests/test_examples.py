@@ -28,6 +28,7 @@ GALLERY = [
     "plot_16_which_samples_to_annotate.py",
     "plot_17_mend_a_boosted_table.py",
     "plot_18_annotation_tools.py",
+    "plot_20_augmentation.py",
     "plot_21_pretrained_network.py",
 ]
 

@@ -84,8 +84,8 @@ def test_a_file_is_one_room():
 
 
 OPTIONAL = [
-    *("captum", "distributed", "filelock", "matplotlib", "nibabel", "onnx", "pandas"),
-    *("PIL", "pooch", "pyarrow", "pydicom"),
+    *("captum", "distributed", "filelock", "kornia", "matplotlib", "nibabel", "onnx"),
+    *("pandas", "PIL", "pooch", "pyarrow", "pydicom"),
 ]
 
 

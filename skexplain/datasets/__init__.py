@@ -7,6 +7,8 @@ Pictures of one's own
 ---------------------
 load_images
     Class folders, lists of files or tables of labels, with the geometry that masks need.
+augment_images
+    Pictures and masks as the augmentation of an estimator changes them.
 
 Made from data that scikit-learn ships
 --------------------------------------
@@ -63,6 +65,7 @@ fetch_salient_imagenet
     Six kinds of animals, with soft masks of what is spurious.
 """
 
+from ._augment import augment_images
 from ._birds import fetch_birds
 from ._color_mnist import fetch_color_mnist
 from ._data_home import get_data_home
@@ -82,6 +85,7 @@ from ._shapes import make_fox_vs_cat, make_pentagons, make_triangle_vs_circle, m
 from ._toy_colors import make_toy_colors
 
 __all__ = [
+    "augment_images",
     "fetch_birds",
     "fetch_color_mnist",
     "fetch_decoy_mnist",

@@ -17,6 +17,7 @@ from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..penalties import InputGradientPenalty, Rows
 from ..training._architectures import build_network
+from ..training._augmentation import check_augment, make_augmentation
 from ..training._batches import TrainingData
 from ..training._heads import backbone_parameters, set_backbone_rate
 from ..training._method import Method, Term
@@ -91,6 +92,7 @@ class BaseExplanationEstimator(BaseEstimator):
         mask_marks="irrelevant",
         input_unit="sd",
         annotated_per_batch=None,
+        augment=None,
         penalty_chunk_size=None,
         device="auto",
         compile=False,
@@ -115,6 +117,7 @@ class BaseExplanationEstimator(BaseEstimator):
         self.mask_marks = mask_marks
         self.input_unit = input_unit
         self.annotated_per_batch = annotated_per_batch
+        self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
         self.device = device
         self.compile = compile
@@ -221,6 +224,7 @@ class BaseExplanationEstimator(BaseEstimator):
             labels = labels_beside(X, y, self if go_on else None)
             X, y = check_inputs(self, X, y, reset=not go_on)
             check_method(self, method, X.shape[1:])
+            check_augment(self.augment, X.shape)
             if go_on:
                 check_same_kind(self, self.trainer_.method, method)
 
@@ -255,6 +259,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
+                augmentation=make_augmentation(self.augment, self.input_statistics_, device),
             )
 
             # Make the trainer, or bring it up to date.
@@ -312,7 +317,6 @@ class BaseExplanationEstimator(BaseEstimator):
             mapping=method.mapping,
             streams=streams,
         )
-        split = self.backbone_lr is not None
         return Trainer(
             module,
             streams=streams,
@@ -320,11 +324,11 @@ class BaseExplanationEstimator(BaseEstimator):
             n_classes=self._n_outputs() if is_classifier(self) else None,
             optimizer=self.optimizer,
             compile_parameters=self._prefixed("compile__") if self.compile else None,
-            backbone=backbone_parameters(module, example) if split else None,
+            backbone=None if self.backbone_lr is None else backbone_parameters(module, example),
         )
 
     def _prepare(
-        self, trainer: Trainer, method: Method, monitor: str | None, partial: bool = False
+        self, trainer: Trainer, method: Method, monitor: str | None, partial: bool
     ) -> None:
         """Hand the present parameters to the trainer."""
         rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
@@ -378,12 +382,9 @@ class BaseExplanationEstimator(BaseEstimator):
             torch.as_tensor(values, dtype=torch.float32, device=device)
             for values in (statistics.mean, unit, statistics.lower, statistics.upper)
         )
-        later: Any = None  # differs from batch to batch
+        later: dict[str, Any] = dict.fromkeys(("x", "y", "irrelevance", "known"))
         return Rows(
-            x=later,
-            y=later,
-            irrelevance=later,
-            known=None,
+            **later,  # differ from batch to batch
             unit=unit,
             mean=mean,
             lower=lower,

@@ -37,6 +37,7 @@ COMMON_CONSTRAINTS = {
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
     "input_unit": [StrOptions({"sd", "input"})],
     "annotated_per_batch": [COUNT, None],
+    "augment": [StrOptions({"light"}), callable, None],
     "penalty_chunk_size": [COUNT, None],
     "device": [str, torch.device],
     "compile": ["boolean"],
@@ -95,6 +96,12 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         the first fit, or X as it is.
     annotated_per_batch : int or None, default=None
         Penalised rows per step; None: in proportion to their share of the rows.
+    augment : "light", callable, kornia.augmentation.AugmentationSequential or None, default=None
+        Random changes of the images in training steps, which move masks with them; what comes from
+        outside the frame is unknown.  "light", for photographs: a flip from left to right, small
+        shifts and changes of size and colours.  A callable is given ``(images, masks, generator)``
+        and returns images and masks; see docs/images.md.  Images that are held out or predicted
+        are never changed.
     penalty_chunk_size : int or None, default=None
         Penalised rows that are differentiated at once, to save memory; None: all of a step.  The
         result is the same up to rounding, and up to what random perturbations draw.

@@ -40,8 +40,8 @@ def save(
     names, units, the history and the versions of the packages as JSON in its header.  To load it
     runs no code from it, other than a pickle.  It holds no sample of X and no mask.
 
-    What is code of your own is not stored: a network, callbacks, a callable perturbation.  `load`
-    asks for these by their parameter names.
+    What is code of your own is not stored: a network, callbacks, a callable perturbation or
+    augmentation.  `load` asks for these by their parameter names.
 
     Parameters
     ----------

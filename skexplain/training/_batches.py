@@ -120,6 +120,8 @@ class TrainingData(Dataset):
         Group of each sample.
     pooled : float32 Tensor of shape (1, ...) or None, default=None
         Irrelevance of the samples without a mask; None: zero.
+    augmentation : Augmentation or None, default=None
+        What moves samples and masks in training steps; `rows` hands them out as they are.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class TrainingData(Dataset):
         label_weight: np.ndarray | None = None,
         groups: np.ndarray | None = None,
         pooled: torch.Tensor | None = None,
+        augmentation: Any = None,
     ) -> None:
         self.inputs = RowStore(X, device)
         self.targets = torch.as_tensor(y).to(device)
@@ -145,6 +148,7 @@ class TrainingData(Dataset):
         self.sample_weight = _as_weight(sample_weight, device)
         self.groups: Any = None if groups is None else torch.as_tensor(groups).to(device)
         self.pooled = None if pooled is None else pooled.to(device)
+        self.augmentation = augmentation
         self.frame = frame
         self.device = torch.device(device)
         self._select(index, penalised)
@@ -175,6 +179,12 @@ class TrainingData(Dataset):
     def streams(self) -> bool:
         """Whether samples come batch by batch from a file or over the bus."""
         return self.inputs.streams or (self.marks is not None and self.marks.streams)
+
+    def augmented(self, steps: Any, replacing: bool, streams: Any, epoch: int) -> Any:
+        """Return the steps of an epoch, moved where there is an augmentation."""
+        if self.augmentation is None:
+            return steps
+        return self.augmentation.steps(steps, replacing, streams, epoch)
 
     def split_penalised(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Split positions in X into those of the samples without and with a penalty."""

@@ -10,7 +10,12 @@ from ._architectures import mode_matters
 from ._label_losses import OwnLoss
 
 # The order is part of every seed: append, never insert.
-_PURPOSES = ("module", "mapping", "split", "order", "penalised", "donors", "layers")
+_PURPOSES = (
+    *("module", "mapping", "split", "order", "penalised", "donors", "layers"),
+    *("augment", "augment_penalised", "augment_donors"),
+)
+# The keys of penalties begin here.
+_PENALTIES = 1007
 
 
 class Streams:
@@ -34,7 +39,7 @@ class Streams:
         if purpose in _PURPOSES:
             key = [_PURPOSES.index(purpose)]
         else:
-            key = [len(_PURPOSES) + 1000, *purpose.encode()]
+            key = [_PENALTIES, *purpose.encode()]
         return int(np.random.SeedSequence([self.root, epoch, *key]).generate_state(1)[0])
 
     def generator(

@@ -279,6 +279,7 @@ class Trainer(Scored):
         )
         read = partial(read_step, data, objective)
         reading = ahead(read, batches) if data.streams else map(read, batches)
+        reading = data.augmented(reading, bool(objective.replacing), self.streams, epoch)
         for batch, penalised, donors in reading:
             watchers.begin(batch)
             (optimizer, first), *own = steps

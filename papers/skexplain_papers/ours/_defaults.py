@@ -112,7 +112,12 @@ class Defaults(TrialStudy):
 
 # Parameters that came or went after results were stored, with the values that change none of them:
 # the keys of stored cells are as if they had not.
-_ADDED = {"label_smoothing": 0.0, "backbone_lr": None, "lr_schedule": "constant"}
+_ADDED = {
+    "label_smoothing": 0.0,
+    "backbone_lr": None,
+    "lr_schedule": "constant",
+    "augment": None,
+}
 _ADDED_TO_REGRESSORS = {"label_loss": "squared_error", "quantile": 0.5, "huber_delta": 1.0}
 _GONE_FROM_GRAD_REG = {"layer": None, "concepts": None}
 
