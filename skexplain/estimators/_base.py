@@ -327,14 +327,12 @@ class BaseExplanationEstimator(BaseEstimator):
             backbone=None if self.backbone_lr is None else backbone_parameters(module, example),
         )
 
-    def _prepare(
-        self, trainer: Trainer, method: Method, monitor: str | None, partial: bool
-    ) -> None:
+    def _prepare(self, trainer: Trainer, method: Method, monitor: str | None, once: bool) -> None:
         """Hand the present parameters to the trainer."""
         rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
         trainer.prepare(
             method,
-            callbacks=with_schedule(self.callbacks, self.lr_schedule, partial),
+            callbacks=with_schedule(self.callbacks, self.lr_schedule, once),
             monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},

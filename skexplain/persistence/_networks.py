@@ -37,7 +37,7 @@ def restore_network(
     method = estimator._method()
     with own_surroundings(), isolated_random_state(device):
         trainer = estimator._make_trainer(method, example, device, root=state["root"])
-        estimator._prepare(trainer, method, monitor=None, partial=False)
+        estimator._prepare(trainer, method, monitor=None, once=False)
     try:
         restore_trainer(trainer, state)
     except ValueError as error:
