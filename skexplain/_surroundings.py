@@ -18,16 +18,26 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 _OF_THE_PROCESS = threading.RLock()
 _ATTENTION = threading.RLock()
 
+_DEVICES, _casts = ("cpu", "cuda"), torch.is_autocast_enabled
+
 
 @contextmanager
 def own_surroundings() -> Iterator[None]:
     """Compute with gradients and in float32, whatever surrounds the call."""
+    usual = torch.get_default_dtype() is torch.float32 and not any(map(_casts, _DEVICES))
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        nullcontext() if usual else _full_precision(),
+    ):
+        yield
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        for device in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(device):
-                stack.enter_context(torch.autocast(device, enabled=False))
+        for device in filter(_casts, _DEVICES):
+            stack.enter_context(torch.autocast(device, enabled=False))
         if torch.get_default_dtype() is not torch.float32:
             stack.enter_context(_float32_by_default())
         yield

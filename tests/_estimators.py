@@ -83,7 +83,7 @@ QUICK = {
     "ExplanationClassifier": {"penalties": PENALTIES, "alpha": 0.1, "at": {"grad": "swap"}},
     "GradCAMOnTables": {"alpha": 0.1},
     "GradRegClassifier": {"alpha": 0.1},
-    "GradRegRegressor": {"alpha": 0.1},
+    "GradRegRegressor": {"alpha": 0.1, "norm": "l2", "robust": "certified", "epsilon": 0.1},
     "GroupDROClassifier": {},
     "HINTClassifier": {"attribution": "input_gradient", "alpha": 0.1},
     # Without ramps, so that losses of epochs compare.

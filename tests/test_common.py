@@ -73,7 +73,6 @@ LEFT_OUT = {
     "CounterexampleClassifier": "as SwapExClassifier",
     "ERMClassifier": "no penalty",
     "ERMRegressor": "no penalty",
-    "GradRegRegressor": "as GradRegClassifier, with the loss of SwapExRegressor",
     "GroupDROClassifier": "no penalty",
     "PGDExRegressor": "as PGDExClassifier, with the loss of SwapExRegressor",
 }

@@ -289,6 +289,7 @@ def _parameter_type(cls, name):
             if PENALTY_NAMES.get(name, name) in inspect.signature(penalty).parameters
         }
         said = inspect.formatannotation(annotation).replace("'", '"')
+        said = re.sub(r"^Optional\[(.*)\]$", r"\1 | None", said)
         return WRITTEN.get(said, re.sub(r"typing\.|collections\.abc\.|(?<=None)Type", "", said))
     constraints = cls._parameter_constraints[name]
     if constraints == "no_validation":

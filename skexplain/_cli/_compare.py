@@ -18,6 +18,7 @@ ESTIMATORS = (
     "avg-ex",
     "counterexample",
     "grad-reg",
+    "grad-reg-adversarial",
     "pgd-ex",
     "pgd-ex+grad-reg",
     "ibp-ex",

@@ -110,6 +110,7 @@ class _Estimator(BaseEstimator):
     annotated_per_batch: int | None
     augment: Literal["light"] | Callable[..., Any] | None
     penalty_chunk_size: int | None
+    penalty_every: int
     device: str | torch.device
     compile: bool
     mixed_precision: bool
@@ -145,6 +146,7 @@ class _Estimator(BaseEstimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -186,6 +188,7 @@ class _Classifier(ClassifierMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -230,6 +233,7 @@ class _Regressor(RegressorMixin, _Estimator):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -289,6 +293,7 @@ class AvgExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -340,6 +345,7 @@ class AvgExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -378,6 +384,7 @@ class CDEPClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -422,6 +429,7 @@ class ConceptGradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -463,6 +471,7 @@ class ConceptGradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -505,6 +514,7 @@ class CounterexampleClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -539,6 +549,7 @@ class ERMClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -572,6 +583,7 @@ class ERMRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -631,6 +643,7 @@ class ExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -715,6 +728,7 @@ class GradCAMRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -734,6 +748,9 @@ class GradRegClassifier(_Classifier):
     output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"]
     norm: Literal["l2", "l1", "share"]
     sign: Literal["both", "positive", "negative"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
@@ -742,6 +759,9 @@ class GradRegClassifier(_Classifier):
         output: Literal["auto", "log_prob_sum", "log_prob_max", "log_prob_true", "prob_max", "prob_sum", "logit_sum", "logit_true"] = "auto",
         norm: Literal["l2", "l1", "share"] = "share",
         sign: Literal["both", "positive", "negative"] = "both",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["cross_entropy", "focal"] | Callable[..., Any] = "cross_entropy",
         focal_gamma: float = 2.0,
         label_smoothing: float = 0.0,
@@ -757,6 +777,7 @@ class GradRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -774,12 +795,18 @@ class GradRegClassifier(_Classifier):
 class GradRegRegressor(_Regressor):
     alpha: float | Literal["auto"]
     norm: Literal["l2", "l1", "share"]
+    robust: Literal["random", "adversarial", "certified"] | None
+    epsilon: float
+    n_steps: int
     def __init__(
         self,
         module: Literal["auto"] | nn.Module | Callable[..., Any] = "auto",
         *,
         alpha: float | Literal["auto"] = 2.0,
         norm: Literal["l2", "l1", "share"] = "share",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
         label_loss: Literal["absolute_error", "huber", "quantile", "squared_error"] | Callable[..., Any] = "squared_error",
         quantile: float = 0.5,
         huber_delta: float = 1.0,
@@ -794,6 +821,7 @@ class GradRegRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -834,6 +862,7 @@ class GroupDROClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -878,6 +907,7 @@ class HINTClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -928,6 +958,7 @@ class IBPExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -977,6 +1008,7 @@ class IBPExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1013,6 +1045,7 @@ class InfluenceRegClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1104,6 +1137,7 @@ class PGDExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1155,6 +1189,7 @@ class PGDExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1197,6 +1232,7 @@ class SwapExClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1238,6 +1274,7 @@ class SwapExRegressor(_Regressor):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,
@@ -1286,6 +1323,7 @@ class TwoStageExplanationClassifier(_Classifier):
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
         mixed_precision: bool = False,

@@ -181,6 +181,10 @@ class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
     the others have a mask, too, which marks nothing.  Where annotated samples always mark the same
     places, these are taken for samples without a mask as well.
 
+    Images on the backgrounds of others are older than this estimator [2]_ [3]_.  That a donor's
+    reasons are never given, soft and partly unknown masks, and marks of parts that one class alone
+    has are ours.
+
     Parameters
     ----------
     %(parameters)s
@@ -197,7 +201,10 @@ class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
     References
     ----------
     .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
-       Explanations. NeurIPS.  (The family; the swap is ours.)
+       Explanations. NeurIPS.  (The family of perturbations.)
+    .. [2] K. Xiao, L. Engstrom, A. Ilyas, A. Madry (2021). Noise or Signal: The Role of Image
+       Backgrounds in Object Recognition. ICLR.  (Foregrounds on random backgrounds, "mixed-rand".)
+    .. [3] AutoBackSwap (2026). arXiv 2606.32018.  (Predicted backgrounds, filled in and swapped.)
 
     Examples
     --------

@@ -55,6 +55,7 @@ TRAINER_SETTINGS = (
     "batch_size",
     "annotated_per_batch",
     "penalty_chunk_size",
+    "penalty_every",
     "mixed_precision",
     "n_iter_no_change",
     "verbose",
@@ -94,6 +95,7 @@ class BaseExplanationEstimator(BaseEstimator):
         annotated_per_batch=None,
         augment=None,
         penalty_chunk_size=None,
+        penalty_every=1,
         device="auto",
         compile=False,
         mixed_precision=False,
@@ -119,6 +121,7 @@ class BaseExplanationEstimator(BaseEstimator):
         self.annotated_per_batch = annotated_per_batch
         self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
+        self.penalty_every = penalty_every
         self.device = device
         self.compile = compile
         self.mixed_precision = mixed_precision
@@ -399,8 +402,7 @@ class BaseExplanationEstimator(BaseEstimator):
         X = check_inputs(self, X, reset=False)
         with own_surroundings():
             outputs = self.trainer_.outputs(X)
-        finite = outputs.isfinite().all(1)
-        if not finite.all():
+        if not outputs.sum().isfinite() and not (finite := outputs.isfinite().all(1)).all():
             raise ValueError(
                 f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "
                 f"samples, so that nothing can be predicted: compare the range of X with that of "

@@ -39,6 +39,7 @@ COMMON_CONSTRAINTS = {
     "annotated_per_batch": [COUNT, None],
     "augment": [StrOptions({"light"}), callable, None],
     "penalty_chunk_size": [COUNT, None],
+    "penalty_every": [COUNT],
     "device": [str, torch.device],
     "compile": ["boolean"],
     "mixed_precision": ["boolean"],
@@ -105,6 +106,10 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
     penalty_chunk_size : int or None, default=None
         Penalised rows that are differentiated at once, to save memory; None: all of a step.  The
         result is the same up to rounding, and up to what random perturbations draw.
+    penalty_every : int, default=1
+        Steps from one with penalties to the next, where they then have so many times their weight:
+        a fit takes less time.  Steps are counted on over epochs, also by `partial_fit`.  Perturbed
+        samples that replace clean ones (``alpha="replace"``) are part of every step.
     device : str or torch.device, default="auto"
         Where to compute; "auto": a CUDA device if there is one, else the CPU.
     compile : bool, default=False

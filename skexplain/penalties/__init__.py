@@ -1,10 +1,12 @@
 """Explanation terms: one callable object per penalty, one value per sample."""
 
+from ._activations import ActivationPenalty
 from ._average_case import AverageCasePenalty
 from ._base import Penalty, PerturbationPenalty, Rows
 from ._certified import CertifiedPenalty
 from ._concepts import ConceptGradientPenalty
 from ._decomposition import DecompositionPenalty
+from ._energy import EnergyPenalty
 from ._grad_cam import GradCAMPenalty, HINTPenalty
 from ._influence import InfluencePenalty
 from ._input_gradient import InputGradientPenalty
@@ -12,10 +14,12 @@ from ._masked_features import MaskedFeaturePenalty
 from ._worst_case import WorstCasePenalty
 
 __all__ = [
+    "ActivationPenalty",
     "AverageCasePenalty",
     "CertifiedPenalty",
     "ConceptGradientPenalty",
     "DecompositionPenalty",
+    "EnergyPenalty",
     "GradCAMPenalty",
     "HINTPenalty",
     "InfluencePenalty",

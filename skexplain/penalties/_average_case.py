@@ -47,6 +47,7 @@ class AverageCasePenalty(PerturbationPenalty):
           et al. 2020 [2]_;
         - "swap": to the irrelevant features of another sample; where that sample's are relevant,
           to the mean of its irrelevant ones, so that no reason is passed on (but see `exchange`);
+          other backgrounds behind an object are the mixed-rand of Xiao et al. 2021 [3]_;
         - "blank": to `fill`, which leaves the sample with its reasons alone;
         - "shift": the reasons alone, moved by up to `max_shift` pixels, on `background`; what
           leaves the image is lost;
@@ -79,6 +80,8 @@ class AverageCasePenalty(PerturbationPenalty):
        Explanations. NeurIPS.
     .. [2] P. Schramowski et al. (2020). Making deep neural networks right for the right scientific
        reasons by interacting with their explanations. Nature Machine Intelligence 2.
+    .. [3] K. Xiao, L. Engstrom, A. Ilyas, A. Madry (2021). Noise or Signal: The Role of Image
+       Backgrounds in Object Recognition. ICLR.
 
     Examples
     --------

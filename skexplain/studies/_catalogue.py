@@ -37,6 +37,7 @@ ESTIMATORS = {
     "avg-ex": _as_stored("AvgExClassifier"),
     "counterexample": _as_stored("CounterexampleClassifier"),
     "grad-reg": _as_stored("GradRegClassifier"),
+    "grad-reg-adversarial": _as_stored("GradRegClassifier", robust="adversarial", n_steps=5),
     "pgd-ex": _as_stored("PGDExClassifier"),
     "pgd-ex+grad-reg": _as_stored("PGDExClassifier", grad_alpha=0.03),
     "ibp-ex": _as_stored("IBPExClassifier"),
@@ -51,9 +52,11 @@ ESTIMATORS = {
 #: Estimators that do not use masks: shuffling theirs would be no control.
 WITHOUT_MASKS = ("erm", "group-dro")
 
-#: What is compared on a data set by default: Grad-CAM needs images.
+#: What is compared on a data set by default: Grad-CAM needs images, and stored results are older
+#: than the adversarial form.
+_BY_DEFAULT = [name for name in ESTIMATORS if name not in ("grad-cam", "grad-reg-adversarial")]
 DEFAULTS = {
-    "decoy-corner": [name for name in ESTIMATORS if name != "grad-cam"],
-    "decoy-half": [name for name in ESTIMATORS if name != "grad-cam"],
+    "decoy-corner": _BY_DEFAULT,
+    "decoy-half": _BY_DEFAULT,
     "decoy-half-images": ["swap-ex", "grad-cam"],
 }

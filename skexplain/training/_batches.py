@@ -16,8 +16,8 @@ from ..penalties._base import pick
 
 # dtypes whose samples torch can pick; others are picked by numpy.
 _TORCH_DTYPES = {
-    *("bool", "uint8", "int8", "int16", "int32", "int64"),
-    *("float16", "float32", "float64"),
+    *map(np.dtype, ("bool", "uint8", "int8", "int16", "int32", "int64")),
+    *map(np.dtype, ("float16", "float32", "float64")),
 }
 
 
@@ -53,14 +53,16 @@ class RowStore:
     def _is_on_device(self) -> bool:
         return self.tensor is not None and self.tensor.device.type == self.device.type
 
-    def take(self, index: torch.Tensor) -> torch.Tensor:
-        """Return the samples at `index`, a LongTensor on the CPU."""
+    def take(self, index: torch.Tensor | slice) -> torch.Tensor:
+        """Return a copy of the samples at `index`, a LongTensor on the CPU or a slice."""
         if self.tensor is not None:
+            if isinstance(index, slice):
+                return self._send(self.tensor[index].clone())
             return self._send(self.tensor.index_select(0, index.to(self.tensor.device)))
-        rows = np.ascontiguousarray(self.array[index.numpy()])
+        rows = np.array(self.array[index if isinstance(index, slice) else index.numpy()], order="C")
         if not _is_torch_dtype(rows.dtype):
             native = rows.dtype.newbyteorder("=")
-            rows = rows.astype(native if native.name in _TORCH_DTYPES else np.float32)
+            rows = rows.astype(native if native in _TORCH_DTYPES else np.float32)
         return self._send(torch.from_numpy(rows))
 
     def _send(self, rows: torch.Tensor) -> torch.Tensor:
@@ -76,7 +78,7 @@ def _has_torch_strides(array: np.ndarray) -> bool:
 
 
 def _is_torch_dtype(dtype: np.dtype) -> bool:
-    return dtype.name in _TORCH_DTYPES and dtype.isnative
+    return dtype in _TORCH_DTYPES
 
 
 def concatenate(first: Rows, second: Rows) -> Rows:

@@ -10,21 +10,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..penalties import Penalty, Rows
-from ..penalties._base import Point, copies_of, full_precision, mean_over_draws, point_at
+from ..penalties._base import Point, full_precision
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._label_losses import weighted_mean
 from ._method import Term, with_hosts
 from ._reductions import MeanReduction
-
-# Of random penalties, by the names of the terms.
-Generators: TypeAlias = dict[str, torch.Generator]
+from ._terms import Generators, evaluate_terms
 
 
 class Objective:
@@ -98,6 +96,30 @@ class Objective:
         alone = [replace(term, alpha=1.0) for term in every if term.name in names]
         others = [term for term in every if term.name not in names]
         return self.with_terms(others), self.with_terms(alone, has_label_loss=False)
+
+    def lazily(self, every: int) -> tuple["Objective", "Objective"]:
+        """Return what is minimised at the first of every so many steps, and at the others.
+
+        At the first the penalties weigh for all of them.  Perturbed samples that replace clean ones
+        are part of each step: they have the label loss.
+
+        Parameters
+        ----------
+        every : int
+            Number of steps.
+
+        Returns
+        -------
+        first, others : Objective
+        """
+        if every == 1:
+            return self, self
+        terms = {term.name: term for term in (*self.replacing, *self.terms)}.values()
+        first = [replace(term, alpha=every * term.weight) for term in terms]
+        return (
+            self.with_terms(first, self.has_label_loss),
+            self.with_terms(self.replacing, self.has_label_loss),
+        )
 
     def losses_and_gradients(
         self,
@@ -272,86 +294,6 @@ class Objective:
             yield
         finally:
             set_training(self.module)
-
-
-def evaluate_terms(
-    terms: Sequence[Term],
-    module: Any,
-    rows: Rows,
-    donors: Rows | None = None,
-    generators: Generators | None = None,
-    clean: Point | None = None,
-    moved: Any = None,
-) -> dict[str, Tensor]:
-    """Compute every term for each sample; terms at one point share its forward pass.
-
-    Parameters
-    ----------
-    terms : sequence of Term
-        A term that is taken ``at`` another comes after it.
-    module : nn.Module
-        The network.
-    rows : Rows
-        Penalised rows.
-    donors : Rows or None, default=None
-        Samples that a swap takes values from.
-    generators : dict of str to torch.Generator or None, default=None
-        Generator of each term's own draws; None: torch's.
-    clean : Point or None, default=None
-        What the network makes of ``rows.x``, if it is known already.
-    moved : dict of str to Tensor of shape (draws * n_samples, ...), or None, default=None
-        Where perturbations of these names have moved the samples already.
-
-    Returns
-    -------
-    dict of str to Tensor of shape (n_samples,)
-    """
-    points = {} if clean is None else {"clean": (clean, rows)}
-    hosts = {term.at for term in terms}
-    values = {}
-    for term in terms:
-        generator = generators[term.name] if generators else None
-        point, copies = points.get(term.at, (None, None))
-        if point is not None and term.penalty.reads(point):
-            values[term.name] = mean_over_draws(term.penalty.at_point(point, copies), rows)
-        elif term.name in hosts:
-            x = (moved or {}).get(term.name)
-            if x is None:
-                x = term.penalty.move(module, rows, donors, generator)
-            point, copies = points[term.name] = point_at(module, x), copies_of(rows, x)
-            values[term.name] = mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
-        else:
-            values[term.name] = _checked_values(term, module, rows, donors, generator)
-    return values
-
-
-def _checked_values(
-    term: Term, module: Any, rows: Rows, donors: Rows | None, generator: torch.Generator | None
-) -> Tensor:
-    """Compute a penalty, which may be a user's own, and check what it returns."""
-    try:
-        values = term.penalty(module, rows, donors, generator)
-    except AttributeError as error:
-        if donors is None and "'NoneType' object has no attribute" in str(error):
-            raise TypeError(
-                f"penalties: {term.name!r} reads donors, which it is given only where its class "
-                f"says needs_donors = True."
-            ) from error
-        raise
-    if not isinstance(values, Tensor) or values.shape != rows.y.shape:
-        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise TypeError(
-            f"penalties: {term.name!r} must return one value per sample, a tensor of shape "
-            f"{tuple(rows.y.shape)}; got {got}."
-        )
-    own = type(term.penalty).__module__.startswith("skexplain.")
-    if not own and torch.is_grad_enabled() and not values.requires_grad:
-        raise TypeError(
-            f"penalties: {term.name!r} returned values whose gradient does not depend on the "
-            f"network, so that it would train nothing: compute them from what the module returns, "
-            f"without detach() or no_grad()."
-        )
-    return values
 
 
 def _readers(terms: Sequence[Term]) -> list[Penalty]:

@@ -3,7 +3,7 @@
 import io
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,15 +98,19 @@ class Scored:
 
     def forward_iter(self, X: Any, **unused: Any) -> Iterator[torch.Tensor]:
         """Yield outputs for an array, tensor or data set, batch by batch; the mode stays."""
+        size = max(256, self.effective_batch_size(X))
+        batches: Sequence[torch.Tensor | slice]
         if isinstance(X, TrainingData):
-            store, index = X.inputs, X.index
+            store, batches = X.inputs, X.index.split(size)
         else:
             array = X.cpu().numpy() if isinstance(X, torch.Tensor) else X
-            store, index = RowStore(array, self.device), torch.arange(len(X))
+            store = RowStore(array, self.device)
+            batches = [slice(start, start + size) for start in range(0, len(array), size)]
         training, may_attend = self.module_.training, mode_matters(self.module_)
         try:
-            for batch in index.split(max(256, self.effective_batch_size(index))):
-                self.module_.eval()
+            for batch in batches:
+                if any(part.training for part in self.module_.modules()):
+                    self.module_.eval()
                 with (
                     undisturbed_attention(may_attend),
                     torch.no_grad(),

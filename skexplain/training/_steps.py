@@ -22,6 +22,8 @@ def epoch_steps(
     *,
     batch_size: int,
     annotated_per_batch: int | None = None,
+    penalty_every: int = 1,
+    first_step: int = 0,
 ) -> list[Positions]:
     """Draw the samples of each step of an epoch.
 
@@ -38,6 +40,11 @@ def epoch_steps(
         Samples per step.
     annotated_per_batch : int or None, default=None
         Penalised samples per step; None: in proportion to their share.
+    penalty_every : int, default=1
+        Steps from one with penalties to the next; the others draw no penalised samples, unless
+        these are replaced.
+    first_step : int, default=0
+        Number of the first step; those whose number `penalty_every` divides have penalties.
 
     Returns
     -------
@@ -52,15 +59,18 @@ def epoch_steps(
         return [(batch, None, None) for batch in batches]
     if objective.replacing:
         return _replaced(data, objective, streams, epoch, batches, annotated_per_batch)
+    due = slice(-first_step % penalty_every, None, penalty_every)
     sizes = penalised_sizes(
-        [len(batch) for batch in batches], len(data), len(data.penalised), annotated_per_batch
+        [len(batch) for batch in batches[due]], len(data), len(data.penalised), annotated_per_batch
     )
     if data.all_penalised and annotated_per_batch is None:
-        penalised = batches
+        penalised = batches[due]
     else:
         penalised = _draw(data, streams, "penalised", epoch, sizes)
     donors = _draw_donors(data, objective, streams, epoch, sizes)
-    return list(zip(batches, penalised, donors, strict=True))
+    steps: list[Positions] = [(batch, None, None) for batch in batches]
+    steps[due] = zip(batches[due], penalised, donors, strict=True)
+    return steps
 
 
 def evaluation_steps(

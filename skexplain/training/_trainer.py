@@ -12,7 +12,7 @@ from torch import nn
 from .._surroundings import isolated_random_state
 from ..penalties import Rows
 from ._architectures import let_go_of_graphs, set_training
-from ._batches import TrainingData, ahead, shuffled_passes
+from ._batches import TrainingData, ahead
 from ._callbacks import (
     BatchWatchers,
     TrainingProgress,
@@ -23,14 +23,16 @@ from ._callbacks import (
     states_of_schedules,
     stop_early,
 )
+from ._evaluation import evaluate_losses
 from ._means import RunningMeans
 from ._method import Method
-from ._objective import Generators, Objective
+from ._objective import Objective
 from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction
 from ._scoring import Scored
-from ._steps import epoch_steps, evaluation_steps, read_step
+from ._steps import epoch_steps, read_step
+from ._terms import Generators
 
 Step = tuple[torch.optim.Optimizer, Objective]
 
@@ -105,6 +107,7 @@ class Trainer(Scored):
         batch_size: int,
         annotated_per_batch: int | None,
         penalty_chunk_size: int | None,
+        penalty_every: int,
         mixed_precision: bool,
         monitor: str | None = None,
         n_iter_no_change: int = 10,
@@ -124,6 +127,8 @@ class Trainer(Scored):
             Size of the batch of penalised samples; None: proportional to their share.
         penalty_chunk_size : int or None
             Penalised samples that are differentiated at once; None: all of a step.
+        penalty_every : int
+            Steps from one with penalties to the next.
         mixed_precision : bool
             Whether the network runs in bfloat16 in training.
         monitor : {"train_loss", "valid_loss"} or None, default=None
@@ -136,6 +141,7 @@ class Trainer(Scored):
         self.batch_size = batch_size
         self.annotated_per_batch = annotated_per_batch
         self.penalty_chunk_size = penalty_chunk_size
+        self.penalty_every = penalty_every
         self.mixed_precision = mixed_precision
         self.verbose = int(verbose == 1)  # as skorch's own logs read it
         was_automatic = {term.name for term in self.method.terms if term.alpha == "auto"}
@@ -262,13 +268,15 @@ class Trainer(Scored):
         if epoch < self.method.ramp_epochs:
             terms = [term.at_epoch(epoch) for term in self.method.weighted(self.alphas_)]
             objective = objective.with_terms(terms)
-        steps = self._steps(objective)
+        with_penalties, between = self._steps(objective)
         if shared:
             seed_layers(self.streams.seed("layers", epoch), self.device)
-        generators = self._generators(epoch)
+        generators = self.generators(epoch)
         means = RunningMeans()
         watchers = BatchWatchers(self)
         set_training(self.module_)
+        # Steps are counted on over epochs, and over calls of fit that go on.
+        first_step = sum(row.get("train_batch_count", 0) for row in self.history)
         batches = epoch_steps(
             data,
             objective,
@@ -276,13 +284,15 @@ class Trainer(Scored):
             epoch,
             batch_size=self.effective_batch_size(data),
             annotated_per_batch=self.annotated_per_batch,
+            penalty_every=self.penalty_every,
+            first_step=first_step,
         )
         read = partial(read_step, data, objective)
         reading = ahead(read, batches) if data.streams else map(read, batches)
         reading = data.augmented(reading, bool(objective.replacing), self.streams, epoch)
-        for batch, penalised, donors in reading:
+        for number, (batch, penalised, donors) in enumerate(reading, first_step):
             watchers.begin(batch)
-            (optimizer, first), *own = steps
+            (optimizer, first), *own = between if number % self.penalty_every else with_penalties
             step = partial(self._step, batch, penalised, donors, generators, watchers)
             loss, parts, logits = step(optimizer, first)
             for optimizer, of_mapping in own:
@@ -297,15 +307,40 @@ class Trainer(Scored):
             watchers.end(batch, loss, logits.detach())
         watchers.stand_in(len(data))
         self.history.record("train_batch_count", len(batches))
-        for name, value in means.result().items():
+        losses = means.result()
+        if self.penalty_every > 1 and len(data.penalised):
+            losses = self._with_all_penalties(losses, objective)
+        for name, value in losses.items():
             self.history.record(name, value)
 
-    def _steps(self, objective: Objective) -> list[Step]:
-        """Return what is stepped on for each batch: one pair, or two with a mapping's own step."""
-        if self.mapping_optimizer_ is None:
-            return [(self.optimizer_, objective)]
-        first, of_mapping = objective.split(self.method.own_step)
-        return [(self.optimizer_, first), (self.mapping_optimizer_, of_mapping)]
+    def _steps(self, objective: Objective) -> tuple[list[Step], list[Step]]:
+        """Return what is stepped on for a batch with penalties, and for one between those.
+
+        Each is one pair, or two with a mapping's own step.
+        """
+        optimizers, objectives = [self.optimizer_], [objective]
+        if self.mapping_optimizer_ is not None:
+            optimizers.append(self.mapping_optimizer_)
+            objectives = list(objective.split(self.method.own_step))
+        lazy = [one.lazily(self.penalty_every) for one in objectives]
+        due, between = zip(*lazy, strict=True)
+        return list(zip(optimizers, due, strict=True)), list(zip(optimizers, between, strict=True))
+
+    def _with_all_penalties(
+        self, losses: dict[str, float], objective: Objective
+    ) -> dict[str, float]:
+        """Complete the losses of an epoch in which some steps, or all, were without penalties.
+
+        A penalty is the mean over the steps that had it, else that of the epoch before; the loss is
+        the sum, so that early stopping compares epochs alike.
+        """
+        before = self.history[-2] if len(self.history) > 1 else {}
+        names = {f"train_{term.name}": term.name for term in objective.terms}
+        for key in names.keys() & before.keys():
+            losses.setdefault(key, before[key])
+        penalties = {name: losses[key] for key, name in names.items() if key in losses}
+        losses["train_loss"] = objective.total(losses["train_label_loss"], penalties)
+        return losses
 
     def _step(
         self,
@@ -335,7 +370,8 @@ class Trainer(Scored):
         optimizer.step(closure)
         return first
 
-    def _generators(self, epoch: int) -> Generators:
+    def generators(self, epoch: int) -> Generators:
+        """Return the generator of each term's draws in an epoch."""
         return {
             term.name: self.streams.generator(term.name, epoch, self.device)
             for term in self.method.terms
@@ -345,61 +381,11 @@ class Trainer(Scored):
 
     def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
         """Record the estimator's own objective on the held-out rows."""
-        means = self.evaluate_losses(valid, objective, watchers=BatchWatchers(self))
+        means = evaluate_losses(self, valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
         total = objective.total(label_loss, means)
         for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
             self.history.record(f"valid_{name}", value)
-
-    def evaluate_losses(
-        self,
-        data: TrainingData,
-        objective: Objective,
-        max_rows: int | None = None,
-        watchers: BatchWatchers | None = None,
-    ) -> dict[str, float]:
-        """Mean label loss and penalties over samples, with the same draws at every call."""
-        means = RunningMeans()
-        generators = self._generators(0)
-        size = self.effective_batch_size(data)
-        self.module_.eval()
-        index = self._sample(data.index, max_rows)
-        for step in evaluation_steps(data, objective, self.streams, index.split(size)):
-            batch, penalised, donors = read_step(data, objective, step)
-            n_rows, trained_on = len(batch.y), batch
-            if watchers:
-                watchers.begin(batch, training=False)
-            if penalised is not None:
-                trained_on, _ = objective.replace_clean(batch, penalised, donors, generators)
-            with torch.no_grad():
-                loss, logits, _ = objective.label_term(trained_on)
-                if watchers and watchers.active and penalised is not None:
-                    # Scores of held-out samples are of what `predict` says of them.
-                    _, logits, _ = objective.label_term(batch)
-            means.add("label_loss", loss, n_rows)
-            if watchers:
-                watchers.end(batch, loss, logits, training=False)
-        rows = self._sample(data.penalised, max_rows if objective.terms else 0)
-        if not len(rows):  # none of the samples held out is penalised
-            return means.result()
-        donors = shuffled_passes(data.penalised, len(rows), self.streams.generator("donors"))
-        size = min(size, self.penalty_chunk_size or size)
-        for index, donor_index in zip(rows.split(size), donors.split(size), strict=True):
-            penalised = data.rows(index, with_masks=True)
-            with_donors = None
-            if objective.takes_donors(data.masks):
-                with_donors = data.rows(donor_index, with_masks=True)
-            values = objective.penalty_terms(penalised, with_donors, generators)
-            for name, value in values.items():
-                means.add(name, value, len(index))
-        return means.result()
-
-    def _sample(self, rows: torch.Tensor, max_rows: int | None) -> torch.Tensor:
-        """At most so many samples, drawn at random: they may be sorted by class; None: all."""
-        if max_rows is None:
-            return rows
-        size = min(max_rows, len(rows))
-        return shuffled_passes(rows, size, self.streams.generator("order"))
 
     def _fix_automatic_alphas(self, data: TrainingData, objective: Objective) -> bool:
         """At the end of the first epoch with masks, weigh each automatic term as the label loss."""
@@ -408,10 +394,11 @@ class Trainer(Scored):
         switched_on = {**self.alphas_, **dict.fromkeys(self.unsettled_, 1.0)}
         objective = objective.with_terms(self.method.weighted(switched_on))
         # A few thousand samples are enough to estimate the ratio.
-        means = self.evaluate_losses(data, objective, max_rows=4096)
+        means = evaluate_losses(self, data, objective, max_rows=4096)
         label_loss = means.pop("label_loss")
         for name in self.unsettled_:
             self.alphas_[name] = label_loss / means[name] if means[name] > 0 else 0.0
+            self.history.record(f"train_{name}", means[name])
         self.unsettled_ = set()
         # Early stopping compares this epoch with later ones, which have the penalty.
         settled = objective.with_terms(self.method.weighted(self.alphas_))

@@ -198,6 +198,7 @@ BAD_PARAMETERS = {
     "input_unit": ["std", None, 1.0],
     "annotated_per_batch": COUNT,
     "penalty_chunk_size": COUNT,
+    "penalty_every": [*COUNT, None],
     "device": ["tpu", 3, None, "meta", "cuda:99"],
     "compile": BOOL,
     "mixed_precision": BOOL,
@@ -274,6 +275,9 @@ BAD_OWN_PARAMETERS = {
     "InfluenceRegClassifier": BAD_ONE_PENALTY,
     "SwapExClassifier": BAD_AVERAGE,
     "GradRegClassifier": {
+        "robust": ["worst", 3, True],
+        "epsilon": NUMBER,
+        "n_steps": COUNT,
         "alpha": BAD_ALPHA,
         "output": ["log_prob", None],
         "norm": ["l3", 2, None],
@@ -481,3 +485,45 @@ def test_divergence_with_early_stopping(cls):
     best = quick(cls, random_state=0, **{**params, "callbacks": None})
     best.set_params(max_epochs=int(np.argmin(losses)) + 1).fit(X, y, mask=mask)
     assert torch.equal(weights(estimator), weights(best))
+
+
+# -- prediction ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "int32", "uint8", "bool", ">f4"]
+)
+def test_arrays_that_need_no_further_check_are_predicted_as_lists_are(dtype):
+    """Arrays of numbers skip scikit-learn's checks, lists do not."""
+    X, y, _ = make_problem()
+    clf = quick(skexplain.ERMClassifier, random_state=0).fit(X, y)
+    given = np.round(X).clip(0, 3).astype(dtype)
+    before = given.copy()
+    np.testing.assert_array_equal(clf.predict_proba(given), clf.predict_proba(given.tolist()))
+    assert np.array_equal(given, before)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ([NAN], "contains NaN"),
+        ([INF], "contains infinity"),
+        ([1e39], "fit into float32"),
+    ],
+)
+def test_arrays_that_do_are_checked_at_prediction(values, match):
+    X, y, _ = make_problem()
+    clf = quick(skexplain.ERMClassifier).fit(X, y)
+    X[: len(values), 1] = values
+    with pytest.raises(ValueError, match=match):
+        clf.predict(X)
+
+
+def test_finite_values_whose_sum_is_not_are_predicted():
+    X, y, _ = make_problem()
+    clf = quick(skexplain.ERMClassifier).fit(X, y)
+    large = np.full((3, 4), 3e38, dtype=np.float32)
+    large[:, 1] = 0
+    assert clf.trainer_.outputs(large).shape == (3, 2)
+    with pytest.raises(ValueError, match="outputs of module_ are not finite|fit into float32"):
+        clf.predict(np.full((3, 4), 1e308))

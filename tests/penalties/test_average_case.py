@@ -19,7 +19,7 @@ from skexplain.penalties._average_case import PERTURBATIONS, shift_images
 from skexplain.penalties._fill import irrelevant_values
 from skexplain.training._label_losses import regression_loss
 from skexplain.training._method import Term
-from skexplain.training._objective import evaluate_terms
+from skexplain.training._terms import evaluate_terms
 
 # Each kind of X, and the shape in which its columns or channels are measured.
 KINDS = {

@@ -20,7 +20,7 @@ from skexplain.penalties._layers import find_layers, keep_outputs, run_to_layer
 from skexplain.training._label_losses import CrossEntropyLoss
 from skexplain.training._mapping import MappedModule
 from skexplain.training._method import Term
-from skexplain.training._objective import evaluate_terms
+from skexplain.training._terms import evaluate_terms
 
 BOTH = [GradCAMPenalty(), HINTPenalty()]
 

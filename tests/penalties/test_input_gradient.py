@@ -221,7 +221,7 @@ def test_rows_do_not_couple():
 def test_shared_forward_gives_the_same_terms():
     from skexplain.penalties._base import point_at
     from skexplain.training._method import Term
-    from skexplain.training._objective import evaluate_terms
+    from skexplain.training._terms import evaluate_terms
 
     torch.manual_seed(6)
     module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))

@@ -15,7 +15,7 @@ from skexplain import (
     TwoStageExplanationClassifier,
 )
 from skexplain.penalties import Penalty
-from skexplain.training import Trainer
+from skexplain.training import Trainer, _evaluation
 from skexplain.training._method import Method, Term
 from skexplain.training._random import Streams
 
@@ -602,14 +602,13 @@ def test_automatic_alpha_is_measured_on_rows_of_all_classes(monkeypatch):
     X[:, 0] += 6 * y
     clf = GradRegClassifier(max_epochs=1, alpha="auto", random_state=0)
     seen = []
-    original = Trainer._sample
+    original = _evaluation._sample
 
-    def recording(self, rows, max_rows):
-        sample = original(self, rows, max_rows)
-        seen.append(sample)
-        return sample
+    def recording(*args):
+        seen.append(original(*args))
+        return seen[-1]
 
-    monkeypatch.setattr(Trainer, "_sample", recording)
+    monkeypatch.setattr(_evaluation, "_sample", recording)
     clf.fit(X, y, mask=np.array([[0, 1, 1]]))
     for sample in seen:
         assert len(set(sample.tolist())) == 4096

@@ -117,8 +117,10 @@ _ADDED = {
     "backbone_lr": None,
     "lr_schedule": "constant",
     "augment": None,
+    "penalty_every": 1,
 }
 _ADDED_TO_REGRESSORS = {"label_loss": "squared_error", "quantile": 0.5, "huber_delta": 1.0}
+_ADDED_TO_GRAD_REG = {"robust": None, "epsilon": 1.0, "n_steps": 10}
 _GONE_FROM_GRAD_REG = {"layer": None, "concepts": None}
 
 
@@ -138,6 +140,8 @@ def describe_defaults(estimator):
     parameters = inspect.signature(getattr(estimators, estimator)).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     added = {**_ADDED, **(_ADDED_TO_REGRESSORS if estimator.endswith("Regressor") else {})}
+    if estimator.startswith("GradReg"):
+        added.update(_ADDED_TO_GRAD_REG)
     defaults = {n: value for n, value in defaults.items() if n not in added or value != added[n]}
     if estimator.startswith("GradReg"):
         defaults.update(_GONE_FROM_GRAD_REG)
