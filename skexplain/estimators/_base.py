@@ -379,20 +379,16 @@ class BaseExplanationEstimator(BaseEstimator):
         """Return what penalties know besides the samples themselves."""
         statistics = self.input_statistics_
         unit = statistics.sd if self.input_unit == "sd" else np.ones_like(statistics.sd)
-        mean, unit, lower, upper = (
-            torch.as_tensor(values, dtype=torch.float32, device=device)
-            for values in (statistics.mean, unit, statistics.lower, statistics.upper)
-        )
+        values = {"unit": unit, "mean": statistics.mean}
+        values |= {"lower": statistics.lower, "upper": statistics.upper}
+        scale: dict[str, Any] = {
+            name: torch.as_tensor(value, dtype=torch.float32, device=device)
+            for name, value in values.items()
+        }
         later: dict[str, Any] = dict.fromkeys(("x", "y", "irrelevance", "known"))
-        return Rows(
-            **later,  # differ from batch to batch
-            unit=unit,
-            mean=mean,
-            lower=lower,
-            upper=upper,
-            label_loss=self._label_loss(),
-            loss_scale=self._loss_scale(),
-        )
+        loss, loss_scale = self._label_loss(), self._loss_scale()
+        # Those that differ from batch to batch are put in then.
+        return Rows(**later, **scale, label_loss=loss, loss_scale=loss_scale)
 
     # -- prediction -------------------------------------------------------------------------------
 
