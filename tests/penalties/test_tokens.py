@@ -6,10 +6,16 @@ import torch
 from _vision_transformer import VisionTransformer
 from torch import nn
 
-from skexplain import CDEPClassifier, GradCAMRegClassifier, HINTClassifier, IBPExClassifier
+from skexplain import (
+    CDEPClassifier,
+    ExplanationClassifier,
+    GradCAMRegClassifier,
+    HINTClassifier,
+    IBPExClassifier,
+)
 from skexplain.exceptions import UnsupportedOperationError
 from skexplain.inspection import saliency
-from skexplain.penalties import GradCAMPenalty
+from skexplain.penalties import EnergyPenalty, GradCAMPenalty
 from skexplain.penalties._tokens import as_map
 
 
@@ -102,6 +108,20 @@ def test_a_block_before_the_last(cls):
         for alpha in (0.0, 1.0)
     ]
     assert not weights[0].equal(weights[1])
+
+
+def test_energy_of_tokens_is_that_of_the_map():
+    maps, tokens = (Pooled(as_tokens) for as_tokens in (False, True))
+    tokens.load_state_dict(maps.state_dict())
+    penalties = [("energy", EnergyPenalty("layer"))]
+    losses = [
+        ExplanationClassifier(module, penalties=penalties, max_epochs=2, random_state=0)
+        .fit(X, Y, mask=MASK)
+        .history_[:, "train_energy"]
+        for module in (maps, tokens)
+    ]
+    assert losses[0][0] > 0
+    np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
 def test_tokens_that_nothing_reads_are_an_error():
