@@ -40,7 +40,9 @@ torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
 
 # No deadline, since a busy machine is no failure; in CI the same examples each time.
-hypothesis.settings.register_profile("skexplain", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.register_profile(
+    "skexplain", deadline=None, max_examples=50, derandomize="CI" in os.environ
+)
 hypothesis.settings.load_profile("skexplain")
 
 

@@ -31,7 +31,7 @@ from skexplain.exceptions import MissingExplanationWarning
 from skexplain.metrics import mean_group_accuracy, worst_group_accuracy
 from skexplain.training._architectures import Standardize
 from skexplain_papers._networks import decoy_mlp
-from skexplain_papers.heo._schedules import learning_rate_callbacks
+from skexplain_papers._schedules import learning_rate_callbacks
 
 PIXEL_MEAN, PIXEL_SD = 0.13 * 255, 0.31 * 255
 DECOYS = ("half", "stripes", "corner")

@@ -1,11 +1,15 @@
 """Checks of arguments: errors name the argument, what is legal and what was given."""
 
 import math
+import os
+import reprlib
 from collections.abc import Iterable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def check_number(
@@ -32,6 +36,8 @@ def check_number(
         With the name.
     """
     is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    if is_number and isinstance(value, Integral) and abs(int(value)) >= 2**63:
+        raise ValueError(f"{name} must be a number that fits into 64 bits, got {value!r}.")
     legal = (
         is_number
         and (value > 0 if positive else value >= least)
@@ -65,13 +71,59 @@ def check_option(name: str, value: object, options: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")
 
 
+def check_flag(name: str, value: Any) -> None:
+    """Check that a value is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}.")
+
+
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Return values as an array, or raise an error if they are lists of different lengths.
+
+    Raises
+    ------
+    ValueError
+        With the name.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array, or lists of equal lengths; got {reprlib.repr(values)}."
+        ) from error
+
+
+def is_iterable(value: Any) -> bool:
+    """Whether a value holds others; text does not, nor does an array without axes."""
+    if isinstance(value, str | bytes | type) or getattr(value, "ndim", 1) == 0:
+        return False
+    return hasattr(value, "__iter__")
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Check that an argument is a path, and return it; a number would be an open file of Python's.
+
+    Raises
+    ------
+    TypeError
+        If it is neither text nor path-like.
+    ValueError
+        If it is empty or has null characters, which no file system allows.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, text or path-like, got {value!r}.")
+    if not os.fspath(value) or "\0" in str(value):
+        raise ValueError(f"{name} must be the path of a file or folder, got {value!r}.")
+    return Path(value)
+
+
 def check_seed(random_state: Any) -> None:
-    """Check that an argument is an int of at least 0, a RandomState or None."""
+    """Check that an argument is an int from 0 to 2**63 - 1, a RandomState or None."""
     is_seed = isinstance(random_state, Integral) and not isinstance(random_state, bool)
     if random_state is None or isinstance(random_state, np.random.RandomState):
         return
-    if not is_seed or random_state < 0:
+    if not is_seed or not 0 <= random_state < 2**63:
         raise ValueError(
-            f"random_state must be an int of at least 0, a numpy.random.RandomState or None, got "
-            f"{random_state!r}."
+            f"random_state must be an int from 0 to 2**63 - 1, a numpy.random.RandomState or None, "
+            f"got {random_state!r}."
         )

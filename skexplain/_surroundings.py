@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 # Reentrant: a fit may hold estimators that are fitted.
 _OF_THE_PROCESS = threading.RLock()
 _ATTENTION = threading.RLock()
+_RECURRENCE = threading.RLock()
 
 _DEVICES, _casts = ("cpu", "cuda"), torch.is_autocast_enabled
 
@@ -90,6 +91,28 @@ def differentiable_attention() -> Iterator[None]:
     """Run attention in its plain form: torch's fused kernels have no second derivative."""
     with _ATTENTION, sdpa_kernel(SDPBackend.MATH):
         yield
+
+
+@contextmanager
+def differentiable_recurrence(module: Any) -> Iterator[None]:
+    """Run recurrent layers without cuDNN, whose form has no gradient in evaluation mode, nor two.
+
+    Parameters
+    ----------
+    module : nn.Module or callable
+        The network; without recurrent layers nothing changes.
+    """
+    layers = module.modules() if isinstance(module, torch.nn.Module) else ()
+    if not any(isinstance(layer, torch.nn.RNNBase) for layer in layers):
+        yield
+        return
+    with _RECURRENCE:
+        enabled = torch.backends.cudnn.enabled
+        torch.backends.cudnn.enabled = False
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.enabled = enabled
 
 
 def undisturbed_attention(may_attend: bool) -> AbstractContextManager[Any]:

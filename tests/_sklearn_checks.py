@@ -6,6 +6,9 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 # Repeated samples come in other mini-batches than weighted ones; in full batches it passes.
 WEIGHTS_CHECK = "check_sample_weight_equivalence_on_dense_data"
 
+# Some 30 long steps are enough for the checks of accuracy.
+LONG_STEPS = {"max_epochs": 4, "batch_size": 32, "lr": 0.03}
+
 # Checks of constructors and of data for which fit raises an error: they train nothing, so a mask
 # makes no difference to them.
 TRAIN_NOTHING = {

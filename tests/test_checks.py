@@ -66,6 +66,6 @@ def test_seeds(random_state):
         lambda: make_decoy_digits("half", **given),
         lambda: next(SubsampleSplit(2, **given).split(X, y)),
     ):
-        assert "random_state must be an int of at least 0, a numpy.random" in refuses(call)
+        assert r"random_state must be an int from 0 to 2**63 - 1, a" in refuses(call)
     for legal in (None, 0, np.int64(2**40), np.random.RandomState(0)):
         check_seed(legal)

@@ -293,7 +293,7 @@ def test_convert_coco_in_its_own_order(coco, capsys):
     assert result["names"].tolist() == ["b.png", "a.png", "5"]
     printed = capsys.readouterr().out
     assert "out.npz: shape (3, 2, 4), float32" in printed
-    assert "2 of 3 rows annotated" in printed
+    assert "2 of 3 samples annotated" in printed
 
 
 def test_convert_coco_with_a_byte_order_mark(coco):
@@ -403,7 +403,7 @@ def test_inspect_shows_what_convert_would_write(coco, capsys):
     assert run("masks", "inspect", coco) == 0
     printed = capsys.readouterr().out
     assert "instances.json: shape (3, 2, 4), float32" in printed
-    assert "2 of 3 rows annotated, 0 of them with nothing marked" in printed
+    assert "2 of 3 samples annotated, 0 of them with nothing marked" in printed
     assert "0.25, 0.312, 0.375, 0.438, 0.5" in printed
     assert 'read as "must not matter"' in printed
     assert "turn the masks round" not in printed
@@ -417,12 +417,12 @@ def test_inspect_doubts_masks_that_mark_most(tmp_path, capsys):
     assert "turn the masks round (skexplain masks convert --invert)" in printed
 
 
-def test_inspect_tells_the_shape_of_what_it_refuses(tmp_path, capsys):
+def test_inspect_prints_the_shape_of_an_illegal_mask(tmp_path, capsys):
     np.save(tmp_path / "mask.npy", np.array([FIRST, 3 * SECOND]))
     assert run("masks", "inspect", tmp_path / "mask.npy") == 1
     captured = capsys.readouterr()
     assert "shape (2, 2, 4), int64" in captured.out
-    assert "got 3 in 1 of 2 rows, at rows [1]" in captured.err
+    assert "got 3 in 1 of 2 samples, at samples [1]" in captured.err
 
 
 @pytest.mark.parametrize("where", ["beside", "elsewhere", "nowhere"])
@@ -459,7 +459,7 @@ def test_inspect_draws_a_mask_without_marks(tmp_path):
 
 @pytest.fixture
 def few(tmp_path):
-    """A table of which column 1 is irrelevant in the four annotated rows, column 0 in one."""
+    """A table of which column 1 is irrelevant in the four annotated samples, column 0 in one."""
     X = np.random.default_rng(0).normal(size=(12, 3))
     mask = np.full((12, 3), np.nan)
     mask[:4] = [0, 1, 0]
@@ -483,7 +483,7 @@ def test_propagate_fills_in_the_masks_of_the_others(few, capsys):
         "learnt from 4 of 12 samples; intersection over union on samples left out: 0.875" in printed
     )  # 1, 1, 1, 1/2
     assert "seconds\n" in printed
-    assert "12 of 12 rows annotated" in printed
+    assert "12 of 12 samples annotated" in printed
     # A mask of its own file goes before that in the data.
     np.savez(path.with_name("other.npz"), mask=mask[:, [1, 0, 2]])
     assert run("masks", "propagate", path, output, "--mask", path.with_name("other.npz")) == 0
@@ -520,14 +520,14 @@ def test_propagate_says_what_is_wrong(few, capsys):
     np.savez(path, X=X)
     assert "few.npz must hold an array 'mask'; it holds ['X']" in message()
     np.savez(path, X=X, mask=np.full_like(mask, np.nan))
-    assert "mask must annotate at least one row" in message()
+    assert "mask must annotate at least one sample" in message()
     np.savez(path, X=X, mask=mask[:, 1:])
     assert "mask must have shape" in message()
     assert not output.exists()
     np.savez(path, X=X, mask=np.where(np.arange(12)[:, None] < 1, mask, np.nan))
     assert run("masks", "propagate", path, output) == 0
     text = capsys.readouterr().err
-    assert text.startswith("skexplain: warning: MaskPropagator has learnt from 1 annotated row")
+    assert text.startswith("skexplain: warning: MaskPropagator has learnt from 1 annotated sample")
     assert text.count("\n") == 1
 
 

@@ -25,7 +25,12 @@ from skexplain import (
     SwapExClassifier,
     TwoStageExplanationClassifier,
 )
-from skexplain.inspection import certified_accuracy, largest_gradient_mask, predict_bounds
+from skexplain.inspection import (
+    certified_accuracy,
+    largest_gradient_mask,
+    predict_bounds,
+    saliency,
+)
 from skexplain.penalties import AverageCasePenalty, InputGradientPenalty
 from skexplain.training._batches import RowStore
 
@@ -170,3 +175,32 @@ def test_another_explanation(images):
     ).fit(X, y)
     first = largest_gradient_mask(clf.estimators_[0], X)
     np.testing.assert_array_equal(first, clf.explanations_[0])
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.LSTM(1, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.layer(x[:, :, None])[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [SwapExClassifier, GradRegClassifier, PGDExClassifier, InfluenceRegClassifier],
+    ids=lambda cls: cls.__name__,
+)
+def test_recurrent_layers_are_differentiated_in_evaluation_mode(cls):
+    """cuDNN has no gradient there, nor a second derivative anywhere."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 6)).astype(np.float32)
+    y, mask = (X[:, 0] > 0).astype(int), np.eye(6)[5:]
+    found = {}
+    for device in ("cpu", "cuda"):
+        clf = cls(Recurrent, alpha=0.1, max_epochs=2, random_state=0, device=device)
+        if cls is PGDExClassifier:
+            clf.set_params(random_start=False)
+        found[device] = clf.fit(X, y, mask=mask).predict_proba(X)
+        assert np.isfinite(saliency(clf, X[:5])).all()
+    np.testing.assert_allclose(found["cuda"], found["cpu"], atol=1e-3)

@@ -16,7 +16,8 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_method_params, check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_method_params, check_is_fitted, column_or_1d
 
 from ..estimators._mask_warnings import warn_about_masks
 from ..estimators._parameters import COUNT, StrOptions
@@ -187,7 +188,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
             problem = "fitted with masks that mark no feature as irrelevant"
         warnings.warn(
             f"{type(self).__name__} is {problem}: it is the estimator inside, fitted on labels "
-            f"alone. See docs/masks.md#rows-without-a-mask.",
+            f"alone. See docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=3,
         )
@@ -197,7 +198,9 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
         penalty = AverageCasePenalty("swap", exchange=self.exchange)
         labels, codes = None, None
         if is_classifier(self):
-            labels, codes = np.unique(np.asarray(y), return_inverse=True)
+            y = column_or_1d(y)
+            check_classification_targets(y)
+            labels, codes = np.unique(y, return_inverse=True)
         term = Term("swap", penalty, "replace")
         penalised = penalty.applies_to(masks)
         name = type(self).__name__

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 from torch import nn
 
+from .._checks import as_array
 from ..estimators._parameters import COUNT, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
+from ..metrics._groups import row_labels
 from ..metrics._perturb import make_generator
 from ._copies import SwappedCopies, read_masks
 from ._evaluation import Correction, Outcome, Swaps
@@ -192,6 +195,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        for name in ("n_directions", "channel_axis"):
+            if isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
         given = X
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         network = Network(self.estimator, self.batch_size)
@@ -219,7 +225,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Return class labels, and y as their positions."""
         classes = network.classes
         if y is not None:
-            y = np.asarray(y)
+            y = row_labels(column_or_1d(as_array("y", y)), "y")
+            check_classification_targets(y)
             check_consistent_length(X, y)
         if classes is None:
             classes = np.arange(n_classes) if y is None else np.unique(y)
@@ -241,7 +248,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         what = "without a mask" if masks is None else "with masks that mark nothing as irrelevant"
         warnings.warn(
             f"{type(self).__name__} is fitted {what}: the network stays as it is. See "
-            f"docs/masks.md#rows-without-a-mask.",
+            f"docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=3,
         )

@@ -13,7 +13,7 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
 
     The classifier needs to know nothing of masks: gradient boosting, a forest, a pipeline of
     encoders.  Each sample with something irrelevant is replaced by `n_copies` copies, in which the
-    irrelevant part is that of another sample, so that it tells nothing about the label any more;
+    irrelevant part is that of another sample, so that it says nothing about the label any more;
     together they weigh as the one sample.  The rules of the swap are those of
     :class:`~skexplain.SwapExClassifier`.
 
@@ -36,7 +36,7 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
     exchange : bool, default=True
         Whether samples exchange parts, where masks mark parts of a sample and not the same places
         in all: what either of two samples marks then comes from the other one, so that whether a
-        part is there tells nothing about the label.  False: a sample is changed at its own marks
+        part is there says nothing about the label.  False: a sample is changed at its own marks
         alone, so that an entry that is a reason in some samples keeps its value there.
     random_state : int, RandomState instance or None, default=None
         Draws the donors.  The estimator's own randomness is its own parameter.
@@ -141,7 +141,7 @@ class SwapAugmentedRegressor(BaseSwapAugmented):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2))
     >>> y = X[:, 0] + rng.normal(size=500)
-    >>> X[:, 1] = y  # tells the target
+    >>> X[:, 1] = y  # predicts the target
     >>> reg = SwapAugmentedRegressor(LinearRegression(), random_state=0)
     >>> reg.fit(X, y, mask=[[0, 1]]).estimator_.coef_.round(1) + 0
     array([1., 0.])

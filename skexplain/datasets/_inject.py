@@ -7,14 +7,14 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.signal import fftconvolve
-from sklearn.utils import Bunch, check_scalar, column_or_1d
+from sklearn.utils import Bunch, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from .._checks import check_option
+from .._checks import as_array, check_count, check_option
 from .._typing import MaskLike, Seed
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 # Where the patch's first row and column may stand, among all places in which it fits.
 _PLACES = {
@@ -175,7 +175,7 @@ def inject_patches(
 
 def _check_images(X: ArrayLike) -> np.ndarray:
     """Return images as an array of shape (n, channels, height, width), not copied."""
-    images = np.asarray(X)
+    images = as_array("X", X)
     if images.dtype.kind not in "iuf":
         raise TypeError(f"X must hold integers or floats; got dtype {images.dtype}.")
     if images.ndim not in (3, 4) or images.size == 0:
@@ -271,9 +271,10 @@ def _make_stamp(shape: Any, size: int | None, grid: Sequence[int]) -> np.ndarray
     height, width = grid
     if size is None:
         size = min(height, width, max(2, round(min(height, width) / 7)))
-    check_scalar(size, "size", Integral, min_val=1)
+    check_size("size", size)
+    check_count("size", size, high=1 << 15)
     if not isinstance(shape, str):
-        stamp = np.asarray(shape)
+        stamp = as_array("shape", shape)
         if stamp.dtype != bool or stamp.ndim != 2 or not stamp.any():
             raise ValueError(
                 f"shape must be one of {_SHAPES} or a bool array of two axes with a True; got"

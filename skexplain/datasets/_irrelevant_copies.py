@@ -1,13 +1,13 @@
 """Irrelevant copies of a number to predict: a case in which the weights are known."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
-from sklearn.utils import Bunch, check_scalar
+from sklearn.utils import Bunch
 
 from .._typing import Seed
 from ._descr import read_descr
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 
 def make_irrelevant_copies(
@@ -82,9 +82,9 @@ def make_irrelevant_copies(
     >>> copies.data.shape, copies.mask
     ((100, 4), array([[ True,  True,  True, False]]))
     """
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_test, "n_test", Integral, min_val=1)
-    check_scalar(n_copies, "n_copies", Integral, min_val=1)
+    check_size("n_samples", n_samples)
+    check_size("n_test", n_test)
+    check_size("n_copies", n_copies)
     if not isinstance(precision, Real) or not 0 < precision < np.inf:
         raise ValueError(f"precision must be a finite number above 0; got {precision!r}.")
     rng = private_random_state(random_state)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, column_or_1d
 
+from .._checks import as_array
 from .._typing import Seed
 from ._random import private_random_state
 
@@ -101,7 +102,7 @@ def inject_leak(
 def _check_table(X: Any) -> np.ndarray:
     if hasattr(X, "tocsr"):
         raise TypeError("X must be dense; got a sparse matrix: pass X.toarray().")
-    table = np.asarray(X)
+    table = as_array("X", X)
     if table.dtype.kind not in "biuf":
         raise TypeError(f"X must hold numbers, or be a DataFrame; got dtype {table.dtype}.")
     if table.ndim != 2:

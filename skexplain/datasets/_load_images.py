@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from .._checks import check_count, check_option
+from .._checks import check_count, check_flag, check_option, check_path
 from ..masks import ImageGeometry
 from ._picture_files import PictureFiles, encode, find_pictures, show_names
 from ._picture_pixels import read_picture
@@ -138,6 +138,7 @@ def load_images(
     check_option("mode", mode, list(_CHANNELS))
     check_count("fill", fill, low=0, high=255)
     check_option("errors", errors, ["raise", "warn"])
+    check_flag("verbose", verbose)
     files = find_pictures(source, labels)
     target, target_names = (None, None) if files.labels is None else encode(files.labels)
 
@@ -223,7 +224,7 @@ class _Output:
     """The array of pictures, in memory or in a file; its length is known only at the end."""
 
     def __init__(self, path: Any, n_rows: int) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else check_path("memmap", path)
         if self.path is not None and self.path.suffix != ".npy":
             raise ValueError(f"memmap must be the name of an .npy file; got {os.fspath(path)!r}.")
         self.n_rows = n_rows

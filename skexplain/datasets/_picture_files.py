@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._checks import check_path, is_iterable
 from ._images import import_pillow
 
 # Files that systems put into folders by themselves.
@@ -65,15 +66,16 @@ def find_pictures(source: Any, labels: Any) -> PictureFiles:
 
 
 def _from_list(files: Any, labels: Any) -> PictureFiles:
-    if isinstance(files, bytes | Mapping) or not isinstance(files, Iterable):
+    if isinstance(files, Mapping) or not is_iterable(files):
         raise TypeError(f"source must be a folder or a sequence of files; got {files!r}.")
-    paths = [Path(os.fspath(file)) for file in files]
+    paths = [check_path(f"source[{number}]", file) for number, file in enumerate(files)]
     if not paths:
         raise ValueError("source must name at least one file; got an empty sequence.")
     names = [str(path) for path in paths]
     given = None
     if labels is not None:
-        if isinstance(labels, str | os.PathLike | Mapping) or hasattr(labels, "columns"):
+        is_table = isinstance(labels, Mapping) or hasattr(labels, "columns")
+        if is_table or not is_iterable(labels):
             raise TypeError(
                 "labels must be a sequence with one label per file where source is a sequence; got "
                 f"{type(labels).__name__}."

@@ -1,15 +1,14 @@
 """Points in the plane: a label that one coordinate tells robustly, and one drawn by curves."""
 
-from numbers import Integral
 from typing import Literal
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import Bunch, check_scalar
+from sklearn.utils import Bunch
 
 from .._typing import Seed
 from ._descr import read_descr
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 _BAND_HEIGHTS = np.array([-20.0, 0.0, 20.0])
 _BLOB_CENTRES = np.array([-2.0, 0.0, 2.0])
@@ -89,7 +88,7 @@ def make_two_bands(
     >>> bands.data.shape, bands.data_test.shape, bands.mask
     ((720, 2), (180, 2), array([[False,  True]]))
     """
-    check_scalar(n_per_blob, "n_per_blob", Integral, min_val=1)
+    check_size("n_per_blob", n_per_blob)
     rng = private_random_state(random_state)
     band, blob = (index.ravel() for index in np.indices((3, 3)).repeat(n_per_blob, axis=2))
     target = (band == 1).astype(int)
@@ -178,10 +177,10 @@ def make_ross_2d(
     >>> points.data.shape, points.target_names
     ((300, 2), array([0, 1, 2]))
     """
-    if n_classes not in (2, 3):
+    if not isinstance(n_classes, int) or n_classes not in (2, 3):
         raise ValueError(f"n_classes must be 2 or 3; got {n_classes!r}.")
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_test, "n_test", Integral, min_val=1)
+    check_size("n_samples", n_samples)
+    check_size("n_test", n_test)
     rng = private_random_state(random_state)
     low, high, classify = (-50, 50, _two_classes) if n_classes == 2 else (0, 100, _three_classes)
     data = rng.uniform(low, high, size=(n_samples, 2))

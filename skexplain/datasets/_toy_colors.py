@@ -1,14 +1,13 @@
 """Toy colours: tiny images whose label follows from either of two rules."""
 
-from numbers import Integral
 from typing import Literal
 
 import numpy as np
-from sklearn.utils import Bunch, check_scalar
+from sklearn.utils import Bunch
 
 from .._typing import Seed
 from ._descr import read_descr
-from ._random import private_random_state
+from ._random import check_size, private_random_state
 
 _SIDE = 5
 _PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 128, 255], [128, 0, 255]], dtype=np.uint8)
@@ -95,8 +94,8 @@ def make_toy_colors(
     pixels = _irrelevant_pixels()
     if not isinstance(irrelevant, str) or irrelevant not in pixels:
         raise ValueError(f"irrelevant must be one of {sorted(pixels)}; got {irrelevant!r}.")
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_test, "n_test", Integral, min_val=1)
+    check_size("n_samples", n_samples)
+    check_size("n_test", n_test)
     if not isinstance(images, bool | np.bool_):
         raise TypeError(f"images must be a bool; got {images!r}.")
     rng = private_random_state(random_state)

@@ -19,7 +19,7 @@ alpha : float or "auto", default=1.0
 class GradCAMRegClassifier(BaseExplanationClassifier):
     r"""Classifier whose Grad-CAM map may not light up irrelevant places.
 
-    Adds to the label loss, for a row with the Grad-CAM map M of the predicted class at a layer,
+    Adds to the label loss, for a sample with the Grad-CAM map M of the predicted class at a layer,
     scaled to [0, 1], and its irrelevance a averaged to the map's cells,
 
     .. math:: \alpha \sum_p (a_p M_p)^2
@@ -75,7 +75,8 @@ class GradCAMRegClassifier(BaseExplanationClassifier):
 class HINTClassifier(BaseExplanationClassifier):
     r"""Classifier whose attribution is pulled towards the reasons.
 
-    Adds to the label loss, for a row with attribution M and relevance r = 1 - a where it is known,
+    Adds to the label loss, for a sample with attribution M and, where it is known,
+    relevance r = 1 - a,
 
     .. math:: \alpha \, \mathrm{mean}_d (M_d - r_d)^2
 
@@ -83,7 +84,7 @@ class HINTClassifier(BaseExplanationClassifier):
     the form of Friedrich et al. 2023 [2]_), or the input gradient, which also is one reading of the
     baseline of Tao & Shokri 2025 [3]_.  Use it where masks mark all of the reasons: it rewards
     looking at them, and does not forbid looking elsewhere as strictly as the others.  Unknown marks
-    count for nothing; a row with nothing irrelevant takes part.  A step costs about three of the
+    count for nothing; a sample with nothing irrelevant takes part.  A step costs about three of the
     label loss's.
 
     Parameters
@@ -138,7 +139,7 @@ class HINTClassifier(BaseExplanationClassifier):
 class InfluenceRegClassifier(BaseExplanationClassifier):
     r"""Classifier for whose weights irrelevant features may not be influential.
 
-    Adds to the label loss, for a row x with irrelevance a, input unit u, and weights theta,
+    Adds to the label loss, for a sample x with irrelevance a, input unit u, and weights theta,
 
     .. math:: \alpha \sum_d \Big(a_d \, u_d \frac{\partial}{\partial x_d} \sum_k \log p_k \;
         u_d \frac{\partial}{\partial x_d} \sum_i \frac{\partial \ell}{\partial \theta_i}\Big)^2
@@ -172,8 +173,8 @@ class InfluenceRegClassifier(BaseExplanationClassifier):
     >>> from skexplain import InfluenceRegClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = InfluenceRegClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> clf.score(X, y) > 0.8
     True
@@ -193,7 +194,7 @@ class InfluenceRegClassifier(BaseExplanationClassifier):
 class CDEPClassifier(BaseExplanationClassifier):
     r"""Classifier whose logits may not be made up of contributions of irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a,
+    Adds to the label loss, for a sample x with irrelevance a,
 
     .. math:: \alpha \frac{1}{K} \sum_k \frac{e^{\beta_k}}{e^{\beta_k} + e^{\gamma_k}}
 
@@ -232,8 +233,8 @@ class CDEPClassifier(BaseExplanationClassifier):
     >>> from skexplain import CDEPClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = CDEPClassifier(measure="l1", max_epochs=30, random_state=0)
     >>> clf = clf.fit(X, y, mask=mask)
     >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.95)

@@ -11,7 +11,7 @@ from ._regressor import BaseExplanationRegressor
 _GRAD_TEXT = """\
 grad_alpha : float, default=0.0
         Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`) at the
-        perturbed rows; for "shift", at the rows as they are."""
+        perturbed samples; for "shift", at the samples as they are."""
 
 
 class _AverageCase(MixinBase):
@@ -117,13 +117,13 @@ alpha : "replace", float, "auto" or None, default=None
 class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
     r"""Classifier trained on random perturbations of its irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a and input unit u,
+    Adds to the label loss, for a sample x with irrelevance a and input unit u,
 
     .. math:: \alpha \, E_{\delta} \, \ell(f(x + \epsilon a u \delta), y)
 
     with one or more fresh draws of the noise per step (Avg-Ex of Heo et al. 2023 [1]_), or another
     perturbation.  Use it as a baseline of `PGDExClassifier`, whose worst case it replaces by the
-    mean, and for its other perturbations, which take the place of the clean rows.  A step costs
+    mean, and for its other perturbations, which take the place of the clean samples.  A step costs
     about two of the label loss's with noise, one with the others.
 
     Parameters
@@ -136,7 +136,7 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
 
     See Also
     --------
-    SwapExClassifier : Perturbs by the values of other rows; nothing to tune.
+    SwapExClassifier : Perturbs by the values of other samples; nothing to tune.
     PGDExClassifier : Perturbs in the worst way.
 
     References
@@ -150,8 +150,8 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
     >>> from skexplain import AvgExClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = AvgExClassifier(epsilon=5, max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
     True
@@ -159,27 +159,27 @@ class AvgExClassifier(_AvgEx, BaseExplanationClassifier):
 
 
 class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
-    r"""Classifier trained on rows with the irrelevant features of other rows.
+    r"""Classifier trained on samples with the irrelevant features of other samples.
 
-    Takes the label loss of an annotated row x with irrelevance a, in the place of that of x itself,
-    where another row x' with irrelevance a' has given it its irrelevant features,
+    Takes the label loss of an annotated sample x with irrelevance a where another sample x' with
+    irrelevance a' has given it its irrelevant features, in place of that of x itself,
 
     .. math:: \ell(f((1 - a) x + a (a' x' + (1 - a') m')), y)
 
     where m' is the mean of the irrelevant features of x', per channel (over the columns of a table,
-    in their units): a row does not give its reasons away.  With one mask for all rows columns or
-    pixels are plainly exchanged.  There is no radius to choose, values stay on the data, and a step
-    costs about as much as the label loss's.  Use it first: with its defaults it went at least .94
-    of the way from labels alone to a model without the shortcut, on 18 tasks that have one (the
-    study "defaults").  Where values that never occur in training must be survived (a column set to
-    0), add `grad_alpha` or use `PGDExClassifier`.
+    in their units): a sample does not give its reasons away.  With one mask for all samples,
+    columns or pixels are simply exchanged.  There is no radius to choose, values stay on the data,
+    and a step costs about as much as that of the label loss alone.  Use it first: with its defaults
+    it went at least .94 of the way from labels alone to a model without the shortcut, on 18 tasks
+    that have one (the study "defaults").  Where values that never occur in training must be
+    survived (a column set to 0), add `grad_alpha` or use `PGDExClassifier`.
 
     Where masks mark parts of a sample, such as a ruler or some words, and two samples' marks leave
     half of the features, parts come and go: with u = max(a, a') the loss is taken at (1 - u) x +
     u x'.
-    So the marks may lie on the trap alone, and one class alone may have it, as long as samples of
-    the others have a mask, too, which marks nothing.  Where annotated samples always mark the same
-    places, these are taken for samples without a mask as well.
+    So the marks may lie on the shortcut alone, and one class alone may have it, as long as samples
+    of the others have a mask, too, which marks nothing.  Where annotated samples always mark the
+    same places, these are taken for samples without a mask as well.
 
     Images on the backgrounds of others are older than this estimator [2]_ [3]_.  That a donor's
     reasons are never given, soft and partly unknown masks, and marks of parts that one class alone
@@ -212,8 +212,8 @@ class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
     >>> from skexplain import SwapExClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = SwapExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
     True
@@ -221,14 +221,14 @@ class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
 
 
 class CounterexampleClassifier(_AverageCase, BaseExplanationClassifier):
-    r"""Classifier trained on counterexamples: rows whose irrelevant features are random.
+    r"""Classifier trained on counterexamples: samples whose irrelevant features are random.
 
-    Takes the label loss of an annotated row at a copy whose irrelevant features are drawn uniformly
-    from their range in the training data (Schramowski et al. 2020 [1]_).  There the copies are made
-    once and added to the rows (``alpha=1.0``); here they are drawn anew at each step and take the
-    place of the rows.  Use it as a baseline of `SwapExClassifier`: its values do not occur in the
-    data, so that it fails where the shortcut is a texture.  A step costs about as much as the label
-    loss's.
+    Takes the label loss of an annotated sample at a copy whose irrelevant features are drawn
+    uniformly from their range in the training data (Schramowski et al. 2020 [1]_).  There the
+    copies are made once and added to the samples (``alpha=1.0``); here they are drawn anew at each
+    step and replace the samples.  Use it as a baseline of `SwapExClassifier`: its values do not
+    occur in the data, so that it fails where the shortcut is a texture.  A step costs about as much
+    as the label loss's.
 
     Parameters
     ----------
@@ -253,8 +253,8 @@ class CounterexampleClassifier(_AverageCase, BaseExplanationClassifier):
     >>> from skexplain import CounterexampleClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = CounterexampleClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
     True
@@ -280,7 +280,7 @@ class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
 
     See Also
     --------
-    SwapExRegressor : Perturbs by the values of other rows; nothing to tune.
+    SwapExRegressor : Perturbs by the values of other samples; nothing to tune.
 
     References
     ----------
@@ -294,7 +294,7 @@ class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> y = X.sum(axis=1)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> reg = AvgExRegressor(epsilon=5, max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
     True
@@ -302,7 +302,7 @@ class AvgExRegressor(_AvgEx, BaseExplanationRegressor):
 
 
 class SwapExRegressor(_AverageCase, BaseExplanationRegressor):
-    r"""Regressor trained on rows with the irrelevant features of other rows.
+    r"""Regressor trained on samples with the irrelevant features of other samples.
 
     `SwapExClassifier` with the squared error of the prediction.  In a linear model a float `alpha`
     divides the weight of an irrelevant column that is independent of the others by 1 + `alpha`, and
@@ -332,7 +332,7 @@ class SwapExRegressor(_AverageCase, BaseExplanationRegressor):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> y = X.sum(axis=1)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> reg = SwapExRegressor(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
     True

@@ -24,7 +24,7 @@ alpha : float, default=1.0
         rises, linearly; 0: at once.
     grad_alpha : float, default=0.0
         Weight of an added input-gradient penalty (``norm="l2"`` of `GradRegClassifier`) at the
-        clean rows."""
+        clean samples."""
     _parameter_constraints = {
         "alpha": [NON_NEGATIVE],
         "epsilon_ramp": [SHARE],
@@ -70,18 +70,18 @@ alpha : float, default=1.0
 class IBPExClassifier(_IBPEx, BaseExplanationClassifier):
     r"""Classifier trained on a bound over all perturbations of its irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a and input unit u,
+    Adds to the label loss, for a sample x with irrelevance a and input unit u,
 
     .. math:: \alpha \, \ell(\bar z, y), \quad
         \bar z_k \ge \max_{|\delta|_\infty \le \epsilon} z_k(x + a u \delta) - z_y(x + a u \delta)
 
     where the bound follows from intervals that are propagated through the network (IBP-Ex of Heo et
-    al. 2023 [1]_, after Gowal et al. 2019 [2]_).  Use it when a certificate is wanted: with
-    `skexplain.inspection.certified_accuracy` the share of rows can be told that no such change of
-    the irrelevant features flips.  Bounds get loose in deep networks, so prefer small ones, a small
-    `epsilon`, and add `grad_alpha` for what lies beyond it.  The network may hold the layers that
-    `skexplain.propagation` knows; an error names all others.  A step costs about three of the
-    label loss's.
+    al. 2023 [1]_, after Gowal et al. 2019 [2]_).  Use it when a certificate is wanted:
+    `skexplain.inspection.certified_accuracy` computes the share of samples whose prediction no such
+    change of the irrelevant features flips.  Bounds get loose in deep networks, so prefer small
+    ones, a small `epsilon`, and add `grad_alpha` for what lies beyond it.  The network may have the
+    layers for which `skexplain.propagation` has rules; an error names all others.  A step costs
+    about three of the label loss's.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ class IBPExClassifier(_IBPEx, BaseExplanationClassifier):
     >>> from skexplain import IBPExClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.mean(clf.predict(X) == clf.predict(X + [0, 1])) > 0.9)
     True
@@ -146,7 +146,7 @@ class IBPExRegressor(_IBPEx, BaseExplanationRegressor):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> y = X.sum(axis=1)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> reg = IBPExRegressor(epsilon=5, max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
     True

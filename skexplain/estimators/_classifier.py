@@ -26,7 +26,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
     _texts = LABEL_TEXT
     _attributes = "classes_ : ndarray of shape (n_classes,)\n        Class labels.\n    "
     _words = {
-        "outputs": "logits of shape (rows, n_classes)",
+        "outputs": "logits of shape (n_samples, n_classes)",
         "targets": "Class labels.",
     }
     # The score whose input gradient an added penalty takes.
@@ -65,7 +65,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
     def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None):
         """Train for one more epoch.
 
-        Epochs trained one by one are those of one `fit`, bit for bit.  All rows train: early
+        Epochs trained one by one are those of one `fit`, bit for bit.  All samples train: early
         stopping holds none out here.
 
         Parameters
@@ -81,7 +81,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight must be a dict or None in partial_fit, got {self.class_weight!r}: "
-                f"the rows of one call do not tell how frequent classes are."
+                f"the samples of one call do not show how frequent classes are."
             )
         go_on, classes = self._check_classes(classes)
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
@@ -150,6 +150,8 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
 
     def _encode_targets(self, y, rows, sample_weight, go_on, partial, classes):
         check_classification_targets(y)
+        if y.dtype.kind == "V":
+            raise ValueError(f"y must hold class labels, numbers or text; got dtype {y.dtype}.")
         if not go_on:
             self.classes_ = np.unique(y) if classes is None else classes
         unknown = np.setdiff1d(y, self.classes_)
@@ -158,7 +160,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         encoded = np.searchsorted(self.classes_, y)
         if not partial and len(np.unique(encoded[rows])) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs rows of at least two classes (of positive "
+                f"{type(self).__name__} needs samples of at least two classes (of positive "
                 f"sample_weight); got one class only, {self.classes_[encoded[rows[0]]]}."
             )
         return encoded
@@ -173,7 +175,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         if sample_weight is not None:
             weight = weight * sample_weight
         if not weight[rows].any():
-            raise ValueError("class_weight must be positive for some class with rows; got zeros.")
+            raise ValueError("class_weight must be positive for some class in y; got zeros.")
         return None if np.ptp(weight[rows]) == 0 else within_float32(weight)
 
     def _class_weight(self, y, sample_weight):

@@ -19,14 +19,14 @@ _RESERVED = {"loss", "label_loss", "batch_count", "clean", *_PURPOSES}
 class ExplanationClassifier(GroupLabels, BaseExplanationClassifier):
     r"""Classifier with any list of named penalties.
 
-    Adds to the label loss, reduced over rows or over groups, each penalty times its alpha,
+    Adds to the label loss, reduced over samples or over groups, each penalty times its alpha,
 
     .. math:: \sum_k \alpha_k \frac{\sum_S w p_k}{\sum_S w}
 
     Use it for combinations that no other estimator offers, and for penalties of your own: a
     subclass of `skexplain.penalties.Penalty`.  Parameters of penalties are parameters of the
     estimator, such as ``pgd__epsilon``, so that a search can reach them.  All penalties see all
-    rows that any of them looks at.  A step costs the label loss's plus what each penalty costs;
+    samples that any of them penalises.  A step costs the label loss's plus what each penalty costs;
     penalties that are taken at one point share its forward pass.
 
     Parameters
@@ -59,8 +59,8 @@ class ExplanationClassifier(GroupLabels, BaseExplanationClassifier):
     >>> from skexplain.penalties import AverageCasePenalty, InputGradientPenalty
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> penalties = [("swap", AverageCasePenalty("swap")), ("grad", InputGradientPenalty())]
     >>> clf = ExplanationClassifier(
     ...     penalties=penalties, at={"grad": "swap"}, max_epochs=30, random_state=0
@@ -79,8 +79,8 @@ penalties : list of (str, Penalty), default=()
         "replace", in a dict and for perturbations alone: the label loss of an annotated sample is
         taken at its perturbed copies instead of the clean one, as `SwapExClassifier` does.
     at : dict or None, default=None
-        From names of input-gradient penalties to those of the perturbations at whose moved rows
-        they are taken, such as ``{{"grad": "pgd"}}``; others are taken at the rows as they are.
+        From names of input-gradient penalties to those of the perturbations at whose moved samples
+        they are taken, such as ``{{"grad": "pgd"}}``; others are taken at the samples as they are.
     reduction : {{"mean", "group_dro"}}, default="mean"
         Of the label losses: their mean, or the groups' by their weights (`GroupDROClassifier`).
     schedule : {{"joint", "two_stage"}}, default="joint"
@@ -281,7 +281,7 @@ penalties : list of (str, Penalty), default=()
         maps = any(isinstance(penalty, MaskedFeaturePenalty) for _, penalty in self.penalties)
         mapping = mapping_of(self)
         return Method(
-            # A term that is taken where another has moved the rows comes after it.
+            # A term that is taken where another has moved the samples comes after it.
             tuple(sorted(terms, key=lambda term: term.at != "clean")),
             self._group_dro() if self.reduction == "group_dro" else None,
             mapping if maps else None,

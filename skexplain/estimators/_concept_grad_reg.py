@@ -51,7 +51,7 @@ class ConceptGradRegClassifier(BaseExplanationClassifier):
     >>> from skexplain import ConceptGradRegClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
     >>> with torch.random.fork_rng():
     ...     module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     >>> units = np.array([[False, True]])  # the second hidden unit must not matter

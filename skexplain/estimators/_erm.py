@@ -22,7 +22,7 @@ class ERMClassifier(BaseExplanationClassifier):
     --------
     GradRegClassifier : Penalises input gradients at irrelevant features.
     PGDExClassifier : Trains on the worst perturbation of irrelevant features.
-    TwoStageExplanationClassifier : Teaches a mapping layer with masked rows.
+    TwoStageExplanationClassifier : Teaches a mapping layer with masked samples.
 
     References
     ----------
@@ -56,7 +56,7 @@ class ERMRegressor(BaseExplanationRegressor):
     See Also
     --------
     GradRegRegressor : Penalises input gradients at irrelevant features.
-    SwapExRegressor : Exchanges irrelevant features between rows.
+    SwapExRegressor : Exchanges irrelevant features between samples.
 
     References
     ----------

@@ -23,18 +23,18 @@ _ALPHA_FACTOR = 10
 
 
 class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    r"""Models that tell the labels for different reasons, found one after the other.
+    r"""Models that predict the labels for different reasons, found one after the other.
 
     The first model is trained on labels and `mask` alone, each further one from scratch with what
-    all models before it looked at marked as irrelevant, too:
+    all models before it used marked as irrelevant, too:
 
     .. math:: A_i = A_{i-1} \cup M_{i-1}, \quad
         M_i = \{(n, d) : |u_d g_{nd}| > c \max_{d'} |u_{d'} g_{nd'}|\}
 
     with g the input gradient of :math:`\max_k p_k` under model i, u the input unit and c the cutoff
-    (Ross et al. 2017 [1]_).  Use it where nobody has annotated anything: look at `explanations_`,
-    and `select` the model that is right for the right reasons, or mark what a model should not have
-    looked at and go on with `fit_next`.  It costs as many fits as there are models.
+    (Ross et al. 2017 [1]_).  Use it where there are no annotations: inspect `explanations_`, and
+    `select` the model that is right for the right reasons, or mark what a model should not have
+    used and go on with `fit_next`.  It costs as many fits as there are models.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     n_explanations : int, default=5
         Number of models at most.
     cutoff : float, default=0.67
-        Share c of a row's largest gradient beyond which a feature is taken for a reason; below 1.
+        Share c of a sample's largest gradient beyond which a feature counts as a reason; below 1.
     min_accuracy : float, default=0.9
         The search stops before a model whose training accuracy is below this fraction of the
         first's: no reasons are left.
     max_overlap : float, default=0.5
         It stops before a model of which more than this share of reasons had been marked as
-        irrelevant: the mean over rows of the mean irrelevance over :math:`M_i`.
+        irrelevant: the mean over samples of the mean irrelevance over :math:`M_i`.
     max_alpha_raises : int, default=2
         How often a model that overlaps too much is trained anew with ten times the `alpha`, before
         the search stops.  Where an estimator has a single alpha above zero.
@@ -63,10 +63,10 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         The models, trained on arrays, with ``mask_marks="irrelevant"``; of a DataFrame hand them
         the values, or use `select`.
     masks_ : list of (ndarray or None)
-        What each was told to be irrelevant, :math:`A_i`: bool or degrees in [0, 1], NaN where
+        What was irrelevant to each, :math:`A_i`: bool or degrees in [0, 1], NaN where
         unknown, whatever ``mask_marks`` of `estimator` says; None for nothing.
     explanations_ : list of ndarray of bool of shape (n, d), (n, h, w) or (n, 1, h, w)
-        What each looked at in the training rows, :math:`M_i`.
+        What each used in the training samples, :math:`M_i`.
     accuracies_ : list of float
         Training accuracy of each.
     overlaps_ : list of float
@@ -83,13 +83,13 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     n_features_in_ : int
         Length of axis 1 of X.
     input_shape_ : tuple of int
-        Shape of one row.
+        Shape of one sample.
     feature_names_in_ : ndarray of str
         Column names, where X had any.
 
     See Also
     --------
-    skexplain.inspection.largest_gradient_mask : What a model looks at.
+    skexplain.inspection.largest_gradient_mask : The features that a model uses.
     GradRegClassifier : The same penalty with masks that a person made.
 
     References
@@ -104,13 +104,13 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
     >>> X = rng.normal(size=(200, 6))
-    >>> X[:, 0] += 8 * y  # two columns tell the label, the first one better
+    >>> X[:, 0] += 8 * y  # two columns predict the label, the first one better
     >>> X[:, 1] += 2 * y
     >>> base = GradRegClassifier(norm="l2", alpha=1.0, lr=0.01, max_epochs=40)
     >>> clf = FindAnotherExplanationClassifier(base, random_state=0).fit(X, y)
     >>> [int(explanation.mean(axis=0).argmax()) for explanation in clf.explanations_]
     [0, 1]
-    >>> clf.stop_reason_  # the third model would have looked at the same columns again
+    >>> clf.stop_reason_  # the third model would have used the same columns again
     'max_overlap'
     >>> X[:, 0] = 0  # the first column breaks
     >>> bool(clf.select(0).score(X, y) < 0.7 and clf.select(1).score(X, y) > 0.8)
@@ -174,7 +174,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
             ``mask_marks="relevant"``, what may be a reason), in the shapes that the estimator
             takes.
         sample_weight : array-like of shape (n,) or None, default=None
-            Non-negative weights; a row of weight 0 takes part in nothing.
+            Non-negative weights; a sample of weight 0 takes part in nothing.
 
         Returns
         -------
@@ -201,14 +201,14 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         Parameters
         ----------
         X : array-like of the shape of the training inputs
-            Inputs; with ``mask=None``, the rows of the last call in their order.
+            Inputs; with ``mask=None``, the samples of the last call in their order.
         y : array-like of shape (n,)
             Class labels.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             The masks that a person accepted, in place of all earlier ones; as for `fit`.  None:
-            what the last model was told to be irrelevant and what it looked at.
+            what was irrelevant to the last model and what it used.
         sample_weight : array-like of shape (n,) or None, default=None
-            Non-negative weights; a row of weight 0 takes part in nothing.
+            Non-negative weights; a sample of weight 0 takes part in nothing.
 
         Returns
         -------
@@ -217,7 +217,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         Raises
         ------
         ValueError
-            If `y` holds other classes than at `fit`, or without `mask` if X has other rows.
+            If `y` holds other classes than at `fit`, or without `mask` if X has other samples.
         """
         check_is_fitted(self, "estimators_")
         self._validate_params()
@@ -358,7 +358,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         return np.where(annotated, values, np.float32(np.nan))
 
     def _next_irrelevance(self):
-        """Unite what the last model was told to be irrelevant and what it looked at."""
+        """Unite what was irrelevant to the last model and what it used."""
         mask, explanation = self.masks_[-1], self.explanations_[-1]
         return explanation if mask is None else np.where(explanation, True, mask)
 
@@ -371,8 +371,8 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         n_rows = len(self.explanations_[-1])
         if len(X) != n_rows:
             raise ValueError(
-                f"mask must be given for other rows than those of the last model, of which there "
-                f"were {n_rows}; got {len(X)} rows and mask=None."
+                f"mask must be given if X does not hold the {n_rows} samples of the last model; "
+                f"got {len(X)} samples and mask=None."
             )
 
     # -- prediction -------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
 
 def _mean(values, rows, weight):
-    """Weighted mean over some rows; 0 where there are none."""
+    """Weighted mean over some samples; 0 where there are none."""
     if not len(rows):
         return 0.0
     return float(np.average(values[rows], weights=None if weight is None else weight[rows]))

@@ -15,8 +15,8 @@ alpha : float or "auto", default=2.0
 class GradRegClassifier(BaseExplanationClassifier):
     r"""Classifier whose output may not react to irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a, input unit u and the input gradient g of
-    the logit of its class (less the mean of all K logits),
+    Adds to the label loss, for a sample x with irrelevance a, input unit u and the input gradient
+    g of the logit of its class (less the mean of all K logits),
 
     .. math:: \alpha \, \log K \, \frac{\lVert a \, u \, g \rVert_2}{\lVert u \, g \rVert_2},
 
@@ -60,8 +60,8 @@ class GradRegClassifier(BaseExplanationClassifier):
     >>> from skexplain import GradRegClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = GradRegClassifier(alpha=10, max_epochs=50, random_state=0).fit(X, y, mask=mask)
     >>> moved = X + [0, 1]
     >>> bool(np.mean(clf.predict(X) == clf.predict(moved)) > 0.95)
@@ -104,7 +104,7 @@ class GradRegClassifier(BaseExplanationClassifier):
 class GradRegRegressor(BaseExplanationRegressor):
     r"""Regressor whose prediction may not react to irrelevant features.
 
-    Adds to the squared error, for a row x with irrelevance a, input unit u and the gradient g of
+    Adds to the squared error, for a sample x with irrelevance a, input unit u and the gradient g of
     the prediction,
 
     .. math:: \alpha \, \sigma_y^2 \, \frac{\lVert a \, u \, g \rVert_2}{\lVert u \, g \rVert_2},
@@ -139,7 +139,7 @@ class GradRegRegressor(BaseExplanationRegressor):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> y = X.sum(axis=1)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> reg = GradRegRegressor(alpha=10, max_epochs=50, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
     True

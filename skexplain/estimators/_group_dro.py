@@ -7,7 +7,7 @@ from ._parameters import NON_NEGATIVE
 
 
 class GroupLabels(MixinBase):
-    """A classifier whose fit takes the group of each row."""
+    """A classifier whose fit takes the group of each sample."""
 
     __metadata_request__fit = {"mask": True, "group_labels": True}
     __metadata_request__partial_fit = {"mask": True, "group_labels": True}
@@ -16,8 +16,8 @@ class GroupLabels(MixinBase):
 group_step_size : float, default=0.01
         How fast the weights of worse groups rise, eta; 0: all groups weigh the same.
     group_adjustment : float, default=0.0
-        How much more small groups weigh, C: this number over the root of a group's number of rows
-        is added to its loss where weights rise."""
+        How much more small groups weigh, C: this number over the root of a group's size is added
+        to its loss where weights rise."""
     _parameter_constraints = {
         "group_step_size": [NON_NEGATIVE],
         "group_adjustment": [NON_NEGATIVE],
@@ -35,7 +35,7 @@ group_step_size : float, default=0.01
         ----------
         %(fit)s
         group_labels : array-like of shape (n,) or None, default=None
-            Group of each row, labels of any kind; None: the classes are the groups.
+            Group of each sample, labels of any kind; None: the classes are the groups.
 
         Returns
         -------
@@ -47,7 +47,7 @@ group_step_size : float, default=0.01
     def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None, group_labels=None):
         """Train for one more epoch.
 
-        Epochs trained one by one are those of one `fit`, bit for bit.  All rows train: early
+        Epochs trained one by one are those of one `fit`, bit for bit.  All samples train: early
         stopping holds none out here.
 
         Parameters
@@ -56,7 +56,7 @@ group_step_size : float, default=0.01
         classes : array-like of shape (n_classes,), default=None
             All class labels; needed at the first call.
         group_labels : array-like of shape (n,) or None, default=None
-            Group of each row, labels of any kind; None: the classes are the groups.  Groups that
+            Group of each sample, labels of any kind; None: the classes are the groups.  Groups that
             come in a later call start with the mean weight.
 
         Returns
@@ -75,19 +75,19 @@ group_step_size : float, default=0.01
 class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
     r"""Classifier that learns most from the group it is worst at.
 
-    With the mean loss L_g of each group and its number of rows n_g, each step minimises
+    With the mean loss L_g of each group and its number of samples n_g, each step minimises
 
     .. math:: \sum_g q_g L_g, \quad q_g \leftarrow q_g \exp(\eta (L_g + C / \sqrt{n_g})) / Z
 
-    (Sagawa et al. 2020 [1]_).  In a batch, L_g is estimated by the sum over the group's rows, over
-    the share of the batch that the group has on average: groups need not be in every batch.  Use
-    it as the baseline that knows groups instead of masks: it helps only where the training rows
-    hold some in which the shortcut fails, and only as long as these are not learnt by heart (try
+    (Sagawa et al. 2020 [1]_).  In a batch, L_g is estimated by the sum over the group's samples,
+    divided by the group's average share of a batch: groups need not be in every batch.  Use
+    it as the baseline that is given groups instead of masks: it helps only where the shortcut fails
+    in some training samples, and only as long as the network does not memorise these (try
     ``optimizer__weight_decay`` or fewer epochs).  A mask is checked and then ignored, so that it
-    drops into the place of the other estimators.  A step costs as much as the label loss's.
+    can replace the other estimators.  A step costs as much as the label loss's.
 
-    A `sample_weight` says how many rows a row stands for.  A `class_weight` multiplies losses, and
-    so has a say in which group is the worst.
+    A `sample_weight` is the number of samples that a sample stands for.  A `class_weight`
+    multiplies losses, and so influences which group is the worst.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
 
     See Also
     --------
-    ERMClassifier : The mean over rows.
+    ERMClassifier : The mean over samples.
     ExplanationClassifier : Masks and groups together.
 
     References

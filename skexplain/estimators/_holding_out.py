@@ -1,16 +1,18 @@
-"""Which rows early stopping holds out, and when it had better hold out none."""
+"""Which samples early stopping holds out, and when it holds out none."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-# With fewer rows held out, their loss says too little to stop on.
+# With fewer samples held out, their loss says too little to stop on.
 _MIN_ROWS = 10
 
 
 def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: int) -> str:
-    """Choose the loss that early stopping watches; warn where no samples can be held out for it.
+    """Choose the loss that early stopping monitors; warn if no samples can be held out for it.
 
     Parameters
     ----------
@@ -26,14 +28,14 @@ def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: i
     {"valid_loss", "train_loss"}
     """
     if round(n_rows * fraction) < _MIN_ROWS:
-        reason = f"{n_rows} rows is fewer than {_MIN_ROWS}"
+        reason = f"{n_rows} samples is fewer than {_MIN_ROWS}"
     # The label loss alone rewards a shortcut; and masks that are held out teach nothing.
     elif n_penalised and round(min(fraction, 1 - fraction) * n_penalised, 9) < 1:
-        reason = f"{n_penalised} rows with a mask leaves none in one of the two parts"
+        reason = f"{n_penalised} samples with a mask leaves none in one of the two parts"
     else:
         return "valid_loss"
     warnings.warn(
-        f"early_stopping watches the training objective: validation_fraction={fraction} of "
+        f"early_stopping monitors the training objective: validation_fraction={fraction} of "
         f"{reason}.",
         UserWarning,
         stacklevel=stacklevel,
@@ -41,7 +43,11 @@ def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: i
     return "train_loss"
 
 
-def strata(penalised, classes=None, groups=None):
+def strata(
+    penalised: NDArray[Any],
+    classes: NDArray[Any] | None = None,
+    groups: NDArray[Any] | None = None,
+) -> list[NDArray[Any]]:
     """Return the keys to stratify by, the finest first: groups before classes before masks."""
     penalised = penalised.astype(int)
     keys = [penalised] if classes is None else [2 * classes + penalised, classes, penalised]
@@ -50,16 +56,18 @@ def strata(penalised, classes=None, groups=None):
     return keys
 
 
-def stratified_split(index, strata, fraction, seed):
-    """Split rows into a part to train on and a part held out.
+def stratified_split(
+    index: NDArray[Any], strata: list[NDArray[Any]], fraction: float, seed: int
+) -> list[NDArray[Any]]:
+    """Split samples into a part to train on and a part held out.
 
     Parameters
     ----------
     index : ndarray of int of shape (n,)
-        The rows.
+        The samples.
     strata : list of ndarray of shape (n,)
-        Keys to stratify by, the finest first; the last is 1 for rows that some penalty looks at.
-        Used is the first of which every value is frequent enough, and with which such rows go to
+        Keys to stratify by, the finest first; the last is 1 for samples that a penalty uses.
+        Used is the first of which every value is frequent enough, and with which such samples go to
         both parts, if there are any.
     fraction : float
         Share held out.

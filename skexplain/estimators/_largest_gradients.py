@@ -1,4 +1,4 @@
-"""What a classifier looks at: the features of the largest input gradients."""
+"""The features that a classifier uses: those of the largest input gradients."""
 
 from dataclasses import replace
 from numbers import Real
@@ -9,11 +9,13 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_option
 from .._surroundings import own_surroundings
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..penalties._base import point_at
 from ..penalties._input_gradient import _score
+from ..penalties._layers import passes_gradient
 from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
 from ._validation import check_inputs
@@ -30,9 +32,9 @@ def largest_gradient_mask(
     cutoff: float = CUTOFF,
     output: Literal["prob_max", "log_prob_max", "log_prob_sum", "logit_sum"] = "prob_max",
 ) -> np.ndarray:
-    r"""Mark the features that a classifier looks at: those of the largest input gradients.
+    r"""Mark the features that a classifier uses: those of the largest input gradients.
 
-    A feature d of a row counts where
+    A feature d of a sample counts where
 
     .. math:: \Big|u_d \frac{\partial s(x)}{\partial x_d}\Big| > c \max_{d'}
         \Big|u_{d'} \frac{\partial s(x)}{\partial x_{d'}}\Big|
@@ -48,7 +50,7 @@ def largest_gradient_mask(
     X : array-like of the shape of the training inputs
         Inputs; gradients are taken batch by batch.
     cutoff : float, default=0.67
-        The share c of a row's largest gradient; at least 0 and below 1.
+        The share c of a sample's largest gradient; at least 0 and below 1.
     output : str, default="prob_max"
         The scalar s: "prob_max" or "log_prob_max" (both give the same mask), "log_prob_sum" or
         "logit_sum".
@@ -56,7 +58,7 @@ def largest_gradient_mask(
     Returns
     -------
     ndarray of bool of shape (n, d), (n, h, w) or (n, 1, h, w)
-        Nothing is marked in a row whose gradient is zero.
+        Nothing is marked in a sample whose gradient is zero.
 
     Raises
     ------
@@ -86,10 +88,10 @@ def largest_gradient_mask(
         raise TypeError(f"estimator must be a classifier of this package, got {estimator!r}.")
     if not (isinstance(cutoff, Real) and 0 <= cutoff < 1):
         raise ValueError(f"cutoff must be at least 0 and below 1, got {cutoff!r}.")
-    if output not in _OUTPUTS:
-        raise ValueError(f"output must be one of {list(_OUTPUTS)}, got {output!r}.")
+    check_option("output", output, _OUTPUTS)
     check_is_fitted(estimator)
     X = check_inputs(estimator, X, reset=False)
+    check_gradient(estimator, X)
     module = estimator.module_
     return np.concatenate(
         [_largest_gradients(module, rows, cutoff, output) for rows in rows_in_batches(estimator, X)]
@@ -106,28 +108,28 @@ def _largest_gradients(module, rows, cutoff, output):
 
 
 def _explained(output, logits):
-    """Reduce logits to the scalar whose gradient explains, up to a positive factor per row."""
+    """Reduce logits to the scalar whose gradient explains, up to a positive factor per sample."""
     if output not in ("prob_max", "log_prob_max"):
         return _score(output, logits, None)
     return log_odds(logits, logits.argmax(1))
 
 
 def log_odds(logits, classes):
-    r"""Log odds of a class per row, :math:`\log p_k / (1 - p_k)`.
+    r"""Log odds of a class per sample, :math:`\log p_k / (1 - p_k)`.
 
     Its gradient points the same way as that of the probability, which rounds to nothing where the
     model is sure.
 
     Parameters
     ----------
-    logits : Tensor of shape (rows, classes)
+    logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
-    classes : LongTensor of shape (rows,)
-        Class k of each row.
+    classes : LongTensor of shape (n_samples,)
+        Class k of each sample.
 
     Returns
     -------
-    Tensor of shape (rows,)
+    Tensor of shape (n_samples,)
     """
     classes = classes[:, None]
     others = logits.scatter(1, classes, -torch.inf)
@@ -142,13 +144,13 @@ def input_gradient(module, rows, score):
     module : nn.Module
         The network, in evaluation mode.
     rows : Rows
-        Rows of shape (rows, ...).
+        Samples of shape (n_samples, ...).
     score : callable
-        ``score(logits, rows.y)`` gives one value per row.
+        ``score(logits, rows.y)`` gives one value per sample.
 
     Returns
     -------
-    Tensor of shape (rows, ...)
+    Tensor of shape (n_samples, ...)
         Zero where the score does not depend on the inputs.
     """
     with torch.enable_grad():
@@ -159,17 +161,47 @@ def input_gradient(module, rows, score):
     return rows.unit * gradient
 
 
-def rows_in_batches(estimator, X, y=None):
-    """Yield new rows in batches on the network's device; the network is in evaluation mode.
+def check_gradient(estimator, X):
+    """Check that the gradient at the inputs says what a network reads.
 
     Parameters
     ----------
     estimator : fitted estimator of this package
-        Whose network looks at them.
+        Whose network is differentiated.
+    X : ndarray of shape (n, ...)
+        Checked inputs.
+
+    Raises
+    ------
+    ValueError
+        If the outputs depend on X, but have no gradient there, as those of an embedding of tokens.
+    """
+    module, device = estimator.module_.eval(), estimator.trainer_.device
+    x = torch.as_tensor(X[:2].astype(np.float32), device=device)
+    if passes_gradient(module, x):
+        return
+    # In another order the features are legal values, tokens, too.
+    others = x.flatten(1).roll(1, dims=1).view_as(x)
+    if not torch.equal(module(x), module(others)):
+        raise ValueError(
+            "estimator must have a network that passes a gradient to X; got one in which X is "
+            "detached or made integer on the way, as for an embedding of tokens. For saliency: "
+            'method="occlusion" with the token of padding as baseline. See '
+            "docs/limits.md#networks."
+        )
+
+
+def rows_in_batches(estimator, X, y=None):
+    """Yield new samples in batches on the network's device; the network is in evaluation mode.
+
+    Parameters
+    ----------
+    estimator : fitted estimator of this package
+        Whose network runs on them.
     X : ndarray of shape (n, ...)
         Checked inputs.
     y : ndarray of int of shape (n,) or None, default=None
-        A class for each row.
+        A class for each sample.
 
     Yields
     ------
@@ -221,7 +253,7 @@ def masked_rows(estimator, X, mask, mask_marks=None):
 
 
 def mean_irrelevance(explanation, irrelevance):
-    """Mean irrelevance over the reasons of each row, and which rows have any."""
+    """Mean irrelevance over the reasons of each sample, and which samples have any."""
     if irrelevance is None:
         irrelevance = np.zeros((1,) * explanation.ndim, dtype=bool)
     inside = explanation * irrelevance

@@ -1,4 +1,4 @@
-"""Few masks are enough: learn what they look like, and fill in those of the other rows."""
+"""Few masks are enough: learn what they look like, and fill in those of the other samples."""
 
 import warnings
 from contextlib import contextmanager
@@ -29,17 +29,17 @@ _N_FOLDS = 3
 
 
 class MaskPropagator(BaseEstimator):
-    r"""Learn from annotated rows what their masks look like, and fill in the masks of the others.
+    r"""Learn masks from annotated samples, and fill in the masks of the others.
 
     Twenty or sixty masks are an afternoon's work; a penalty that sees so few of them helps little.
-    Where irrelevant features look alike in all rows (a patch, a ruler, a caption), a small model
+    Where irrelevant features look alike in all samples (a patch, a ruler, a caption), a small model
     can find them in the rest.
 
     Images: a convolutional network with dilated 3x3 filters, trained for seconds by binary
-    cross entropy and overlap with the degrees of irrelevance.  It knows nothing of labels.
+    cross entropy and overlap with the degrees of irrelevance.  It does not use labels.
 
-    Tables and word counts: the mean degree of each column over the annotated rows, taken apart for
-    entries that are zero and entries that are not, since a word is irrelevant where it occurs.
+    Tables and word counts: the mean degree of each column over the annotated samples, separately
+    for entries that are zero and entries that are not, since a word is irrelevant where it occurs.
 
     Parameters
     ----------
@@ -47,11 +47,12 @@ class MaskPropagator(BaseEstimator):
         What a mask value of 1 says: the feature must not matter, or it is the reason.
     threshold : float or None, default=0.5
         Predicted degrees of irrelevance above it become 1, others 0; None keeps the degrees.  A
-        degree of 0.9 would leave a tenth of a decoy in place, which a network can still read.
+        degree of 0.9 would leave a tenth of a shortcut in place, which a network can still use.
     repaint : bool, default=True
-        Images: whether two thirds of the training rows have their irrelevant pixels painted with
-        those of another row, or with a random constant.  So greys that no annotated row shows are
-        found, too.  False where the irrelevant part is an object to be told by its look alone.
+        Images: whether two thirds of the training samples have their irrelevant pixels painted with
+        those of another sample, or with a random constant.  So greys that no annotated sample has
+        are found, too.  Use False where the irrelevant part is an object that only its looks
+        distinguish.
     max_side : int, default=32
         Images: those of a longer side are averaged down to it, and predictions interpolated back.
         Raise it for irrelevant parts that are thin; time goes with its square.
@@ -85,11 +86,11 @@ class MaskPropagator(BaseEstimator):
         Number of annotated samples that were left out in turn to measure `iou_`, including those
         in which nothing is marked.
     n_annotated_ : int
-        Number of rows learnt from.
+        Number of samples learnt from.
     n_features_in_ : int
         Length of axis 1 of X.
     input_shape_ : tuple of int
-        Shape of one row.
+        Shape of one sample.
     feature_names_in_ : ndarray of str
         Column names, where X had any.
 
@@ -100,7 +101,7 @@ class MaskPropagator(BaseEstimator):
     Notes
     -----
     `fit` warns with :class:`~skexplain.exceptions.UnreliableMaskWarning` where `iou_` is below 0.5,
-    and where there is a single annotated row, on which nothing can be measured.  Two rows are
+    and where there is a single annotated sample, on which nothing can be measured.  Two samples are
     measured one by the other.
 
     Examples
@@ -184,7 +185,7 @@ class MaskPropagator(BaseEstimator):
         mask : array-like, list of (array-like or None) or DataFrame
             Masks in the shapes that the estimators take; NaN, or None in a list, where unknown.
         sample_weight : array-like of shape (n,) or None, default=None
-            A row of weight 0 takes part in nothing; all others count alike.
+            A sample of weight 0 takes part in nothing; all others count alike.
 
         Returns
         -------
@@ -193,7 +194,7 @@ class MaskPropagator(BaseEstimator):
         Raises
         ------
         ValueError
-            If no row is annotated, or an argument is not legal.
+            If no sample is annotated, or an argument is not legal.
         """
         self._fit_without_warning(X, mask, sample_weight)
         self._warn_about_quality(stacklevel=3)
@@ -216,7 +217,7 @@ class MaskPropagator(BaseEstimator):
         masks = interpret_mask(mask, X.shape, marks=self.mask_marks, **labels)
         rows = [] if masks is None else taking_part[masks.annotated[taking_part]]
         if not len(rows):
-            raise ValueError("mask must annotate at least one row, got none to learn from.")
+            raise ValueError("mask must annotate at least one sample, got none to learn from.")
         seeds = np.random.SeedSequence(root_seed(self.random_state)).generate_state(3)
         self.input_shape_ = X.shape[1:]
         self.n_annotated_ = len(rows)
@@ -236,15 +237,15 @@ class MaskPropagator(BaseEstimator):
 
     @own_surroundings()
     def fill(self, X, mask=None):
-        """Fill in the masks of rows that have none.
+        """Fill in the masks of samples that have none.
 
         Parameters
         ----------
         X : array-like of the shape of the training inputs
             Inputs, those of `fit` or others.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
-            Masks to be kept, as for `fit`, also those of single features in rows that are known in
-            part; None: all are predicted.
+            Masks to be kept, as for `fit`, also those of single features in samples that are partly
+            known; None: all are predicted.
 
         Returns
         -------
@@ -252,7 +253,7 @@ class MaskPropagator(BaseEstimator):
             What 1 means is said by `mask_marks`.  Predicted values are bool, or float32 with
             ``threshold=None``, and of the mask's own dtype where that holds more.  A mask without
             unknown values is returned with its axis 0 as it was.  NaN is left in columns of
-            tables that no annotated row knows.
+            tables that no annotation covers.
         """
         check_is_fitted(self)
         labels = labels_beside(X, fitted=self)
@@ -345,7 +346,7 @@ class MaskPropagator(BaseEstimator):
         self._measure(masks, pairs)
 
     def _measure(self, masks, pairs):
-        """Set `iou_` from pairs of rows left out and what was predicted for them."""
+        """Set `iou_` from pairs of samples left out and what was predicted for them."""
         self.n_measured_ = sum(len(rows) for rows, _ in pairs)
         self.iou_ = np.nan
         if pairs:
@@ -357,15 +358,15 @@ class MaskPropagator(BaseEstimator):
         problem = None
         if self.iou_ < _LOW_IOU:
             problem = (
-                f"predicts masks of rows left out with an intersection over union of "
+                f"predicts masks of samples left out with an intersection over union of "
                 f"{self.iou_:.2f} only"
             )
         elif self.cv is not None and self.n_annotated_ == 1:
-            problem = "has learnt from 1 annotated row, so that nothing tells how well it predicts"
+            problem = "has learnt from 1 annotated sample, so that its quality cannot be measured"
         if problem:
             warnings.warn(
-                f"{type(self).__name__} {problem}: look at what fill returns, or annotate more "
-                f"rows.",
+                f"{type(self).__name__} {problem}: check the masks that fill returns, or annotate "
+                f"more samples.",
                 UnreliableMaskWarning,
                 stacklevel=stacklevel,
             )
@@ -378,7 +379,7 @@ def known_features(masks, n_rows):
 
 
 def _overlap(masks, rows, predicted):
-    """Intersection over union of each row with its own mask, over known features.
+    """Intersection over union of each sample with its own mask, over known features.
 
     NaN where neither marks anything.
     """
@@ -392,8 +393,8 @@ def _overlap(masks, rows, predicted):
 
 
 def _every_third(masks, rows, seed):
-    """Choose a third of the rows, so that all amounts of marks are in it and in the rest."""
-    rows = np.random.RandomState(seed).permutation(rows)
+    """Choose a third of the samples, so that all amounts of marks are in it and in the rest."""
+    rows = np.random.RandomState(seed % 2**32).permutation(rows)
     marked = [float(row_degrees(masks, rows[i : i + 1])[0].mean()) for i in range(len(rows))]
     order = rows[np.argsort(marked, kind="stable")]
     return np.sort(order[1::3])

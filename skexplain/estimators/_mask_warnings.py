@@ -1,22 +1,36 @@
 """Warnings about masks that leave a shortcut in place, in numbers and with the call that helps."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..exceptions import MissingExplanationWarning, RemainingShortcutWarning
+from ..masks import Masks
+from ..training._method import Term
 
 # So few masks of so many samples leave the label loss to the samples without.
 _FEW_MASKS, _MANY_SAMPLES = 0.05, 200
-# A class that should have so many masks by its size, and has none, was not looked at.
+# A class that should have so many masks by its size, and has none, was not annotated.
 _EXPECTED_MASKS = 5
 # Classes whose samples have marks at rates that differ by so much, and by so many standard errors,
-# are told apart by the marks.
+# can be predicted from the marks.
 _LARGE_DIFFERENCE, _STANDARD_ERRORS = 0.5, 3
 
 
-def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel):
-    """Warn where masks teach nothing, or leave what they mark to tell the label.
+def warn_about_masks(
+    name: str,
+    terms: Sequence[Term],
+    masks: Any,
+    y: Any,
+    rows: NDArray[Any],
+    penalised: NDArray[Any],
+    labels: NDArray[Any] | None,
+    stacklevel: int,
+) -> None:
+    """Warn if masks have no effect, or if what they mark can still predict the label.
 
     Parameters
     ----------
@@ -25,8 +39,8 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
     terms : sequence of Term
         Penalties of weight above zero; without any there is nothing to warn of.
     masks : Masks or None
-    y : ndarray of shape (n,)
-        Encoded targets.
+    y : ndarray of shape (n,) or None
+        Encoded targets; None without `labels`.
     rows : ndarray of int
         Samples that take part.
     penalised : ndarray of bool of shape (n,)
@@ -42,7 +56,7 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
     if problem:
         warnings.warn(
             f"{name} is {problem}: it learns from labels alone. See "
-            f"docs/masks.md#rows-without-a-mask.",
+            f"docs/masks.md#samples-without-a-mask.",
             MissingExplanationWarning,
             stacklevel=stacklevel,
         )
@@ -56,7 +70,7 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
         None if labels is None else _class_without_masks(masks, y, rows, labels),
         None
         if labels is None or exchanges
-        else _marks_tell_the_class(name, terms, masks, y, rows, labels),
+        else _marks_give_the_class_away(name, terms, masks, y, rows, labels),
         _few_masks(name, masks, rows),
     ):
         if problem:
@@ -68,22 +82,26 @@ def warn_about_masks(name, terms, masks, y, rows, penalised, labels, stacklevel)
             return
 
 
-def _nothing_to_learn(masks, rows, penalised):
+def _nothing_to_learn(
+    masks: Masks | None, rows: NDArray[Any], penalised: NDArray[Any]
+) -> str | None:
     if masks is None:
         return "fitted without a mask"
     if not masks.annotated[rows].any():
-        return "fitted with masks that annotate no row"
+        return "fitted with masks that annotate no sample"
     if penalised.any():
         return None
     if masks.has_irrelevant[rows].any():
         return (
-            "fitted with masks that mark all features alike, of which no share of the gradient "
-            '(norm="share") can tell anything (norm="l2" can)'
+            "fitted with masks that mark all features alike, for which the share of the gradient "
+            'is constant (norm="share"; norm="l2" is not)'
         )
     return "fitted with masks that mark no feature as irrelevant"
 
 
-def _class_without_masks(masks, y, rows, labels):
+def _class_without_masks(
+    masks: Masks, y: NDArray[Any], rows: NDArray[Any], labels: NDArray[Any]
+) -> str | None:
     """Describe classes without a mask, where chance would have given them some; else None."""
     codes, annotated = y[rows], masks.annotated[rows]
     sizes = np.bincount(codes, minlength=len(labels))
@@ -96,13 +114,20 @@ def _class_without_masks(masks, y, rows, labels):
     return (
         f"None of the {n_samples} samples of class {_listed(labels[missing])} has a mask, while "
         f"{annotated.sum()} of the {len(codes) - n_samples} other samples have one: what these "
-        f"mark may tell the classes apart, and nothing can take its place. Give samples that were "
-        f"looked at and show nothing a mask of zeros, and annotate some of every class."
+        f"mark may give the class away, and nothing can replace it. Give samples that were "
+        f"inspected and show nothing a mask of zeros, and annotate some of every class."
     )
 
 
-def _marks_tell_the_class(name, terms, masks, y, rows, labels):
-    """Describe how often each class has something marked, where that tells the class."""
+def _marks_give_the_class_away(
+    name: str,
+    terms: Sequence[Term],
+    masks: Masks,
+    y: NDArray[Any],
+    rows: NDArray[Any],
+    labels: NDArray[Any],
+) -> str | None:
+    """Describe how often each class has something marked, if that gives the class away."""
     annotated = rows[masks.annotated[rows]]
     codes, marked = y[annotated], masks.has_irrelevant[annotated]
     sizes = np.bincount(codes, minlength=len(labels))
@@ -119,13 +144,13 @@ def _marks_tell_the_class(name, terms, masks, y, rows, labels):
     return (
         f"Something is marked in {rates[most]:.0%} of the annotated samples of class "
         f"{_listed(labels[[most]])} and in {rates[least]:.0%} of class {_listed(labels[[least]])}: "
-        f"whether a part is there tells the class, and {name} changes no more than the marked "
+        f"the presence of a part gives the class away, and {name} changes no more than the marked "
         f"features. "
         f"{_remedy(terms, masks)}"
     )
 
 
-def _remedy(terms, masks):
+def _remedy(terms: Sequence[Term], masks: Masks) -> str:
     if masks.marks_parts and any(hasattr(term.penalty, "exchange") for term in terms):
         return "Set exchange=True, so that parts come and go."
     if masks.marks_parts:
@@ -139,7 +164,7 @@ def _remedy(terms, masks):
     )
 
 
-def _few_masks(name, masks, rows):
+def _few_masks(name: str, masks: Masks, rows: NDArray[Any]) -> str | None:
     """Describe how few samples have a mask; None where these are enough."""
     n_samples, n_masks = len(rows), int(masks.annotated[rows].sum())
     if n_samples < _MANY_SAMPLES or n_masks >= _FEW_MASKS * n_samples:
@@ -151,5 +176,5 @@ def _few_masks(name, masks, rows):
     )
 
 
-def _listed(labels):
+def _listed(labels: NDArray[Any]) -> str:
     return ", ".join(repr(label) for label in labels.tolist())

@@ -87,16 +87,16 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         steps and then falling to 0 as half a cosine.  A further fit with `warm_start` begins anew;
         ``partial_fit`` trains at constant rates.
     max_epochs : int, default=100
-        Number of passes over the rows.
+        Number of passes over the samples.
     batch_size : int, default=64
-        Rows per step; -1: all.
+        Samples per step; -1: all.
     mask_marks : {"irrelevant", "relevant"}, default="irrelevant"
-        What a mask value of 1 says: the feature must not matter, or it is the reason.
+        What a mask value of 1 means: the feature must not matter, or it is the reason.
     input_unit : {"sd", "input"}, default="sd"
         Unit of radii and gradients: the standard deviation of each column or channel, measured at
         the first fit, or X as it is.
     annotated_per_batch : int or None, default=None
-        Penalised rows per step; None: in proportion to their share of the rows.
+        Penalised samples per step; None: in proportion to their share of the samples.
     augment : "light", callable, kornia.augmentation.AugmentationSequential or None, default=None
         Random changes of the images in training steps, which move masks with them; what comes from
         outside the frame is unknown.  "light", for photographs: a flip from left to right, small
@@ -104,7 +104,7 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         and returns images and masks; see docs/images.md.  Images that are held out or predicted
         are never changed.
     penalty_chunk_size : int or None, default=None
-        Penalised rows that are differentiated at once, to save memory; None: all of a step.  The
+        Penalised samples that are differentiated at once, to save memory; None: all of a step.  The
         result is the same up to rounding, and up to what random perturbations draw.
     penalty_every : int, default=1
         Steps from one with penalties to the next, where they then have so many times their weight:
@@ -116,19 +116,19 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         Whether to run the network through ``torch.compile`` (``compile__*`` for its arguments);
         not together with a gradient penalty.
     mixed_precision : bool, default=False
-        Whether the network trains in bfloat16 where ``torch.autocast`` deems that safe: faster and
-        smaller on a GPU with tensor cores.  Weights, losses and predictions stay float32.  Not
+        Whether the network trains in bfloat16 where ``torch.autocast`` allows it: faster and with
+        less memory on a GPU with tensor cores.  Weights, losses and predictions stay float32.  Not
         together with bounds, decompositions and penalties at layers.
     deterministic : bool, default=False
-        Whether `fit` on a GPU keeps to kernels that give equal bits for equal seeds, which are
-        slower; torch raises an error where there is none, and names the environment variable
-        ``CUBLAS_WORKSPACE_CONFIG`` that it needs.
+        Whether `fit` on a GPU uses only kernels that give equal bits for equal seeds, which are
+        slower; where there is none, torch raises an error, which names the environment variable
+        ``CUBLAS_WORKSPACE_CONFIG``.
     early_stopping : bool, default=False
-        Whether to hold out rows, stop when the estimator's own objective (label loss and penalties)
-        no longer falls on them, and restore the best weights.
+        Whether to hold out samples, stop when the estimator's own objective (label loss and
+        penalties) no longer falls on them, and restore the best weights.
     validation_fraction : float, default=0.1
-        Share of rows held out by early stopping; when it gives fewer than ten, or none that a
-        penalty looks at, the training objective is watched instead, with a warning.
+        Share of samples held out by early stopping; if these are fewer than ten, or none of
+        them is penalised, the training objective is monitored instead, with a warning.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     callbacks : list of skorch callbacks or None, default=None
@@ -155,7 +155,7 @@ label_loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
         Share of a label that is spread over all classes, with the cross entropy.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in label losses, also those inside a perturbation penalty;
-        "balanced" counts sample weights, and is refused by ``partial_fit``.
+        "balanced" counts sample weights; ``partial_fit`` raises an error for it.
     """
 
 TARGET_TEXT = """\
@@ -173,7 +173,7 @@ ATTRIBUTES_TEXT = """\
 n_features_in_ : int
         Length of axis 1 of X.
     input_shape_ : tuple of int
-        Shape of one row.
+        Shape of one sample.
     feature_names_in_ : ndarray of str
         Column names, where X had any.
     input_statistics_ : InputStatistics
@@ -181,12 +181,13 @@ n_features_in_ : int
     module_ : torch.nn.Module
         The trained network.
     trainer_ : object
-        What trained it: ``optimizer_`` and what else skorch's callbacks find in a net.  Its
-        ``predict`` and the targets that it hands to callbacks are codes of classes.
+        The object that trained it, with ``optimizer_`` and the other attributes that skorch's
+        callbacks use.  Its ``predict`` and the targets of callbacks are encoded classes.
     history_ : skorch.history.History
-        Per epoch: ``train_loss``, ``train_label_loss``, each penalty, and those of held-out rows.
+        Per epoch: ``train_loss``, ``train_label_loss``, each penalty, and those of held-out
+        samples.
     alpha_ : float
-        Weight of the explanation term in force; infinite with ``alpha="replace"``.
+        Present weight of the explanation term; infinite with ``alpha="replace"``.
     n_iter_ : int
         Number of epochs trained."""
 
@@ -197,10 +198,11 @@ X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
             %(targets)s
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             What must not matter (or, with ``mask_marks="relevant"``, what is the reason): bool or
-            degrees in [0, 1], NaN where unknown.  As X; or with 1 row for all rows; for images also
-            without the channel axis.  None in a list: a row without annotation.
+            degrees in [0, 1], NaN where unknown.  Of the shape of X; with axis 0 of length 1, it is
+            one mask for all samples; for images also without the channel axis.  None in a list: a
+            sample without annotation.
         sample_weight : array-like of shape (n,) or None, default=None
-            Non-negative weights; a row of weight 0 takes part in nothing."""
+            Non-negative weights; a sample of weight 0 takes part in nothing."""
 
 
 def inherit_parameters(cls: Any) -> None:

@@ -70,7 +70,7 @@ alpha : float, "auto" or "replace", default=1.0
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
     r"""Classifier trained on the worst perturbation of its irrelevant features.
 
-    Adds to the label loss, for a row x with irrelevance a and input unit u,
+    Adds to the label loss, for a sample x with irrelevance a and input unit u,
 
     .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} \ell(f(x + a u \delta), y)
 
@@ -104,8 +104,8 @@ class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
     >>> from skexplain import PGDExClassifier
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = PGDExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> moved = X + [0, 1]
     >>> bool(np.mean(clf.predict(X) == clf.predict(moved)) > 0.95)
@@ -116,8 +116,8 @@ class PGDExClassifier(_PGDEx, BaseExplanationClassifier):
 class PGDExRegressor(_PGDEx, BaseExplanationRegressor):
     r"""Regressor trained on the worst perturbation of its irrelevant features.
 
-    Adds to the squared error of the prediction f(x), for a row x with irrelevance a and input unit
-    u,
+    Adds to the squared error of the prediction f(x), for a sample x with irrelevance a and
+    input unit u,
 
     .. math:: \alpha \max_{|\delta|_\infty \le \epsilon} (f(x + a u \delta) - y)^2
 
@@ -150,7 +150,7 @@ class PGDExRegressor(_PGDEx, BaseExplanationRegressor):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> y = X.sum(axis=1)
-    >>> mask = np.array([[False, True]])  # the second must not matter, in all rows
+    >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> reg = PGDExRegressor(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> bool(np.abs(reg.predict(X) - reg.predict(X + [0, 1])).mean() < 0.3)
     True

@@ -24,8 +24,8 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
     _parameter_constraints: dict = TARGET_CONSTRAINTS
     _texts = TARGET_TEXT
     _words = {
-        "outputs": "predictions of shape (rows, 1)",
-        "targets": "Target values, one per row.",
+        "outputs": "predictions of shape (n_samples, 1)",
+        "targets": "Target values, one per sample.",
     }
     # The score whose input gradient an added penalty takes: the prediction itself.
     _gradient_output: Output = "logit_sum"
@@ -61,7 +61,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
     def partial_fit(self, X, y, *, mask=None, sample_weight=None):
         """Train for one more epoch.
 
-        Epochs trained one by one are those of one `fit`, bit for bit.  All rows train: early
+        Epochs trained one by one are those of one `fit`, bit for bit.  All samples train: early
         stopping holds none out here.
 
         Parameters

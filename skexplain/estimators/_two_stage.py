@@ -59,8 +59,8 @@ class TwoStageExplanationClassifier(BaseExplanationClassifier):
 
     .. math:: KL(\mathrm{softmax}\, f(x') \,\|\, \mathrm{softmax}\, m(f(x)))
 
-    where x' is the row with its irrelevant features filled and f is computed anew.  Use it when
-    data are few and masks mark the reasons (``mask_marks="relevant"``); rows without a mask skip
+    where x' is the sample with its irrelevant features filled and f is computed anew.  Use it when
+    data are few and masks mark the reasons (``mask_marks="relevant"``); samples without a mask skip
     the second step.  A step costs about two of the label loss's.
 
     Parameters
@@ -96,13 +96,13 @@ class TwoStageExplanationClassifier(BaseExplanationClassifier):
     _texts = f"""\
 alpha : float, default=1.0
         Weight of the divergence in the joint schedule and in the objective that early stopping
-        watches; 0 switches the second step off: the same network, trained on labels.
+        monitors; 0 switches the second step off: the same network, trained on labels.
     schedule : {{"two_stage", "joint"}}, default="two_stage"
         Two steps, or one step on the sum of label loss and alpha times the divergence, for all
         weights.
     mask_fill : float, "mean" or array-like, default=0.0
         What stands in for irrelevant features, in the unit of X: a number, the training mean of
-        each column or channel, or an array that broadcasts to a row.
+        each column or channel, or an array that broadcasts to a sample.
     {MAPPING_TEXT}"""
     _parameter_constraints = {"alpha": [NON_NEGATIVE], **MAPPING_CONSTRAINTS}
 

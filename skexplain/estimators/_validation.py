@@ -20,7 +20,7 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     Raises
     ------
     ValueError
-        If X is no finite dense array with rows, or, at prediction, of another shape than at fit.
+        If X is no finite dense array with samples, or, at prediction, of another shape than at fit.
     """
     if not reset and isinstance(y, str) and _passes_at_a_glance(estimator, X):
         check_float32(X)
@@ -86,7 +86,7 @@ def _passes_at_a_glance(estimator, X):
 def _check_row_shape(estimator, shape):
     if shape != estimator.input_shape_:
         raise ValueError(
-            f"X must have rows of shape {estimator.input_shape_} as at fit, got {shape}."
+            f"X must have samples of shape {estimator.input_shape_} as at fit, got {shape}."
         )
 
 
@@ -99,7 +99,7 @@ def _check_channel_axis(shape):
 
 
 def warn_of_coarse_columns(statistics):
-    """Warn where float32, in which networks compute, can hardly tell values apart.
+    """Warn if float32, in which networks compute, can hardly distinguish values.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def warn_of_coarse_columns(statistics):
 
 
 def check_weights(sample_weight, X):
-    """Validate sample weights; return them (None: all equal) and the rows of positive weight.
+    """Validate sample weights; return them (None: all equal) and the samples of positive weight.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def check_weights(sample_weight, X):
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     rows = np.flatnonzero(weight > 0)
     if not len(rows):
-        raise ValueError("sample_weight must be positive for some row, got zeros only.")
+        raise ValueError("sample_weight must be positive for some sample, got zeros only.")
     # Equal weights cancel; without them the result is the unweighted one to the bit.
     return (None if np.ptp(weight[rows]) == 0 else within_float32(weight)), rows
 
@@ -277,13 +277,13 @@ def check_donors(estimator, terms, n_penalised):
     Raises
     ------
     ValueError
-        If a penalty takes values from other rows and only one row to train on is penalised.
+        If a penalty takes values from other samples and only one sample to train on is penalised.
     """
     if n_penalised == 1 and any(term.penalty.needs_donors for term in terms):
         raise ValueError(
             f"mask must mark something irrelevant in at least 2 samples (of positive "
             f"sample_weight, and not held out), since {type(estimator).__name__} takes the values "
-            f"of other rows; got 1 sample. See docs/limits.md#data."
+            f"of other samples; got 1 sample. See docs/limits.md#data."
         )
 
 
@@ -295,9 +295,9 @@ def encode_groups(group_labels, n_rows, rows, known=()):
     group_labels : array-like of shape (n,)
         Labels of any kind, none missing.
     n_rows : int
-        Number of rows of X.
+        Number of samples of X.
     rows : ndarray of int
-        Rows of positive weight; groups of others only do not count.
+        Samples of positive weight; groups of others only do not count.
     known : sequence
         Labels that have a code already.
 

@@ -1,4 +1,4 @@
-"""An estimator that fills in the masks of rows that have none before it learns from them."""
+"""An estimator that fills in the masks of samples that have none before it learns from them."""
 
 import warnings
 from numbers import Real
@@ -33,15 +33,16 @@ def _estimator_has(method):
 
 
 class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
-    """Fit an estimator on masks filled in from those of a few annotated rows.
+    """Fit an estimator on masks filled in from those of a few annotated samples.
 
-    `fit` learns from the annotated rows what masks look like, predicts those of the other rows, and
-    trains the estimator on all of them.  As it happens inside `fit`, no mask of a test fold is ever
-    learnt from in a search or a cross-validation.  Where every feature is known, or none, it equals
-    the estimator.
+    `fit` learns masks from the annotated samples, predicts those of the other samples, and trains
+    the estimator on all of them.  As this happens inside `fit`, no mask of a test fold is learnt
+    from in a search or a cross-validation.  If every feature is known, or none, it equals the
+    estimator.
 
-    It knows no other places and looks than the annotated rows show: annotate rows of every kind.
-    ``propagator_.iou_`` compares annotated rows with each other, and cannot tell what is missing.
+    It can find only places and looks that the annotated samples have: annotate samples of every
+    kind.  ``propagator_.iou_`` compares annotated samples with each other, so that it does not
+    measure what all of them lack.
 
     Where it is below `min_iou`, no mask is filled in: wrong masks hide reasons and leave shortcuts.
     The estimator is then trained on the given masks alone, and
@@ -53,7 +54,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         What is trained.  A pipeline needs scikit-learn's metadata routing, and an X of numbers, for
         its masks are over the X that this estimator is given.
     propagator : MaskPropagator or None, default=None
-        What fills masks in; None: ``MaskPropagator()``.  It is told the estimator's `mask_marks`,
+        What fills masks in; None: ``MaskPropagator()``.  It is given the estimator's `mask_marks`,
         and the estimator's `random_state` and `verbose` where it has none of its own.
     min_iou : float, default=0.25
         Smallest ``propagator_.iou_``, from 0 to 1, at which masks are filled in.  0: always.  A
@@ -79,11 +80,11 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
-    MaskPropagator : Fills in masks, to be looked at before they are used.
+    MaskPropagator : Fills in masks, which can be checked before they are used.
 
     Examples
     --------
-    A bright square, in a random place, whose shade tells the label:
+    A bright square, in a random place, whose shade gives the label away:
 
     >>> import numpy as np
     >>> from skexplain import MaskPropagator, SwapExClassifier, WithPropagatedMasks
@@ -148,10 +149,10 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n,)
             Class labels or target values.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
-            Masks of some rows, in the shapes that the estimator takes; NaN, or None in a list,
+            Masks of some samples, in the shapes that the estimator takes; NaN, or None in a list,
             where unknown.
         sample_weight : array-like of shape (n,) or None, default=None
-            Non-negative weights; a row of weight 0 takes part in nothing.
+            Non-negative weights; a sample of weight 0 takes part in nothing.
         **fit_params
             Passed on to the estimator's `fit`.
 
@@ -160,6 +161,10 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        if not hasattr(self.estimator, "get_params"):
+            raise TypeError(
+                f"estimator must be one of scikit-learn's kind, got {self.estimator!r}."
+            )
         given_mask, estimator, propagator = mask, clone(self.estimator), None
         if mask is not None:
             mask, propagator = self._propagate(estimator, X, y, mask, sample_weight)

@@ -17,7 +17,7 @@ from .._checks import check_number
 from .._surroundings import own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
-from ..estimators._largest_gradients import masked_rows
+from ..estimators._largest_gradients import check_gradient, masked_rows
 from ..estimators._validation import check_inputs
 from ..penalties import WorstCasePenalty
 from ..penalties._base import point_at
@@ -95,7 +95,7 @@ def fgsm(
     >>> from skexplain.inspection import fgsm
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
     >>> clf = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
     >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf.score(fgsm(clf, X, y, epsilon=1.0, mask=mask), y) < clf.score(X, y) - 0.2
@@ -193,7 +193,7 @@ def jsma(
     >>> X = np.random.default_rng(0).normal(size=(100, 8))
     >>> clf = ERMClassifier(max_epochs=50, random_state=0).fit(X, X[:, 1] > 0)
     >>> moved = jsma(clf, X, target=True, theta=np.inf)
-    >>> bool((moved != X).sum(axis=0)[1] > 40)  # the column that tells the label
+    >>> bool((moved != X).sum(axis=0)[1] > 40)  # the column that predicts the label
     True
     >>> bool(clf.predict(moved).mean() > 0.9)
     True
@@ -207,8 +207,9 @@ def jsma(
 
 
 def _check_move(theta: float, gamma: float, clip: Clip) -> None:
-    if not isinstance(theta, Real) or theta == 0 or math.isnan(theta):
+    if not isinstance(theta, Real) or isinstance(theta, bool) or theta == 0 or math.isnan(theta):
         raise ValueError(f"theta must be a number other than 0, got {theta!r}.")
+    check_number("theta", abs(theta), infinite=True)
     check_number("gamma", gamma, positive=True)
     if gamma > 1:
         raise ValueError(f"gamma must be at most 1, got {gamma!r}.")
@@ -226,6 +227,7 @@ def _attack(
     move: Callable[..., torch.Tensor],
 ) -> np.ndarray:
     """Move samples in batches, in float32; and return the others as they were."""
+    check_gradient(estimator, checked)
     if mask is None:
         mask = np.full((1, *checked.shape[1:]), estimator.mask_marks == "irrelevant")
     module = estimator.module_.eval()

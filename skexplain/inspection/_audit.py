@@ -163,6 +163,8 @@ def audit(
     y = row_labels(y, "y", len(swap.inputs), "X")
     names = _feature_names(feature_names, swap.inputs)
     documents = None if documents is None else list_documents(documents, len(y))
+    if group_labels is not None:
+        group_labels = row_labels(group_labels, "group_labels", len(y), "X")
     predicted = swap.predict(np.arange(len(y)))
     right = check_correct(y, predicted, BESIDE_ESTIMATOR)
     widest, notes = swap, []

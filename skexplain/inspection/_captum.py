@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from .._checks import check_count, check_number, check_option
+from .._surroundings import differentiable_recurrence
 from ..penalties._checks import check_fill
 from ..penalties._fill import fill_value
 
@@ -151,7 +152,9 @@ def _forward(module: nn.Module, rows: Any, score: Score) -> Callable[[torch.Tens
     def forward(x: torch.Tensor) -> torch.Tensor:
         # Adds nothing, but captum raises for a network that does not read its inputs.
         unread = (0 * x).flatten(1).sum(1)
-        return score(module(x), rows.y.repeat(len(x) // len(rows.y))) + unread
+        with differentiable_recurrence(module):
+            logits = module(x)
+        return score(logits, rows.y.repeat(len(x) // len(rows.y))) + unread
 
     return forward
 

@@ -90,7 +90,7 @@ def predict_bounds(
     >>> from skexplain.inspection import predict_bounds
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
     >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> clf = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)
     >>> lower, upper = predict_bounds(clf, X, mask, epsilon=0.5)
@@ -176,7 +176,7 @@ def certified_accuracy(
     >>> from skexplain.inspection import certified_accuracy
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=200)
-    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column tells the label
+    >>> X = rng.normal(size=(200, 2)) + 2 * y[:, None]  # either column predicts the label
     >>> mask = np.array([[False, True]])  # the second must not matter, in all samples
     >>> plain = ERMClassifier(max_epochs=30, random_state=0).fit(X, y)
     >>> robust = IBPExClassifier(max_epochs=30, random_state=0).fit(X, y, mask=mask)

@@ -1,5 +1,6 @@
 """Checks that the functions of this room share."""
 
+from collections.abc import Hashable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from .._checks import as_array
 from ..estimators._base import BaseExplanationEstimator
 
 Marks: TypeAlias = Literal["irrelevant", "relevant"]
@@ -68,7 +70,7 @@ def class_codes(
     ValueError
         If there are too few or too many labels, or one that is no class.
     """
-    labels = np.asarray(labels)
+    labels = as_array(name, labels)
     labels = np.broadcast_to(labels, n_rows) if labels.ndim == 0 else column_or_1d(labels)
     if len(labels) != n_rows:
         raise ValueError(
@@ -77,7 +79,11 @@ def class_codes(
         )
     # A dict, since numpy would take the text "1" for the number.
     position = {label: code for code, label in enumerate(estimator.classes_.tolist())}
-    unknown = [label for label in labels.tolist() if label not in position]
+    unknown = [
+        label
+        for label in labels.tolist()
+        if not isinstance(label, Hashable) or label not in position
+    ]
     if unknown:
         raise ValueError(
             f"{name} must hold labels of the classes {list(position)}, got {unknown[0]!r}."

@@ -111,7 +111,7 @@ def query_explanations(
     cost = {"centre": None, "margin": _margin(probabilities), "spread": -_entropy(maps)}[pick]
     predicted = probabilities.argmax(axis=1)
     classes = [free[predicted[free] == code] for code in np.unique(predicted[free])]
-    np.random.RandomState(seed).shuffle(classes)
+    np.random.RandomState(seed % 2**32).shuffle(classes)
     chosen = [
         _one_of_each_cluster(maps, rows, count, cost, seed)
         for rows, count in zip(classes, _deal(n, [len(rows) for rows in classes]), strict=True)

@@ -15,7 +15,12 @@ from .._checks import check_option
 from .._surroundings import isolated_random_state, own_surroundings
 from .._typing import Seed
 from ..estimators._base import BaseExplanationEstimator
-from ..estimators._largest_gradients import input_gradient, log_odds, rows_in_batches
+from ..estimators._largest_gradients import (
+    check_gradient,
+    input_gradient,
+    log_odds,
+    rows_in_batches,
+)
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..penalties._checks import check_layer
@@ -29,6 +34,8 @@ _OF_A_CLASS = ("log_odds", "log_prob", "prob", "logit")
 _OF_ALL_CLASSES = ("log_prob_sum", "logit_sum")
 # Methods that ask for the score of the samples themselves: its logits give the predicted class.
 _AT_THE_ROWS = ("input_gradient", "grad_cam")
+# Methods that read the gradient at the inputs.
+_OF_GRADIENTS = ("input_gradient", "smooth_grad", "integrated_gradients")
 
 
 @own_surroundings()
@@ -108,7 +115,7 @@ def saliency(
     TypeError
         If `estimator` is anything else, or a parameter is none of the method's.
     ValueError
-        If a value is not legal, or X is of another shape than at fit.
+        If a value is not legal, X is of another shape than at fit, or no gradient reaches X.
     NotFittedError
         If the estimator is not fitted.
 
@@ -148,6 +155,8 @@ def saliency(
     output = _check_output(estimator, output, target)
     seed = root_seed(random_state)
     X = check_inputs(estimator, X, reset=False)
+    if method in _OF_GRADIENTS:
+        check_gradient(estimator, X)
     classes = _explained_classes(estimator, X, method, output, target)
     score = partial(_class_score, output)
     module, device = estimator.module_, estimator.trainer_.device

@@ -128,7 +128,7 @@ def place_p_values(
 
 def _scores_by_chance(means: np.ndarray, predicted: np.ndarray, seed: int) -> list[float]:
     """Return scores of the same columns when predictions are permuted, enough for a tail."""
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(seed % 2**32)
     scores: list[float] = []
     while len(scores) < FEWEST_WITH_TAIL:
         tell = tell_of_values(means, rng.permutation(predicted), seed)
@@ -153,7 +153,7 @@ def tell_of_values(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarr
     float32 ndarray of shape (n, cells)
         In [0, 1], the explained share of the surprise -log p(class).
     """
-    mixed = np.random.RandomState(seed).permutation(len(values))
+    mixed = np.random.RandomState(seed % 2**32).permutation(len(values))
     tell = np.empty((len(values), values.shape[2]), dtype=np.float32)
     tell[mixed] = np.max(
         [_tell(channel[mixed], codes[mixed]) for channel in values.swapaxes(0, 1)], axis=0

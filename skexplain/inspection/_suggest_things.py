@@ -143,7 +143,7 @@ def find_things(
     list of Thing
         With p-values, the strongest first.
     """
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(seed % 2**32)
     sample = np.sort(rng.permutation(len(images))[:_MAX_ROWS])
     images, gradient, predicted = images[sample], gradient[sample], predicted[sample]
     if len(images) < 4 * FEWEST_ROWS or len(np.unique(predicted)) < 2:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_count, is_iterable
 from ._drawing import (
     ShownRows,
     draw_bars,
@@ -222,9 +223,15 @@ def accept_suggestions(
     >>> len(mask) == len(digits.data)
     True
     """
+    if not is_iterable(suggestions):
+        raise TypeError(f"suggestions must be a sequence of MaskSuggestion, got {suggestions!r}.")
     suggestions = list(suggestions)
     if not suggestions:
         raise ValueError("suggestions must hold at least one MaskSuggestion, got none.")
+    others = [each for each in suggestions if not isinstance(each, MaskSuggestion)]
+    if others:
+        raise TypeError(f"suggestions must hold MaskSuggestion alone, got {others[0]!r}.")
+    check_count("n_rows", n_rows)
     last = max(int(suggestion.rows.max()) for suggestion in suggestions)
     if last >= n_rows:
         raise ValueError(

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._place import Like, OutsideError, draw, geometries_of, shape_or_like, with_unknown_padding
-from ._rasterise import fill_polygon
+from ._figures import fill_box, fill_vertices, turn
+from ._place import Like, draw, geometries_of, shape_or_like, with_unknown_padding
 from ._rows import (
     Missing,
     as_numbers,
@@ -20,10 +20,15 @@ from ._rows import (
     shorten,
     stack_rows,
 )
-from ._units import Unit, check_reach_in_unit, check_set, check_unit, hint_at_unit, pixels_per_unit
-
-# Farther out than any image reaches, and near enough to calculate with.
-_FARTHEST = 1e8
+from ._units import (
+    Unit,
+    check_reach_in_unit,
+    check_set,
+    check_unit,
+    hint_at_unit,
+    pixels_per_unit,
+    warn_of_percent,
+)
 
 BoxFormat: TypeAlias = Literal["xyxy", "xywh", "cxcywh", "xywhr", "cxcywhr"]
 _BOX_FORMATS = {
@@ -145,7 +150,7 @@ def mask_from_boxes(
         return turn(_four_corners(corners) * pixels, pivot * pixels, box[4]) / pixels
 
     nouns = ("box", "boxes")
-    fill = _fill_vertices if turned else _fill_box
+    fill = fill_vertices if turned else fill_box
     return _draw_rows(
         boxes, read, fill, nouns, shape, image_sizes, unit, missing, like, sized=turned
     )
@@ -154,13 +159,6 @@ def mask_from_boxes(
 def _four_corners(corners: NDArray[Any]) -> NDArray[Any]:
     (x0, y0), (x1, y1) = corners
     return np.array([(x0, y0), (x0, y1), (x1, y1), (x1, y0)])
-
-
-def turn(points: NDArray[Any], pivot: NDArray[Any], degrees: float) -> NDArray[Any]:
-    """Turn points (x, y) clockwise, as an image is seen, about a point."""
-    angle = np.deg2rad(degrees)
-    cos, sin = np.cos(angle), np.sin(angle)
-    return (points - pivot) @ np.array([[cos, sin], [-sin, cos]]) + pivot
 
 
 def mask_from_polygons(
@@ -249,7 +247,7 @@ def mask_from_polygons(
         return vertices
 
     nouns = ("polygon", "polygons")
-    fill = _fill_vertices
+    fill = fill_vertices
     return _draw_rows(polygons, read, fill, nouns, shape, image_sizes, unit, missing, like)
 
 
@@ -329,7 +327,10 @@ def _draw_rows(
             else:
                 yield mask_of(i, row)
 
-    return stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
+    drawn = stack_rows(with_unknown_padding(masks(), geometries), len(rows), shape)
+    if unit is None:  # after the errors, which say more
+        warn_of_percent(points, sizes, name, stacklevel=3)
+    return drawn
 
 
 @contextmanager
@@ -373,36 +374,3 @@ def _image_sizes(
     if sizes.shape not in ((2,), (n_rows, 2)) or not (sizes > 0).all():
         raise ValueError(f"{expected}, greater than zero; got {shorten(image_sizes)}.")
     return np.broadcast_to(sizes, (n_rows, 2))
-
-
-def _fill_box(mask: NDArray[Any], corners: NDArray[Any]) -> None:
-    """Mark a box, given by its corners (x, y) in pixels of the mask."""
-    start, end = corners
-    size = np.array(mask.shape[::-1])
-    start, end = np.maximum(start, 0), np.minimum(end, size)
-    if not (start < end).all():
-        raise OutsideError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
-    first, stop = (np.ceil(corner - 0.5).astype(int) for corner in (start, end))
-    thin = first == stop
-    first[thin] = ((start + end) / 2)[thin].astype(int)
-    stop[thin] = first[thin] + 1
-    mask[first[1] : stop[1], first[0] : stop[0]] = True
-
-
-def _fill_vertices(mask: NDArray[Any], vertices: NDArray[Any]) -> None:
-    """Mark a polygon, given by its vertices (x, y) in pixels of the mask."""
-    check_reach(vertices)
-    if not fill_polygon(mask, vertices):
-        size = np.array(mask.shape[::-1])
-        near = vertices[((vertices >= 0) & (vertices <= size)).all(axis=1)]
-        if not len(near):
-            raise OutsideError(f"lies outside the image of {size[1]} x {size[0]} (height x width).")
-        # The right and the lower edge of the image belong to its last pixels.
-        column, row = np.minimum(near.astype(int), size - 1).T
-        mask[row, column] = True
-
-
-def check_reach(vertices: NDArray[Any]) -> None:
-    """Raise an error if coordinates are farther out than any image reaches."""
-    if not (np.abs(vertices) <= _FARTHEST).all():
-        raise ValueError(f"reaches farther than {_FARTHEST:.0e} pixels.")

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._coco_regions import Regions, draw_region, within_pixel
+from .._checks import check_option, check_path, is_iterable
+from ._coco_regions import Regions, draw_region, points_of
 from ._place import Like, fit_to_geometry, geometries_of, grid_of, names_of, with_unknown_padding
 from ._resample import Resize
 from ._rows import (
@@ -24,7 +25,14 @@ from ._rows import (
     shorten,
     stack_rows,
 )
-from ._units import Unit, check_unit, shares_error
+from ._units import (
+    Unit,
+    are_shares,
+    beyond_percent,
+    check_unit,
+    shares_error,
+    warn_of_percent,
+)
 
 _Images: TypeAlias = dict[int | str, tuple[str | None, tuple[int, int]]]  # name and size by id
 _Records: TypeAlias = dict[int | str, list[tuple[str, dict[str, Any]]]]
@@ -96,6 +104,11 @@ def mask_from_coco(
         and the record; if none of the images is in it; if a category is not; if an image has
         another size than expected; or if `unit` is None and all coordinates lie between 0 and 1.
 
+    Warns
+    -----
+    UserWarning
+        If `unit` is None and all coordinates look as if they were in percent.
+
     See Also
     --------
     mask_from_polygons : Polygons that are at hand, on pixel centres.
@@ -122,8 +135,7 @@ def mask_from_coco(
     array([[[0, 1, 1],
             [0, 0, 0]]])
     """
-    if regions not in ("segmentation", "bbox"):
-        raise ValueError(f'regions must be "segmentation" or "bbox"; got {regions!r}.')
+    check_option("regions", regions, ("segmentation", "bbox"))
     check_missing(missing)
     check_unit(unit)
     if images is None:
@@ -174,7 +186,7 @@ def _read(annotations: Any) -> tuple[dict[str, Any], str]:
         return annotations, "annotations"
     if not isinstance(annotations, str | os.PathLike):
         raise TypeError(f"annotations must be a path or a dict; got {shorten(annotations)}.")
-    source = os.fspath(annotations)
+    source = str(check_path("annotations", annotations))
     with open(source, encoding="utf-8-sig") as file:
         try:
             content = json.load(file)
@@ -265,7 +277,7 @@ def _category_ids(categories: Any, content: dict[str, Any], source: str) -> set[
     if categories is None:
         return None
     wanted = [categories] if isinstance(categories, str | Integral) else categories
-    if not isinstance(wanted, list | tuple | np.ndarray | set):
+    if not isinstance(wanted, list | tuple | np.ndarray | set) or not is_iterable(wanted):
         raise TypeError(f"categories must be ids or names of categories; got {categories!r}.")
     ids: dict[int | str, list[int | str]] = {}
     for name, record in _entries(content, "categories", source):
@@ -315,7 +327,7 @@ def _check_pixels(
     regions: Regions,
     source: str,
 ) -> None:
-    """Raise an error if all coordinates of a file lie within one pixel.
+    """Raise an error, or warn, if the coordinates of a file fit another unit than pixels.
 
     Parameters
     ----------
@@ -327,13 +339,20 @@ def _check_pixels(
     source : str
         What errors call the file.
     """
-    any_within = False
+    found, sizes = [], []
     for size, record in shown:
-        within = within_pixel(record, regions) if max(size) > 1 else None
-        if within is False:  # as a rule the first one
+        points = points_of(record, regions) if max(size) > 1 else None
+        if points is None:
+            continue
+        if beyond_percent(points):  # as a rule the first one
             return
-        any_within |= within is True
-    if any_within and all(
-        within_pixel(record, regions) is not False for record in content["annotations"]
-    ):
-        raise shares_error(f"{source}: coordinates of all regions")
+        found.append(points)
+        sizes.append(size)
+    if not found:
+        return
+    points, what = np.concatenate(found), f"{source}: coordinates of regions"
+    if are_shares(points):
+        others = (points_of(record, regions) for record in content["annotations"])
+        if all(other is None or are_shares(other) for other in others):
+            raise shares_error(what)
+    warn_of_percent(points, np.array(sizes), what, stacklevel=3)

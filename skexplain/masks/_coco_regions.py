@@ -6,22 +6,22 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._build import check_reach, turn
+from ._figures import check_reach, turn
 from ._rasterise import fill_box_as_coco, fill_polygon_as_coco
 from ._rows import as_numbers, shorten
 from ._run_lengths import decode_rle
-from ._units import Unit, are_shares, check_reach_in_unit, pixels_per_unit
+from ._units import Unit, check_reach_in_unit, pixels_per_unit
 
 Regions: TypeAlias = Literal["segmentation", "bbox"]
 
 
-def within_pixel(record: dict[str, Any], regions: Regions) -> bool | None:
-    """Whether an annotation lies within one pixel; None where it has no coordinates."""
+def points_of(record: dict[str, Any], regions: Regions) -> NDArray[Any] | None:
+    """Return all coordinates of an annotation, shape (k, 2); None where it has none."""
     try:
         outlines = outlines_of(record, regions)
     except ValueError:  # raised where it is drawn
         return None
-    return all(are_shares(points) for points in outlines) if outlines else None
+    return np.concatenate(outlines) if outlines else None
 
 
 def draw_region(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_option, is_iterable
 from ._rows import shorten
 from ._trace import MIXED, trace_features
 
@@ -66,6 +67,7 @@ def mask_from_columns(
     >>> mask_from_columns(["age", "hospital_A", "hospital_B"], "^hospital_", match="regex")
     array([[False,  True,  True]])
     """
+    check_option("match", match, ("name", "regex", "input"))
     columns = _as_names(columns, "columns")
     if match == "input":
         return _mark_inputs(X, columns)
@@ -143,12 +145,8 @@ def mask_from_words(
     >>> mask_from_words(vectorizer, "subject").astype(int)
     array([[0, 0, 0, 1, 1]])
     """
-    for name, value, legal in (
-        ("ngrams", ngrams, ("containing", "exact")),
-        ("missing", missing, ("error", "warn", "ignore")),
-    ):
-        if value not in legal:
-            raise ValueError(f"{name} must be one of {list(legal)}; got {value!r}.")
+    check_option("ngrams", ngrams, ("containing", "exact"))
+    check_option("missing", missing, ("error", "warn", "ignore"))
     words = _as_names(words, "words")
     features = trace_features(vectorizer)
     mixed = [feature.name for feature in features if feature.token is MIXED]
@@ -182,6 +180,8 @@ def mask_from_words(
 
 
 def _as_names(names: str | Iterable[str], name: str) -> list[str]:
+    if not isinstance(names, str) and not is_iterable(names):
+        raise TypeError(f"{name} must be a name or a sequence of names; got {names!r}.")
     names = [names] if isinstance(names, str) else list(names)
     if not names:
         raise ValueError(f"{name} must name at least one; got none.")
@@ -192,7 +192,7 @@ def _names_of(X: Any) -> list[str]:
     if hasattr(X, "get_feature_names_out"):
         return [str(name) for name in X.get_feature_names_out()]
     names = getattr(X, "columns", X)
-    if isinstance(names, str) or getattr(names, "ndim", 1) != 1 or not hasattr(names, "__iter__"):
+    if getattr(names, "ndim", 1) != 1 or not is_iterable(names):
         raise TypeError(
             "X must be a DataFrame, a sequence of column names, or a fitted transformer with "
             f"get_feature_names_out; got {type(X).__name__}."

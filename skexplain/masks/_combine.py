@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_option
 from .._typing import MaskLike
 from ._labels import (
     check_row_order,
@@ -58,8 +59,7 @@ def resize_mask(mask: MaskLike, shape: Sequence[int], *, method: Resize = "area"
     array([[[ True, False]]])
     """
     shape = check_shape(shape)
-    if method not in ("area", "nearest"):
-        raise ValueError(f'method must be "area" or "nearest"; got {method!r}.')
+    check_option("method", method, ("area", "nearest"))
     mask = as_mask_array(mask)
     if mask.ndim < 3:
         raise ValueError(f"mask must have shape (n_samples or 1, ..., h, w); got {mask.shape}.")
@@ -264,8 +264,8 @@ class MaskCoverage:
         n_annotated, n_empty = int(self.annotated.sum()), int((self.marked == 0).sum())
         shares = ", ".join(f"{share:.3g}" for share in self.quantiles.values())
         return (
-            f"{n_annotated} of {self.n_samples} rows annotated, {n_empty} of them with nothing "
-            f"marked\nmarked share of an annotated row (min, quartiles, max): {shares}"
+            f"{n_annotated} of {self.n_samples} samples annotated, {n_empty} of them with nothing "
+            f"marked\nmarked share of an annotated sample (min, quartiles, max): {shares}"
         )
 
 
@@ -297,13 +297,13 @@ def mask_coverage(mask: MaskLike, n_samples: int | None = None) -> MaskCoverage:
     --------
     >>> from skexplain.masks import mask_coverage
     >>> mask_coverage([[[1, 1], [0, 0]], None, [[0, 0], [0, 0]]])
-    2 of 3 rows annotated, 1 of them with nothing marked
-    marked share of an annotated row (min, quartiles, max): 0, 0.125, 0.25, 0.375, 0.5
+    2 of 3 samples annotated, 1 of them with nothing marked
+    marked share of an annotated sample (min, quartiles, max): 0, 0.125, 0.25, 0.375, 0.5
     """
     mask = as_mask_array(mask)
     n_samples = len(mask) if n_samples is None else n_samples
     if not isinstance(n_samples, Integral) or len(mask) not in (1, n_samples):
-        raise ValueError(f"mask must have 1 or n_samples={n_samples} rows; got {len(mask)}.")
+        raise ValueError(f"mask must have length 1 or n_samples={n_samples}; got {len(mask)}.")
     marked = np.broadcast_to([_share(row) for row in mask], (n_samples,)).astype(np.float64)
     annotated = ~np.isnan(marked)
     levels = (0, 0.25, 0.5, 0.75, 1)
@@ -324,7 +324,7 @@ def as_mask_array(mask: Any) -> NDArray[Any]:
         raise TypeError("mask must be an array or a list of masks; got None.")
     shape = mask_shape(mask)
     if shape is None:
-        raise ValueError("mask must have an annotated row, to tell its shape; got none.")
+        raise ValueError("mask must have an annotated sample, which gives its shape; got none.")
     if len(shape) < 2:
         raise ValueError(f"mask must have shape (n_samples or 1, ...); got {shape}.")
     masks = interpret_mask(mask, shape, feature_names=own_labels(mask))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import as_array, check_path
 from ._geometry import ImageGeometry
 from ._label_images import check_labels
 from ._pixels import PixelReader
@@ -120,7 +120,7 @@ def mask_from_folder(
     read = _reader(marked, unknown)
     if names is None:
         names = names_of(like)
-    names = as_list("names", names, "a sequence of str, one per row of X")
+    names = as_list("names", names, "a sequence of str, one per sample of X")
     geometries: Sequence[ImageGeometry | None] = [None] * len(names)
     grid: tuple[int, int] | None = None
     if like is not None:
@@ -153,7 +153,9 @@ def _find_files(
     folder: str | os.PathLike[str], names: Sequence[Any], suffix: str
 ) -> list[Path | None]:
     """Return the mask file of every sample, None where there is none."""
-    folder = Path(folder)
+    folder = check_path("folder", folder)
+    if not isinstance(suffix, str):
+        raise TypeError(f"suffix must be text; got {suffix!r}.")
     if not folder.is_dir():
         raise FileNotFoundError(f"folder must be an existing folder; got {str(folder)!r}.")
     files: list[Path | None] = []
@@ -208,7 +210,7 @@ def _reader(marked: Any, unknown: Any) -> PixelReader:
     if isinstance(marked, str):
         if marked not in _MARKED:
             raise ValueError(f"marked must be one of {list(_MARKED)} or int; got {marked!r}.")
-        if np.size(unknown):
+        if as_array("unknown", unknown).size:
             raise ValueError(f"unknown needs marked to be int; got marked={marked!r}.")
         return PixelReader(marked, None)
     return PixelReader(check_labels(marked, "marked"), check_labels(unknown, "unknown"))

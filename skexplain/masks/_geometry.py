@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import check_count, check_option
 from ._rows import as_numbers, check_shape
 
 # By EXIF orientation, how a stored picture becomes upright: mirrored from left to right, mirrored
@@ -100,10 +101,8 @@ class ImageGeometry:
             If an argument is not as described.
         """
         size, shape = check_shape(size, "size"), check_shape(shape)
-        if fit not in FITS:
-            raise ValueError(f"fit must be one of {list(FITS)}; got {fit!r}.")
-        if orientation not in _STEPS:
-            raise ValueError(f"orientation must be 1 to 8; got {orientation!r}.")
+        check_option("fit", fit, FITS)
+        check_count("orientation", orientation, high=max(_STEPS))
         height, width = size[::-1] if _STEPS[orientation][2] else size
         left = top = pad_x = pad_y = 0
         if fit == "crop":

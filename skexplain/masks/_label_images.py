@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import as_array
 from ._geometry import ImageGeometry
 from ._place import Like, fit_to_geometry, geometries_of, with_unknown_padding
 from ._rows import Missing, as_sequence, check_missing, row_without_marks, stack_rows
@@ -77,7 +78,7 @@ def mask_from_labels(
     wanted, skipped = check_labels(marked, "marked"), check_labels(unknown, "unknown")
     if np.isin(wanted, skipped).any():
         raise ValueError(f"labels must not be both marked and unknown; got {wanted} and {skipped}.")
-    labels = as_sequence(labels, "labels", "one label image per row")
+    labels = as_sequence(labels, "labels", "one label image per sample")
     rows = [None if row is None else _as_labels(row, i) for i, row in enumerate(labels)]
     geometries: Sequence[ImageGeometry | None] = [None] * len(rows)
     shapes = {row.shape for row in rows if row is not None}
@@ -122,7 +123,7 @@ def mark_labels(labels: NDArray[Any], marked: NDArray[Any], unknown: NDArray[Any
 
 def check_labels(labels: Any, name: str) -> NDArray[np.int64]:
     """Return one label or several as an int array."""
-    values = np.atleast_1d(np.asarray(labels))
+    values = np.atleast_1d(as_array(name, labels))
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
         raise ValueError(f"{name} must be a whole number or a sequence of them; got {labels!r}.")
     return values.astype(np.int64)
@@ -132,7 +133,7 @@ def _as_labels(row: Any, number: int) -> NDArray[Any]:
     row = np.asarray(row)
     if row.dtype.kind not in "iub":
         raise TypeError(
-            f"labels must hold whole numbers, or None for a row; labels[{number}] is of dtype "
+            f"labels must hold whole numbers, or None for a sample; labels[{number}] is of dtype "
             f"{row.dtype}."
         )
     return row

@@ -7,6 +7,7 @@ map): its values are scanned once, in chunks, and turned to degrees batch by bat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Literal, NoReturn, TypeAlias, overload
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._checks import check_option
+from .._checks import check_option, is_iterable
 from .._typing import MaskLike
 from ._labels import (
     check_row_order,
@@ -244,6 +245,7 @@ def interpret_mask(
     (array([ True, False]), array([ True, False]))
     """
     check_option("marks", marks, ("irrelevant", "relevant"))
+    shape = _check_shape_of_inputs(shape)
     if mask is None:
         return None
     if is_series(mask):
@@ -259,6 +261,14 @@ def interpret_mask(
     known, has_irrelevant, has_unknown = _scan(values, marks)
     of_rows = (np.broadcast_to(flags, shape[:1]) for flags in (known, has_irrelevant))
     return Masks(values, None, relevant, has_unknown, *of_rows)
+
+
+def _check_shape_of_inputs(shape: Any) -> tuple[int, ...]:
+    """Return the shape of X as a tuple, or raise an error if it is none."""
+    axes = tuple(shape) if is_iterable(shape) and not isinstance(shape, dict | set) else ()
+    if not axes or not all(isinstance(length, Integral) and int(length) >= 0 for length in axes):
+        raise ValueError(f"shape must be that of X, a tuple of int; got {shape!r}.")
+    return axes
 
 
 def _interpret_some(mask: Any, shape: Sequence[int], marks: Marks) -> Masks:
@@ -336,6 +346,6 @@ def _raise_illegal(row: NDArray[Any], rows: NDArray[Any], total: int) -> NoRetur
     hint = " Divide a 0..255 image by 255 (or compare it with 0)." if example > 1 else ""
     raise ValueError(
         f"mask must hold bool, numbers in [0, 1] or NaN (unknown); got {example} in "
-        f"{len(rows)} of {total} rows, at rows {shorten_names(rows.tolist())}.{hint} See "
+        f"{len(rows)} of {total} samples, at samples {shorten_names(rows.tolist())}.{hint} See "
         f"docs/masks.md#values."
     )

@@ -36,8 +36,8 @@ def check_plain(image: Any) -> None:
     turned = image.getexif().get(_ORIENTATION, 1)
     if turned not in (0, 1):
         raise ValueError(
-            f"has EXIF orientation {turned}: it is to be shown turned or mirrored, and nothing "
-            "tells whether X is. Save it as it is to be read, without this tag."
+            f"has EXIF orientation {turned}: it is to be shown turned or mirrored, and it is "
+            "unclear whether X is. Save it as it is to be read, without this tag."
         )
     n_frames = getattr(image, "n_frames", 1)
     if n_frames > 1 and image.format != "MPO":  # a photo with a preview
@@ -188,7 +188,7 @@ def _in_colour(colours: NDArray[Any], full: float, lossy: bool) -> tuple[NDArray
     hue = _hue(colours, shades)
     if hue is None:
         raise ValueError(
-            "has several colours, and nothing tells which of them are marked: say "
+            "has several colours, and it is unclear which of them are marked: say "
             'marked="nonzero" for all that is not black, or, for a palette, the indices.'
         )
     # Half as bright as the colour itself.

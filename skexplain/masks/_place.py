@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import is_iterable
 from ._geometry import ImageGeometry, near
 from ._rows import shorten
 
@@ -35,7 +36,7 @@ def geometries_of(like: Any, n_rows: int | None = None, what: str = "rows") -> l
     """
     found = like.get("geometry") if isinstance(like, Mapping) else like
     items: list[ImageGeometry] = []
-    if isinstance(found, Sequence | np.ndarray) and not isinstance(found, str):
+    if isinstance(found, Sequence | np.ndarray) and is_iterable(found):
         items = list(found)
     if not items or not all(isinstance(item, ImageGeometry) for item in items):
         raise ValueError(

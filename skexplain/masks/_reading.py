@@ -43,7 +43,7 @@ def _check_readable(mask: Any) -> None:
     if scipy.sparse.issparse(mask):
         raise TypeError(
             "mask must be dense, got a sparse matrix: pass mask.toarray(), or a mask of shape "
-            "(1, n_features) when all rows share it."
+            "(1, n_features) when all samples share it."
         )
     if isinstance(mask, np.ma.MaskedArray):
         raise TypeError(
@@ -83,7 +83,7 @@ def read_rows(
     """
     if len(rows) != shape[0]:
         raise ValueError(
-            f"mask must hold one mask or None per row of X when it is a list: {shape[0]} entries, "
+            f"mask must hold one mask or None per sample of X if it is a list: {shape[0]} entries; "
             f"got {len(rows)}. See docs/masks.md#shapes."
         )
     given = np.flatnonzero([row is not None for row in rows])

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import is_iterable
 from ._resample import Resize, resample
 
 # Sizes that stand in a file are not trusted: the pixels of one image, at one byte each.
@@ -39,21 +40,20 @@ def row_without_marks(
         Begins the error, such as "boxes[3] has no box".
     """
     if missing == "error":
-        raise ValueError(f'{what} (missing="unknown" leaves such a row without annotation).')
+        raise ValueError(f'{what} (missing="unknown" leaves such a sample without annotation).')
     return np.zeros(shape, dtype=bool) if missing == "empty" else None
 
 
 def as_list(name: str, values: Any, expected: str) -> list[Any]:
     """Return what is one per sample as a list, so that no Series is looked up by label."""
-    if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
+    if isinstance(values, dict) or not is_iterable(values):
         raise TypeError(f"{name} must be {expected}; got {shorten(values)}.")
     return list(values)
 
 
 def as_sequence(values: Any, name: str, content: str) -> list[Any]:
     """Return what is a sequence as a list, or say what was expected."""
-    is_mapping = isinstance(values, str | bytes | dict | set)
-    if is_mapping or not hasattr(values, "__iter__"):
+    if isinstance(values, dict | set) or not is_iterable(values):
         raise TypeError(f"{name} must be a sequence, {content}; got {shorten(values)}.")
     return list(values)
 
@@ -153,6 +153,12 @@ def check_size(size: Sequence[int], shape: Sequence[int], resize: Resize | None,
         )
 
 
+def check_resize(resize: Any) -> None:
+    """Check that a way of resizing is a legal one, or None."""
+    if resize is not None and (not isinstance(resize, str) or resize not in ("area", "nearest")):
+        raise ValueError(f'resize must be "area", "nearest" or None; got {resize!r}.')
+
+
 def common_shape(
     sizes: Mapping[str, tuple[int, int]], shape: Sequence[int] | None, resize: Resize | None
 ) -> tuple[int, int]:
@@ -165,8 +171,7 @@ def common_shape(
     shape : tuple of int or None
     resize : {"area", "nearest"} or None
     """
-    if resize not in (None, "area", "nearest"):
-        raise ValueError(f'resize must be "area", "nearest" or None; got {resize!r}.')
+    check_resize(resize)
     if shape is None:
         if resize is not None:
             raise ValueError("resize needs shape=(height, width), the size of X's images.")

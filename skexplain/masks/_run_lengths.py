@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import as_array, check_flag
 from ._rows import check_shape, shorten
 
 # The text form: each character carries five bits, and a sixth says whether more follow.
@@ -55,7 +56,8 @@ def encode_rle(mask: ArrayLike, *, compress: bool = True) -> dict[str, Any]:
     >>> encode_rle(mask)
     {'size': [2, 3], 'counts': '33'}
     """
-    mask = np.asarray(mask)
+    check_flag("compress", compress)
+    mask = as_array("mask", mask)
     if mask.ndim != 2 or not mask.size or mask.dtype.kind not in "buif":
         raise ValueError(
             f"mask must be bool of shape (h, w); got shape {mask.shape} of dtype {mask.dtype}."

@@ -65,12 +65,12 @@ def _describe(got: Sequence[int], shape: Sequence[int]) -> str:
     one = f"(1, {', '.join(map(str, legal_shapes(shape)[-1][1:]))})"
     hint = ""
     if tuple(got) in {tuple(legal[1:]) for legal in legal_shapes(shape)}:
-        hint = f" For one mask for all rows use mask.reshape{(1, *got)}."
+        hint = f" For one mask for all samples use mask.reshape{(1, *got)}."
     elif tuple(got[1:]) in {tuple(legal[1:]) for legal in legal_shapes(shape)}:
-        hint = " Rows without a mask: None in a list, or NaN."
+        hint = " Samples without a mask: None in a list, or NaN."
     elif len(shape) == 2 and len(got) == 1:
         hint = f" A 1-D mask must have {shape[1]} values, one per column."
     return (
         f"mask must have shape {' or '.join(forms)} beside X of shape {tuple(shape)}, or "
-        f"{one} for one mask for all rows; got {tuple(got)}.{hint} See docs/masks.md#shapes."
+        f"{one} for one mask for all samples; got {tuple(got)}.{hint} See docs/masks.md#shapes."
     )

@@ -60,13 +60,18 @@ def check_reach_in_unit(points: NDArray[Any], unit: Unit | None) -> None:
         )
 
 
+def beyond_percent(points: NDArray[Any]) -> bool:
+    """Whether some coordinate lies outside of 0 to 100, so that all must be pixels."""
+    return bool(points.max() > 100 + _TOLERANCE or points.min() < -_TOLERANCE)
+
+
 def are_shares(points: NDArray[Any]) -> bool:
     """Whether coordinates all lie between 0 and 1."""
     return bool((points >= -_TOLERANCE).all() and (points <= 1 + _TOLERANCE).all())
 
 
 def check_set(points: NDArray[Any], unit: Unit | None, sizes: NDArray[Any], what: str) -> None:
-    """Raise an error, or warn, if a whole set of coordinates fits another unit.
+    """Raise an error if a whole set of coordinates must be in shares.
 
     Parameters
     ----------
@@ -84,13 +89,6 @@ def check_set(points: NDArray[Any], unit: Unit | None, sizes: NDArray[Any], what
     if unit in (None, "percent") and are_shares(points) and (unit or np.max(sizes) > 1):
         where = "one pixel" if unit is None else "one percent of the image"
         raise shares_error(what, where)
-    if unit is None and _may_be_percent(points, sizes):
-        warnings.warn(
-            f"{what} all lie in the upper left 100 x 100 pixels of larger images, and have "
-            'fractions: if they are in percent, pass unit="percent", else unit="pixel".',
-            UserWarning,
-            stacklevel=5,
-        )
 
 
 def shares_error(what: str, where: str = "one pixel") -> ValueError:
@@ -101,15 +99,41 @@ def shares_error(what: str, where: str = "one pixel") -> ValueError:
     )
 
 
-def _may_be_percent(points: NDArray[Any], sizes: NDArray[Any]) -> bool:
-    spread = points.max() > 50 and points.max() <= 100 + _TOLERANCE and points.min() >= -_TOLERANCE
-    return spread and np.min(sizes) >= 200 and (points % 1 != 0).any()
+def warn_of_percent(
+    points: NDArray[Any], sizes: NDArray[Any], what: str, *, stacklevel: int
+) -> None:
+    """Warn if a whole set of coordinates, read as pixels, looks as if it were in percent.
+
+    Parameters
+    ----------
+    points : float64 ndarray of shape (k, 2)
+        All coordinates.
+    sizes : ndarray of shape (m, 2)
+        Heights and widths of the images on which they are.
+    what : str
+        Begins the warning, such as "boxes".
+    stacklevel : int
+        As that of `warnings.warn`, seen from the function that calls this one.
+    """
+    if not len(points) or points.max() <= 50 or beyond_percent(points):
+        return
+    if np.min(sizes) >= 200 and (points % 1 != 0).any():
+        found = "lie in the upper left 100 x 100 pixels of larger images, and have fractions"
+    elif (points.max(axis=0) > (1 + _OVERHANG) * np.max(sizes, axis=0)[::-1]).all():
+        found = "lie between 0 and 100, and reach far beyond images that are smaller"
+    else:
+        return
+    warnings.warn(
+        f'{what} all {found}: if they are in percent, pass unit="percent", else unit="pixel".',
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def hint_at_unit(points: NDArray[Any], unit: Unit | None) -> str:
     """Return a hint at the unit that would fit coordinates outside of their image."""
     if unit in _WHOLE:
         return ""
-    if len(points) and points.max() <= 100 + _TOLERANCE and points.min() >= -_TOLERANCE:
+    if len(points) and not beyond_percent(points):
         return ' If coordinates are in percent, pass unit="percent".'
     return " If they are those of images of another size, pass image_sizes=(height, width)."

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._checks import is_iterable
 from ._groups import row_labels
 
 
@@ -42,6 +43,10 @@ def prediction_agreement(predictions: Iterable[ArrayLike]) -> float:
     >>> prediction_agreement([["a", "b"], ["a", "b"], ["a", "a"]])  # pairs: 1, 1/2 and 1/2
     0.6666666666666666
     """
+    if not is_iterable(predictions):
+        raise TypeError(
+            f"predictions must be a sequence with those of each model; got {predictions!r}."
+        )
     models = list(predictions)
     if len(models) < 2:
         raise ValueError(f"predictions must hold those of two models or more; got {len(models)}.")

@@ -228,6 +228,8 @@ def _column(
     if array is None or array.ndim != 1:
         shape = "rows of different lengths" if array is None else f"the shape {array.shape}"
         raise ValueError(f"{name} must be one-dimensional; it has {shape}.")
+    if array.dtype.kind in "cV":
+        raise ValueError(f"{name} must hold labels: numbers, text, dates; got {array.dtype}.")
     if n_rows is not None and len(array) != n_rows:
         raise ValueError(f"{name} has {len(array)} rows, but {other} has {n_rows}.")
     if not len(array):
@@ -374,6 +376,8 @@ def check_correct(
             f"{of_predictions} must be class labels, but there are fractions: pass what predict"
             f" returns, not what predict_proba or decision_function does."
         )
+    if y_true.dtype.kind in "cV":
+        raise ValueError(f"{of_labels} must be class labels, got {y_true.dtype}.")
     true_kinds, pred_kinds = _kinds(y_true), _kinds(y_pred)
     if not true_kinds & pred_kinds:
         raise ValueError(

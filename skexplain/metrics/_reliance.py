@@ -275,7 +275,8 @@ def nuisance_flip_rate(
     >>> nuisance_flip_rate(leans_on_second, X, mask, random_state=0) > 0.4
     True
     """
-    check_number("epsilon", epsilon, least=-np.inf if perturbation == "offset" else 0)
+    moves_either_way = isinstance(perturbation, str) and perturbation == "offset"
+    check_number("epsilon", epsilon, least=-np.inf if moves_either_way else 0)
     check_count("n_repeats", n_repeats)
     check_classifier(estimator)
     perturber = Perturber(estimator, X, mask, mask_marks, perturbation, epsilon, input_unit)

@@ -144,12 +144,12 @@ def mask_permutation_test(
 def _check_masks(mask: Any, n_rows: int, index: Any) -> NDArray[np.bool_]:
     """Return which samples are annotated, after checking that their masks differ."""
     if mask is None:
-        raise ValueError("mask must hold a mask per row, got None.")
+        raise ValueError("mask must hold a mask per sample, got None.")
     _, *row_shape = mask_shape(mask) or (n_rows,)
     masks = interpret_mask(mask, (n_rows, *row_shape), feature_names=own_labels(mask), index=index)
     if masks.for_all_rows or _all_alike(masks.values[masks.annotated]):
         raise ValueError(
-            "mask must differ between annotated rows: to shuffle equal masks changes nothing."
+            "mask must differ between annotated samples: to shuffle equal masks changes nothing."
         )
     return masks.annotated
 

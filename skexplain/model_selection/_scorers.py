@@ -7,9 +7,11 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from .._checks import check_flag
 from .._typing import MaskLike, Seed
 from ..metrics import accuracy_after_swap, mean_group_accuracy, worst_group_accuracy
-from ..metrics._reliance import score_of
+from ..metrics._groups import check_weights, row_labels
+from ..metrics._reliance import check_classifier, check_predictor, score_of
 
 
 def make_mask_scorer(
@@ -80,7 +82,8 @@ def make_mask_scorer(
     """
     if not callable(metric):
         raise TypeError(f"metric must be callable, got {metric!r}.")
-    if "mask" not in signature(metric).parameters:
+    check_flag("greater_is_better", greater_is_better)
+    if isinstance(metric, type) or "mask" not in signature(metric).parameters:
         raise TypeError(f"metric must take an argument mask, which {metric!r} does not.")
     return MetadataScorer(metric, "mask", default=mask, sign=greater_is_better or -1, kwargs=kwargs)
 
@@ -290,7 +293,7 @@ class MetadataScorer:
             f"turn metadata routing on, sklearn.set_config(enable_metadata_routing=True), and pass "
             f"{self.needs} beside X and y"
         )
-        alternative = f", or make the scorer with one for all rows, {self.needs}=..."
+        alternative = f", or make the scorer with one for all samples, {self.needs}=..."
         return f"{text}{alternative if self.needs == 'mask' else ''}."
 
     def __repr__(self) -> str:
@@ -353,6 +356,10 @@ def lower_of_clean_and_swapped(
     **kwargs: Any,
 ) -> float:
     """Return the lower of the accuracies of samples as they are, and after the swap."""
+    check_predictor(estimator)
+    if sample_weight is not None:
+        n_rows = len(row_labels(y, "y"))
+        sample_weight = check_weights(sample_weight, n_rows)
     clean = score_of(estimator)(y, estimator.predict(X), sample_weight=sample_weight)
     swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
     return min(clean, swapped)
@@ -367,6 +374,7 @@ def worst_group(
     sample_weight: ArrayLike | None = None,
 ) -> float:
     """Return the accuracy of the worst group from a fitted estimator."""
+    check_classifier(estimator)
     y_pred = estimator.predict(X)
     return worst_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
 
@@ -380,6 +388,7 @@ def mean_group(
     sample_weight: ArrayLike | None = None,
 ) -> float:
     """Return the mean of the groups' accuracies from a fitted estimator."""
+    check_classifier(estimator)
     y_pred = estimator.predict(X)
     return mean_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
 

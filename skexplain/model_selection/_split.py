@@ -131,7 +131,7 @@ class SubsampleSplit(BaseShuffleSplit):
         classes, members = _members(y)
         available = np.array([len(rows) for rows in members])
         n_train, n_test = self._counts(classes, available)
-        rng = np.random.RandomState(root_seed(self.random_state))
+        rng = np.random.RandomState(root_seed(self.random_state) % 2**32)
         check_count("n_splits", self.n_splits)
         for _ in range(self.n_splits):
             shuffled = [rng.permutation(rows) for rows in members]
@@ -156,7 +156,7 @@ class SubsampleSplit(BaseShuffleSplit):
         if self.test_size is None:
             if not left.all():
                 raise ValueError(
-                    f"train_size={self.train_size} leaves no row of class "
+                    f"train_size={self.train_size} leaves no sample of class "
                     f"{classes[left.argmin()]!r} for the test set."
                 )
             n_test = np.maximum(1, np.floor(shares * (left / shares).min() + 1e-9).astype(int))
@@ -187,7 +187,7 @@ def _check_size(name: str, size: Any, n_rows: int) -> int:
     if is_real and not is_whole and 0 < size < 1:
         return max(1, round(size * n_rows))
     raise ValueError(
-        f"{name} must be an integer from 1 to the {n_rows} rows, or a float between 0 and 1; got "
+        f"{name} must be an integer from 1 to {n_rows} (n_samples), or a float in (0, 1); got "
         f"{size!r}."
     )
 
@@ -231,7 +231,7 @@ def _round(size: int, shares: NDArray[np.float64], name: str, classes: list[Any]
     """Share samples out by largest remainders, at least one to each class."""
     if size < len(shares):
         raise ValueError(
-            f"{name} must be at least {len(shares)}, a row for each of the classes {classes}; got "
+            f"{name} must be at least {len(shares)}, one for each of the classes {classes}; got "
             f"{size}."
         )
     # Classes that would get less than a sample get one; the others share what is left.
@@ -254,7 +254,7 @@ def _check_enough(
     if len(short):
         worst = short[0]
         raise ValueError(
-            f"{name} and its class ratio need {wanted[worst]} rows of class {classes[worst]!r}, "
+            f"{name} and its class ratio need {wanted[worst]} samples of class {classes[worst]!r}, "
             f"but there are {available[worst]}"
-            f"{' beside the training rows' if name == 'test_size' else ''}."
+            f"{' beside the training samples' if name == 'test_size' else ''}."
         )

@@ -1,4 +1,4 @@
-"""Random perturbation of irrelevant features: Avg-Ex, and the swap between rows."""
+"""Random perturbation of irrelevant features: Avg-Ex, and the swap between samples."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
@@ -70,7 +70,7 @@ class AverageCasePenalty(PerturbationPenalty):
     exchange : bool, default=True
         Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
         words) and not the same places in all: what either of two samples marks then comes from the
-        other one, so that whether a part is there tells nothing about the label, also where one
+        other one, so that whether a part is there says nothing about the label, also where one
         class alone has it.  No part is put where the two masks would cover more than half.
         For noise, constants, blanks and the swap.
 
@@ -120,7 +120,7 @@ class AverageCasePenalty(PerturbationPenalty):
 
     @property
     def needs_donors(self) -> bool:  # type: ignore[override]  # follows from parameters
-        """Whether it mixes in other rows."""
+        """Whether it mixes in other samples."""
         if callable(self.perturbation):
             return bool(getattr(self.perturbation, "needs_donors", False))
         return self.perturbation == "swap" or (
@@ -146,7 +146,7 @@ class AverageCasePenalty(PerturbationPenalty):
         if self.perturbation == "shift" and x.ndim not in (3, 4):
             raise ValueError(
                 f'perturbation="shift" needs images, X of shape (n, h, w) or (n, channels, h, w); '
-                f"got rows of shape {tuple(x.shape[1:])}."
+                f"got samples of shape {tuple(x.shape[1:])}."
             )
 
     def move(

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from .._surroundings import differentiable_attention
+from .._surroundings import differentiable_attention, differentiable_recurrence
 from ..masks import Masks
 
 
@@ -95,17 +95,17 @@ def _take_marks(marks: Any, index: Tensor) -> Any:
 class Penalty(BaseEstimator):
     """Base of the explanation terms.
 
-    A penalty is called with ``(module, rows, donors, generator)``: the network, the penalised rows,
-    as many samples drawn independently from the same stream (None unless `needs_donors`), and the
-    generator of its own draws.  It returns a tensor of shape (n_samples,).  The engine calls it
-    with the module in evaluation mode, weighs the samples and multiplies by alpha.
+    A penalty is called with ``(module, rows, donors, generator)``: the network, the penalised
+    samples, as many samples drawn independently from the same stream (None unless `needs_donors`),
+    and the generator of its own draws.  It returns a tensor of shape (n_samples,).  The engine
+    calls it with the module in evaluation mode, weighs the samples and multiplies by alpha.
     """
 
     #: Whether class weights apply: they do where the value is a label loss.
     is_label_loss = False
     #: Whether the value holds an input gradient, so that training differentiates twice.
     needs_double_backward = False
-    #: Whether it mixes in other rows.
+    #: Whether it mixes in other samples.
     needs_donors = False
     #: Whether it begins with an exchange of parts between samples, where they mark parts of their
     #: own: without one, a part that one class alone has would go on telling the label.
@@ -121,10 +121,10 @@ class Penalty(BaseEstimator):
     #: has a method ``mask_shape``.
     marks_units = False
     #: Whether ``at_point`` computes it from the logits at a point, so that it can share a forward
-    #: pass or be taken where a perturbation has moved the rows.
+    #: pass or be taken where a perturbation has moved the samples.
     reads_logits = False
     #: Whether ``at_point`` computes it from the logits and the output of ``layer``, so that it can
-    #: share the forward pass of the clean rows.
+    #: share the forward pass of the clean samples.
     reads_layer = False
 
     def reads(self, point: "Point") -> bool:
@@ -193,7 +193,7 @@ class Penalty(BaseEstimator):
         module : nn.Module
             The network, in evaluation mode.
         x : float32 Tensor of shape (n_samples, ...)
-            A few rows.
+            A few samples.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class PerturbationPenalty(Penalty):
         Tensor of shape (draws * n_samples, ...)
             One or more moved copies of ``rows.x``, one after the other.
         """
-        raise TypeError(f"{type(self).__name__} does not say how it moves a row.")
+        raise TypeError(f"{type(self).__name__} does not say how it moves a sample.")
 
     def __call__(
         self,
@@ -296,7 +296,7 @@ class Point:
 def point_at(module: nn.Module, x: Tensor) -> Point:
     """Run the module at `x` so that the input gradient there can be trained on."""
     x = x.detach().requires_grad_()
-    with differentiable_attention():
+    with differentiable_attention(), differentiable_recurrence(module):
         return Point(x, full_precision(module(x)))
 
 

@@ -16,7 +16,7 @@ def irrelevant_box(rows: Rows, epsilon: float, clip: Clip) -> tuple[torch.Tensor
     Parameters
     ----------
     rows : Rows
-        Rows of shape (n_samples, ...).
+        Samples of shape (n_samples, ...).
     epsilon : float
         Radius in input units, for irrelevance 1; it may be infinite where `clip` is finite.
     clip : "data", (float, float) or None

@@ -38,7 +38,7 @@ class CertifiedPenalty(Penalty):
     exchange : bool, default=True
         Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
         words) and not the same places in all: what either of two samples marks then comes from the
-        other one, so that whether a part is there tells nothing about the label, also where one
+        other one, so that whether a part is there says nothing about the label, also where one
         class alone has it.  No part is put where the two masks would cover more than half.
 
     References

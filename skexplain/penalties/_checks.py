@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import check_count, check_number, check_option
+from .._checks import check_count, check_flag, check_number, check_option
 
 __all__ = [
     "check_box",
@@ -16,12 +16,6 @@ __all__ = [
     "check_number",
     "check_option",
 ]
-
-
-def check_flag(name: str, value: Any) -> None:
-    """Check that a value is True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False, got {value!r}.")
 
 
 def check_layer(name: str, value: Any, optional: bool = True) -> None:
@@ -67,6 +61,6 @@ def check_fill(name: str, fill: Any, row_shape: tuple[int, ...]) -> None:
         fits = False
     if not fits or not np.isfinite(values).all():
         raise ValueError(
-            f'{name} must be a finite number, "mean" or an array that broadcasts to rows of '
+            f'{name} must be a finite number, "mean" or an array that broadcasts to samples of '
             f"shape {tuple(row_shape)}; got {fill!r}."
         )

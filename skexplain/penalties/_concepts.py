@@ -55,8 +55,8 @@ class ConceptGradientPenalty(Penalty):
 
     Notes
     -----
-    ``rows.irrelevance`` has shape (rows or 1, k), with k the number of concepts or units, unlike
-    beside other penalties.  Activations have no input unit: ``rows.unit`` plays no part.
+    ``rows.irrelevance`` has shape (n_samples or 1, k), with k the number of concepts or units,
+    unlike beside other penalties.  Activations have no input unit: ``rows.unit`` plays no part.
 
     References
     ----------
@@ -113,7 +113,7 @@ class ConceptGradientPenalty(Penalty):
             what = "row of concepts" if self.concepts is not None else f"unit of {self.layer!r}"
             raise ValueError(
                 f"mask must have two axes with layer={self.layer!r}, one column per {what}, and a "
-                f"row per row of X or one for all; got shape {shape}. See docs/networks.md."
+                f"row per sample or one for all; got shape {shape}. See docs/networks.md."
             )
         return n_rows, shape[-1] if shape else 0
 

@@ -20,7 +20,7 @@ def exchange(rows: Rows, donors: Rows | None) -> Rows:
     """Exchange parts between samples, and mark as irrelevant what either of the two marks.
 
     A perturbation of its own marked part alone leaves a sample that has a part different from one
-    that has none; from here it starts at samples whose parts tell nothing about the label.
+    that has none; from here it starts at samples whose parts say nothing about the label.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fill_value(fill: Fill, rows: Rows) -> torch.Tensor:
 
 
 def irrelevant_values(rows: Rows) -> torch.Tensor:
-    """Return the rows with their reasons replaced, so that they can be given to other rows.
+    """Return the samples with their reasons replaced, so that they can be given to other samples.
 
     Where a feature is relevant, the mean of the sample's own irrelevant features stands in.
 

@@ -23,7 +23,7 @@ class GradCAMPenalty(Penalty):
     r"""Size of the Grad-CAM map at irrelevant pixels (RRR-G).
 
     Use it for convolutional networks on images whose shortcut is a region: it asks what the last
-    feature map looks at, and does not look at single pixels as `InputGradientPenalty` does.  With
+    feature map covers, and not of single pixels as `InputGradientPenalty` does.  With
     :math:`\tilde a` the irrelevance, resized to the map, the value of a sample is
 
     .. math:: \sum_{ij} (\tilde a_{ij} M_{ij})^2, \qquad
@@ -39,7 +39,7 @@ class GradCAMPenalty(Penalty):
     Parameters
     ----------
     layer : str or None, default=None
-        Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
+        Layer whose output is penalised, as in ``named_modules``, of shape (n_samples, channels,
         ...) with one to three spatial axes; None: the convolution that runs last.  Tokens of a
         vision transformer, (n_samples, tokens, channels), are laid out as the grid of patches,
         without class tokens: name a block before the last.
@@ -255,12 +255,12 @@ def _map_at(point: Point, layer: str | None) -> torch.Tensor:
     size = tuple(of_map.shape[2:])
     if not 1 <= len(size) <= 3 or of_map[0, 0].numel() < 2:
         raise ValueError(
-            f"layer must return maps, (rows, channels, ...) with one to three spatial axes and "
-            f"more than one position; got {layer!r}, which returns {tuple(activations.shape)}."
+            f"layer must return maps, (n_samples, channels, ...) with one to three spatial axes "
+            f"and more than one position; got {layer!r}, which returns {tuple(activations.shape)}."
         )
     if x.ndim - len(size) not in (1, 2):
         raise ValueError(
-            f"layer must return maps with the spatial axes of X, whose rows have shape "
+            f"layer must return maps with the spatial axes of X, whose samples have shape "
             f"{tuple(x.shape[1:])}; got {layer!r}, which returns {tuple(activations.shape)}."
         )
     return activations

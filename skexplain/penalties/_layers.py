@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._surroundings import differentiable_recurrence
 from ._base import Point, point_at
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -75,8 +76,8 @@ def run_to_layer(
     Raises
     ------
     ValueError
-        If there is no such layer, it does not run, or it does not return one tensor with a row per
-        sample and a gradient.
+        If there is no such layer, it does not run, or it does not return one tensor with a gradient
+        and a row per sample.
     """
     with keep_outputs(module, [layer]) as outputs:
         point = replace(point_at(module, x), outputs=outputs)
@@ -158,8 +159,8 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
     if not is_tensor or output.ndim < 2 or len(output) != n_rows:
         returned = f"a tensor of shape {tuple(output.shape)}" if is_tensor else type(output)
         raise ValueError(
-            f"layer must return one tensor of shape (rows, units, ...), here {n_rows} rows; got "
-            f"{layer!r}, which returns {returned}."
+            f"layer must return one tensor of shape (n_samples, units, ...), here of {n_rows} "
+            f"samples; got {layer!r}, which returns {returned}."
         )
     if not output.requires_grad:
         raise ValueError(
@@ -177,25 +178,30 @@ def check_input_gradient(module: nn.Module, x: torch.Tensor) -> None:
     module : nn.Module
         The network.
     x : float32 Tensor of shape (n_samples, ...)
-        A few rows.
+        A few samples.
 
     Raises
     ------
     ValueError
         If nothing that depends on `x` and can be differentiated reaches the outputs.
     """
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
-        outputs = module(x)
-    gradient = None
-    if outputs.requires_grad:
-        (gradient,) = torch.autograd.grad(outputs.sum(), x, allow_unused=True)
-    if gradient is None:
+    if not passes_gradient(module, x):
         raise ValueError(
             "module must pass a gradient to X, which the penalty reads; got none: X is detached or "
             "made integer on the way, as for an embedding. SwapExClassifier needs no gradient. "
             "See docs/limits.md#networks."
         )
+
+
+def passes_gradient(module: nn.Module, x: torch.Tensor) -> bool:
+    """Whether the outputs of a network have a gradient at the input, which may be zero."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad(), differentiable_recurrence(module):
+        outputs = module(x)
+    if not outputs.requires_grad:
+        return False
+    (gradient,) = torch.autograd.grad(outputs.sum(), x, allow_unused=True)
+    return gradient is not None
 
 
 def trainable_gradient(score: torch.Tensor, at: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from .._surroundings import differentiable_recurrence
 from ._base import PerturbationPenalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
@@ -36,7 +37,7 @@ class WorstCasePenalty(PerturbationPenalty):
     exchange : bool, default=True
         Whether samples exchange parts before, where masks mark parts of a sample (a ruler, some
         words) and not the same places in all: what either of two samples marks then comes from the
-        other one, so that whether a part is there tells nothing about the label, also where one
+        other one, so that whether a part is there says nothing about the label, also where one
         class alone has it.  No part is put where the two masks would cover more than half.
 
     References
@@ -92,8 +93,9 @@ class WorstCasePenalty(PerturbationPenalty):
         if self.random_start:
             noise = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
             x = (low + noise * (high - low)).clamp(low, high)
-        for _ in range(self.n_steps):
-            x = (x + step * self._ascent_direction(module, x, rows)).clamp(low, high)
+        with differentiable_recurrence(module):
+            for _ in range(self.n_steps):
+                x = (x + step * self._ascent_direction(module, x, rows)).clamp(low, high)
         return x
 
     def _step(self, rows: Rows, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:

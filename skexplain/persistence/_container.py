@@ -1,13 +1,13 @@
 """The file itself: tensors as safetensors, and a JSON record beside them."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .._checks import check_path
 from ..exceptions import ModelFileError
 from ._values import from_text, to_text
 
@@ -22,11 +22,13 @@ def write_container(
     path: str | os.PathLike[str], record: Any, tensors: dict[str, torch.Tensor]
 ) -> None:
     """Write a record and its tensors; a file of that name is replaced at once or not at all."""
-    path = Path(path)
+    path = check_path("path", path)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         save_file(tensors, unfinished, metadata={_RECORD: to_text(record)})
         unfinished.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -59,7 +61,9 @@ class Container:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        with open(path, "rb"):  # a missing file is the system's error, not a damaged one
+        with open(
+            check_path("path", path), "rb"
+        ):  # a missing file is the system's error, not a damaged one
             pass
         try:
             self._file = safe_open(path, framework="pt", device="cpu")

@@ -13,6 +13,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
+from .._checks import check_flag
 from ..exceptions import ModelFileError
 from ._container import Container, write_container
 from ._estimators import ESTIMATORS, EstimatorReader, EstimatorWriter, handed_parameters
@@ -47,8 +48,8 @@ def save(
     ----------
     estimator : estimator of this package
         A fitted estimator: a classifier or regressor, `FindAnotherExplanationClassifier`,
-        `MaskPropagator`, or `WithPropagatedMasks` around one.  A pipeline of scikit-learn is saved
-        by ``skops.io``.
+        `MaskPropagator`, or `WithPropagatedMasks` around one.  Of a pipeline, its last step; the
+        other steps are saved by ``skops.io``.
     path : str or path-like
         The file; one of this name is replaced, and kept where saving fails.
     with_masks : bool, default=False
@@ -81,10 +82,12 @@ def save(
     >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
+    check_flag("with_masks", with_masks)
     if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(
             f"estimator must be one of {sorted(ESTIMATORS)}, got {describe(type(estimator))}. "
-            f"Pipelines and other estimators can be saved with skops.io. See docs/saving.md."
+            f"Of a pipeline save the last step; skops.io saves those of scikit-learn. See "
+            f"docs/saving.md#pipelines."
         )
     check_is_fitted(estimator)
     writer = EstimatorWriter(with_masks)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .. import __version__
+from .._checks import check_path
 from ..estimators._base import BaseExplanationEstimator
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def export_onnx(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     >>> clf = SwapExClassifier(max_epochs=5, random_state=0).fit(X, X[:, 0] > 0, mask=mask)
     >>> export_onnx(clf, "model.onnx")  # doctest: +SKIP
     """
+    path = check_path("path", path)
     onnx = _import_onnx()
     check_is_fitted(estimator)
     members = _members(estimator)
@@ -82,7 +84,7 @@ def export_onnx(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     }
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    onnx.save_model(model, os.fspath(path))
+    onnx.save_model(model, str(path))
 
 
 def _import_onnx() -> Any:

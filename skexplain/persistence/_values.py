@@ -86,7 +86,7 @@ class ValueWriter:
             return {"text_array": [array.dtype.str, list(array.shape), items]}
         try:
             tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
-        except TypeError as error:  # of numpy's dtypes, torch knows those of numbers
+        except TypeError as error:  # torch has only numpy's dtypes of numbers
             raise CannotBeStored(f"{place} has dtype {array.dtype}: {error}") from error
         return {"array": self._keep(tensor, place)}
 

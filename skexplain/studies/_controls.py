@@ -7,10 +7,10 @@ from ..estimators import ERMClassifier
 #: Name to what it shows.  A gain that a control has, too, is not due to the explanations.
 CONTROLS = {
     "off": "the same network, the mask term switched off",
-    "shuffled": "masks of other rows; one mask for all rows is moved to other features",
+    "shuffled": "masks of other samples; one mask for all samples is moved to other features",
     "everywhere": "all features marked: the same perturbation or penalty without knowing where",
-    "reweighted": "the annotated rows counted again, without a perturbation",
-    "empty": "the same rows annotated, with nothing marked",
+    "reweighted": "the annotated samples counted again, without a perturbation",
+    "empty": "the same samples annotated, with nothing marked",
 }
 
 
@@ -22,7 +22,7 @@ def control_masks(mask, masks, seed):
     mask : ndarray of shape (n or 1, ...)
         The right ones, which mark what is irrelevant; NaN: unknown.
     masks : str
-        "given", "no shortcut", a name in `CONTROLS`, or "-": a method that knows of none.
+        "given", "no shortcut", a name in `CONTROLS`, or "-": a method without masks.
     seed : int
         Seeds the shuffling.
 
@@ -99,13 +99,13 @@ def _without(grid, names):
 
 
 def _without_perturbation(params):
-    """Keep what every estimator has, and the weight: all else says how rows are perturbed."""
+    """Keep what every estimator has, and the weight: all else says how samples are perturbed."""
     kept = {"alpha", *ERMClassifier().get_params()}
     return {name: value for name, value in params.items() if name in kept or "__" in name}
 
 
 def shuffle_masks(mask, seed):
-    """Give each annotated row the mask of another annotated row.
+    """Give each annotated sample the mask of another annotated sample.
 
     Where all these are alike, which no exchange of rows would change, they are moved: images by a
     shift that wraps around, tables by a permutation of columns.  A mask that is the same everywhere

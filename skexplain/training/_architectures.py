@@ -121,7 +121,7 @@ def _build(input_shape: tuple[int, ...], n_outputs: int, standardize: nn.Module)
     if len(input_shape) == 3:
         return _convolutional(input_shape, n_outputs, [standardize])
     raise ValueError(
-        'module="auto" knows X of shape (n, d), (n, h, w) or (n, channels, h, w); got rows of '
+        'module="auto" takes X of shape (n, d), (n, h, w) or (n, channels, h, w); got samples of '
         f"shape {tuple(input_shape)}: pass a torch module."
     )
 
@@ -198,7 +198,7 @@ _SAME_IN_BOTH_MODES = (
 
 
 def mode_matters(module: nn.Module) -> bool:
-    """Whether training mode may change what the module computes, or couple its rows.
+    """Whether training mode may change what the module computes, or couple its samples.
 
     Only layers known not to care are trusted; a forward or a hook of a user's own may do anything.
     """

@@ -1,4 +1,4 @@
-"""The training data on the way to the network: rows as tensors, batches, streams of rows."""
+"""The training data on the way to the network: samples as tensors, batches, streams of samples."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ _TORCH_DTYPES = {
 
 
 class RowStore:
-    """Rows of an array, handed out as tensors on a device in the array's own dtype.
+    """Samples of an array, handed out as tensors on a device in the array's own dtype.
 
     The array is not copied, except to an accelerator on which it fits.
     """
@@ -202,7 +202,7 @@ class TrainingData(Dataset):
         return len(self.index)
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Row i as ``(x, y)``, the way skorch's scoring callbacks read a data set."""
+        """Sample i as ``(x, y)``, the way skorch's scoring callbacks read a data set."""
         rows = self.rows(self.index[i].reshape(1))
         return rows.x[0], rows.y[0]
 
@@ -235,7 +235,7 @@ class TrainingData(Dataset):
 
     @cached_property
     def _share_hard_mask(self) -> bool:
-        """Whether one mask of zeros and ones serves all rows."""
+        """Whether one mask of zeros and ones serves all samples."""
         if self._shared_degrees is None:
             return False
         irrelevance, _ = self._shared_degrees
@@ -285,7 +285,7 @@ def ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]
 
 
 def batch_sizes(n_rows: int, batch_size: int) -> list[int]:
-    """Cut `n_rows` into batches; a lone last row joins the batch before it.
+    """Cut `n_rows` into batches; a lone last sample joins the batch before it.
 
     Batch norm cannot train on a single sample.
 

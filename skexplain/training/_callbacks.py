@@ -50,7 +50,7 @@ class WeightKeeper:
         raise DivergenceError(
             f"{'A weight' if math.isfinite(loss) else 'The loss'} is not finite in epoch "
             f"{self.net.epoch_} (train_loss = {loss}). The "
-            f"weights of the last good epoch are kept. Lower lr or alpha, or look at the scale "
+            f"weights of the last good epoch are kept. Lower lr or alpha, or check the scale "
             f"of X and of the module's outputs. See docs/estimators.md#what-happens-when."
         )
 

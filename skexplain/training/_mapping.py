@@ -145,7 +145,7 @@ def find_feature_layer(
     name = _final_linear(module, x)
     if name is None:
         raise ValueError(
-            "feature_layer cannot be told: the module has no child named 'features' and its "
+            "feature_layer must be given: the module has no child named 'features' and its "
             f"output is not that of a linear layer. Name one of {names}."
         )
     return name, True

@@ -14,7 +14,7 @@ class RunningMeans:
         self._counts: dict[str, list[int]] = {}
 
     def add(self, name: str, value: Tensor, count: int) -> None:
-        """Add the mean `value` of `count` rows."""
+        """Add the mean `value` of `count` samples."""
         self._values.setdefault(name, []).append(value.detach())
         self._counts.setdefault(name, []).append(count)
 

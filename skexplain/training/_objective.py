@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._surroundings import differentiable_recurrence
 from ..penalties import Penalty, Rows
 from ..penalties._base import Point, full_precision
 from ..penalties._layers import keep_outputs
@@ -66,7 +67,7 @@ class Objective:
         self.has_input_gradient = any(term.penalty.needs_double_backward for term in self.terms)
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
-        # clean rows.
+        # clean samples.
         readers = [] if self.mode_matters else _readers(self.terms)
         self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
@@ -285,15 +286,18 @@ class Objective:
 
     @contextmanager
     def evaluation_mode(self) -> Iterator[None]:
-        """Run the module in evaluation mode where that could make a difference."""
-        if not self.mode_matters or not self.module.training:
+        """Run the module in evaluation mode, and so that it can be differentiated there."""
+        if not self.mode_matters:
             yield
             return
+        was_training = self.module.training
         self.module.eval()
         try:
-            yield
+            with differentiable_recurrence(self.module):
+                yield
         finally:
-            set_training(self.module)
+            if was_training:
+                set_training(self.module)
 
 
 def _readers(terms: Sequence[Term]) -> list[Penalty]:

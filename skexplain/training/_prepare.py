@@ -136,8 +136,8 @@ def _check_outputs(module: nn.Module, x: torch.Tensor, n_outputs: int) -> torch.
                 f"network)."
             )
         raise ValueError(
-            f"module must return outputs of shape (rows, {n_outputs}), here {expected} "
-            f"for {expected[0]} rows; got {got}.{hint} See docs/networks.md."
+            f"module must return outputs of shape (n_samples, {n_outputs}), here {expected} "
+            f"for {expected[0]} samples; got {got}.{hint} See docs/networks.md."
         )
     module.train()
     return outputs
@@ -153,7 +153,7 @@ def _try(module: nn.Module, x: torch.Tensor) -> Any:
         channel = _hint_at_channels(x.shape)
         kind = ValueError if isinstance(error, ValueError) else RuntimeError
         raise kind(
-            f"module cannot run rows of X, here a batch of shape {tuple(x.shape)}: "
+            f"module cannot run samples of X, here a batch of shape {tuple(x.shape)}: "
             f"{str(error).rstrip().rstrip('.')}.{channel} See docs/networks.md."
         ) from error
 
@@ -220,8 +220,8 @@ def _put_mapping(module: nn.Module, mapping: Mapping, x: torch.Tensor, seed: int
         features = mapped.features(x)
     if not isinstance(features, torch.Tensor) or features.shape[:1] != x.shape[:1]:
         raise ValueError(
-            f"feature_layer must name a layer that returns one tensor with a row per row of "
-            f"X; {name!r} does not."
+            f"feature_layer must name a layer that returns one tensor with a row per sample; "
+            f"{name!r} does not."
         )
     seed_layers(seed, x.device)
     layer = build_mapping(copy.deepcopy(mapping.layer), features.shape[1:], mapping.init)
@@ -241,7 +241,7 @@ def _check_mapping(mapping: nn.Module, features: torch.Tensor) -> None:
     if shape != features.shape:
         raise ValueError(
             f"mapping must return the shape of the features that it is given, "
-            f"{tuple(features.shape)} for {len(features)} rows; got {shape}."
+            f"{tuple(features.shape)} for {len(features)} samples; got {shape}."
         )
 
 
@@ -275,7 +275,7 @@ def module_factory(
         return _Copy(module)
     try:
         parameters = inspect.signature(module).parameters
-    except (TypeError, ValueError):  # no signature to be had: the call itself will tell
+    except (TypeError, ValueError):  # without a signature, the call itself raises
         return module
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         for name in prefixed:

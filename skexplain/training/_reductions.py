@@ -13,7 +13,7 @@ from ._method import GroupDRO
 
 
 class MeanReduction:
-    """The weighted mean over rows."""
+    """The weighted mean over samples."""
 
     def start(self, data: TrainingData) -> None:
         """Prepare for the samples of the coming epochs; nothing to do."""

@@ -32,7 +32,7 @@ def evaluate_terms(
     module : nn.Module
         The network.
     rows : Rows
-        Penalised rows.
+        Penalised samples.
     donors : Rows or None, default=None
         Samples that a swap takes values from.
     generators : dict of str to torch.Generator or None, default=None

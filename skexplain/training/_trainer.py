@@ -132,7 +132,7 @@ class Trainer(Scored):
         mixed_precision : bool
             Whether the network runs in bfloat16 in training.
         monitor : {"train_loss", "valid_loss"} or None, default=None
-            What early stopping watches, for `n_iter_no_change` epochs; None: it is off.
+            What early stopping monitors, for `n_iter_no_change` epochs; None: it is off.
         n_iter_no_change : int, default=10
             Epochs without improvement before early stopping.
         verbose : {0, 1, 2}, default=0
@@ -380,7 +380,7 @@ class Trainer(Scored):
     # -- held-out samples and automatic weights ---------------------------------------------------
 
     def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
-        """Record the estimator's own objective on the held-out rows."""
+        """Record the estimator's own objective on the held-out samples."""
         means = evaluate_losses(self, valid, objective, watchers=BatchWatchers(self))
         label_loss = means.pop("label_loss")
         total = objective.total(label_loss, means)

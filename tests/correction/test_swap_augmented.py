@@ -352,7 +352,7 @@ def test_masks_that_leave_a_shortcut_are_warned_of():
     X, y = make_leak()
     clf = SwapAugmentedClassifier(LogisticRegression(), exchange=False, random_state=0)
     of_one_class = np.where(y[:, None] == 1, MASK, False)
-    with pytest.warns(RemainingShortcutWarning, match="whether a part is there tells the class"):
+    with pytest.warns(RemainingShortcutWarning, match="presence of a part gives the class away"):
         clf.fit(X, y, mask=of_one_class)
     without = [MASK[0] if label else None for label in y]
     with pytest.warns(RemainingShortcutWarning, match="samples of class 0 has a mask"):

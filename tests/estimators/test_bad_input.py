@@ -83,13 +83,13 @@ def test_channels_last(cls, channels):
 
 def test_too_many_axes_for_the_built_in_networks(cls):
     X = np.random.default_rng(0).random((60, 2, 3, 4, 5))
-    match = r'module="auto" knows X of shape \(n, d\).*got rows of shape \(2, 3, 4, 5\)'
+    match = r'module="auto" takes X of shape \(n, d\).*got samples of shape \(2, 3, 4, 5\)'
     assert_refused(quick(cls), X=X, mask=np.ones((1, 2, 3, 4, 5)), match=match)
 
 
 BAD_AT_PREDICTION = [
     (np.zeros((3, 5)), ValueError, "X has 5 features, but .* is expecting 4 features"),
-    (np.zeros((3, 4, 2)), ValueError, r"X must have rows of shape \(4,\) .*got \(4, 2\)"),
+    (np.zeros((3, 4, 2)), ValueError, r"X must have samples of shape \(4,\) .*got \(4, 2\)"),
     (np.zeros(4), ValueError, "Expected 2D array, got 1D array"),
     (changed(NAN), ValueError, "Input X contains NaN"),
     (changed(1e39), ValueError, "X must hold values that fit into float32"),
@@ -115,7 +115,7 @@ def test_images_of_another_size_at_prediction(cls):
     estimator = quick(cls, max_epochs=1).fit(X, np.arange(20) % 2, mask=X[:1] > 200)
     # scikit-learn's own check knows the length of axis 1 only.
     for shape in ((8, 9), (1, 8, 8), (64,)):
-        match = rf"rows of shape \(8, 8\) as at fit, got {re.escape(str(shape))}"
+        match = rf"samples of shape \(8, 8\) as at fit, got {re.escape(str(shape))}"
         with pytest.raises(ValueError, match=match):
             estimator.predict(np.zeros((2, *shape)))
 
@@ -153,7 +153,7 @@ def test_bad_y(cls, bad):
 
 
 def test_one_class(cls):
-    match = f"{cls.__name__} needs rows of at least two classes.*got one class only, .*7"
+    match = f"{cls.__name__} needs samples of at least two classes.*got one class only, .*7"
     assert_refused(quick(cls), y=np.full(60, 7), match=match)
     # Also where weights leave one class only.
     _, y, _ = make_problem()
@@ -410,13 +410,13 @@ class Returning(nn.Module):
 
 
 WRONG_OUTPUTS = [
-    (Returning(lambda z: z, n_outputs=3), r"outputs of shape \(rows, 2\).*got \(2, 3\)"),
-    (Returning(lambda z: z[:, 0]), r"outputs of shape \(rows, 2\).*got \(2,\)"),
-    (Returning(lambda z: z[:1]), r"outputs of shape \(rows, 2\).*got \(1, 2\)"),
-    (Returning(lambda z: z[None]), r"outputs of shape \(rows, 2\).*got \(1, 2, 2\)"),
-    (Returning(lambda z: (z[:1], z)), r"outputs of shape \(rows, 2\).*got \(1, 2\)"),
-    (Returning(lambda z: ()), r"outputs of shape \(rows, 2\).*got <class 'tuple'>"),
-    (Returning(lambda z: {"hidden": z}), r"outputs of shape \(rows, 2\).*got <class 'dict'>"),
+    (Returning(lambda z: z, n_outputs=3), r"outputs of shape \(n_samples, 2\).*got \(2, 3\)"),
+    (Returning(lambda z: z[:, 0]), r"outputs of shape \(n_samples, 2\).*got \(2,\)"),
+    (Returning(lambda z: z[:1]), r"outputs of shape \(n_samples, 2\).*got \(1, 2\)"),
+    (Returning(lambda z: z[None]), r"outputs of shape \(n_samples, 2\).*got \(1, 2, 2\)"),
+    (Returning(lambda z: (z[:1], z)), r"outputs of shape \(n_samples, 2\).*got \(1, 2\)"),
+    (Returning(lambda z: ()), r"outputs of shape \(n_samples, 2\).*got <class 'tuple'>"),
+    (Returning(lambda z: {"hidden": z}), r"outputs of shape \(n_samples, 2\).*got <class 'dict'>"),
     (Returning(lambda z: z.detach().numpy()), r"outputs of shape.*got <class 'numpy.ndarray'>"),
 ]
 

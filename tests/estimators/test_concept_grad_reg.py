@@ -99,7 +99,7 @@ def test_no_marks_over_units(mask):
 
 PER_UNIT = r"mask must have shape \(n, 5\) or \(1, 5\), one column per unit of layer 'body'; got "
 PER_CONCEPT = r"mask must have shape \(n, 3\) or \(1, 3\), one column per row of concepts; got "
-NOT_ROWS = r"mask must have shape \(12, 5\).* or \(1, 5\) for one mask for all rows; got "
+NOT_ROWS = r"mask must have shape \(12, 5\).* or \(1, 5\) for one mask for all samples; got "
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ NOT_ROWS = r"mask must have shape \(12, 5\).* or \(1, 5\) for one mask for all r
         (np.zeros((N_ROWS, 4, 5)), None, r"two axes.* per unit of 'body'.*got shape \(12, 4, 5\)"),
         (np.zeros((1, 4, 5)), CONCEPTS, r"one column per row of concepts.*got shape \(1, 4, 5\)"),
         ([UNITS[0], UNITS[1, :3]], None, "of one regular shape"),
-        ([None, *UNITS[:3]], None, "one mask or None per row of X.*12 entries, got 4"),
+        ([None, *UNITS[:3]], None, "one mask or None per sample of X.*12 entries; got 4"),
         ([None, [1, 0], *UNITS[2:]], None, r"masks of one shape, got \[\(2,\), \(5,\)\]"),
     ],
 )

@@ -281,8 +281,8 @@ def test_new_classes_after_the_first_call_are_refused(cls, problem):
     ("mask", "problem_named"),
     [
         (None, "fitted without a mask"),
-        (np.full((60, 4), np.nan), "annotate no row"),
-        ([None] * 60, "annotate no row"),
+        (np.full((60, 4), np.nan), "annotate no sample"),
+        ([None] * 60, "annotate no sample"),
     ],
 )
 def test_a_missing_mask_is_told(mask, problem_named):

@@ -118,7 +118,7 @@ def test_early_stopping_on_few_rows_warns(cls):
     params.update({"early_stopping": True, "n_iter_no_change": 2, "max_epochs": 30})
     X, y, mask = make_problem(n_rows=30)
     estimator = quick(cls, **params, batch_size=-1, random_state=0)
-    with pytest.warns(UserWarning, match=r"validation_fraction=0.1 of 30 rows is fewer than 10"):
+    with pytest.warns(UserWarning, match=r"validation_fraction=0.1 of 30 samples is fewer than 10"):
         estimator.fit(X, y, mask=mask)
     assert "valid_loss" not in estimator.history_[-1]
     assert estimator.n_iter_ <= 5  # nothing changes, up to rounding: it stops
@@ -130,7 +130,7 @@ def test_early_stopping_keeps_few_masks_for_training(n_masks):
     X, y, mask = make_problem(n_rows=120)
     mask[n_masks:] = np.nan
     estimator = quick(GradRegClassifier, early_stopping=True, random_state=0)
-    with pytest.warns(UserWarning, match=rf"watches the training.*of {n_masks} rows with a mask"):
+    with pytest.warns(UserWarning, match=rf"monitors the .*of {n_masks} samples with a mask"):
         estimator.fit(X, y, mask=mask)
     assert "train_input_gradient" in estimator.history_[-1]
     assert "valid_loss" not in estimator.history_[-1]

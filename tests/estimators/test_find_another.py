@@ -9,6 +9,7 @@ import pytest
 import sklearn
 import torch
 from _estimators import weights
+from _sklearn_checks import LONG_STEPS
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -306,7 +307,7 @@ def test_images(shape, mask_shape, union_shape):
 def test_a_missing_mask_is_no_oversight_but_an_empty_one_is():
     X, y = problem()
     search(linear()).fit(X, y)  # warnings are errors here
-    with pytest.warns(MissingExplanationWarning, match="masks that annotate no row"):
+    with pytest.warns(MissingExplanationWarning, match="masks that annotate no sample"):
         search(linear(), n_explanations=1).fit(X, y, mask=[None] * len(X))
 
 
@@ -366,7 +367,7 @@ def test_a_failing_next_model_leaves_everything():
         ({"mask": columns(0)[:, :3]}, r"mask must have shape \(100, 5\).*got \(1, 3\)"),
         ({"X": X[:, :3]}, "X has 3 features, but FindAnother.* is expecting 5"),
         ({"y": y + 1}, r"y must hold the classes of fit, \[0 1\]; got \[1 2\]"),
-        ({"X": X[:50], "y": y[:50]}, "mask must be given for other rows.*were 100; got 50 rows"),
+        ({"X": X[:50], "y": y[:50]}, "mask must be given if X does not hold the 100 samples"),
         ({"sample_weight": -np.ones(100)}, "Negative values in data passed to `sample_weight`"),
     ]:
         with pytest.raises(ValueError, match=match):
@@ -567,7 +568,7 @@ def test_masks_go_through_searches(routing):
 
 # The second model of the two is trained with masks.
 QUICK = FindAnotherExplanationClassifier(
-    GradRegClassifier(max_epochs=6, lr=2e-2, batch_size=16, alpha=0.1, norm="l2"),
+    GradRegClassifier(**LONG_STEPS, alpha=0.1, norm="l2"),
     n_explanations=2,
     max_alpha_raises=0,
 )

@@ -65,7 +65,7 @@ def test_a_mask_propagator_whose_refit_fails_still_fills(problem):
     X, _, mask = problem
     propagator = MaskPropagator(n_steps=2, cv=None, random_state=0).fit(X, mask)
     before = propagator.fill(X)
-    with pytest.raises(ValueError, match="at least one row"):
+    with pytest.raises(ValueError, match="at least one sample"):
         propagator.fit(X[:, :2], None)
     assert np.array_equal(propagator.fill(X), before)
 

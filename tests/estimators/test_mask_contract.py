@@ -138,7 +138,7 @@ def fitted(form, mask, X=None, y=None, *, shape=TABLE, sample_weight=None, **par
         try:
             return estimator.fit(X, y, mask=mask, sample_weight=sample_weight)
         except ValueError as error:
-            if "since SwapExClassifier takes the values of other rows" in str(error):
+            if "since SwapExClassifier takes the values of other samples" in str(error):
                 reject()  # of drawn masks with one such row: refused, which is tested elsewhere
             raise
 
@@ -499,7 +499,7 @@ def test_rows_with_nothing_irrelevant_take_part(form, mask):
 # -- the warning ---------------------------------------------------------------------------------
 
 WITHOUT = "is fitted without a mask: it learns from labels alone"
-NO_ROW = "is fitted with masks that annotate no row: it learns from labels alone"
+NO_ROW = "is fitted with masks that annotate no sample: it learns from labels alone"
 NO_FEATURE = "is fitted with masks that mark no feature as irrelevant: it learns from labels alone"
 
 

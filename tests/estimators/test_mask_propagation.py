@@ -440,7 +440,7 @@ def test_masks_of_any_dtype_and_layout(dtype):
 
 def test_one_annotated_row():
     X = np.ones((3, 2))
-    with pytest.warns(UnreliableMaskWarning, match="learnt from 1 annotated row"):
+    with pytest.warns(UnreliableMaskWarning, match="learnt from 1 annotated sample"):
         propagator = MaskPropagator().fit(X, [[1, 0], None, None])
     assert np.isnan(propagator.iou_)
     np.testing.assert_array_equal(propagator.fill(X), [[1, 0]] * 3)
@@ -510,7 +510,7 @@ def test_scikit_learn_check(estimator, check):
 
 @pytest.mark.parametrize("mask", [None, [None] * 5, np.full((5, 3), NAN)])
 def test_nothing_to_learn_from(mask):
-    with pytest.raises(ValueError, match="mask must annotate at least one row, got none"):
+    with pytest.raises(ValueError, match="mask must annotate at least one sample, got none"):
         quick().fit(TABLE, mask)
 
 
@@ -537,7 +537,7 @@ def test_shapes_are_checked():
     with pytest.raises(ValueError, match="mask must have shape"):
         quick().fit(TABLE, TABLE_MASK[:, :2])
     propagator = quick(n_steps=1).fit(*squares(4))
-    with pytest.raises(ValueError, match=r"X must have rows of shape \(12, 12\)"):
+    with pytest.raises(ValueError, match=r"X must have samples of shape \(12, 12\)"):
         propagator.fill(np.ones((4, 12, 11)))
 
 

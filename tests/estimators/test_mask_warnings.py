@@ -58,8 +58,8 @@ def test_marks_that_tell_the_class_where_nothing_is_exchanged():
     mark(mask, np.arange(27), rng)
     expected = re.escape(
         "Something is marked in 90% of the annotated samples of class 'ill' and in 0% of class "
-        "'well': whether a part is there tells the class, and GradRegClassifier changes no more "
-        "than the marked features. Use SwapExClassifier"
+        "'well': the presence of a part gives the class away, and GradRegClassifier changes no "
+        "more than the marked features. Use SwapExClassifier"
     )
     with pytest.warns(RemainingShortcutWarning, match=expected):
         GradRegClassifier(**QUICK).fit(X, y, mask=mask)

@@ -5,10 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 import sklearn
-from _estimators import RECORDING, make_problem, quick, received
+from _estimators import ESTIMATORS, OVER_UNITS, REGRESSORS, make_problem, quick, received
+from _estimators import RECORDING as EVERY_RECORDING
 from _pairs import in_turn
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedKFold,
@@ -20,6 +22,16 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skexplain import GradRegClassifier
+
+# What is requested is said in the base, as the first test checks: one estimator of each kind, and
+# those with a fit or parameters of their own, are enough.
+KINDS_OF_METHODS = ("ERM", "Explanation", "GradReg", "GroupDRO", "SwapEx", "TwoStageExplanation")
+RECORDING = [
+    cls
+    for cls in EVERY_RECORDING
+    if cls.__name__ in {f"Recording{m}Classifier" for m in KINDS_OF_METHODS}
+]
 CV = StratifiedKFold(3)
 KINDS = ["rows", "one", "list"]
 
@@ -39,7 +51,7 @@ def estimator(request, tmp_path):
     return quick(request.param, max_epochs=2, random_state=0, log=str(tmp_path))
 
 
-# What is requested is said in the base, and how a mask is sliced does not depend on the estimator.
+# How a mask is sliced does not depend on the estimator.
 every_kind = pytest.mark.parametrize(
     ("estimator", "kind"), in_turn(RECORDING, KINDS), indirect=["estimator"]
 )
@@ -94,6 +106,17 @@ def assert_spells(mask, kind, numbers, X):
 
 def in_folds(X, y):
     return [train for train, _ in CV.split(X, y)]
+
+
+@with_routing
+@pytest.mark.parametrize("cls", [*ESTIMATORS, *REGRESSORS, *OVER_UNITS])
+def test_every_estimator_requests_masks(cls, routing):
+    requests = quick(cls).get_metadata_routing()
+    takes_groups = cls.__name__ in ("ExplanationClassifier", "GroupDROClassifier")
+    expected = {"mask": True, "sample_weight": None}
+    expected |= {"group_labels": True} if takes_groups else {}
+    assert requests.fit.requests == expected
+    assert {**requests.partial_fit.requests, "classes": None} == {**expected, "classes": None}
 
 
 @every_kind
@@ -230,3 +253,28 @@ def test_the_default_request_can_be_changed(estimator):
     estimator.set_fit_request(mask=False)
     with pytest.raises(TypeError, match="mask"):
         search.fit(X, y, mask=mask)
+
+
+class IgnoresMasks(LogisticRegression):
+    def fit(self, X, y, mask=None, sample_weight=None):
+        return super().fit(X, y, sample_weight)
+
+
+@with_routing
+@pytest.mark.parametrize("estimator", RECORDING[:1], indirect=True)  # how it is asked is the base's
+def test_a_stack_hands_masks_to_its_final_estimator(estimator):
+    """It sees predictions, not the columns of X: it must ignore masks, or raises an error."""
+    pd = pytest.importorskip("pandas")
+    X, y, mask = make_problem()
+    base = [("a", estimator)]
+    StackingClassifier(base, IgnoresMasks(), cv=CV).fit(X, y, mask=mask)
+    assert_received(estimator.log, "rows", X, [np.arange(len(X)), *in_folds(X, y)])
+    with pytest.raises(TypeError, match=r"LogisticRegression.*'mask'"):
+        StackingClassifier(base, LogisticRegression(), cv=CV).fit(X, y, mask=mask)
+    with pytest.raises(ValueError, match=r"mask must have shape \(60, 1\) .*got \(60, 4\)"):
+        StackingClassifier(base, GradRegClassifier(), cv=CV).fit(X, y, mask=mask)
+    # As many predictions as columns: names say that they are not the same.
+    table, named = (pd.DataFrame(values, columns=list("abcd")) for values in (X, mask))
+    four = [(name, quick(RECORDING[0], max_epochs=1, log=estimator.log)) for name in "abcd"]
+    with pytest.raises(ValueError, match="mask must come without names where those of the col"):
+        StackingClassifier(four, GradRegClassifier(), cv=CV).fit(table, y, mask=named)

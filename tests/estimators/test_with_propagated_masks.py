@@ -10,7 +10,7 @@ import pytest
 import sklearn
 import torch
 from _estimators import RECORDING, make_problem, quick, received, weights
-from _sklearn_checks import training_checks
+from _sklearn_checks import LONG_STEPS, training_checks
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -92,8 +92,8 @@ def test_with_all_masks_it_is_the_estimator(kind):
     ("mask", "message"),
     [
         (None, "fitted without a mask"),
-        ([None] * 60, "fitted with masks that annotate no row"),
-        (np.full((1, 4), np.nan), "fitted with masks that annotate no row"),
+        ([None] * 60, "fitted with masks that annotate no sample"),
+        (np.full((1, 4), np.nan), "fitted with masks that annotate no sample"),
     ],
 )
 def test_without_masks_it_warns_as_the_estimator(mask, message):
@@ -337,7 +337,7 @@ def expected_failed_checks(estimator):
 
 @pytest.mark.filterwarnings("ignore::skexplain.exceptions.MissingExplanationWarning")
 @parametrize_with_checks(
-    [WithPropagatedMasks(quick(ERMClassifier, random_state=0))],
+    [WithPropagatedMasks(quick(ERMClassifier, **LONG_STEPS, random_state=0))],
     expected_failed_checks=expected_failed_checks,
     xfail_strict=True,
 )
@@ -350,8 +350,8 @@ def test_scikit_learn_check(estimator, check):
     ("estimator", "check"),
     training_checks(
         [
-            Masked(quick(GradRegClassifier, random_state=0)),
-            Masked(quick(GradRegRegressor, module=DOUBLE, random_state=0)),
+            Masked(quick(GradRegClassifier, **LONG_STEPS, random_state=0)),
+            Masked(quick(GradRegRegressor, module=DOUBLE, **LONG_STEPS, random_state=0)),
         ]
     ),
 )

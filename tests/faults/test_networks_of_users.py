@@ -16,6 +16,7 @@ from skexplain import (
     ERMRegressor,
     GradRegClassifier,
     IBPExClassifier,
+    InfluenceRegClassifier,
     PGDExClassifier,
     SwapExClassifier,
     TwoStageExplanationClassifier,
@@ -271,3 +272,52 @@ def test_hooks_that_an_interrupt_left_behind_are_removed(problem):
     let_go_of_graphs(clf.module_)
     clf.predict(X)
     assert kept
+
+
+# -- recurrent layers ------------------------------------------------------------------------------
+
+
+class Recurrent(nn.Module):
+    """Notes whether it may be run by cuDNN, whose layers have no gradient in evaluation mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.GRU(1, 4, batch_first=True)
+        self.head = nn.Linear(4, 2)
+        self.seen = set()
+
+    def forward(self, x):
+        self.seen.add((self.training, torch.backends.cudnn.enabled, torch.is_grad_enabled()))
+        return self.head(self.layer(x[:, :, None] / 255)[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [SwapExClassifier, GradRegClassifier, PGDExClassifier, InfluenceRegClassifier],
+    ids=lambda cls: cls.__name__,
+)
+def test_recurrent_layers_run_without_cudnn_where_they_are_differentiated(cls, problem):
+    X, y, mask = problem
+    enabled = torch.backends.cudnn.enabled
+    clf = cls(Recurrent, alpha=0.1, max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    saliency(clf, X[:3])
+    seen = {flags for flags in clf.module_.seen if flags[2]}
+    # (training, cuDNN): steps on the label loss as ever, penalties and saliency without cuDNN.
+    assert seen == {(True, True, True), (False, False, True)}
+    assert torch.backends.cudnn.enabled == enabled
+
+
+def test_other_layers_keep_cudnn(problem):
+    X, y, mask = problem
+
+    class Plain(Recurrent):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.head = nn.Linear(1, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            self.seen.add((self.training, torch.backends.cudnn.enabled))
+            return self.head(self.layer(x[:, :, None] / 255)[:, -1])
+
+    clf = GradRegClassifier(Plain, max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    assert all(cudnn for _, cudnn in clf.module_.seen)

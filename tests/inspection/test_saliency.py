@@ -21,7 +21,7 @@ from skexplain import (
     FindAnotherExplanationClassifier,
     TwoStageExplanationClassifier,
 )
-from skexplain.inspection import largest_gradient_mask, saliency
+from skexplain.inspection import fgsm, largest_gradient_mask, saliency
 
 LABELS = np.array(["bird", "cat", "dog"])
 SHAPES = [(4,), (2, 3), (3, 2, 4)]
@@ -621,3 +621,27 @@ def test_without_captum(method, monkeypatch):
         return
     with pytest.raises(ImportError, match=r'pip install "skexplain\[explain\]"'):
         saliency(estimator, X[:2], method=method)
+
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(9, 4), nn.Linear(12, 2)
+
+    def forward(self, x):
+        return self.head(self.embed(x.long()).flatten(1))
+
+
+def test_no_gradient_at_tokens_is_an_error():
+    """Zero everywhere would say that no word matters."""
+    X = np.random.default_rng(0).integers(9, size=(30, 3))
+    clf = ERMClassifier(Words, max_epochs=1, random_state=0).fit(X, X[:, 0] > 4)
+    for method in ("input_gradient", "smooth_grad", "integrated_gradients"):
+        with pytest.raises(ValueError, match="passes a gradient to X; .* embedding of tokens"):
+            saliency(clf, X[:1], method=method)
+    with pytest.raises(ValueError, match="passes a gradient to X"):
+        largest_gradient_mask(clf, X)
+    with pytest.raises(ValueError, match="passes a gradient to X"):
+        fgsm(clf, X, X[:, 0] > 4, epsilon=1.0)
+    pytest.importorskip("captum")
+    assert saliency(clf, X[:5], method="occlusion", baseline=0).any(axis=1).all()

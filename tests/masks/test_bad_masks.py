@@ -162,7 +162,7 @@ def test_value_outside_of_0_to_1(mask, came, mask_marks):
     message = message_of(mask, ValueError, mask_marks=mask_marks)
     assert "[0, 1] or NaN" in message
     n_masks = sum(row is not None for row in mask) if isinstance(mask, list) else N_ROWS
-    assert f"got {came} in 1 of {n_masks} rows, at rows [3]" in message
+    assert f"got {came} in 1 of {n_masks} samples, at samples [3]" in message
 
 
 @given(
@@ -179,15 +179,15 @@ def test_error_names_exactly_the_bad_rows(mask, rows, value):
     rows = sorted(rows)
     mask[rows, 2] = value
     message = message_of(mask, ValueError)
-    assert f"got {value} in {len(rows)} of 12 rows" in message
-    listed = re.search(r"at rows \[([0-9, ]*)(, \.\.\.)?\]", message)
+    assert f"got {value} in {len(rows)} of 12 samples" in message
+    listed = re.search(r"at samples \[([0-9, ]*)(, \.\.\.)?\]", message)
     named = [int(row) for row in listed[1].strip(", ").split(", ")]
     assert named == rows[: len(named)]
     assert len(named) == len(rows) or (listed[2] and len(named) >= 5)
 
 
 def test_bad_value_in_a_mask_for_all_rows():
-    assert "got 2.0 in 1 of 1 rows, at rows [0]" in message_of([[0, 0, 2.0, 0]], ValueError)
+    assert "got 2.0 in 1 of 1 samples, at samples [0]" in message_of([[0, 0, 2.0, 0]], ValueError)
 
 
 def test_0_to_255_image_is_told_to_divide():
@@ -195,7 +195,7 @@ def test_0_to_255_image_is_told_to_divide():
     mask = np.random.default_rng(0).integers(0, 256, size=(12, 5, 6), dtype=np.uint8)
     message = message_of(mask, ValueError, X=X)
     assert "Divide a 0..255 image by 255" in message
-    assert "in 12 of 12 rows, at rows [0, 1, 2, 3, 4, 5, 6, 7, ...]" in message
+    assert "in 12 of 12 samples, at samples [0, 1, 2, 3, 4, 5, 6, 7, ...]" in message
 
 
 def test_negative_value_is_not_told_to_divide():
@@ -332,7 +332,7 @@ def test_ragged_object_array():
 def test_list_with_none_of_wrong_length(n_rows, container):
     for rows in ([None] * n_rows, [*marks()[: n_rows - 1], None]):
         message = message_of(container(rows), ValueError)
-        assert f"one mask or None per row of X when it is a list: 12 entries, got {len(rows)}" in (
+        assert f"one mask or None per sample of X if it is a list: 12 entries; got {len(rows)}" in (
             message
         )
 

@@ -222,8 +222,9 @@ def test_what_lies_outside_is_told_the_unit_that_fits(build):
 def test_percent_of_a_large_image_are_noticed():
     """They could be pixels, so that it is a warning, which unit="pixel" ends."""
     percent = [[(2.5, 3.25, 60, 20)], [(40.1, 80, 96.5, 99.9)]]
-    with pytest.warns(UserWarning, match='boxes all lie in the upper left .* unit="percent"'):
+    with pytest.warns(UserWarning, match="boxes all lie in the upper left .*percent") as caught:
         mask_from_boxes(percent, (480, 640))
+    assert caught[0].filename == __file__
     polygons = [[[(2.5, 3), (60, 3), (60, 20)]]]
     with pytest.warns(UserWarning, match="polygons all lie in the upper left"):
         mask_from_polygons(polygons, (12, 16), image_sizes=(480, 640))
@@ -232,6 +233,16 @@ def test_percent_of_a_large_image_are_noticed():
     mask_from_boxes([[(2, 3, 60, 20)], [(40, 80, 96, 99)]], (480, 640))  # whole pixels
     mask_from_boxes([[(2.5, 3, 30, 20)]], (480, 640))  # a logo in the corner
     mask_from_boxes(percent, (100, 100))
+
+
+def test_percent_of_a_small_image_are_noticed():
+    """Most of what they cover would be cut off."""
+    percent = [[(10, 20, 60, 70)], [(5, 5, 90, 95)]]
+    with pytest.warns(UserWarning, match='boxes all lie between 0 and 100, .* unit="percent"'):
+        mask_from_boxes(percent, (28, 28))
+    mask_from_boxes(percent, (28, 28), unit="pixel")
+    mask_from_boxes(percent, (28, 100))  # one axis alone reaches beyond
+    mask_from_boxes([[(5, 5, 40, 45)]], (28, 28))
 
 
 def test_sizes_in_place_of_corners_are_noticed():

@@ -429,6 +429,22 @@ def test_shares_that_are_read_as_pixels_are_refused(records):
     read(*records, unit="pixel")  # as somebody says
 
 
+def test_percent_that_are_read_as_pixels_are_noticed():
+    """They could be pixels, so that it is a warning, which unit="pixel" ends."""
+    images = [{"id": 1, "height": 480, "width": 640}]
+    records = [
+        annotation(1, 1, 1, bbox=[2.5, 3.25, 60, 20]),
+        annotation(2, 1, 2, bbox=[1, 2, 3, 4]),
+    ]
+    data = {"images": images, "categories": CATEGORIES, "annotations": records}
+    with pytest.warns(UserWarning, match='regions all lie in the upper .*"percent"') as caught:
+        mask_from_coco(data, [1])
+    assert caught[0].filename == __file__
+    mask_from_coco(data, [1], unit="pixel")
+    records.append(annotation(3, 1, 2, bbox=[200, 100, 3, 4]))
+    mask_from_coco(data, [1])
+
+
 def test_small_regions_beside_larger_ones_are_pixels():
     mask = read({"segmentation": SHARES}, {"segmentation": QUARTER})
     assert mask.sum() == 1 + 40 * 50

@@ -173,8 +173,8 @@ def test_coverage_by_hand():
         {0: 0, 0.25: 1 / 6, 0.5: 1 / 3, 0.75: 5 / 12, 1: 0.5}
     )
     assert repr(coverage).splitlines() == [
-        "3 of 4 rows annotated, 1 of them with nothing marked",
-        "marked share of an annotated row (min, quartiles, max): 0, 0.167, 0.333, 0.417, 0.5",
+        "3 of 4 samples annotated, 1 of them with nothing marked",
+        "marked share of an annotated sample (min, quartiles, max): 0, 0.167, 0.333, 0.417, 0.5",
     ]
 
 
@@ -186,7 +186,7 @@ def test_coverage_of_one_mask_for_all_rows():
 
 def test_coverage_where_nobody_annotated():
     coverage = mask_coverage(np.full((3, 2), np.nan))
-    assert repr(coverage).startswith("0 of 3 rows annotated, 0 of them")
+    assert repr(coverage).startswith("0 of 3 samples annotated, 0 of them")
     assert all(np.isnan(value) for value in coverage.quantiles.values())
 
 
@@ -206,7 +206,7 @@ def test_coverage_and_interpretation_agree(mask):
     ("mask", "error", "message"),
     [
         (None, TypeError, "mask must be an array or a list"),
-        ([None, None], ValueError, "mask must have an annotated row"),
+        ([None, None], ValueError, "mask must have an annotated sample"),
         ([True, False], ValueError, "mask must have shape"),
         (np.full((2, 2), 255), ValueError, "mask must hold bool, numbers in"),
         ([[[1, 0]], [[1]], None], ValueError, "mask must hold masks of one shape"),

@@ -190,7 +190,7 @@ def test_upright_is_what_pillow_shows(orientation):
 def test_geometry_checks_its_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         ImageGeometry.fitted(*arguments)
-    with pytest.raises(ValueError, match="orientation must be 1 to 8"):
+    with pytest.raises(ValueError, match="orientation must be an integer, 1 to 8"):
         ImageGeometry.fitted((3, 3), (2, 2), "pad", orientation=9)
 
 

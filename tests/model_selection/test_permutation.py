@@ -173,12 +173,12 @@ def test_right_masks_matter_on_the_half_decoy():
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (None, "mask must hold a mask per row, got None"),
-        (np.ones((1, 1)), "mask must differ between annotated rows"),
-        (np.ones((60, 1)), "mask must differ between annotated rows"),
-        ([None] * 60, "mask must differ between annotated rows"),
-        ([[1.0]] + [None] * 59, "mask must differ between annotated rows"),
-        (np.array([None] * 60), "mask must differ between annotated rows"),
+        (None, "mask must hold a mask per sample, got None"),
+        (np.ones((1, 1)), "mask must differ between annotated samples"),
+        (np.ones((60, 1)), "mask must differ between annotated samples"),
+        ([None] * 60, "mask must differ between annotated samples"),
+        ([[1.0]] + [None] * 59, "mask must differ between annotated samples"),
+        (np.array([None] * 60), "mask must differ between annotated samples"),
         (np.full((60, 1), 2.0), r"mask must hold bool, numbers in \[0, 1\]"),
         (np.ones((59, 1)), "mask must have shape"),
     ],

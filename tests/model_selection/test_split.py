@@ -163,11 +163,11 @@ def test_repr_and_number_of_splits():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"train_size": 0}, "train_size must be an integer from 1 to the 200 rows, or a float"),
+        ({"train_size": 0}, "train_size must be an integer from 1 to 200"),
         ({"train_size": 1.5}, "train_size must be an integer .*; got 1.5"),
         ({"train_size": True}, "train_size must be an integer .*; got True"),
-        ({"train_size": 1}, r"train_size must be at least 2, a row for each of the classes"),
-        ({"train_size": 200}, "train_size=200 leaves no row of class 'cat' for the test set"),
+        ({"train_size": 1}, r"train_size must be at least 2, one for each of the classes"),
+        ({"train_size": 200}, "train_size=200 leaves no sample of class 'cat' for the test set"),
         ({"class_ratio": 1.0}, "class_ratio must be a float between 0 and 1, a dict"),
         ({"class_ratio": "even"}, "class_ratio must be .*; got 'even'"),
         ({"class_ratio": {"cat": 1}}, r"class_ratio must give a positive weight to each of the"),
@@ -175,11 +175,11 @@ def test_repr_and_number_of_splits():
         ({"test_class_ratio": 2}, "test_class_ratio must be a float between 0 and 1"),
         (
             {"train_size": 100, "class_ratio": 0.9},
-            "train_size and its class ratio need 90 rows of class 'fox', but there are 80",
+            "train_size and its class ratio need 90 samples of class 'fox', but there are 80",
         ),
         (
             {"test_size": 190},
-            "test_size and its class ratio need 95 rows of class 'fox', but there are 76 beside",
+            "test_size and its class ratio need 95 samples of class 'fox', but there are 76 beside",
         ),
         ({"n_splits": 0}, "n_splits must be a positive integer, got 0"),
     ],

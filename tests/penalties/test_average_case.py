@@ -407,7 +407,7 @@ def test_unknown_perturbation(perturbation):
 
 def test_shift_needs_images():
     penalty = AverageCasePenalty("shift")
-    match = r'"shift" needs images, X of shape .* got rows of shape \(5,\)'
+    match = r'"shift" needs images, X of shape .* got samples of shape \(5,\)'
     with pytest.raises(ValueError, match=match):
         penalty.check_module(None, make_rows().x)
     for kind in ("grey images", "images"):

@@ -253,6 +253,20 @@ def test_what_a_file_cannot_hold_is_asked_for(problem, path):
         load(path, callbacks=None, perturbation=move, lr=1.0)
 
 
+def test_a_pipeline_in_two_files(problem, path, tmp_path):
+    """What docs/saving.md says: skops.io for the steps before, and nothing of ours to trust."""
+    skops = pytest.importorskip("skops.io")
+    X, y, mask = problem
+    pipeline = make_pipeline(StandardScaler(), SwapExClassifier(max_epochs=1, random_state=0))
+    pipeline.fit(X, y, swapexclassifier__mask=mask)
+    steps = tmp_path / "steps.skops"
+    skops.dump(pipeline[:-1], steps)
+    save(pipeline[-1], path)
+    assert skops.get_untrusted_types(file=steps) == []
+    again = make_pipeline(*skops.load(steps), load(path))
+    np.testing.assert_array_equal(again.predict_proba(X), pipeline.predict_proba(X))
+
+
 # -- errors ----------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ def test_networks_standardise_inside():
 
 def test_volumes_need_a_module_of_their_own():
     X = np.zeros((10, 1, 4, 4, 4))
-    with pytest.raises(ValueError, match=r'module="auto" knows X.*\(1, 4, 4, 4\).*pass a torch'):
+    with pytest.raises(ValueError, match=r'module="auto" takes X.*\(1, 4, 4, 4\).*pass a torch'):
         ERMClassifier().fit(X, np.arange(10) % 2)
 
 
@@ -126,7 +126,7 @@ def test_feature_layer_by_name():
     assert find_feature_layer(WithFeatures(), "features.0", X4) == ("features.0", False)
     with pytest.raises(ValueError, match=r"feature_layer must name.*'features\.0'.*got 'feature'"):
         find_feature_layer(WithFeatures(), "feature", X4)
-    with pytest.raises(ValueError, match=r"feature_layer cannot be told.*\['conv'\]"):
+    with pytest.raises(ValueError, match=r"feature_layer must be given.*\['conv'\]"):
         find_feature_layer(NoLinearEnd(), None, X4)
 
 
@@ -243,12 +243,10 @@ def test_prepared_weights_of_an_instance_are_the_start():
 def test_a_network_that_cannot_run_the_rows_says_what_it_was_given():
     X, y = np.zeros((10, 8, 8), dtype=np.float32), np.arange(10) % 2
     module = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 2))
-    match = (
-        r"module cannot run rows of X, here a batch of shape \(2, 8, 8\): expected 4D.*X\[:, None"
-    )
+    match = r"module cannot run samples of X, here a batch .* \(2, 8, 8\): expected 4D.*X\[:, None"
     with pytest.raises(ValueError, match=match):
         ERMClassifier(module).fit(X, y)
-    match = r"module cannot run rows of X, here a batch of shape \(2, 64\): mat1 .*[^.]\. See"
+    match = r"module cannot run samples of X, here a batch of shape \(2, 64\): mat1 .*[^.]\. See"
     with pytest.raises(RuntimeError, match=match):
         ERMClassifier(nn.Linear(3, 2)).fit(X.reshape(10, -1), y)
     ERMClassifier(module, max_epochs=1).fit(X[:, None], y)

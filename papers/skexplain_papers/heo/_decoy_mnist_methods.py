@@ -9,7 +9,7 @@ from skexplain.datasets import make_decoy_digits
 from skexplain.datasets._decoy_mnist import decoy_mnist
 from skexplain.datasets._mnist import load_mnist
 
-from ._schedules import learning_rate_callbacks
+from .._schedules import learning_rate_callbacks
 
 #: Last training images, on which settings were chosen.
 N_VALID = 6000

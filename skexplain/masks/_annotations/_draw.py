@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._build import _fill_box, _fill_vertices, check_reach
+from .._figures import check_reach, fill_box, fill_vertices
 from .._geometry import ImageGeometry
 from .._place import draw, is_stored, place
 from .._rasterise import fill_polygon
@@ -81,9 +81,9 @@ def _draw_outline(
         geometry.upright_points(points * scale) if stored else points * scale
         for points in shape.points
     )
-    mask, fill = np.zeros(geometry.shape, dtype=bool), _fill_vertices
+    mask, fill = np.zeros(geometry.shape, dtype=bool), fill_vertices
     if shape.kind == "box":  # two corners, which may have been turned
-        outline, fill = np.sort(outline, axis=0), _fill_box
+        outline, fill = np.sort(outline, axis=0), fill_box
     try:
         check_reach(outline)
         seen = draw(mask, geometry, outline, fill)

@@ -113,7 +113,7 @@ def _closest(
     picture: AnnotatedPicture,
     images: Sequence[Any],
 ) -> int:
-    """Return the row whose folders agree the farthest."""
+    """Return the sample whose folders agree the farthest."""
     if len(rows) == 1:
         return rows[0]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .._build import turn
+from .._figures import turn
 
 # An ellipse is drawn as a polygon of so many corners: its area is .0002 too small.
 _N_CORNERS = 180

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from skexplain import ERMClassifier
-from skexplain_papers.heo._schedules import SCHEDULES, learning_rate_callbacks
+from skexplain_papers._schedules import SCHEDULES, learning_rate_callbacks
 
 LR, N_ROWS, BATCH, EPOCHS = 1e-2, 50, 16, 3
 N_STEPS = 3 * 4  # batches of 16, 16, 16 and 2 rows

@@ -38,7 +38,7 @@ def learning_rate_callbacks(
 
     Examples
     --------
-    >>> from skexplain_papers.heo._schedules import learning_rate_callbacks
+    >>> from skexplain_papers._schedules import learning_rate_callbacks
     >>> learning_rate_callbacks("constant", 1e-3, n_rows=100, batch_size=10, max_epochs=5)
     []
     """
