@@ -63,7 +63,7 @@ def test_constructors_are_handed_the_number_of_outputs(name):
     exec(f"def make({name}=1000): return Convolutional({name})", namespace)
     assert fit(namespace["make"]).module_.fc.out_features == 3
     assert fit(namespace["make"], ERMRegressor).module_.fc.out_features == 1
-    with pytest.raises(ValueError, match=r"outputs of shape \(rows, 3\).*got \(2, 7\)"):
+    with pytest.raises(ValueError, match=r"outputs of shape \(n_samples, 3\).*got \(2, 7\)"):
         fit(namespace["make"], **{f"module__{name}": 7})
     with pytest.raises(ValueError, match=r"got \(2, 7\)"):
         fit(partial(namespace["make"], **{name: 7}))
