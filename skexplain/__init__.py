@@ -31,6 +31,7 @@ else:  # a type checker must not see __getattr__, which would allow every name
         "persistence",
         "propagation",
         "studies",
+        "studio",
         "training",
     }
 

@@ -44,7 +44,7 @@ def test_help_and_version_import_nothing_heavy():
     done = run_python(f"HEAVY = {HEAVY}\n{START}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"skexplain {skexplain.__version__}\n")
-    assert done.stdout.count("usage: skexplain") == 15  # 12 commands, two groups of them, and all
+    assert done.stdout.count("usage: skexplain") == 16  # 13 commands, two groups of them, and all
 
 
 def test_names_in_the_help_are_those_of_the_studies():

@@ -21,7 +21,7 @@ FLOORS = [
     {"training"},
     {"estimators"},
     {"model_selection", "datasets", "inspection", "persistence", "correction"},
-    {"studies"},
+    {"studies", "studio"},
     {"_cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

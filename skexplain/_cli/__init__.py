@@ -23,6 +23,7 @@ from . import (
     _images,
     _inspect,
     _propagate,
+    _studio,
     _study_list,
     _study_page,
     _study_plot,
@@ -37,6 +38,7 @@ from ._images import images
 from ._inspect import inspect
 from ._output import show_error
 from ._propagate import propagate
+from ._studio import studio
 from ._study_list import study_list
 from ._study_page import study_page
 from ._study_plot import study_plot
@@ -49,6 +51,7 @@ Learn from labels and from the reasons for them.
 
   skexplain audit             does a model lean on what must not matter?
   skexplain images            make data of a folder of pictures and an annotation tool's export
+  skexplain studio            mark pictures in a browser, train again, and compare
   skexplain masks inspect     check masks before a training
   skexplain masks convert     make masks of a COCO file or of a folder of images
   skexplain masks propagate   fill in the masks of samples that are not annotated
@@ -125,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "audit", _audit, audit)
     _add(commands, "images", _images, images)
+    _add(commands, "studio", _studio, studio)
     masks = _group(commands, "masks", "inspect, convert, propagate", _MASKS)
     _add(masks, "inspect", _inspect, inspect)
     _add(masks, "convert", _convert, convert)

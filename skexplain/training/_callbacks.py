@@ -1,6 +1,7 @@
 """Around the epochs: weights kept from divergence, callbacks served, progress shown."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -258,3 +259,20 @@ class TrainingProgress(Callback):
 def _loss_keys(history: Any) -> list[str]:
     last = history[-1]
     return [key for key in ("train_loss", "train_label_loss", "valid_loss") if key in last]
+
+
+class EpochReporter(Callback):
+    """Hands on after each epoch how many there have been.
+
+    Parameters
+    ----------
+    report : callable
+        ``report(n_epochs)``.
+    """
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self.report = report
+
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
+        """Report."""
+        self.report(len(net.history))

@@ -1,0 +1,283 @@
+"""The server of the page: routes that translate requests into calls, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from . import _exports, _pixels, _tasks
+from ._jobs import Jobs
+from ._project import Conflict, Project
+from ._safety import Guard
+
+# Seconds between two looks at whether something has changed.
+_PAUSE = 0.1
+
+_PAGE = {
+    "index.html": "text/html; charset=utf-8",
+    "studio.css": "text/css; charset=utf-8",
+    "studio.js": "text/javascript; charset=utf-8",
+    "editor.js": "text/javascript; charset=utf-8",
+}
+
+
+class Studio:
+    """What the routes of one project share.
+
+    Parameters
+    ----------
+    project : Project
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.jobs = Jobs(project, self._finish)
+
+    def _finish(self, task: str) -> None:
+        """Take over what a task has made."""
+        if task == "propagate":
+            with np.load(self.project.models / "propagated.npz") as arrays:
+                rows, masks = arrays["rows"].tolist(), arrays["mask"]
+            self.project.fill(dict(zip(rows, masks, strict=True)), by="propagated")
+
+    def state(self, since: int) -> dict[str, Any]:
+        """Return what has changed since a version of the project, and what runs."""
+        project, version = self.project, self.project.version
+        changed = project.changed_since(since)
+        return {
+            "version": version,
+            "changed": {number: project.state_of(number) for number in sorted(changed)},
+            "jobs": self.jobs.state(),
+        }
+
+    def overview(self) -> dict[str, Any]:
+        """Return all that a page shows first."""
+        project = self.project
+        return {
+            "version": project.version,
+            "height": project.shape[0],
+            "width": project.shape[1],
+            "folder": project.settings["pictures"],
+            "skipped": project.settings["skipped"],
+            "pictures": [project.state_of(number) for number in range(len(project))],
+        }
+
+    def models(self) -> dict[str, Any]:
+        """Return what is stored of models and suggestions."""
+        names = (*_tasks.MODELS, "suggestions", "propagated")
+        return {name: _tasks.read_record(self.project, name) for name in names}
+
+
+def make_app(studio: Studio) -> Any:
+    """Return the routes as an ASGI application."""
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.routing import Route
+
+    project, jobs = studio.project, studio.jobs
+    mask_bytes = int(np.prod(project.shape))
+
+    def page(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        if name not in _PAGE:
+            raise HTTPException(404)
+        content = files(__package__).joinpath("page", name).read_bytes()
+        return Response(content, media_type=_PAGE[name])
+
+    def png(request: Request, draw: Callable[[Project, int], bytes]) -> Response:
+        return Response(draw(project, _number(request)), media_type="image/png")
+
+    def get_mask(request: Request) -> Response:
+        mask, revision = project.mask_of(_number(request))
+        content = b"" if mask is None else mask.astype(np.uint8).tobytes()
+        headers = {"ETag": f'"{revision}"'}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def put_mask(request: Request) -> Response:
+        number, revision = _number(request), _revision(request)
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > mask_bytes:
+                break
+        if request.method == "PUT" and len(body) != mask_bytes:
+            raise HTTPException(400, f"A mask must have {mask_bytes} bytes, a byte per pixel.")
+        mask = np.frombuffer(body, np.uint8).reshape(project.shape) if body else None
+        new = await asyncio.to_thread(project.set_mask, number, mask, revision=revision)
+        return JSONResponse({"revision": new})
+
+    def copy(request: Request) -> Response:
+        number = _number(request)
+        mask, _ = project.mask_of(number)
+        if mask is None:
+            raise HTTPException(400, "The picture has no mask to copy.")
+        same_class = request.query_params.get("to") == "class"
+        others = [
+            other
+            for other in range(len(project))
+            if not same_class or project.y[other] == project.y[number]
+        ]
+        return JSONResponse({"stored": project.fill(dict.fromkeys(others, mask), by="copied")})
+
+    def accept(request: Request) -> Response:
+        masks = _tasks.suggested_masks(project, _number(request))
+        return JSONResponse({"stored": project.fill(masks, by="suggested")})
+
+    def suggested(request: Request) -> Response:
+        masks = _tasks.suggested_masks(project, _number(request))
+        picture = int(request.path_params["picture"])
+        if picture not in masks:
+            raise HTTPException(404)
+        content = masks[picture].astype(np.uint8).tobytes()
+        return Response(content, media_type="application/octet-stream")
+
+    def saliency(request: Request) -> Response:
+        kind = request.path_params["kind"]
+        content = _tasks.saliency_of(project, kind, _number(request)).tobytes()
+        return Response(content, media_type="application/octet-stream")
+
+    def start(request: Request) -> Response:
+        tasks = request.query_params.getlist("task")
+        if not tasks or not set(tasks) <= {*_tasks.MODELS, "suggest", "propagate"}:
+            raise HTTPException(400, f"There is no such task: {tasks}.")
+        jobs.add(*tasks)
+        return JSONResponse(jobs.state())
+
+    def cancel(request: Request) -> Response:
+        jobs.cancel()
+        return JSONResponse(jobs.state())
+
+    def export(request: Request) -> Response:
+        what = request.path_params["what"]
+        name, kind, content = _exports.write_export(project, what)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(content, media_type=kind, headers=headers)
+
+    async def events(request: Request) -> Response:
+        async def changes(version: int) -> AsyncIterator[str]:
+            seen = -1
+            while not await request.is_disconnected():
+                if project.version != version or jobs.version != seen:
+                    seen = jobs.version
+                    state = await asyncio.to_thread(studio.state, version)
+                    version = state["version"]
+                    yield f"data: {json.dumps(state)}\n\n"
+                await asyncio.sleep(_PAUSE)
+
+        since = request.query_params.get("since", "")
+        start = int(since) if since.isdecimal() else 0
+        return StreamingResponse(changes(start), media_type="text/event-stream")
+
+    def _number(request: Request) -> int:
+        return int(request.path_params["number"])
+
+    def _revision(request: Request) -> int:
+        given = request.headers.get("if-match", "").strip('"')
+        if not given.isdecimal():
+            raise HTTPException(428, "The header If-Match must have the revision of the mask.")
+        return int(given)
+
+    def conflict(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Conflict)
+        return JSONResponse({"error": str(error), "revision": error.revision}, status_code=409)
+
+    def wrong(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, status_code=400)
+
+    def failed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return JSONResponse({"error": error.detail}, status_code=error.status_code)
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/page/{name}", page),
+            Route("/api/project", lambda _: JSONResponse(studio.overview())),
+            Route("/api/models", lambda _: JSONResponse(studio.models())),
+            Route("/api/events", events),
+            Route("/api/masks/{number:int}", get_mask),
+            Route("/api/masks/{number:int}", put_mask, methods=["PUT", "DELETE"]),
+            Route("/api/masks/{number:int}/copy", copy, methods=["POST"]),
+            Route("/api/suggestions/{number:int}/accept", accept, methods=["POST"]),
+            Route("/api/suggestions/{number:int}/{picture:int}", suggested),
+            Route("/api/saliency/{kind}/{number:int}", saliency),
+            Route("/api/tasks", start, methods=["POST"]),
+            Route("/api/cancel", cancel, methods=["POST"]),
+            Route("/pictures/{number:int}", partial(png, draw=_pixels.large_picture)),
+            Route("/thumbnails/{number:int}", partial(png, draw=_pixels.thumbnail)),
+            Route("/export/{what}", export),
+        ],
+        exception_handlers={Conflict: conflict, ValueError: wrong, HTTPException: failed},
+    )
+
+
+def serve(
+    project: Project,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    open_browser: bool = True,
+    show: Callable[[str], None] = print,
+) -> None:
+    """Serve the page of a project until the process is interrupted.
+
+    Parameters
+    ----------
+    project : Project
+    host : str, default="127.0.0.1"
+        Where to listen: this machine alone by default.
+    port : int, default=0
+        The port; 0: a free one.
+    open_browser : bool, default=True
+        Whether to open the page in a browser.
+    show : callable, default=print
+        ``show(text)`` is told the address.
+
+    Raises
+    ------
+    ImportError
+        If starlette, uvicorn or filelock is not installed (extra "studio").
+    ValueError
+        If another process has the project open.
+    OSError
+        If the port is taken.
+    """
+    try:
+        import starlette  # noqa: F401 - said before anything is made
+        import uvicorn
+        from filelock import FileLock, Timeout
+    except ImportError as error:
+        raise ImportError(
+            f'The studio needs {error.name}: pip install "skexplain[studio]".'
+        ) from error
+    token = secrets.token_urlsafe(24)
+    lock = FileLock(project.folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"{project.folder} is open in another process: end that first.") from None
+    with lock, contextlib.closing(socket.create_server((host, port))) as listening:
+        studio = Studio(project)
+        port = listening.getsockname()[1]
+        guard = Guard(make_app(studio), token, {host, "127.0.0.1", "localhost"}, port)
+        address = f"http://{host}:{port}/?token={token}"
+        show(f"The studio is at {address}")
+        if open_browser:
+            webbrowser.open(address)
+        config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            studio.jobs.close()

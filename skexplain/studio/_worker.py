@@ -1,0 +1,47 @@
+"""Run one task of a project in a process of its own: ``python -m skexplain.studio._worker``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from ._project import Project
+from ._tasks import MODELS, propagate, suggest, train
+
+TASKS: dict[str, Callable[..., None]] = {
+    **{kind: partial(train, kind=kind) for kind in MODELS},
+    "suggest": suggest,
+    "propagate": propagate,
+}
+
+
+def tell(record: dict[str, object]) -> None:
+    """Write a record for the server to read."""
+    sys.stdout.write(json.dumps(record) + "\n")
+    sys.stdout.flush()
+
+
+def main(folder: str, task: str) -> int:
+    """Run a task; each line of the output is a JSON record of how far it is.
+
+    Returns
+    -------
+    int
+        1 if it failed; the last record then says why.
+    """
+
+    def report(share: float, text: str) -> None:
+        tell({"share": share, "text": text})
+
+    try:
+        TASKS[task](Project(folder), report=report)
+    except Exception as error:  # the page shows it, whatever it is
+        tell({"error": f"{error}" or type(error).__name__})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

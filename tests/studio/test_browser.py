@@ -1,0 +1,297 @@
+"""The whole story in Chromium: look, mark, train again, compare, take away; also by keys alone."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+pytest.importorskip("uvicorn")
+webdriver = pytest.importorskip("selenium.webdriver")
+from _studio import save_photos, stickers, token_of  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
+
+from skexplain.studio import Project  # noqa: E402
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromedriver") is None, reason="needs Chromium"),
+]
+
+COMMAND = "import sys; from skexplain._cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+class Served:
+    """The command in a process of its own."""
+
+    def __init__(self, folder, *options):
+        self.folder = folder
+        command = [sys.executable, "-c", COMMAND, "studio", str(folder / "photos")]
+        command += ["--project", str(folder / "project"), "--no-browser", *map(str, options)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        printed = ""
+        while "The studio is at" not in printed:
+            line = self.process.stdout.readline()
+            assert line, printed
+            printed += line
+        self.port, self.token = token_of(printed)
+        self.address = f"http://127.0.0.1:{self.port}/?token={self.token}"
+
+    def project(self):
+        return Project(self.folder / "project")
+
+    def end(self, how=signal.SIGINT):
+        self.process.send_signal(how)
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture
+def start(tmp_path):
+    running = []
+
+    def start(*options, n_pictures=24):
+        if not (tmp_path / "photos").exists():
+            save_photos(tmp_path / "photos", n_pictures=n_pictures)
+        running.append(Served(tmp_path, "--size", 16, "--max-epochs", 3, *options))
+        return running[-1]
+
+    yield start
+    for served in running:
+        if served.process.poll() is None:
+            served.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def browse():
+    drivers = []
+
+    def browse(address, *arguments, size=(1400, 900)):
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium")
+        for argument in (
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--window-size={size[0]},{size[1]}", *arguments,
+        ):  # fmt: skip
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        service = webdriver.ChromeService(shutil.which("chromedriver"))
+        page = Page(webdriver.Chrome(options=options, service=service))
+        drivers.append(page.driver)
+        page.open(address)
+        return page
+
+    yield browse
+    for driver in drivers:
+        driver.quit()
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, address):
+        self.driver.get(address)
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, ".cell img"))
+        self.until(lambda: self.text("facts"))
+
+    def until(self, condition, seconds=120):
+        return WebDriverWait(self.driver, seconds, poll_frequency=0.1).until(lambda _: condition())
+
+    def get(self, name):
+        return self.driver.find_element(By.ID, name)
+
+    def text(self, name):
+        return self.get(name).get_property("textContent")
+
+    def run(self, tasks):
+        self.driver.find_element(By.CSS_SELECTOR, f'[data-tasks="{tasks}"]').click()
+        self.until(lambda: self.text("job-text") or self.text("message"))
+        self.until(lambda: not self.text("job-text"))
+
+    def drag(self, left, top, right, bottom, height, width):
+        """Draw from one pixel of the grid to another."""
+        mask = self.get("mask")
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", mask)
+        box = mask.rect
+        at = [
+            (
+                int((x + 0.5) / width * box["width"] - box["width"] / 2),
+                int((y + 0.5) / height * box["height"] - box["height"] / 2),
+            )
+            for x, y in ((left, top), (right, bottom))
+        ]
+        chain = webdriver.ActionChains(self.driver).move_to_element_with_offset(mask, *at[0])
+        chain.click_and_hold().move_by_offset(at[1][0] - at[0][0], at[1][1] - at[0][1])
+        chain.release().perform()
+
+    def keys(self, *keys):
+        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+
+    def problems(self):
+        """Return the errors that the browser reports."""
+        log = self.driver.get_log("browser")
+        return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
+
+
+def test_the_whole_story(start, browse, tmp_path):
+    served = start(n_pictures=40)
+    page = browse(served.address)
+    page.run("labels suggest")
+    assert page.text("message") == ""
+    assert "labels alone" in page.text("models")
+    project = served.project()
+    truth = stickers(project.X)
+    for number, mask in enumerate(truth):
+        if not mask.any():
+            page.get("nothing").click()
+        else:
+            rows, columns = np.nonzero(mask)
+            corners = columns.min(), rows.min(), columns.max(), rows.max()
+            page.drag(*map(int, corners), *project.shape)
+        page.until(lambda number=number: served.project().mask_of(number)[1])
+        page.get("after").click()
+        if number + 1 < len(truth):
+            page.until(
+                lambda number=number: project.names[number + 1] == page.text("picture-title")
+            )
+    drawn = np.stack(served.project().masks())
+    assert (drawn & truth).sum() / (drawn | truth).sum() > 0.9
+    page.until(lambda: "mask: 40" in page.text("marked"))
+    page.run("labels marks shuffled")
+    assert page.text("message") == ""
+    table = page.text("models")
+    for title in ("labels alone", "labels and marks", "labels and marks of other pictures"):
+        assert title in table
+    assert "predictions are changed" in page.text("changed")
+    Select(page.get("looks-of")).select_by_value("marks")
+    looks = "return arguments[0].getContext('2d').getImageData(0, 0, 16, 16).data.some((v) => v)"
+    page.until(lambda: page.driver.execute_script(looks, page.get("looks")))
+    links = [link.get_attribute("href") for link in page.driver.find_elements(By.TAG_NAME, "a")]
+    fetched = "return fetch(arguments[0]).then((a) => a.ok)"
+    assert len(links) == 5
+    assert all(page.driver.execute_script(fetched, link) for link in links)
+    assert page.problems() == []
+
+
+def test_by_keys_alone(start, browse):
+    served = start()
+    page = browse(served.address)
+    canvas = page.get("mask")
+    for _ in range(30):
+        page.keys(Keys.TAB)
+        if page.driver.switch_to.active_element == canvas:
+            break
+    assert page.driver.switch_to.active_element == canvas
+    assert page.driver.execute_script(
+        "return getComputedStyle(arguments[0]).outlineStyle", canvas
+    ) != "none"  # fmt: skip
+    page.keys(Keys.ARROW_UP, " ", *[Keys.ARROW_RIGHT] * 3, *[Keys.ARROW_DOWN] * 2, " ")
+    page.until(lambda: served.project().mask_of(0)[1] == 1)
+    expected = np.zeros((16, 16), dtype=bool)
+    expected[7:10, 8:12] = True
+    assert_array_equal(served.project().mask_of(0)[0], expected)
+    page.keys("z")
+    page.until(lambda: served.project().mask_of(0)[1] == 2)
+    assert served.project().mask_of(0)[0] is None
+    page.keys("y")
+    page.until(lambda: served.project().mask_of(0)[1] == 3)
+    assert_array_equal(served.project().mask_of(0)[0], expected)
+    page.keys("o", Keys.SHIFT, Keys.NULL)
+    page.keys(" ", *[Keys.ARROW_LEFT] * 4, " ", *[Keys.ARROW_UP] * 4, " ", Keys.ENTER)
+    page.until(lambda: served.project().mask_of(0)[1] == 4)
+    assert served.project().mask_of(0)[0].sum() > expected.sum()
+    page.keys(".")
+    page.until(lambda: page.text("picture-title") == served.project().names[1])
+    page.keys("0")
+    page.until(lambda: served.project().mask_of(1)[1] == 1)
+    assert not served.project().mask_of(1)[0].any()
+    page.keys("u")
+    page.until(lambda: served.project().mask_of(1)[1] == 2)
+    assert served.project().mask_of(1)[0] is None
+    assert page.problems() == []
+
+
+def test_two_windows_do_not_overwrite_each_other(start, browse):
+    served = start()
+    one, two = browse(served.address), browse(served.address)
+    one.drag(2, 2, 6, 6, 16, 16)
+    two.until(lambda: "marked by you" in two.text("facts"))  # it is shown there, too
+    two.drag(9, 9, 12, 12, 16, 16)
+    two.until(lambda: served.project().mask_of(0)[1] == 2)
+    mask = served.project().mask_of(0)[0]
+    assert mask[3, 3]
+    assert mask[10, 10]
+    # A window that has missed a change draws on an old mask.
+    one.driver.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    one.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    one.drag(0, 0, 1, 1, 16, 16)
+    one.until(
+        lambda: "not stored" in one.text("message") or "does not answer" in one.text("message")
+    )
+    assert served.project().mask_of(0)[1] == 2
+
+
+def test_a_killed_server_costs_no_stroke(start, browse):
+    served = start()
+    page = browse(served.address)
+    page.drag(2, 2, 6, 6, 16, 16)
+    page.until(lambda: served.project().mask_of(0)[1] == 1)
+    served.end(signal.SIGKILL)
+    page.until(lambda: "does not answer" in page.text("message"))
+    again = start()
+    other = browse(again.address)
+    assert "marked by you" in other.text("facts")
+    assert served.project().mask_of(0)[0][3, 3]
+
+
+def test_a_second_server_says_that_the_project_is_open(start, tmp_path):
+    served = start()
+    command = [sys.executable, "-c", COMMAND, "studio", str(tmp_path / "photos")]
+    command += ["--project", str(served.folder / "project"), "--no-browser"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "is open in another process" in done.stderr
+
+
+def test_hostile_names_are_text(start, browse, tmp_path):
+    save_photos(tmp_path / "photos")
+    hostile = tmp_path / "photos" / "<b onclick=alert(1)>healthy"
+    os.rename(tmp_path / "photos" / "healthy", hostile)
+    (hostile / "00.png").rename(hostile / '"><img src=x onerror=alert(1)>.png')
+    page = browse(start().address)
+    assert "<b onclick=alert(1)>healthy" in page.text("facts")
+    assert not page.driver.find_elements(By.CSS_SELECTOR, "b, img[src=x]")
+    assert page.problems() == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (400, "dark"), (1400, "dark")])
+def test_narrow_and_dark(start, browse, width, scheme):
+    page = browse(start().address, "--force-dark-mode", size=(width, 900))
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    time.sleep(0.3)
+    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.driver.execute_script(overflow) <= 0
+    page.drag(3, 3, 8, 8, 16, 16)
+    page.until(lambda: "marked by you" in page.text("facts"))
+    if "SKEXPLAIN_SCREENSHOTS" in os.environ:
+        name = f"studio-{width}-{scheme}.png"
+        page.driver.save_screenshot(os.path.join(os.environ["SKEXPLAIN_SCREENSHOTS"], name))

@@ -1,0 +1,161 @@
+"""What a person has marked is there again: whole and in its last revision, whatever happened."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skexplain.datasets import load_images
+from skexplain.studio import Conflict, Project
+
+pytest.importorskip("PIL")
+from _studio import save_photos  # noqa: E402
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project.create(tmp_path / "project", save_photos(tmp_path / "photos"), size=16)
+
+
+def box(project, top=2):
+    mask = np.zeros(project.shape, dtype=bool)
+    mask[top : top + 4, 3:9] = True
+    return mask
+
+
+def test_pictures_are_those_that_the_library_loads(project, tmp_path):
+    bunch = load_images(tmp_path / "photos", 16, fit="pad")
+    assert_array_equal(project.X, bunch.data)
+    assert_array_equal(project.y, bunch.target_names[bunch.target])
+    assert project.names == list(bunch.filenames)
+    assert project.geometry == list(bunch.geometry)
+    assert project.held_out.sum() == 5
+    assert len(set(project.y[project.held_out])) == 2
+
+
+def test_marks_are_there_again(project):
+    assert project.mask_of(3) == (None, 0)
+    assert project.set_mask(3, box(project), revision=0) == 1
+    assert project.set_mask(4, np.zeros(project.shape), revision=0) == 1
+    assert project.set_mask(5, box(project), revision=0) == 1
+    assert project.set_mask(5, None, revision=1) == 2
+    for opened in (project, Project(project.folder)):
+        mask, revision = opened.mask_of(3)
+        assert_array_equal(mask, box(project))
+        assert revision == 1
+        assert not opened.mask_of(4)[0].any()  # annotated, with nothing marked
+        assert opened.mask_of(5) == (None, 2)
+        assert [mask is not None for mask in opened.masks()] == [i in (3, 4) for i in range(16)]
+        assert opened.state_of(3)["annotated"]
+        assert opened.state_of(3)["by"] == "person"
+
+
+def test_nobody_overwrites_what_another_has_drawn(project):
+    project.set_mask(0, box(project), revision=0)
+    with pytest.raises(Conflict, match="picture 0 was changed elsewhere: it is at revision 1"):
+        project.set_mask(0, box(project, top=8), revision=0)
+    assert_array_equal(project.mask_of(0)[0], box(project))
+
+
+def test_of_many_at_once_one_wins(project):
+    won, lost = [], []
+
+    def draw(top):
+        try:
+            won.append((top, project.set_mask(0, box(project, top), revision=0)))
+        except Conflict:
+            lost.append(top)
+
+    threads = [threading.Thread(target=draw, args=(top,)) for top in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [(top, revision)] = won
+    assert revision == 1
+    assert len(lost) == 7
+    assert_array_equal(project.mask_of(0)[0], box(project, top))
+
+
+def test_fill_leaves_what_is_annotated(project):
+    project.set_mask(1, np.zeros(project.shape), revision=0)
+    masks = dict.fromkeys([0, 1, 2], box(project))
+    assert project.fill(masks, by="propagated") == 2
+    assert not project.mask_of(1)[0].any()
+    assert project.state_of(0)["by"] == "propagated"
+    assert project.changed_since(1) == {0, 2}
+    assert project.fill(masks, by="propagated") == 0
+
+
+def test_a_line_that_was_cut_costs_no_other(project):
+    project.set_mask(0, box(project), revision=0)
+    with open(project.folder / "journal.jsonl", "ab") as file:
+        file.write(b'{"picture": 1, "revis')
+    again = Project(project.folder)
+    assert again.mask_of(0)[1] == 1
+    again.set_mask(2, box(project), revision=0)
+    assert Project(project.folder).mask_of(2)[1] == 1
+
+
+KILLED = """
+import os, sys
+import numpy as np
+from skexplain.studio import Project
+project = Project(sys.argv[1])
+mask = np.zeros(project.shape, dtype=bool)
+for number in range(10**9):
+    mask[:] = number % 2
+    revision = project.set_mask(number % 16, mask, revision=number // 16)
+    os.write(1, b"%d %d\\n" % (number % 16, revision))
+"""
+
+
+def test_killed_at_any_moment_it_loses_the_last_stroke_at_most(project):
+    for _ in range(2):
+        for file in (project.folder / "masks").iterdir():
+            file.unlink()
+        (project.folder / "journal.jsonl").unlink(missing_ok=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(project.folder)], stdout=subprocess.PIPE
+        ) as process:
+            lines = [process.stdout.readline() for _ in range(40)]
+            process.kill()
+            lines += process.stdout.readlines()
+        told = dict(tuple(map(int, line.split())) for line in lines if line.endswith(b"\n"))
+        again = Project(project.folder)
+        for number, revision in told.items():
+            mask, present = again.mask_of(number)
+            assert present - revision in (0, 1)
+            assert mask.all() or not mask.any()
+
+
+def test_what_is_no_project_is_said(project, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no project"):
+        Project(tmp_path)
+    with pytest.raises(FileExistsError, match="holds a project already"):
+        Project.create(project.folder, tmp_path / "photos")
+    settings = json.loads((project.folder / "project.json").read_text())
+    for damage in ({"format": 2}, {"labels": ["a"]}, {"geometry": [{"a": 1}]}):
+        (project.folder / "project.json").write_text(json.dumps(settings | damage))
+        with pytest.raises(ValueError, match=r"project\.json cannot be read"):
+            Project(project.folder)
+    (project.folder / "project.json").write_text("{")
+    with pytest.raises(ValueError, match=r"project\.json cannot be read"):
+        Project(project.folder)
+
+
+def test_bad_arguments(project, tmp_path):
+    with pytest.raises(ValueError, match=r"There are 16 pictures, from 0; got 16"):
+        project.set_mask(16, box(project), revision=0)
+    with pytest.raises(ValueError, match=r"mask must be of shape \(16, 16\), got \(3, 3\)"):
+        project.set_mask(0, np.ones((3, 3)), revision=0)
+    flat = save_photos(tmp_path / "few", n_pictures=3)
+    with pytest.raises(ValueError, match="at least two pictures; 'sick' has one"):
+        Project.create(tmp_path / "other", flat, size=16)
+    with pytest.raises(ValueError, match="at least two folders"):
+        Project.create(tmp_path / "third", flat / "healthy", size=16)
+    assert not (tmp_path / "other" / "project.json").exists()

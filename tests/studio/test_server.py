@@ -1,0 +1,175 @@
+"""The server: its own page is served, strangers are not, and every answer says what happened."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+pytest.importorskip("uvicorn")
+pytest.importorskip("starlette")
+from _studio import Client, save_photos, serving, stickers  # noqa: E402
+
+from skexplain.studio import Project  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    photos = save_photos(folder / "photos")
+    (photos / "sick" / "<img src=x onerror=alert(1)>.png").write_bytes(
+        (photos / "sick" / "01.png").read_bytes()
+    )
+    project = Project.create(folder / "project", photos, size=16, max_epochs=1)
+    with serving(project) as port:
+        yield project, Client(port)
+
+
+def test_the_page_and_its_files(served):
+    _, client = served
+    page = client.ask("GET", "/")
+    assert page.status == 200
+    assert b"<title>skexplain studio</title>" in page.content
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert b"<script>" not in page.content
+    assert b"style=" not in page.content
+    for name in ("studio.js", "editor.js", "studio.css"):
+        assert client.ask("GET", f"/page/{name}").status == 200
+    for name in ("studio.py", "..%2f_server.py", "../_server.py"):
+        assert client.ask("GET", f"/page/{name}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "method", "status"),
+    [
+        ({"Host": "evil.example"}, "GET", 421),
+        ({"Cookie": None}, "GET", 401),
+        ({"Cookie": "skexplain-1=a"}, "GET", 401),
+        ({"Cookie": "\x7f;=;;"}, "GET", 401),
+        ({"Origin": "http://evil.example"}, "POST", 403),
+        ({"Origin": None}, "POST", 403),
+        ({"Origin": "null"}, "DELETE", 403),
+    ],
+)
+def test_strangers_are_not_served(served, headers, method, status):
+    project, client = served
+    version = project.version
+    for path in ("/", "/api/project", "/api/masks/0", "/thumbnails/0", "/export/script"):
+        answer = client.ask(method, path, **headers)
+        assert answer.status == status
+        assert b"healthy" not in answer.content
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert project.version == version
+
+
+def test_a_wrong_token_opens_nothing(served):
+    _, client = served
+    for token in ("", "x", "%00"):
+        answer = Client(client.port, token=None).ask("GET", f"/?token={token}")
+        assert answer.status == 401
+        assert answer.headers["set-cookie"] is None
+
+
+def test_masks_are_read_written_and_cleared(served):
+    project, client = served
+    mask = np.zeros(project.shape, dtype=np.uint8)
+    mask[3:6, 2:5] = 1
+    body = mask.tobytes()
+    answer = client.ask("GET", "/api/masks/2")
+    assert (answer.content, answer.headers["etag"]) == (b"", '"0"')
+    put = client.json("PUT", "/api/masks/2", body, If_Match='"0"')
+    assert put == (200, {"revision": 1})
+    assert_array_equal(project.mask_of(2)[0], mask)
+    answer = client.ask("GET", "/api/masks/2")
+    assert (answer.content, answer.headers["etag"]) == (body, '"1"')
+    status, told = client.json("PUT", "/api/masks/2", body, If_Match='"0"')
+    assert (status, told["revision"]) == (409, 1)
+    assert "changed elsewhere" in told["error"]
+    assert client.json("DELETE", "/api/masks/2", If_Match='"1"') == (200, {"revision": 2})
+    assert project.mask_of(2) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status", "said"),
+    [
+        ("PUT", "/api/masks/1", b"123", {"If_Match": '"0"'}, 400, "must have 256 bytes"),
+        ("PUT", "/api/masks/1", bytes(10_000), {"If_Match": '"0"'}, 400, "must have 256 bytes"),
+        ("PUT", "/api/masks/1", bytes(256), {}, 428, "If-Match"),
+        ("PUT", "/api/masks/99", bytes(256), {"If_Match": '"0"'}, 400, "There are 17 pictures"),
+        ("GET", "/thumbnails/99", None, {}, 400, "There are 17 pictures"),
+        ("GET", "/pictures/99", None, {}, 400, "There are 17 pictures"),
+        ("GET", "/api/masks/-1", None, {}, 404, "Not Found"),
+        ("POST", "/api/masks/1/copy", None, {}, 400, "no mask to copy"),
+        ("POST", "/api/tasks?task=rm", None, {}, 400, "no such task"),
+        ("POST", "/api/tasks", None, {}, 400, "no such task"),
+        ("POST", "/api/suggestions/0/accept", None, {}, 400, "no suggestion"),
+        ("GET", "/api/saliency/labels/0", None, {}, 400, "no model of labels alone"),
+        ("GET", "/api/saliency/..%2f..%2fproject/0", None, {}, 404, "Not Found"),
+        ("GET", "/export/audit", None, {}, 400, "train with the marks first"),
+        ("GET", "/export/..%2fproject.json", None, {}, 404, "Not Found"),
+    ],
+)
+def test_what_is_wrong_is_said(served, method, path, body, headers, status, said):
+    _, client = served
+    answered, told = client.json(method, path, body, **headers)
+    assert answered == status
+    assert said in told["error"]
+
+
+def test_pictures_are_png(served):
+    _, client = served
+    for path in ("/thumbnails/0", "/pictures/0"):
+        answer = client.ask("GET", path)
+        assert answer.headers["content-type"] == "image/png"
+        assert answer.content.startswith(b"\x89PNG")
+
+
+def test_a_mask_is_copied_to_the_class(served):
+    project, client = served
+    mask = stickers(project.X)[-1].astype(np.uint8)
+    revision = project.mask_of(len(project) - 1)[1]
+    client.json("PUT", f"/api/masks/{len(project) - 1}", mask.tobytes(), If_Match=f'"{revision}"')
+    status, told = client.json("POST", f"/api/masks/{len(project) - 1}/copy?to=class")
+    assert status == 200
+    same = project.y == project.y[-1]
+    assert told["stored"] == same.sum() - 1
+    for number in np.flatnonzero(same):
+        assert_array_equal(project.mask_of(int(number))[0], mask)
+    assert not any(project.state_of(int(number))["annotated"] for number in np.flatnonzero(~same))
+
+
+def test_tasks_run_are_followed_and_cancelled(served):
+    project, client = served
+    assert client.ask("POST", "/api/tasks?task=labels&task=labels").status == 200
+    deadline = time.monotonic() + 240
+    while not (project.models / "labels.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    _, models = client.json("GET", "/api/models")
+    assert len(models["labels"]["predictions"]) == len(project)
+    client.ask("POST", "/api/tasks?task=shuffled&task=suggest")
+    client.ask("POST", "/api/cancel")
+    while True:  # the event stream ends when nothing runs
+        assert time.monotonic() < deadline
+        state = first_event(client)["jobs"]
+        if state["running"] is None:
+            break
+        time.sleep(0.1)
+    assert state["waiting"] == []
+    assert state["error"] is None
+    assert not (project.models / "suggestions.json").exists()
+
+
+def first_event(client):
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+    connection.request("GET", "/api/events?since=0", headers=client.headers)
+    answer = connection.getresponse()
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    line = answer.readline()
+    connection.close()
+    return json.loads(line.removeprefix(b"data: "))

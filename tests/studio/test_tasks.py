@@ -1,0 +1,139 @@
+"""What takes time: each task writes what the public call returns, and the script repeats it."""
+
+import io
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skexplain import SwapExClassifier, load
+from skexplain.studio import Project
+
+pytest.importorskip("PIL")
+from _studio import save_photos, stickers  # noqa: E402
+
+from skexplain.studio import _tasks  # noqa: E402
+from skexplain.studio._exports import write_export  # noqa: E402
+
+
+def silent(share, text):
+    assert 0 <= share <= 1
+    assert text
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """A project in which every sticker is marked, and both models are trained."""
+    folder = tmp_path_factory.mktemp("studio")
+    photos = save_photos(folder / "photos", n_pictures=40)
+    project = Project.create(folder / "project", photos, size=16, max_epochs=2)
+    for number, mask in enumerate(stickers(project.X)):
+        project.set_mask(number, mask, revision=0)
+    for kind in ("labels", "marks"):
+        _tasks.train(project, kind, silent)
+    return project
+
+
+def test_the_model_is_the_library_s(marked):
+    train = ~marked.held_out
+    clf = SwapExClassifier(max_epochs=2, random_state=0)
+    clf.fit(marked.X[train], marked.y[train], mask=stickers(marked.X)[train])
+    record = _tasks.read_record(marked, "marks")
+    assert_array_equal(record["predictions"], clf.predict(marked.X))
+    assert record["accuracy"] == clf.score(marked.X[~train], marked.y[~train])
+    assert record["verdict"] in ("leans", "does not lean", "unclear")
+    assert record["n_marked"] == train.sum()
+    stored = load(marked.models / "marks.safetensors")
+    assert_array_equal(stored.predict(marked.X), clf.predict(marked.X))
+    assert (marked.models / "marks.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_the_control_has_the_masks_of_others(marked):
+    _tasks.train(marked, "shuffled", silent)
+    record = _tasks.read_record(marked, "shuffled")
+    assert record["title"] == "labels and marks of other pictures"
+    given = _tasks._shuffled(list(range(1, 6)) + [None], seed=0)
+    assert given[-1] is None
+    assert sorted(given[:-1]) == [1, 2, 3, 4, 5]
+    assert given[:-1] != [1, 2, 3, 4, 5]
+
+
+def test_without_marks_it_says_what_is_missing(tmp_path):
+    photos = save_photos(tmp_path / "photos")
+    project = Project.create(tmp_path / "project", photos, size=16, max_epochs=1)
+    with pytest.raises(ValueError, match="Mark something in pictures of the training first"):
+        _tasks.train(project, "marks", silent)
+    _tasks.train(project, "labels", silent)
+    record = _tasks.read_record(project, "labels")
+    assert record["verdict"] is None
+    assert "0 held-out pictures have marks" in record["reason"]
+    for what in ("model", "audit", "coco", "other"):
+        with pytest.raises(ValueError, match="There is no"):
+            write_export(project, what)
+    with pytest.raises(ValueError, match="no model of labels and marks yet"):
+        _tasks.saliency_of(project, "marks", 0)
+
+
+def test_saliency_is_in_shares(marked):
+    shares = _tasks.saliency_of(marked, "labels", 1)
+    assert shares.shape == marked.shape
+    assert shares.dtype == np.uint8
+    assert shares.max() == 255
+
+
+def test_suggestions_and_what_to_mark_next(marked, tmp_path):
+    _tasks.suggest(marked, silent)
+    record = _tasks.read_record(marked, "suggestions")
+    assert record["next"] == []  # every picture is annotated
+    for number, one in enumerate(record["found"]):
+        masks = _tasks.suggested_masks(marked, number)
+        assert sorted(masks) == sorted(one["rows"])
+        assert all(mask.shape == marked.shape for mask in masks.values())
+    with pytest.raises(ValueError, match="no suggestion 99"):
+        _tasks.suggested_masks(marked, 99)
+
+
+def test_propagated_masks_are_of_the_others(tmp_path):
+    photos = save_photos(tmp_path / "photos", n_pictures=24)
+    project = Project.create(tmp_path / "project", photos, size=16)
+    for number in range(12):
+        project.set_mask(number, stickers(project.X)[number], revision=0)
+    _tasks.propagate(project, silent)
+    with np.load(project.models / "propagated.npz") as arrays:
+        assert_array_equal(arrays["rows"], range(12, 24))
+        assert arrays["mask"].shape == (12, *project.shape)
+        assert arrays["mask"].dtype == bool
+
+
+def test_the_script_repeats_it(marked, tmp_path):
+    name, _, content = write_export(marked, "script")
+    assert name == "studio.zip"
+    zipfile.ZipFile(io.BytesIO(content)).extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "repeat.py")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    record = _tasks.read_record(marked, "marks")
+    assert f"accuracy on held-out pictures: {record['accuracy']}" in done.stdout
+    predicted = (tmp_path / "predictions.txt").read_text(encoding="utf-8").split()
+    assert predicted == record["predictions"]
+    again = load(tmp_path / "model.safetensors")
+    stored = load(marked.models / "marks.safetensors")
+    assert_array_equal(again.predict_proba(marked.X), stored.predict_proba(marked.X))
+
+
+@pytest.mark.parametrize("what", ["coco", "label_studio"])
+def test_masks_go_back_to_the_tools(marked, tmp_path, what):
+    from skexplain.datasets import load_images
+    from skexplain.masks import read_annotations
+
+    (tmp_path / "export.json").write_bytes(write_export(marked, what)[2])
+    photos = load_images(marked.settings["pictures"], 16, fit="pad")
+    options = {"predictions": True} if what == "label_studio" else {}
+    mask = read_annotations(tmp_path / "export.json", like=photos, missing="empty", **options)
+    read = np.nan_to_num(np.asarray(mask, dtype=float)) > 0.5
+    drawn = np.stack(marked.masks())
+    assert (read & drawn).sum() / (read | drawn).sum() > 0.8  # the pictures are larger than X
