@@ -133,10 +133,9 @@ def test_bounds_and_decompositions_of_attention(cls):
     clf = cls(VisionTransformer, max_epochs=1, random_state=0, device="cpu")
     clf.fit(X, Y, mask=MASK)
     lower, upper = predict_bounds(clf, X[:4], MASK[:4], 0.05)
-    moved = np.random.default_rng(0).uniform(-0.05, 0.05, X[:4].shape) * MASK[:4]
-    probabilities = clf.predict_proba(
-        (X[:4] + moved * X.std((0, 2, 3), keepdims=True)).astype("f4")
-    )
+    change = np.random.default_rng(0).uniform(-0.05, 0.05, X[:4].shape) * MASK[:4, None]
+    moved = X[:4] + change * X.std((0, 2, 3), keepdims=True)
+    probabilities = clf.predict_proba(moved.astype(np.float32))
     assert (lower < upper).all()
     assert (lower - 1e-5 <= probabilities).all()
     assert (probabilities <= upper + 1e-5).all()
