@@ -8,7 +8,7 @@ from functools import partial
 
 from skexplain.studies import tools
 
-from ._augmentations import WholeShift
+from ._augmentations import WholeFlipAndShift, WholeShift
 from ._networks import bird_cnn, decoy_mlp, four_layer_cnn, mlp, ross_mlp, small_cnn
 
 #: Networks by the name that a description gives them.
@@ -22,7 +22,7 @@ NETWORKS = {
 }
 
 #: Perturbations by the name that a description gives them.
-AUGMENTATIONS = {"whole-shift": WholeShift}
+AUGMENTATIONS = {"whole-shift": WholeShift, "whole-flip-and-shift": WholeFlipAndShift}
 
 
 def with_objects(method):

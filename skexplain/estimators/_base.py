@@ -16,13 +16,14 @@ from .._surroundings import (
 )
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
-from ..penalties import InputGradientPenalty
 from ..training._architectures import build_network
 from ..training._augmentation import check_augment, make_augmentation
 from ..training._batches import TrainingData
-from ..training._method import Method, Term
+from ..training._heads import backbone_parameters, set_backbone_rate
+from ..training._method import Method
 from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams
+from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
 from ._frame import fitted_tokens, frame_of, token_settings
@@ -89,6 +90,8 @@ class BaseExplanationEstimator(BaseEstimator):
         *,
         optimizer=torch.optim.Adam,
         lr=1e-3,
+        backbone_lr=None,
+        lr_schedule="constant",
         max_epochs=100,
         batch_size=64,
         mask_marks="irrelevant",
@@ -116,6 +119,8 @@ class BaseExplanationEstimator(BaseEstimator):
         self.module = module
         self.optimizer = optimizer
         self.lr = lr
+        self.backbone_lr = backbone_lr
+        self.lr_schedule = lr_schedule
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.mask_marks = mask_marks
@@ -283,7 +288,7 @@ class BaseExplanationEstimator(BaseEstimator):
             with isolated_random_state(device):
                 trainer = network
                 check_penalties(trainer.module_, method.active_terms, replace(frame, x=example))
-                self._prepare(trainer, method, monitor)
+                self._prepare(trainer, method, monitor, partial)
                 try_masks(method, trainer.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
@@ -346,17 +351,19 @@ class BaseExplanationEstimator(BaseEstimator):
             n_classes=self._n_outputs() if is_classifier(self) else None,
             optimizer=self.optimizer,
             compile_parameters=self._prefixed("compile__") if self.compile else None,
+            backbone=None if self.backbone_lr is None else backbone_parameters(module, example),
         )
         return trainer, tokens
 
-    def _prepare(self, trainer: Trainer, method: Method, monitor: str | None) -> None:
+    def _prepare(self, trainer: Trainer, method: Method, monitor: str | None, once: bool) -> None:
         """Hand the present parameters to the trainer."""
+        rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
         trainer.prepare(
             method,
-            callbacks=list(self.callbacks or []),
+            callbacks=with_schedule(self.callbacks, self.lr_schedule, once),
             monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
-            optimizer_parameters={"lr": self.lr, **self._prefixed("optimizer__", strip=False)},
+            optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
             **{name: getattr(self, name) for name in TRAINER_SETTINGS},
         )
 
@@ -381,13 +388,6 @@ class BaseExplanationEstimator(BaseEstimator):
         labels = self.classes_[y] if group_labels is None else group_labels
         groups, self.groups_ = encode_groups(labels, len(y), index, known)
         return groups
-
-    def _gradient_terms(self, at: str) -> tuple[Term, ...]:
-        """Return the input-gradient term that `grad_alpha` adds to another, or nothing."""
-        if self.grad_alpha == 0:
-            return ()
-        penalty = InputGradientPenalty(self._gradient_output, norm="l2")
-        return (Term("input_gradient", penalty, self.grad_alpha, at),)
 
     def _auto_network(self) -> nn.Module:
         """Build the network that ``module="auto"`` stands for."""

@@ -2,6 +2,7 @@
 
 from ..penalties import CertifiedPenalty
 from ..training._method import Method, Term
+from ._added_gradient import gradient_terms
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, SHARE
@@ -64,7 +65,7 @@ alpha : float, default=1.0
             alpha_epochs=self.alpha_ramp * self.max_epochs,
             penalty_epochs=self.epsilon_ramp * self.max_epochs,
         )
-        return Method((term, *self._gradient_terms(at="clean")))
+        return Method((term, *gradient_terms(self, at="clean")))
 
 
 class IBPExClassifier(_IBPEx, BaseExplanationClassifier):

@@ -30,6 +30,8 @@ COMMON_CONSTRAINTS = {
     "module": [StrOptions({"auto"}), nn.Module, callable],
     "optimizer": [callable],
     "lr": [POSITIVE],
+    "backbone_lr": [NON_NEGATIVE, None],
+    "lr_schedule": [StrOptions({"constant", "cosine"})],
     "max_epochs": [COUNT],
     "batch_size": [COUNT, Options(Integral, {-1})],
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
@@ -74,11 +76,19 @@ COMMON_TEXT = """\
 module : "auto", torch.nn.Module class, instance or callable, default="auto"
         Network that returns %(outputs)s.  "auto": a perceptron for X of shape
         (n, d), a small convolutional network for images, standardising inside.  A class or callable
-        is called with the ``module__*`` parameters; an instance is copied, never changed.
+        is called with the ``module__*`` parameters, and with the number of outputs if it has a
+        parameter ``n_outputs`` or ``num_classes``; an instance is copied, never changed.
     optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Optimizer; further arguments as ``optimizer__weight_decay=...``.
     lr : float, default=1e-3
         Learning rate.
+    backbone_lr : float or None, default=None
+        Learning rate of all layers but the head, the layer with weights that runs last: for
+        pretrained networks.  0: these layers stay as they are, batch norm included; None: `lr`.
+    lr_schedule : {"constant", "cosine"}, default="constant"
+        Course of the learning rates over a fit: constant, or rising over the first tenth of the
+        steps and then falling to 0 as half a cosine.  A further fit with `warm_start` begins anew;
+        ``partial_fit`` trains at constant rates.
     max_epochs : int, default=100
         Number of passes over the samples.
     batch_size : int, default=64

@@ -2,6 +2,7 @@
 
 from ..penalties import WorstCasePenalty
 from ..training._method import Method, Term
+from ._added_gradient import gradient_terms
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions
@@ -64,7 +65,7 @@ alpha : float, "auto" or "replace", default=1.0
             self.exchange,
         )
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
-        return Method((Term("worst_case", penalty, self.alpha), *self._gradient_terms(at)))
+        return Method((Term("worst_case", penalty, self.alpha), *gradient_terms(self, at)))
 
 
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):

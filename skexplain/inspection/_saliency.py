@@ -204,7 +204,7 @@ def _grad_cam(
     check_layer("layer", layer)
     with torch.enable_grad():
         point, activations = _run_to_map(module, rows.x, layer)
-        heat = heat_map(score(point.logits, rows.y), activations)
+        heat = heat_map(score(point.logits, rows.y), activations, point.x)
     return _enlarge(heat.detach().relu(), rows.x)
 
 

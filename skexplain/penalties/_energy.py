@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ._base import Penalty, Point, Rows
 from ._checks import check_layer
-from ._grad_cam import _map_at, _run_to_map, _shrink, heat_map
+from ._grad_cam import _check_map, _map_at, _run_to_map, _shrink, heat_map
 
 
 class EnergyPenalty(Penalty):
@@ -26,7 +26,8 @@ class EnergyPenalty(Penalty):
     ----------
     layer : str or None, default=None
         Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
-        ...) with one to three spatial axes; None: the convolution that runs last.
+        ...) with one to three spatial axes, or tokens, as in `GradCAMPenalty`; None: the
+        convolution that runs last.
 
     Notes
     -----
@@ -64,7 +65,7 @@ class EnergyPenalty(Penalty):
 
     def check_module(self, module: nn.Module, x: Tensor) -> None:
         """Check that the layer is there and returns a map."""
-        _run_to_map(module, x, self.layer)
+        _check_map(module, x, self.layer, 1)
 
     def __call__(
         self,
@@ -79,7 +80,7 @@ class EnergyPenalty(Penalty):
     def at_point(self, point: Point, rows: Rows) -> Tensor:
         """Compute the share at a point with the output of the layer, shape (n_samples,)."""
         score = point.logits.gather(1, rows.y[:, None])
-        heat = torch.relu(heat_map(score, _map_at(point, self.layer, rows.x)))
+        heat = torch.relu(heat_map(score, _map_at(point, self.layer, rows.x), rows.x))
         outside = _shrink(rows.irrelevance, rows.x, heat.shape[1:]) * heat
         if rows.known is not None:
             heat = _shrink(rows.known.to(heat.dtype), rows.x, heat.shape[1:]) * heat

@@ -22,6 +22,7 @@ from ._layers import (
     trainable_gradient,
     warn_of_mixed_tokens,
 )
+from ._token_grid import as_map
 from ._tokens import at_embedding, length_by_token
 
 Attribution = Literal["grad_cam", "input_gradient"]
@@ -49,10 +50,12 @@ class GradCAMPenalty(Penalty):
     ----------
     layer : str or None, default=None
         Layer whose output is penalised, as in ``named_modules``, of shape (n_samples, channels,
-        ...) with one to three spatial axes; None: the convolution that runs last.
+        ...) with one to three spatial axes; None: the convolution that runs last.  Tokens of a
+        vision transformer, (n_samples, tokens, channels), are laid out as the grid of patches,
+        without class tokens: name a block before the last.
     channel_axis : int, default=1
-        Axis of the layer's output that holds the channels: -1 for a layer of tokens, which returns
-        (n, tokens, units), and whose map then has a place per token.
+        Axis of the layer's output that holds the channels: -1 for a layer of tokens of text, which
+        returns (n, tokens, units), and whose map then has a place per token.
 
     Notes
     -----
@@ -84,7 +87,7 @@ class GradCAMPenalty(Penalty):
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer is there and returns a map."""
-        _run_to_map(module, x, self.layer, self.channel_axis)
+        _check_map(module, x, self.layer, self.channel_axis)
 
     def check_tokens(self, module: nn.Module, rows: Rows) -> None:
         """Warn where the places of the map are tokens that have mixed."""
@@ -105,7 +108,7 @@ class GradCAMPenalty(Penalty):
         """Compute the penalty at a point with the output of the layer, shape (n_samples,)."""
         activations = _map_at(point, self.layer, rows.x, self.channel_axis)
         classes = point.logits.argmax(1)
-        heat = grad_cam(point.logits, activations, classes, self.channel_axis)
+        heat = grad_cam(point.logits, activations, classes, rows.x, self.channel_axis)
         irrelevance = _shrink(rows.irrelevance, rows.x, heat.shape[1:])
         return (irrelevance * heat).square().flatten(1).sum(1)
 
@@ -193,7 +196,7 @@ class HINTPenalty(Penalty):
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the layer returns a map, or that there is a gradient at the input."""
         if self.reads_layer:
-            _run_to_map(module, x, self.layer, self.channel_axis)
+            _check_map(module, x, self.layer, self.channel_axis)
         else:
             check_input_gradient(module, x)
 
@@ -218,7 +221,7 @@ class HINTPenalty(Penalty):
         """Compute the distance at a point with known logits, and layer, shape (n_samples,)."""
         if self.reads_layer:
             activations = _map_at(point, self.layer, rows.x, self.channel_axis)
-            heat = grad_cam(point.logits, activations, rows.y, self.channel_axis)
+            heat = grad_cam(point.logits, activations, rows.y, rows.x, self.channel_axis)
             return _distance(_enlarge(heat, rows.x), rows)
         score = _score("log_prob_sum", point.logits, rows.y)
         gradient = at_embedding(rows, point.x).unit * trainable_gradient(score, point.x)
@@ -231,17 +234,20 @@ class HINTPenalty(Penalty):
         check_axis("channel_axis", self.channel_axis)
 
 
-def heat_map(score: torch.Tensor, activations: torch.Tensor, channel_axis: int = 1) -> torch.Tensor:
+def heat_map(
+    score: torch.Tensor, activations: torch.Tensor, x: torch.Tensor, channel_axis: int = 1
+) -> torch.Tensor:
     """Grad-CAM map of one score per sample, neither scaled nor cut at zero."""
-    gradient = trainable_gradient(score, activations).movedim(channel_axis, 1)
-    weights, activations = gradient.flatten(2).mean(2), activations.movedim(channel_axis, 1)
-    return torch.einsum("nk,nk...->n...", weights, activations)
+    gradient = _as_map(trainable_gradient(score, activations), x, channel_axis)
+    activations = _as_map(activations, x, channel_axis)
+    return torch.einsum("nk,nk...->n...", gradient.flatten(2).mean(2), activations)
 
 
 def grad_cam(
     logits: torch.Tensor,
     activations: torch.Tensor,
     classes: torch.Tensor,
+    x: torch.Tensor,
     channel_axis: int = 1,
 ) -> torch.Tensor:
     """Grad-CAM map of one class per sample, without ReLU, scaled to [0, 1] sample by sample.
@@ -251,9 +257,11 @@ def grad_cam(
     logits : Tensor of shape (n_samples, classes)
         Outputs of the network.
     activations : Tensor of shape (n_samples, channels, ...)
-        Output of a layer on the way to them.
+        Output of a layer on the way to them, or tokens (see `as_map`).
     classes : LongTensor of shape (n_samples,)
         Class to explain.
+    x : Tensor of shape (n_samples, ...)
+        Inputs of the network.
     channel_axis : int, default=1
         Axis of the activations that holds the channels.
 
@@ -267,7 +275,7 @@ def grad_cam(
     R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via
     Gradient-based Localization. ICCV.
     """
-    heat = heat_map(logits.gather(1, classes[:, None]), activations, channel_axis)
+    heat = heat_map(logits.gather(1, classes[:, None]), activations, x, channel_axis)
     flat = heat.flatten(1)
     lowest, highest = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     return ((flat - lowest) / (highest - lowest + 1e-6)).view_as(heat)
@@ -291,12 +299,24 @@ def _check_tokens(module: nn.Module, rows: Rows, layer: str | None, channel_axis
         warn_of_mixed_tokens(module, rows, layer, token_axis)
 
 
+def _check_map(module: nn.Module, x: torch.Tensor, layer: str | None, channel_axis: int) -> None:
+    """Check that a layer returns a map, and that tokens of it reach the outputs."""
+    point, activations = _run_to_map(module, x, layer, channel_axis)
+    if activations.ndim == 3 and x.ndim == 4:
+        heat = heat_map(point.logits.square().sum(1), activations, x, channel_axis)
+        if not heat.any():
+            raise ValueError(
+                f"layer must be one whose tokens of patches reach the outputs; got {layer!r}, "
+                f"behind which the class token alone is read: name an earlier block."
+            )
+
+
 def _map_at(
     point: Point, layer: str | None, x: torch.Tensor, channel_axis: int = 1
 ) -> torch.Tensor:
     """Return the output of a layer, which is a map with the spatial axes of the inputs."""
     activations = output_at(point, layer)
-    size = tuple(channels_first(activations, channel_axis, layer).shape[2:])
+    size = tuple(_as_map(activations, x, channel_axis, layer).shape[2:])
     if not 1 <= len(size) <= 3 or math.prod(size) < 2:
         raise ValueError(
             f"layer must return maps, (n_samples, channels, ...) with one to three spatial axes "
@@ -308,6 +328,15 @@ def _map_at(
             f"{tuple(x.shape[1:])}; got {layer!r}, which returns {tuple(activations.shape)}."
         )
     return activations
+
+
+def _as_map(
+    output: torch.Tensor, x: torch.Tensor, channel_axis: int, layer: str | None = None
+) -> torch.Tensor:
+    """Return what a layer returns, or its gradient, with channels on axis 1."""
+    if channel_axis == 1 and output.ndim > 1:
+        return as_map(output, x)
+    return channels_first(output, channel_axis, layer)
 
 
 def _has_channels(x: torch.Tensor, size: Sequence[int]) -> bool:

@@ -39,7 +39,7 @@ def restore_network(
     with own_surroundings(), isolated_random_state(device):
         tokens = fitted_tokens(estimator)
         trainer, _ = estimator._make_trainer(method, example, tokens, state["root"])
-        estimator._prepare(trainer, method, monitor=None)
+        estimator._prepare(trainer, method, monitor=None, once=False)
     try:
         restore_trainer(trainer, state)
     except ValueError as error:
@@ -50,7 +50,8 @@ def restore_network(
 def _check_size(estimator: BaseExplanationEstimator, weights: dict[str, torch.Tensor]) -> None:
     """Check that the network is no larger than the weights of the file."""
     parameters = estimator._prefixed("module__")
-    make = module_factory(estimator.module, parameters, estimator._auto_network)
+    n_outputs = estimator._n_outputs()
+    make = module_factory(estimator.module, parameters, estimator._auto_network, n_outputs)
     try:
         with torch.device("meta"):
             module = make(**parameters)

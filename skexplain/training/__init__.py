@@ -2,6 +2,7 @@
 
 from ..masks._statistics import InputStatistics, measure_inputs
 from ._architectures import build_network
+from ._heads import replace_head
 from ._trainer import Trainer
 
-__all__ = ["InputStatistics", "Trainer", "build_network", "measure_inputs"]
+__all__ = ["InputStatistics", "Trainer", "build_network", "measure_inputs", "replace_head"]

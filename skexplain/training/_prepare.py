@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,10 +15,14 @@ from torch import nn
 
 from ..penalties import Rows
 from ..penalties._tokens import at_embedding
+from ._heads import N_OUTPUTS_NAMES, n_outputs_parameter
 from ._mapping import MappedModule, build_mapping, find_feature_layer
 from ._method import Mapping, Term
 from ._random import Streams, seed_layers
 from ._tokens import TokenSettings, adapt_tokens
+
+# Marks the group of an optimizer whose rate is `backbone_lr`.
+_OF_BACKBONE = "of_backbone"
 
 # Optimizers whose one-kernel form computes the same and is faster.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -40,6 +45,8 @@ def build_module(
     ----------
     module : "auto", nn.Module class, instance or callable
         What the user calls a module, with its `parameters` (``module__*`` without the prefix).
+        A class or function with a parameter ``n_outputs``, ``num_classes``, ``num_labels`` or
+        ``n_classes`` is handed the number of outputs.
     auto : callable
         Makes the built-in network.
     x : float32 Tensor of shape (n_samples, ...)
@@ -59,7 +66,7 @@ def build_module(
     tokens : TokenSettings
         How it reads tokens, if it does.
     """
-    make = module_factory(module, parameters, auto)
+    make = module_factory(module, parameters, auto, n_outputs)
     seed_layers(streams.seed("module"), x.device)
     built = make(**parameters)
     if not isinstance(built, nn.Module):
@@ -138,6 +145,13 @@ def _check_outputs(module: nn.Module, x: torch.Tensor, n_outputs: int) -> torch.
         hint = ""
         if n_outputs == 2 and isinstance(got, tuple) and got[1:] in ((), (1,)):
             hint = " It has one output for two classes: give it two, one logit per class."
+        elif isinstance(got, tuple) and len(got) == 2:
+            hint = (
+                f" A class or function whose parameter for it is called as one of "
+                f"{list(N_OUTPUTS_NAMES)} is handed the number of outputs; of a pretrained network "
+                f"replace the head: module=functools.partial(skexplain.training.replace_head, "
+                f"network)."
+            )
         raise ValueError(
             f"module must return outputs of shape (n_samples, {n_outputs}), here {expected} "
             f"for {expected[0]} samples; got {got}.{hint} See docs/networks.md."
@@ -248,10 +262,13 @@ def _check_mapping(mapping: nn.Module, features: torch.Tensor) -> None:
         )
 
 
-def module_factory(module: Any, prefixed: dict[str, Any], auto: Callable) -> Callable:
+def module_factory(
+    module: Any, prefixed: dict[str, Any], auto: Callable, n_outputs: int
+) -> Callable:
     """Return a callable that makes a new module, and check the ``module__*`` names.
 
-    An instance is copied, never changed in place; `auto` makes the built-in network.
+    An instance is copied, never changed in place; `auto` makes the built-in network; a class or
+    function that takes the number of outputs is handed it.
 
     Raises
     ------
@@ -284,7 +301,10 @@ def module_factory(module: Any, prefixed: dict[str, Any], auto: Callable) -> Cal
                     f"module__{name} is not a parameter of {getattr(module, '__name__', module)}, "
                     f"which takes {[f'module__{key}' for key in parameters]}."
                 )
-    return module
+    of_outputs = n_outputs_parameter(module)
+    if of_outputs is None or of_outputs in prefixed:
+        return module
+    return partial(module, **{of_outputs: n_outputs})
 
 
 @dataclass(frozen=True)
@@ -296,15 +316,24 @@ class _Copy:
 
 
 def build_optimizer(
-    optimizer: type[torch.optim.Optimizer], module: nn.Module, parameters: dict[str, Any]
+    optimizer: type[torch.optim.Optimizer],
+    module: nn.Module,
+    parameters: dict[str, Any],
+    backbone: frozenset[str] = frozenset(),
 ) -> torch.optim.Optimizer:
     """Build an optimizer over the weights of a module, fused where that computes the same faster.
 
-    `parameters` are ``lr`` and ``optimizer__*``; ``optimizer__param_groups`` is a list of patterns
-    of names with the settings of their group, as in skorch.
+    `parameters` are ``lr``, ``backbone_lr``, the rate of the parameters named in `backbone`, and
+    ``optimizer__*``; ``optimizer__param_groups`` is a list of patterns of names with the settings
+    of their group, as in skorch.
     """
     settings = {name.removeprefix("optimizer__"): parameters[name] for name in parameters}
     rest, groups = list(module.named_parameters()), []
+    if (backbone_lr := settings.pop("backbone_lr", None)) is not None:
+        of_backbone = [weight for name, weight in rest if name in backbone]
+        rest = [(name, weight) for name, weight in rest if name not in backbone]
+        if of_backbone:
+            groups.append({"params": of_backbone, "lr": backbone_lr, _OF_BACKBONE: True})
     for pattern, of_group in settings.pop("param_groups", ()):
         chosen = [weight for name, weight in rest if fnmatch(name, pattern)]
         rest = [(name, weight) for name, weight in rest if not fnmatch(name, pattern)]
@@ -322,7 +351,10 @@ def build_optimizer(
 
 
 def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
-    """Set ``lr`` and ``optimizer__*`` in all groups of an optimizer."""
+    """Set ``lr``, ``backbone_lr`` and ``optimizer__*`` in the groups of an optimizer."""
     for name, value in parameters.items():
         for group in () if "param_groups" in name else optimizer.param_groups:
-            group[name.removeprefix("optimizer__")] = value
+            if name not in ("lr", "backbone_lr"):
+                group[name.removeprefix("optimizer__")] = value
+            elif (name == "backbone_lr") == group.get(_OF_BACKBONE, False):
+                group["lr"] = value

@@ -151,9 +151,9 @@ class Scored:
     # -- for skorch's callbacks -------------------------------------------------------------------
 
     def set_params(self, **params: Any) -> "Scored":
-        """Change settings of the optimizer, ``lr`` and ``optimizer__*``; its state stays."""
+        """Change settings of the optimizer, rates and ``optimizer__*``; its state stays."""
         for name in params:
-            if name != "lr" and not name.startswith("optimizer__"):
+            if name not in ("lr", "backbone_lr") and not name.startswith("optimizer__"):
                 raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
         update_optimizer(self.optimizer_, params)
         self.optimizer_parameters = {**self.optimizer_parameters, **params}

@@ -58,6 +58,8 @@ class Trainer(Scored):
     optimizer : torch.optim.Optimizer class
     compile_parameters : dict or None, default=None
         Of ``torch.compile``; None: the network is not compiled.
+    backbone : frozenset of str or None, default=None
+        Parameters that are trained at a rate of their own.
 
     Attributes
     ----------
@@ -76,11 +78,13 @@ class Trainer(Scored):
         n_classes: int | None,
         optimizer: type[torch.optim.Optimizer],
         compile_parameters: dict[str, Any] | None = None,
+        backbone: frozenset[str] | None = None,
     ) -> None:
         super().__init__(module, device, n_classes)
         self.streams = streams
         self.optimizer = optimizer
         self.compile_parameters = compile_parameters
+        self.backbone = backbone or frozenset()
         self.history = History()
         self.method = Method()
         self.alphas_: dict[str, float] = {}
@@ -116,7 +120,7 @@ class Trainer(Scored):
         method : Method
         callbacks : list of (callback or (str, callback))
         callback_parameters, optimizer_parameters : dict of str to object
-            ``callbacks__*``, and ``optimizer__*`` with ``lr``.
+            ``callbacks__*``, and ``optimizer__*`` with ``lr`` and ``backbone_lr``.
         batch_size : int
             Samples per step; -1: all.
         annotated_per_batch : int or None
@@ -181,12 +185,12 @@ class Trainer(Scored):
     def build_optimizers(self) -> None:
         """Build the optimizer, and one of the same class for a mapping layer's own step."""
         mapping, settings = self.method.mapping, self.optimizer_parameters
-        self.optimizer_ = build_optimizer(self.optimizer, self.module_, settings)
+        self.optimizer_ = build_optimizer(self.optimizer, self.module_, settings, self.backbone)
         if mapping is not None and mapping.lr is not None:
             # Without a layer, all that the features depend on is trained.
             trained: Any = self.module_.mapping
             trained = self.module_ if isinstance(trained, nn.Identity) else trained
-            settings = {**settings, "lr": mapping.lr}
+            settings = {**settings, "lr": mapping.lr, "backbone_lr": None}
             self.mapping_optimizer_ = build_optimizer(self.optimizer, trained, settings)
 
     # -- training ---------------------------------------------------------------------------------

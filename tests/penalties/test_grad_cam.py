@@ -97,7 +97,7 @@ def test_by_hand(hand_net):
     scaled = torch.tensor([[0.0, 0.25], [0.5, 1.0]], dtype=torch.float64)
     for c, spread in [(0, 1.0), (1, 2.0)]:
         point, activations = run_to_layer(hand_net, x)
-        heat = grad_cam(point.logits, activations, torch.tensor([c]))
+        heat = grad_cam(point.logits, activations, torch.tensor([c]), point.x)
         torch.testing.assert_close(heat[0], scaled * spread / (spread + 1e-6))
     irrelevance = torch.tensor([[[[1.0, 0.5], [0.0, 0.5]]]], dtype=torch.float64)
     rows = make_rows(x, torch.tensor([1]), irrelevance)
@@ -172,7 +172,7 @@ def test_area_averaging_sees_a_single_pixel():
             nn.init.normal_(parameter)
     _, activations = run_to_layer(net, x)
     assert activations.shape == (1, 3, 3, 3)
-    heat = grad_cam(*_logits_and_map(net, x), net(x).argmax(1))[0]
+    heat = grad_cam(*_logits_and_map(net, x), net(x).argmax(1), x)[0]
     for i, j in np.ndindex(9, 9):
         mask = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
         mask[0, 0, i, j] = 1
@@ -257,7 +257,7 @@ def test_constant_maps_are_zero_with_finite_gradients(penalty, kind):
 @given(st.integers(0, 1000), st.sampled_from([(5, 2, 6, 6), (5, 1, 6, 6), (1, 1, 6, 6)]))
 def test_heat_is_between_zero_and_one(seed, mask_shape):
     net, rows = make_net(seed), random_rows(mask_shape=mask_shape, seed=seed)
-    heat = grad_cam(*_logits_and_map(net, rows.x), rows.y).detach().flatten(1)
+    heat = grad_cam(*_logits_and_map(net, rows.x), rows.y, rows.x).detach().flatten(1)
     assert torch.equal(heat.amin(1), torch.zeros(5, dtype=torch.float64))
     assert (heat <= 1).all()
     assert (heat.amax(1) > 0.9).all()
@@ -279,7 +279,7 @@ def test_unknown_marks_are_left_out(attribution, mask_shape):
     rows = replace(rows, irrelevance=rows.irrelevance * known, known=known)
     value = HINTPenalty(attribution)(net, rows)
     if attribution == "grad_cam":
-        heat = grad_cam(*_logits_and_map(net, rows.x), rows.y)[:, None]
+        heat = grad_cam(*_logits_and_map(net, rows.x), rows.y, rows.x)[:, None]
         heat = nn.functional.interpolate(heat, size=(6, 6), mode="bilinear").expand_as(rows.x)
     else:
         point = point_at(net, rows.x)
@@ -427,7 +427,7 @@ def test_layers_that_cannot_be_used(layer, message):
         (
             nn.Sequential(nn.Unflatten(1, (1, 3, 3)), nn.Conv2d(1, 2, 2), nn.Flatten()),
             (4, 9),
-            r"spatial axes of X, whose rows have shape \(9,\)",
+            r"spatial axes of X, whose samples have shape \(9,\)",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from ._annotation_budget import AnnotationBudget
 from ._defaults import Defaults
 from ._irrelevant_dimension import IrrelevantDimension
+from ._leaves import Leaves
 from ._mask_quality import MaskQuality
 
-STUDIES = (AnnotationBudget(), MaskQuality(), IrrelevantDimension(), Defaults())
+STUDIES = (AnnotationBudget(), MaskQuality(), IrrelevantDimension(), Defaults(), Leaves())

@@ -140,8 +140,8 @@ def apple_backgrounds(seed):
     photographs drawn at random.
     """
     rng = np.random.RandomState(seed)
-    X, y, mask = _read_apple("train", _N_APPLE, rng)
-    X_test, y_test, mask_test = _read_apple("test", None, rng)
+    X, y, mask = read_apple("train", _N_APPLE, rng)
+    X_test, y_test, mask_test = read_apple("test", None, rng)
     others = np.array([rng.choice(np.flatnonzero(y_test != label)) for label in y_test])
     return PanelTask(
         X,
@@ -198,8 +198,26 @@ def _read_beans(part):
     return np.stack([_read_photograph(folder, row["name"]) for row in rows]), y
 
 
-def _read_apple(part, n_of_class, rng):
-    """Read photographs, at most so many of each class, labels and masks of the background."""
+def read_apple(part, n_of_class, rng, side=_SIDE):
+    """Read photographs of apple leaves.
+
+    Parameters
+    ----------
+    part : {"train", "test"}
+    n_of_class : int or None
+        Photographs of each class, at most; None: all.
+    rng : RandomState
+        Draws which, and their order.
+    side : int, default=20
+        Pixels along an edge.
+
+    Returns
+    -------
+    X : uint8 ndarray of shape (n, 3, side, side)
+    y : int ndarray of shape (n,)
+    mask : bool ndarray of shape (n, side, side)
+        True on the background.
+    """
     folder = _require("plantvillage_apple", ("index.csv", "images", "masks"))
     own = [row for row in _read_index(folder) if row["split"] == part]
     labels = np.array([_APPLE.index(row["label"]) for row in own])
@@ -207,10 +225,10 @@ def _read_apple(part, n_of_class, rng):
     chosen = rng.permutation(np.concatenate(drawn))
     names = [own[row]["name"] for row in chosen]
     leaves = [
-        np.asarray(resize(read_image(folder / "masks" / f"{name}.png", "L"), _SIDE, nearest=True))
+        np.asarray(resize(read_image(folder / "masks" / f"{name}.png", "L"), side, nearest=True))
         for name in names
     ]
-    X = np.stack([_read_photograph(folder, name) for name in names])
+    X = np.stack([_read_photograph(folder, name, side) for name in names])
     return X, labels[chosen], np.stack(leaves) == 0
 
 
@@ -223,5 +241,5 @@ def _read_index(folder):
         return list(csv.DictReader(file))
 
 
-def _read_photograph(folder, name):
-    return channels_first(resize(read_image(folder / "images" / f"{name}.jpg"), _SIDE))
+def _read_photograph(folder, name, side=_SIDE):
+    return channels_first(resize(read_image(folder / "images" / f"{name}.jpg"), side))

@@ -117,6 +117,8 @@ _ADDED = {
     "embedding_layer": None,
     "pad_id": None,
     "mask_id": None,
+    "backbone_lr": None,
+    "lr_schedule": "constant",
     "augment": None,
     "penalty_every": 1,
 }

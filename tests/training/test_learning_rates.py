@@ -1,0 +1,80 @@
+"""Check the learning rate of every step of a schedule."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from skorch.callbacks import LRScheduler
+
+from skexplain import ERMClassifier, TwoStageExplanationClassifier
+
+LR, N_ROWS, BATCH, EPOCHS = 1e-2, 50, 16, 5
+N_STEPS = EPOCHS * 4  # batches of 16, 16, 16 and 2 samples
+X = np.random.default_rng(0).normal(size=(N_ROWS, 2))
+Y = np.arange(N_ROWS) % 2
+# Two steps up, then LR (1 + cos(pi t / T)) / 2.
+COSINE = [LR / 3, LR * 2 / 3, *(LR * (1 + np.cos(np.pi * np.arange(18) / 18)) / 2)]
+
+
+class RecordingSGD(torch.optim.SGD):
+    rates = []
+
+    def step(self, closure=None):
+        self.rates.append([group["lr"] for group in self.param_groups])
+        return super().step(closure)
+
+
+@pytest.fixture(autouse=True)
+def rates(monkeypatch):
+    monkeypatch.setattr(RecordingSGD, "rates", [])
+    return RecordingSGD.rates
+
+
+def make(cls=ERMClassifier, **params):
+    settings = {"optimizer": RecordingSGD, "lr": LR, "batch_size": BATCH, "max_epochs": EPOCHS}
+    return cls(**{**settings, "random_state": 0, "device": "cpu", **params})
+
+
+def test_constant(rates):
+    make().fit(X, Y)
+    assert rates == [[LR]] * N_STEPS
+
+
+def test_cosine(rates):
+    clf = make(lr_schedule="cosine", backbone_lr=LR / 10).fit(X, Y)
+    assert_allclose([rate for _, rate in rates], COSINE, rtol=1e-9)
+    assert_allclose([rate for rate, _ in rates], np.array(COSINE) / 10, rtol=1e-9)
+    assert [group["lr"] for group in clf.trainer_.optimizer_.param_groups] == [LR / 10, LR]
+
+
+def test_a_further_fit_begins_anew_and_single_epochs_are_constant(rates):
+    clf = make(lr_schedule="cosine", warm_start=True).fit(X, Y).fit(X, Y)
+    assert_allclose(rates, np.tile(COSINE, 2)[:, None], rtol=1e-9)
+    del rates[:]
+    clf.partial_fit(X, Y)
+    assert rates == [[LR]] * 4
+
+
+def test_a_mapping_step_follows(rates):
+    mask = np.array([[True, False]])
+    make(TwoStageExplanationClassifier, lr_schedule="cosine", mapping_lr=LR).fit(X, Y, mask=mask)
+    assert_allclose([rate for (rate,) in rates], np.repeat(COSINE, 2), rtol=1e-9)
+
+
+def test_rates_are_restored_after_an_interruption():
+    class Interrupt(LRScheduler.__base__):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    clf = make(lr_schedule="cosine", callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, Y)
+    assert clf.trainer_.optimizer_.param_groups[0]["lr"] == LR
+
+
+def test_two_that_set_the_rates_are_an_error():
+    for callback in (LRScheduler("StepLR", step_size=1), ("rates", LRScheduler())):
+        with pytest.raises(
+            ValueError, match='lr_schedule must be "constant" beside an LRScheduler'
+        ):
+            make(lr_schedule="cosine", callbacks=[callback]).fit(X, Y)
