@@ -28,10 +28,10 @@ GALLERY = [
     "plot_16_which_samples_to_annotate.py",
     "plot_17_mend_a_boosted_table.py",
     "plot_18_annotation_tools.py",
-    "plot_20_augmentation.py",
-    "plot_21_pretrained_network.py",
-    "plot_24_correct_an_audited_network.py",
-    "plot_text_words_that_people_marked.py",
+    "plot_19_augmentation.py",
+    "plot_20_pretrained_network.py",
+    "plot_21_correct_an_audited_network.py",
+    "plot_22_words_that_people_marked.py",
 ]
 
 
