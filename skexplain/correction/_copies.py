@@ -16,6 +16,8 @@ from ..masks._labels import labels_beside
 from ..masks._meaning import Marks
 from ..metrics._inputs import read_inputs
 from ..metrics._perturb import Perturber, make_generator
+from ..metrics._token_inputs import TokenMatrixInputs
+from ..training._tokens import TokenSettings
 
 MODES = ("replace", "add")
 
@@ -59,6 +61,8 @@ class SwappedCopies:
         From :func:`read_masks`, with something irrelevant in two samples or more.
     exchange : bool
         Whether parts are exchanged.
+    tokens : TokenSettings or None, default=None
+        How a network reads X as tokens, of which whole ones are swapped; None: X is taken as it is.
 
     Attributes
     ----------
@@ -68,9 +72,17 @@ class SwappedCopies:
         Those given, with the marks that samples without a mask share with the others.
     exchange : bool
         Whether parts are exchanged here.
+    tokens : TokenSettings or None
+        As given.
     """
 
-    def __init__(self, X: Any, masks: Masks, exchange: bool) -> None:
+    def __init__(
+        self, X: Any, masks: Masks, exchange: bool, tokens: TokenSettings | None = None
+    ) -> None:
+        self.tokens = tokens
+        if tokens is not None and tokens.embedding_layer is not None:
+            X = TokenMatrixInputs(X, tokens.pad_id, tokens.mask_id)
+            masks = masks.without(X.absent)
         exchange = exchange and masks.marks_parts
         if exchange and masks.pooled is not None:
             masks = _with_pooled(masks, masks.pooled.numpy())

@@ -299,7 +299,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         generator = make_generator(self.random_state)
         seed = int(generator.integers(2**31))
         finetuning = Finetuning(self.trainer, codes, self.clean_share, self.mask_marks, seed)
-        swaps = Swaps(X, SwappedCopies(X, masks, self.exchange), self.n_copies, seed)
+        copies = SwappedCopies(X, masks, self.exchange, network.tokens(X))
+        swaps = Swaps(X, copies, self.n_copies, seed)
         sites = find_sites(network, X, self.layer, self.channel_axis)
         tails = [find_tail(network, site, X) for site in sites]
         places = read_places(network, sites, tails, swaps, masks, codes, n_classes, self.cache)

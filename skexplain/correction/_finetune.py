@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..estimators import ERMClassifier
 from ..estimators._classifier import BaseExplanationClassifier
 from ..masks import Masks
+from ..training._tokens import TokenSettings
 from ._evaluation import Retrained
 from ._methods import check_all_classes, row_weights
 from ._network import Network, Site, as_logits, first_tensor
@@ -71,7 +72,10 @@ class Finetuning:
 
     def uses_features(self, place: Place) -> bool:
         """Return whether features are trained on, and no pass of the whole network is needed."""
-        return place.tail is not None and not self._make()._method().active_terms
+        trainer = self._make()
+        # What moves images does not move features.
+        needs_inputs = trainer._method().active_terms or trainer.augment is not None
+        return place.tail is not None and not needs_inputs
 
     def _make(self) -> Any:
         if self.trainer is None:
@@ -108,6 +112,7 @@ class Finetuning:
             module, prefix = copy.deepcopy(tail), place.tail.prefix  # type: ignore[union-attr]
         else:
             module, prefix = _Logits(copy.deepcopy(place.network.module)), ""
+            _read_tokens(trainer, place.swaps.copies.tokens)
             if head is not None:
                 parent, _, last = head[0].rpartition(".")
                 setattr(module.layers.get_submodule(parent), last, copy.deepcopy(head[1]))
@@ -175,6 +180,16 @@ def later_parameters(network: Network, site: Site, X: np.ndarray) -> set[str]:
         for layer in layers
         for name, _ in module.get_submodule(layer).named_parameters(recurse=False)
     }
+
+
+def _read_tokens(trainer: Any, tokens: TokenSettings | None) -> None:
+    """Let a trainer read X as tokens where the network that is corrected does."""
+    if tokens is None or tokens.embedding_layer is None:
+        return
+    trainer.set_params(embedding_layer=f"layers.{tokens.embedding_layer}")
+    for name in ("pad_id", "mask_id"):
+        if getattr(trainer, name) is None:
+            trainer.set_params(**{name: getattr(tokens, name)})
 
 
 def _freeze(layers: nn.Module, prefix: str, trained: set[str]) -> None:

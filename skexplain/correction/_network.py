@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ import torch
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
+
+from ..estimators._frame import fitted_tokens
+from ..training._tokens import TokenSettings, adapt_tokens
 
 # Probabilities of a model and of its network may differ by rounding alone.
 _TOLERANCE = 1e-3
@@ -53,6 +56,7 @@ class Network:
     def __init__(self, model: Any, batch_size: int) -> None:
         self.batch_size = batch_size
         self.classes: np.ndarray | None = None
+        self._tokens: TokenSettings | None = None
         if isinstance(model, nn.Module):
             self.module: nn.Module = model
         else:
@@ -67,11 +71,32 @@ class Network:
                 )
             self.module = module
             self.classes = np.asarray(inner.classes_)
+            self._tokens = fitted_tokens(inner)
         # Embeddings look integers up; everything else computes with them.
         self._has_embedding = any(isinstance(m, nn.Embedding) for m in self.module.modules())
         parameter = next(self.module.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device
         self.dtype = torch.float32 if parameter is None else parameter.dtype
+
+    def tokens(self, X: np.ndarray) -> TokenSettings:
+        """Return whether the network reads X as tokens, and what it says about padding.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, ...)
+
+        Returns
+        -------
+        TokenSettings
+            As an estimator found out; for a bare network as it would.
+        """
+        if self._tokens is None:
+            may_be = X.dtype.kind in "iu" and X.ndim == 2
+            x = torch.as_tensor(X[:2].astype(np.float32), device=self.device)
+            # It is changed where X holds tokens.
+            module = deepcopy(self.module).eval()
+            self._tokens = adapt_tokens(module, x, TokenSettings(search=may_be))
+        return self._tokens
 
     def check_is_whole_model(self, model: Any, X: np.ndarray) -> None:
         """Check that the probabilities of an estimator are those of its network.

@@ -193,7 +193,8 @@ def shuffled_place(
         return None
     own = place.swaps
     # The samples that the shuffled masks annotate are the same.
-    swaps = Swaps(own.X, SwappedCopies(own.X, masks, exchange), own.n_copies, own.seed)
+    copies = SwappedCopies(own.X, masks, exchange, own.copies.tokens)
+    swaps = Swaps(own.X, copies, own.n_copies, own.seed)
     (other,) = read_places(
         place.network,
         [place.site],

@@ -72,7 +72,8 @@ class Perturber:
         self.epsilon = epsilon
         self.where = where
         self.exchange = exchange
-        self.inputs = token_inputs(estimator, read_inputs(X))
+        given = isinstance(X, ArrayInputs)
+        self.inputs = X if given else token_inputs(estimator, read_inputs(X))
         labels = labels_beside(X, fitted=estimator)
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)
         if where == "irrelevant":

@@ -89,7 +89,7 @@ def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:
     Parameters
     ----------
     estimator : estimator
-        A fitted one, or a search or another estimator around it.
+        A fitted one, or a search, a correction or another estimator around it.
     inputs : ArrayInputs
         From ``read_inputs``.
 
@@ -98,8 +98,10 @@ def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:
     ArrayInputs
     """
     fitted = estimator
-    for name in ("best_estimator_", "estimator_"):
-        fitted = getattr(fitted, name, fitted)
+    for name in ("best_estimator_", "estimator_", "estimators_", "estimator"):
+        if not hasattr(fitted, "embedding_layer_"):
+            fitted = getattr(fitted, name, fitted)
+            fitted = fitted[0] if isinstance(fitted, list) and fitted else fitted
     dense = type(inputs) in (ArrayInputs, FrameInputs) and inputs.ndim == 2
     if not dense or getattr(fitted, "embedding_layer_", None) is None:
         return inputs

@@ -139,3 +139,21 @@ def test_errors_name_what_was_expected():
     few = [MASK[0] if label else None for label in y]
     with pytest.raises(ValueError, match='of all 2 classes for method="finetune", got 1'):
         correct(Biased(), X, few, y, method="finetune", exchange=False)
+
+
+def test_images_are_augmented_and_not_their_features(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)
+    mask = np.zeros((1, 8, 8))
+    mask[:, :2] = 1
+    shapes = []
+
+    def note(images, masks, generator):
+        shapes.append(images.shape[1:])
+        return images, masks
+
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 36, 2))
+    trainer = ERMClassifier(max_epochs=1, augment=note)
+    params = {"method": "finetune", "layer": "0", "trainer": trainer, "random_state": 0}
+    correct(network, X, mask, np.arange(40) % 2, **params)
+    assert set(shapes) == {(1, 8, 8)}
