@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._base import Penalty, Rows, full_precision
-from ._layers import _CONVOLUTIONS, find_layers, keep_outputs
+from ._layers import _CONVOLUTIONS, keep_outputs
 
 _POOL = {1: functional.adaptive_max_pool1d, 2: functional.adaptive_max_pool2d}
 _POOL[3] = functional.adaptive_max_pool3d
@@ -73,6 +73,18 @@ class ActivationPenalty(Penalty):
         with torch.no_grad():
             self._of_outputs(module, x, ones)
 
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Check that layers that are named return maps of tokens, not tokens of units."""
+        with torch.no_grad(), keep_outputs(module, self.layers or ()) as outputs:
+            module(rows.x)
+        n_tokens = rows.x.shape[1]
+        for name, output in outputs.items():
+            if output.shape[1] == n_tokens != output.shape[2]:
+                raise ValueError(
+                    f"layers must return maps, (n_samples, units, tokens); got {name!r}, which "
+                    f"returns {tuple(output.shape)} for {n_tokens} tokens."
+                )
+
     def __call__(
         self,
         module: nn.Module,
@@ -81,14 +93,24 @@ class ActivationPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Compute the penalty at the clean samples, shape (n_samples,)."""
-        return self._of_outputs(module, rows.x, rows.irrelevance)
+        values = self._of_outputs(module, rows.x, rows.irrelevance)
+        if torch.is_grad_enabled() and not values.requires_grad:
+            raise ValueError(
+                "layers must name some that training changes; got frozen ones alone, with "
+                "backbone_lr=0 or requires_grad_(False)."
+            )
+        return values
 
     def _of_outputs(self, module: nn.Module, x: Tensor, irrelevance: Tensor) -> Tensor:
         names = self.layers
         if names is None:
-            find_layers(module)  # an error where there is no convolution
             parts = module.named_modules()
             names = [name for name, part in parts if isinstance(part, _CONVOLUTIONS)]
+            if not names:
+                raise ValueError(
+                    "layers must be named, as the network has no convolution: some of "
+                    f"{[name for name, _ in module.named_modules() if name]}; got None."
+                )
         with keep_outputs(module, names) as outputs:
             module(x)
         total = torch.zeros(len(x), device=x.device)

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from ._base import Penalty, Point, Rows
-from ._checks import check_layer
-from ._grad_cam import _check_map, _map_at, _run_to_map, _shrink, heat_map
+from ._checks import check_axis, check_layer
+from ._grad_cam import _check_map, _check_tokens, _map_at, _shrink, heat_map
+from ._layers import run_to_layer
 
 
 class EnergyPenalty(Penalty):
@@ -28,6 +29,9 @@ class EnergyPenalty(Penalty):
         Layer whose output is looked at, as in ``named_modules``, of shape (n_samples, channels,
         ...) with one to three spatial axes, or tokens, as in `GradCAMPenalty`; None: the
         convolution that runs last.
+    channel_axis : int, default=1
+        Axis of the layer's output that holds the channels: -1 for a layer of tokens of text, as in
+        `GradCAMPenalty`.
 
     Notes
     -----
@@ -56,16 +60,22 @@ class EnergyPenalty(Penalty):
     allows_mixed_precision = False
     reads_layer = True
 
-    def __init__(self, layer: str | None = None) -> None:
+    def __init__(self, layer: str | None = None, channel_axis: int = 1) -> None:
         self.layer = layer
+        self.channel_axis = channel_axis
 
     def check_parameters(self) -> None:
         """Check the parameters."""
         check_layer("layer", self.layer)
+        check_axis("channel_axis", self.channel_axis)
 
     def check_module(self, module: nn.Module, x: Tensor) -> None:
         """Check that the layer is there and returns a map."""
-        _check_map(module, x, self.layer, 1)
+        _check_map(module, x, self.layer, self.channel_axis)
+
+    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
+        """Check that the places of the map are tokens; warn where these have mixed."""
+        _check_tokens(module, rows, self.layer, self.channel_axis)
 
     def __call__(
         self,
@@ -75,12 +85,13 @@ class EnergyPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Compute the share at the clean samples, shape (n_samples,)."""
-        return self.at_point(_run_to_map(module, rows.x, self.layer)[0], rows)
+        return self.at_point(run_to_layer(module, rows.x, self.layer)[0], rows)
 
     def at_point(self, point: Point, rows: Rows) -> Tensor:
         """Compute the share at a point with the output of the layer, shape (n_samples,)."""
         score = point.logits.gather(1, rows.y[:, None])
-        heat = torch.relu(heat_map(score, _map_at(point, self.layer, rows.x), rows.x))
+        activations = _map_at(point, self.layer, rows.x, self.channel_axis)
+        heat = torch.relu(heat_map(score, activations, rows.x, self.channel_axis))
         outside = _shrink(rows.irrelevance, rows.x, heat.shape[1:]) * heat
         if rows.known is not None:
             heat = _shrink(rows.known.to(heat.dtype), rows.x, heat.shape[1:]) * heat

@@ -90,7 +90,7 @@ class GradCAMPenalty(Penalty):
         _check_map(module, x, self.layer, self.channel_axis)
 
     def check_tokens(self, module: nn.Module, rows: Rows) -> None:
-        """Warn where the places of the map are tokens that have mixed."""
+        """Check that the places of the map are tokens; warn where these have mixed."""
         _check_tokens(module, rows, self.layer, self.channel_axis)
 
     def __call__(
@@ -201,7 +201,7 @@ class HINTPenalty(Penalty):
             check_input_gradient(module, x)
 
     def check_tokens(self, module: nn.Module, rows: Rows) -> None:
-        """Warn where the places of the map are tokens that have mixed."""
+        """Check that the places of the map are tokens; warn where these have mixed."""
         if self.reads_layer:
             _check_tokens(module, rows, self.layer, self.channel_axis)
 
@@ -290,13 +290,19 @@ def _run_to_map(
 
 
 def _check_tokens(module: nn.Module, rows: Rows, layer: str | None, channel_axis: int) -> None:
-    """Warn where a map has a place per token, and tokens have mixed."""
+    """Check that tokens are not taken for channels; warn where those of a map have mixed."""
     with torch.no_grad(), keep_outputs(module, [layer]) as outputs:
         module(rows.x)
-    axis = channel_axis % outputs[layer].ndim
+    shape = outputs[layer].shape
+    axis = channel_axis % len(shape)
     token_axis = 3 - axis  # the other one of two
-    if outputs[layer].shape[token_axis] == rows.x.shape[1]:
+    if shape[token_axis] == rows.x.shape[1]:
         warn_of_mixed_tokens(module, rows, layer, token_axis)
+    elif shape[axis] == rows.x.shape[1]:
+        raise ValueError(
+            f"channel_axis must be the axis of the units of layer {layer!r}, not of its tokens; "
+            f"got {channel_axis}, where it returns {tuple(shape)} for {rows.x.shape[1]} tokens."
+        )
 
 
 def _check_map(module: nn.Module, x: torch.Tensor, layer: str | None, channel_axis: int) -> None:

@@ -166,7 +166,7 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
     if not output.requires_grad:
         raise ValueError(
             f"layer must return a tensor through which gradients flow; got {layer!r}, which does "
-            f"not."
+            f"not: it may be frozen, with backbone_lr=0 or requires_grad_(False)."
         )
     return output
 

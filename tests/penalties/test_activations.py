@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from _rows import make_rows
+from _texts import Attending, make_texts
 from torch import nn
 
 from skexplain import ExplanationClassifier
@@ -127,5 +128,21 @@ def test_layers_are_checked(layers, match):
 def test_a_table_has_no_maps():
     X, y = np.zeros((10, 4)), np.arange(10) % 2
     clf = ExplanationClassifier(penalties=[("tap", ActivationPenalty())])
-    with pytest.raises(ValueError, match="no convolution"):
+    with pytest.raises(ValueError, match="layers must be named, as the network has no conv"):
         clf.fit(X, y, mask=np.ones((1, 4)))
+
+
+def test_frozen_layers_alone_cannot_be_trained():
+    case, module = make_case(), network()
+    module[0].requires_grad_(False)
+    assert ActivationPenalty()(module, case).requires_grad  # the second convolution is trained
+    with pytest.raises(ValueError, match="layers must name some that training changes"):
+        ActivationPenalty(["0"])(module, case)
+
+
+def test_tokens_are_places_and_no_channels():
+    X, y, mask = make_texts(20)
+    penalty = ActivationPenalty(["embedding"])
+    clf = ExplanationClassifier(Attending, penalties=[("tap", penalty)], max_epochs=1)
+    with pytest.raises(ValueError, match=r"layers must return maps, \(n_samples, units, tokens"):
+        clf.fit(X, y, mask=mask)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from _rows import make_rows
+from _texts import Attending, make_texts
 from torch import nn
 
 from skexplain import ExplanationClassifier
-from skexplain.penalties import EnergyPenalty
+from skexplain.penalties import EnergyPenalty, GradCAMPenalty
 from skexplain.penalties._base import point_at
 from skexplain.training._method import Term
 from skexplain.training._terms import evaluate_terms
@@ -104,3 +105,30 @@ def test_a_fit_moves_the_map_into_the_boxes():
         ).fit(X, y, mask=boxes)
         shares.append(clf.history_[-1, "train_energy"])
     assert shares[1] < 0.8 * shares[0], shares
+
+
+def test_tokens_are_places_and_no_channels():
+    X, y, mask = make_texts(20)
+    params = {"max_epochs": 1, "random_state": 0}
+    losses = []
+    for module, axis in ((Attending, -1), (Turned, 1)):
+        penalty = EnergyPenalty("embedding" if axis == -1 else "turned", axis)
+        clf = ExplanationClassifier(module, penalties=[("energy", penalty)], **params)
+        losses.append(clf.fit(X, y, mask=mask).history_[-1, "train_energy"])
+    assert 0 < losses[0] == pytest.approx(losses[1], abs=1e-6)
+    for penalty in (EnergyPenalty("embedding"), GradCAMPenalty("embedding")):
+        clf = ExplanationClassifier(Attending, penalties=[("map", penalty)], **params)
+        with pytest.raises(ValueError, match="channel_axis must be the axis of the units"):
+            clf.fit(X, y, mask=mask)
+
+
+class Turned(Attending):
+    """Also returns embeddings with their units on axis 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.turned = nn.Identity()
+
+    def forward(self, ids):
+        embedded = self.turned(self.embedding(ids).transpose(1, 2)).transpose(1, 2)
+        return self.head(self.block(embedded).mean(1))
