@@ -21,24 +21,27 @@ class CosineSchedule(Callback):
         """Read the rates, and how many steps there will be."""
         per_epoch = len(batch_sizes(len(X), net.effective_batch_size(X)))
         self.n_steps_, self.step_ = net.max_epochs * per_epoch, 0
-        both = (net.optimizer_, net.mapping_optimizer_)
-        self.groups_ = [g for optimizer in both if optimizer for g in optimizer.param_groups]
-        self.rates_ = [group["lr"] for group in self.groups_]
+        self.rates_ = [group["lr"] for group in _groups(net)]
 
     def on_batch_begin(self, net: Any, training: bool = True, **kwargs: Any) -> None:
         """Set the rates of the step."""
         if training:
-            self._set(cosine_share(self.step_, self.n_steps_))
+            self._set(net, cosine_share(self.step_, self.n_steps_))
             self.step_ += 1
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Restore the rates."""
-        self._set(1.0)
-        self.groups_ = []  # they hold the parameters of the network
+        self._set(net, 1.0)
 
-    def _set(self, share: float) -> None:
-        for group, rate in zip(self.groups_, self.rates_, strict=True):
+    def _set(self, net: Any, share: float) -> None:
+        for group, rate in zip(_groups(net), self.rates_, strict=True):
             group["lr"] = share * rate
+
+
+def _groups(net: Any) -> list[dict[str, Any]]:
+    """Return the groups of all optimizers, which others may be after a callback has loaded some."""
+    both = (net.optimizer_, net.mapping_optimizer_)
+    return [group for optimizer in both if optimizer for group in optimizer.param_groups]
 
 
 def cosine_share(step: int, n_steps: int) -> float:

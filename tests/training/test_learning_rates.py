@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Checkpoint, LRScheduler
 
 from skexplain import ERMClassifier, TwoStageExplanationClassifier
 
@@ -78,3 +78,9 @@ def test_two_that_set_the_rates_are_an_error():
             ValueError, match='lr_schedule must be "constant" beside an LRScheduler'
         ):
             make(lr_schedule="cosine", callbacks=[callback]).fit(X, Y)
+
+
+def test_rates_are_restored_where_a_callback_has_loaded_an_optimizer(tmp_path):
+    best = Checkpoint(monitor="train_loss_best", dirname=str(tmp_path), load_best=True)
+    clf = make(lr_schedule="cosine", callbacks=[("best", best)]).fit(X, Y)
+    assert [group["lr"] for group in clf.trainer_.optimizer_.param_groups] == [LR]
