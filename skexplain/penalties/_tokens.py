@@ -72,12 +72,17 @@ class Tokens:
         embedded = self.embedding(ids.long())
         return torch.cat([ids.unsqueeze(-1).to(embedded.dtype), embedded], -1)
 
+    def changed(self) -> None:
+        """Note that the embedding may have changed, of which the fused optimizers say nothing."""
+        if self.embedding.weight.requires_grad:
+            torch.autograd.graph.increment_version(self.embedding.weight)
+
     def units(self) -> dict[str, Tensor]:
         """Measure the embedding: its spread, mean and range over the vocabulary without padding.
 
         The spread is one number, the root of the mean variance of its units.
         """
-        version = self.embedding.weight._version  # another one after each step
+        version = self.embedding.weight._version  # another one after each change
         if version not in self._measured:
             self._measured.clear()
             self._measured[version] = self._measure(self.embedding.weight.detach())

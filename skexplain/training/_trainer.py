@@ -368,6 +368,8 @@ class Trainer(Scored):
             return loss
 
         optimizer.step(closure)
+        if batch.tokens is not None:
+            batch.tokens.changed()
         return first
 
     def generators(self, epoch: int) -> Generators:

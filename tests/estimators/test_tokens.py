@@ -274,3 +274,27 @@ def test_stored_and_copied_estimators_predict_the_same(module, tmp_path):
         other.partial_fit(X, y, mask=mask)
     assert torch.equal(weights(other), weights(clf.partial_fit(X, y, mask=mask)))
     assert len(loaded.module_._forward_pre_hooks) == len(clf.module_._forward_pre_hooks)
+
+
+@pytest.mark.parametrize("cls", [GradRegClassifier, IBPExClassifier])
+def test_units_are_those_of_the_present_embedding(cls):
+    """Fused steps, which change weights in silence, train as others do."""
+    X, y, mask = make_texts(60)
+    module = MeanReader if cls is IBPExClassifier else Reader
+    fused, plain = (
+        cls(module, lr=0.1, max_epochs=3, random_state=0, alpha=1.0, **params).fit(X, y, mask=mask)
+        for params in ({}, {"optimizer__foreach": False})
+    )
+    assert fused.trainer_.optimizer_.defaults["fused"]
+    assert not plain.trainer_.optimizer_.defaults["fused"]
+    np.testing.assert_allclose(weights(fused), weights(plain), atol=1e-3)
+
+
+class MeanReader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(N_IDS, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, ids):
+        return self.head(self.embedding(ids).mean(1))
