@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import threading
 from datetime import datetime, timezone
@@ -153,7 +154,8 @@ class Project:
         FileExistsError
             If the folder holds a project already.
         ValueError
-            If there are no class folders, or a class has fewer than two pictures.
+            If there are no class folders, a class has fewer than two pictures, or `held_out` leaves
+            fewer pictures than classes in one of the two parts.
         """
         folder = Path(folder)
         if (folder / _SETTINGS).exists():
@@ -175,6 +177,12 @@ class Project:
             name = str(bunch.target_names[counts.argmin()])
             raise ValueError(f"Each class must have at least two pictures; {name!r} has one.")
         numbers = np.arange(len(bunch.target))
+        n_held_out = math.ceil(held_out * len(numbers))
+        if not len(counts) <= n_held_out <= len(numbers) - len(counts):
+            raise ValueError(
+                f"held_out must leave a picture of each of {len(counts)} classes in both parts; "
+                f"got {held_out}, which is {n_held_out} of {len(numbers)} pictures."
+            )
         _, chosen = train_test_split(
             numbers, test_size=held_out, stratify=bunch.target, random_state=random_state
         )

@@ -158,4 +158,8 @@ def test_bad_arguments(project, tmp_path):
         Project.create(tmp_path / "other", flat, size=16)
     with pytest.raises(ValueError, match="at least two folders"):
         Project.create(tmp_path / "third", flat / "healthy", size=16)
+    pictures = save_photos(tmp_path / "ten", n_pictures=10)
+    for share in (0.1, 0.9):
+        with pytest.raises(ValueError, match="held_out must leave a picture of each of 2 classes"):
+            Project.create(tmp_path / "other", pictures, size=16, held_out=share)
     assert not (tmp_path / "other" / "project.json").exists()
