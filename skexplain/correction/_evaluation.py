@@ -136,7 +136,8 @@ class Swaps:
         marks = self.copies.masks
         key = (self.X, self.rows)
         drawn = (marks.stored, marks.place, marks.annotated, marks.has_irrelevant)
-        drawn += (marks.marks_relevant, marks.taking_part, self.copies.exchange, self.seed)
+        drawn += (marks.marks_relevant, marks.taking_part, marks.absent)
+        drawn += (self.copies.exchange, self.seed)
         clean = reader.read(self.clean, len(self.rows), *key)
         swapped = [
             reader.read(partial(self.swapped, k), len(self.rows), *key, *drawn, k)

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from ._inputs import ArrayInputs, FrameInputs
 
+# Where others keep an estimator that they have fitted, or several.
+_INNER = ("best_estimator_", "estimator_", "estimators_", "calibrated_classifiers_", "estimator")
+
 
 class TokenMatrixInputs(ArrayInputs):
     """Ids of shape (n_samples, tokens), an array or a DataFrame; a feature is a position.
@@ -98,7 +101,7 @@ def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:
     ArrayInputs
     """
     fitted = estimator
-    for name in ("best_estimator_", "estimator_", "estimators_", "estimator"):
+    for name in _INNER:
         if not hasattr(fitted, "embedding_layer_"):
             fitted = getattr(fitted, name, fitted)
             fitted = fitted[0] if isinstance(fitted, list) and fitted else fitted
