@@ -241,8 +241,8 @@ penalties : list of (str, Penalty), default=()
                 and isinstance(penalties.get(host), PerturbationPenalty)
             ):
                 raise ValueError(
-                    f"at must map input-gradient penalties to perturbations, by their names among "
-                    f"{names}; got {name!r}: {host!r}."
+                    f"at must map input-gradient penalties with robust=None to perturbations, by "
+                    f"their names among {names}; got {name!r}: {host!r}."
                 )
 
     def _check_schedule(self):

@@ -77,7 +77,8 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         Network that returns %(outputs)s.  "auto": a perceptron for X of shape
         (n, d), a small convolutional network for images, standardising inside.  A class or callable
         is called with the ``module__*`` parameters, and with the number of outputs if it has a
-        parameter ``n_outputs`` or ``num_classes``; an instance is copied, never changed.
+        parameter ``n_outputs``, ``num_classes``, ``num_labels`` or ``n_classes``; an instance is
+        copied, never changed.
     optimizer : torch.optim.Optimizer class, default=torch.optim.Adam
         Optimizer; further arguments as ``optimizer__weight_decay=...``.
     lr : float, default=1e-3

@@ -65,7 +65,13 @@ class MaskedFeaturePenalty(Penalty):
             target = _log_softmax(module.features(self.mask_rows(rows, generator)))
             features = module.features(rows.x)
         mapped = _log_softmax(module.mapping(features))
-        return (target.exp() * (target - mapped)).sum(1)
+        divergence = (target.exp() * (target - mapped)).sum(1)
+        if torch.is_grad_enabled() and not divergence.requires_grad:
+            raise ValueError(
+                "mapping must be a layer where nothing before the features is trained, with "
+                "backbone_lr=0 or requires_grad_(False); got None."
+            )
+        return divergence
 
     def check_parameters(self) -> None:
         """Check the parameters."""

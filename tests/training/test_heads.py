@@ -207,3 +207,11 @@ def test_networks_of_transformers():
     assert np.isfinite(maps.history_[-1, "train_loss"])
     with pytest.raises(ValueError, match="it may be a backbone without a head"):
         replace_head(backbone(config(**options), add_pooling_layer=False), 3)
+
+
+def test_without_a_mapping_layer_something_before_the_features_is_trained():
+    network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    X, mask = np.random.default_rng(0).normal(size=(20, 2)), np.array([[True, False]])
+    clf = TwoStageExplanationClassifier(network, mapping=None, backbone_lr=0, max_epochs=1)
+    with pytest.raises(ValueError, match="mapping must be a layer where nothing before"):
+        clf.fit(X, X[:, 1] > 0, mask=mask)
