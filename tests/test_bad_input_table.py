@@ -99,7 +99,7 @@ def failures(public, chosen):
             if not raised_by_us(error):
                 raw.append(f"{where}: {type(error).__name__}: {str(error)[:150]}")
         else:
-            # Masks have NaN where they are unknown; these two are nan where there is nothing to say.
+            # Masks have NaN where they are unknown; these two where there is nothing to say.
             undefined = ("relative_core_sensitivity", "wrong_reason_share")
             score = isinstance(result, float) and name not in undefined
             if score and not all(map(math.isfinite, numbers_in(result))):
