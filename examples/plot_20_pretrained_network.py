@@ -69,3 +69,5 @@ for shift, estimator in ((-0.2, ERMClassifier), (0.2, SwapExClassifier)):
 ax.set(xticks=[0, 1], xticklabels=["trained slowly", "frozen"], ylim=(0.4, 1))
 ax.set(xlabel="layers before the head", ylabel="accuracy, square lies")
 ax.legend()
+
+plt.show()

@@ -77,4 +77,7 @@ ax.invert_yaxis()
 ax.set(xlabel="accuracy where the shade tells nothing", xlim=(0, 1.1))
 ax.spines[["top", "right"]].set_visible(False)
 
+# Measured: 0.35, 0.81 and 0.81.
+assert scores["as it was"] + 0.2 < min(scores["new head"], scores["trained further"])
+
 plt.show()

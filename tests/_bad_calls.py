@@ -165,7 +165,14 @@ class Public:
         table = pd.DataFrame(X, columns=list("abcd"))
         words = CountVectorizer().fit(["a ruler lies here", "no patch here"])
         size = {"shape": (8, 8)}
+        texts, offsets = ["rain today", "sun"], [[(0, 4), (5, 10)], [(0, 3)]]
+        people = [[[(0, 4)], None], [[(5, 10)], [(0, 3)]]]
         return {
+            "combine_spans": call(masks.combine_spans, annotators=people),
+            "mask_from_spans": call(
+                masks.mask_from_spans, spans=people[0], texts=texts, offsets=offsets
+            ),
+            "span_agreement": call(masks.span_agreement, annotators=people, texts=texts),
             "decode_rle": call(masks.decode_rle, rle=masks.encode_rle(IMAGE_MASKS[0])),
             "encode_rle": call(masks.encode_rle, mask=IMAGE_MASKS[0]),
             "interpret_mask": call(masks.interpret_mask, mask=MASKS, shape=X.shape),
@@ -353,9 +360,11 @@ class Public:
             cls(**params).check_parameters()
 
         classes = (
+            penalties.ActivationPenalty,
             penalties.AverageCasePenalty,
             penalties.CertifiedPenalty,
             penalties.DecompositionPenalty,
+            penalties.EnergyPenalty,
             penalties.GradCAMPenalty,
             penalties.HINTPenalty,
             penalties.InputGradientPenalty,

@@ -17,7 +17,12 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_method_params, check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    _check_method_params,
+    assert_all_finite,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from ..estimators._mask_warnings import warn_about_masks
 from ..estimators._parameters import COUNT, StrOptions
@@ -201,6 +206,7 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
         labels, codes = None, None
         if is_classifier(self):
             y = column_or_1d(y)
+            assert_all_finite(y, input_name="y")
             check_classification_targets(y)
             labels, codes = np.unique(y, return_inverse=True)
         term = Term("swap", penalty, "replace")

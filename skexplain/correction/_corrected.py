@@ -226,6 +226,13 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError
+            If the estimator holds no network, or `cache` is of another type.
+        ValueError
+            If X, y or mask do not fit the network or each other, or a parameter is not legal.
         """
         self._validate_params()
         for name in ("n_directions", "channel_axis"):

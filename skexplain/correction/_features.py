@@ -227,6 +227,8 @@ def check_cache(cache: Any) -> None:
             f"cache must be None, the path of a folder or a joblib.Memory, got "
             f"{type(cache).__name__}."
         )
+    if cache == "":
+        raise ValueError("cache must be None, the path of a folder or a joblib.Memory, got ''.")
 
 
 def _folder(cache: Any) -> Path | None:

@@ -82,6 +82,26 @@ class Project:
         If the folder holds no project.
     ValueError
         If its files are damaged or of a later version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from skexplain.studio import Project
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+    ...         path = Path(folder, "photos", name).with_suffix(".png")
+    ...         path.parent.mkdir(parents=True, exist_ok=True)
+    ...         Image.new("RGB", (60, 40), "orange").save(path)
+    ...     project = Project.create(f"{folder}/project", f"{folder}/photos", size=32, held_out=0.5)
+    ...     mask = np.zeros(project.shape, dtype=bool)
+    ...     mask[:8] = True
+    ...     revision = project.set_mask(0, mask, revision=0)
+    ...     state = project.state_of(0)
+    >>> revision, state["name"], state["annotated"]
+    (1, 'cat/1.png', True)
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -350,7 +370,18 @@ class Project:
         return self.folder / _MASKS / f"{number:06}.png"
 
     def check(self, number: int) -> None:
-        """Raise a ValueError unless there is a picture of this number."""
+        """Check that there is a picture of this number.
+
+        Parameters
+        ----------
+        number : int
+            Number of the picture.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
         if not 0 <= number < len(self):
             raise ValueError(f"There are {len(self)} pictures, from 0; got {number}.")
 

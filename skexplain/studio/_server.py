@@ -236,6 +236,7 @@ def serve(
     Parameters
     ----------
     project : Project
+        The pictures and their masks.
     host : str, default="127.0.0.1"
         Where to listen: this machine alone by default.
     port : int, default=0
@@ -253,6 +254,11 @@ def serve(
         If another process has the project open.
     OSError
         If the port is taken.
+
+    Examples
+    --------
+    >>> from skexplain.studio import Project, serve
+    >>> serve(Project("photos-studio"))  # doctest: +SKIP
     """
     try:
         import starlette  # noqa: F401 - said before anything is made

@@ -248,7 +248,7 @@ def test_fewer_than_two_donors(estimator):
     estimator.set_params(max_epochs=1)
     match = (
         r"mask must mark something irrelevant in at least 2 samples \(of positive sample_weight, "
-        rf"and not held out\), since {type(estimator).__name__} takes the values of other rows; "
+        rf"and not held out\), since {type(estimator).__name__} takes the values of other samples; "
         r"got 1 sample"
     )
     mask[2:] = np.nan
@@ -278,7 +278,10 @@ def test_noise_needs_no_donors():
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"fill": [1.0, 2.0]}, r"fill must be a finite number.* rows of shape \(4,\); got \[1.0"),
+        (
+            {"fill": [1.0, 2.0]},
+            r"fill must be a finite number.* samples of shape \(4,\); got \[1.0",
+        ),
         ({"fill": [np.nan] * 4}, r"fill must be a finite number"),
         ({"fill": "median"}, r"fill must be"),
         ({"perturbation": "swop"}, r"perturbation must be"),

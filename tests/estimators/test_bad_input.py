@@ -188,6 +188,8 @@ BAD_PARAMETERS = {
     "module": ["mlp", 3, None, int],
     "optimizer": ["adam", None],
     "lr": POSITIVE,
+    "backbone_lr": NUMBER[:-1],
+    "lr_schedule": ["linear", None],
     "max_epochs": COUNT,
     "batch_size": [0, -2, 1.5, "all", None],
     "label_loss": ["hinge", None, nn.CrossEntropyLoss()],
@@ -196,7 +198,11 @@ BAD_PARAMETERS = {
     "class_weight": ["heavy", [1, 2], {0: -1, 1: 1}, {0: NAN, 1: 1}, {0: "a"}, {0: 0, 1: 0}],
     "mask_marks": ["irelevant", None, 1],
     "input_unit": ["std", None, 1.0],
+    "embedding_layer": ["nope", 3, ""],
+    "pad_id": [1.5, "a", -0.5],
+    "mask_id": [1.5, "a", -0.5],
     "annotated_per_batch": COUNT,
+    "augment": ["strong", 3, True],
     "penalty_chunk_size": COUNT,
     "penalty_every": [*COUNT, None],
     "device": ["tpu", 3, None, "meta", "cuda:99"],
@@ -255,12 +261,17 @@ BAD_OWN_PARAMETERS = {
         "mapping": ["quadratic", 3],
         "feature_layer": [3],
     },
-    "GradCAMOnTables": {**BAD_ONE_PENALTY, "layer": ["nope", 3, ""]},
+    "GradCAMOnTables": {
+        **BAD_ONE_PENALTY,
+        "layer": ["nope", 3, ""],
+        "channel_axis": [0, 1.5, "last"],
+    },
     "GroupDROClassifier": BAD_GROUPS,
     "HINTClassifier": {
         **BAD_ONE_PENALTY,
         "attribution": ["lime", None],
         "layer": [3],
+        "channel_axis": [0, 1.5, "last"],
     },
     "IBPExClassifier": {
         "alpha": [*NUMBER, "auto", "replace"],
@@ -314,7 +325,10 @@ def bad_values(cls):
 
 
 CASES = [
-    pytest.param(cls, name, value, id=f"{cls.__name__}-{name}-{value!r}"[:70])
+    # Addresses differ between processes, and so would the names of cases.
+    pytest.param(
+        cls, name, value, id=re.sub(" at 0x.*", "", f"{cls.__name__}-{name}-{value!r}"[:70])
+    )
     for cls in ESTIMATORS
     for name, value in bad_values(cls)
 ]
