@@ -148,6 +148,8 @@ def _linear_rule(name: str) -> Rule:
     def apply(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if name in ("mul", "div") and all(isinstance(factor, _Box) for factor in args):
             raise _Box.no_rule(function, " of two values that depend on the input")
+        if name == "div" and isinstance(args[1], _Box):
+            raise _Box.no_rule(function, " by a value that depends on the input")
         bounds, carrier = (rule(function, _half(args, k), _half(kwargs, k)) for k in (0, 1))
         if isinstance(bounds, Interval):
             return _Box(*bounds.parts, *carrier.parts)
@@ -176,7 +178,8 @@ def _leaky(x: Interval, negative_slope: float = 0.01) -> tuple[Tensor, Tensor]:
 
 
 def _elu(x: Interval, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
-    ends = [torch.where(end > 0, 1.0, alpha * end.exp()) for end in (x.lower, x.upper)]
+    # Clamped, as a gradient is NaN where what is not chosen is infinite.
+    ends = [torch.where(end > 0, 1.0, alpha * end.clamp(max=0).exp()) for end in (x.lower, x.upper)]
     # It jumps at 0.
     at_zero = torch.where((x.lower <= 0) & (x.upper >= 0), torch.full_like(x.lower, alpha), ends[0])
     return torch.minimum(*ends), torch.maximum(torch.maximum(*ends), at_zero)

@@ -122,6 +122,22 @@ def test_products_of_values_are_refused():
         bound_input_gradient(lambda t: t * torch.relu(t), x, x, lambda outputs: outputs)
 
 
+def test_a_divisor_that_depends_on_the_input_is_refused():
+    x = torch.zeros(2, 5)
+    with pytest.raises(UnsupportedOperationError, match="div.*by a value"):
+        bound_input_gradient(lambda t: torch.div(x, torch.tanh(t) + 2), x, x, lambda outputs: x)
+
+
+def test_wide_bounds_of_elu_have_finite_gradients():
+    weight = torch.ones(3, requires_grad=True)
+    x = torch.full((1, 3), 200.0)
+    bounds = bound_input_gradient(
+        lambda t: nn.functional.elu(weight * t), x, x + 50, lambda _: Interval(x, 0 * x)
+    )
+    (gradient,) = torch.autograd.grad(bounds.upper.sum(), weight)
+    assert gradient.isfinite().all()
+
+
 def test_what_does_not_depend_on_the_input_has_no_gradient():
     x = torch.ones(2, 3)
     bounds = bound_input_gradient(
