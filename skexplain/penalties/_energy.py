@@ -1,15 +1,13 @@
 """Energy loss: the share of the attribution that lies outside of what is marked as relevant."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ._base import Penalty, Point, Rows
-from ._checks import check_axis, check_layer
-from ._grad_cam import _check_map, _check_tokens, _map_at, _shrink, heat_map
-from ._layers import run_to_layer
+from ._base import Point, Rows
+from ._grad_cam import GradCAMPenalty, _map_at, _shrink, heat_map
 
 
-class EnergyPenalty(Penalty):
+class EnergyPenalty(GradCAMPenalty):
     r"""Share of the positive Grad-CAM map that lies outside the relevant places (energy loss).
 
     Use it for images with boxes around the objects (``mask_marks="relevant"``), also coarse ones
@@ -55,37 +53,6 @@ class EnergyPenalty(Penalty):
     >>> clf.history_[-1, "train_energy"] < clf.history_[0, "train_energy"]
     True
     """
-
-    needs_double_backward = True
-    allows_mixed_precision = False
-    reads_layer = True
-
-    def __init__(self, layer: str | None = None, channel_axis: int = 1) -> None:
-        self.layer = layer
-        self.channel_axis = channel_axis
-
-    def check_parameters(self) -> None:
-        """Check the parameters."""
-        check_layer("layer", self.layer)
-        check_axis("channel_axis", self.channel_axis)
-
-    def check_module(self, module: nn.Module, x: Tensor) -> None:
-        """Check that the layer is there and returns a map."""
-        _check_map(module, x, self.layer, self.channel_axis)
-
-    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
-        """Check that the places of the map are tokens; warn where these have mixed."""
-        _check_tokens(module, rows, self.layer, self.channel_axis)
-
-    def __call__(
-        self,
-        module: nn.Module,
-        rows: Rows,
-        donors: Rows | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Compute the share at the clean samples, shape (n_samples,)."""
-        return self.at_point(run_to_layer(module, rows.x, self.layer)[0], rows)
 
     def at_point(self, point: Point, rows: Rows) -> Tensor:
         """Compute the share at a point with the output of the layer, shape (n_samples,)."""

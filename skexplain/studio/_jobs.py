@@ -124,7 +124,9 @@ class Jobs:
             for line in process.stdout:
                 try:
                     record = json.loads(line)
-                except ValueError:  # some library has printed a line
+                except ValueError:
+                    record = None
+                if not isinstance(record, dict):  # some library has printed a line
                     continue
                 with self._condition:
                     error = record.pop("error", None)

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from _studio import save_photos, stickers  # noqa: E402
 
 from skexplain.studio import _tasks  # noqa: E402
 from skexplain.studio._exports import write_export  # noqa: E402
+from skexplain.studio._jobs import Jobs  # noqa: E402
 
 
 def silent(share, text):
@@ -137,3 +139,13 @@ def test_masks_go_back_to_the_tools(marked, tmp_path, what):
     read = np.nan_to_num(np.asarray(mask, dtype=float)) > 0.5
     drawn = np.stack(marked.masks())
     assert (read & drawn).sum() / (read | drawn).sum() > 0.8  # the pictures are larger than X
+
+
+def test_lines_that_some_library_prints_are_no_records(tmp_path):
+    jobs = Jobs(Project.create(tmp_path / "p", save_photos(tmp_path / "few", 8), size=16), print)
+    lines = io.StringIO('5\nnull\n{"share": 0.5}\na warning\n')
+    running = {"share": 0.0}
+    process = SimpleNamespace(stdout=lines, returncode=0, wait=lambda: 0)
+    assert jobs._follow(process, running) is None
+    assert running["share"] == 0.5
+    jobs.close()
