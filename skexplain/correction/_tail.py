@@ -143,7 +143,7 @@ def find_tail(network: Network, site: Site, X: np.ndarray) -> Tail | None:
         return Tail(network.module.get_submodule(site.layer), _prefix(site.layer))
     if site.where == "before":
         return None
-    x = X[:_N_PROBES]
+    x = X[_probes(network, X)]
     calls = Calls(network, x)
     try:
         ((features,),) = network.at_once(len(x)).read([x], [site])
@@ -157,6 +157,15 @@ def find_tail(network: Network, site: Site, X: np.ndarray) -> Tail | None:
     if found.shape != whole.shape or not torch.allclose(found, whole, rtol=1e-4, atol=1e-5):
         return None
     return tail
+
+
+def _probes(network: Network, X: np.ndarray) -> np.ndarray:
+    """Return a few samples, of texts of all lengths: later layers may leave out padding."""
+    rows, pad_id = np.arange(len(X)), network.tokens(X).pad_id
+    if pad_id is None:
+        return rows[:_N_PROBES]
+    by_length = np.argsort((pad_id == X).sum(axis=1), kind="stable")
+    return np.unique(by_length[np.linspace(0, len(X) - 1, _N_PROBES).astype(int)])
 
 
 def _prefix(layer: str) -> str:

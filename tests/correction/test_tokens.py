@@ -8,6 +8,8 @@ from _texts import MASK, PAD, FloatReader, Reader, make_texts
 from skexplain import ERMClassifier, SwapExClassifier
 from skexplain.correction import CorrectedClassifier
 from skexplain.correction._copies import SwappedCopies
+from skexplain.correction._network import Network, Site
+from skexplain.correction._tail import find_tail
 from skexplain.metrics import nuisance_flip_rate
 
 PROJECT = {"method": "project", "n_directions": 1, "n_copies": 1, "random_state": 0}
@@ -37,6 +39,15 @@ def test_whole_tokens_are_swapped_and_padding_stays(bare, monkeypatch):
     assert not (part != X)[~mask].any()
     # Those of the control are of shuffled masks.
     assert all(np.array_equal(other == PAD, X == PAD) for other in others)
+
+
+def test_a_network_that_leaves_out_padding_later_is_not_cut():
+    X, y, _ = make_texts(80)
+    X = X[np.argsort((X == PAD).sum(axis=1), kind="stable")]  # the first ones have none
+    model = ERMClassifier(Reader, **SHORT).fit(X, y)
+    network = Network(model, 128)
+    assert find_tail(network, Site("mix", "behind", -1, is_head=False), X[:8]) is not None
+    assert find_tail(network, Site("mix", "behind", -1, is_head=False), X) is None
 
 
 def test_metrics_read_tokens_through_a_correction():
