@@ -62,6 +62,10 @@ def whitening(features: np.ndarray) -> np.ndarray:
     return np.eye(n_channels) / np.sqrt(rest) + (vectors.T * scales) @ vectors
 
 
+class NothingLeft(ValueError):
+    """No direction is left beside those that are kept."""
+
+
 def readout(
     directions: np.ndarray, whiten: np.ndarray | None = None, kept: np.ndarray | None = None
 ) -> np.ndarray:
@@ -87,8 +91,9 @@ def readout(
 
     Raises
     ------
-    ValueError
-        If there are not so many channels as vectors to take out and vectors to keep.
+    NothingLeft
+        If there are not so many channels as vectors to take out and vectors to keep, or the former
+        lie among the latter.
     """
     if whiten is None:
         return directions
@@ -98,12 +103,19 @@ def readout(
         basis = _orthonormal(whiten @ kept)
         room = len(directions) - basis.shape[1]
         if directions.shape[1] > room:
-            raise ValueError(
+            raise NothingLeft(
                 f'n_directions must be at most {room} with method="oblique" and labels at features '
                 f"of {len(directions)} channels, which keep their covariance with the classes; got "
                 f"{directions.shape[1]}."
             )
         rest = a - basis @ (basis.T @ a)
+        spans = np.linalg.svd(rest, compute_uv=False)
+        if spans.min() <= _RANK_TOLERANCE * np.linalg.norm(a, axis=0).max():
+            raise NothingLeft(
+                f'n_directions must be smaller with method="oblique" here: of the '
+                f"{directions.shape[1]} directions to take out some lie among those that tell the "
+                f"classes, which it keeps."
+            )
     return whiten @ np.linalg.solve((a.T @ rest).T, rest.T).T
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
+from ._directions import NothingLeft
 from ._evaluation import Correction, Outcome
 from ._finetune import Finetuning
 from ._methods import (
@@ -123,9 +125,14 @@ class CorrectionSearch:
         candidates = self._candidates(method, n_directions)
         if len(candidates) == 1:
             return candidates[0]
-        hits = {choice: self.outcome(choice).hits(self._labels) for choice in candidates}
-        best = max(candidates, key=lambda choice: hits[choice].mean())
+        hits = {}
         for choice in candidates:
+            with suppress(NothingLeft):  # an oblique projection that does not exist is no candidate
+                hits[choice] = self.outcome(choice).hits(self._labels)
+        if not hits:
+            return NOTHING
+        best = max(hits, key=lambda choice: hits[choice].mean())
+        for choice in hits:
             short = hits[best] - hits[choice]
             if short.mean() <= short.std() / np.sqrt(len(short)):
                 return choice
