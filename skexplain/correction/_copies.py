@@ -80,9 +80,10 @@ class SwappedCopies:
         self, X: Any, masks: Masks, exchange: bool, tokens: TokenSettings | None = None
     ) -> None:
         self.tokens = tokens
+        inputs: Any = X
         if tokens is not None and tokens.embedding_layer is not None:
-            X = TokenMatrixInputs(X, tokens.pad_id, tokens.mask_id)
-            masks = masks.without(X.absent)
+            inputs = TokenMatrixInputs(X, tokens.pad_id, tokens.mask_id)
+            masks = masks.without(inputs.absent)
         exchange = exchange and masks.marks_parts
         if exchange and masks.pooled is not None:
             masks = _with_pooled(masks, masks.pooled.numpy())
@@ -94,10 +95,10 @@ class SwappedCopies:
                 f"sample(s). See docs/limits.md#data."
             )
         if scipy.sparse.issparse(X) and X.format not in ("csr", "csc"):
-            X = X.tocsr()  # rows are taken from it
+            inputs = X.tocsr()  # rows are taken from it
         self.masks = masks
         self.exchange = exchange
-        self._perturber = Perturber(None, X, masks, None, "swap", exchange=exchange)
+        self._perturber = Perturber(None, inputs, masks, None, "swap", exchange=exchange)
         self.rows = self._perturber.annotated if exchange else self._perturber.irrelevant
 
     def draw(self, rows: np.ndarray, generator: np.random.Generator) -> Iterator[Any]:

@@ -164,7 +164,7 @@ def _probes(network: Network, X: np.ndarray) -> np.ndarray:
     rows, pad_id = np.arange(len(X)), network.tokens(X).pad_id
     if pad_id is None:
         return rows[:_N_PROBES]
-    by_length = np.argsort((pad_id == X).sum(axis=1), kind="stable")
+    by_length = np.argsort(np.equal(X, pad_id).sum(axis=1), kind="stable")
     return np.unique(by_length[np.linspace(0, len(X) - 1, _N_PROBES).astype(int)])
 
 
