@@ -189,13 +189,15 @@ def set_backbone_rate(
     ValueError
         If there is a rate, but the network was not split at the first fit, or the other way round.
     """
-    if (backbone_lr is None) != (not backbone):
-        raise ValueError(
-            f"backbone_lr must be None, or a number, as at the first fit, and a number where "
-            f"layers before the head can be trained; got {backbone_lr}."
-        )
     if backbone_lr is None:
+        if backbone:
+            raise ValueError("backbone_lr must be a number, as at the first fit; got None.")
         return {"lr": lr}
+    if not backbone:
+        raise ValueError(
+            f"backbone_lr must be None where it was None at the first fit, or where no layer "
+            f"before the head can be trained; got {backbone_lr}."
+        )
     for name in backbone:
         module.get_parameter(name).requires_grad_(backbone_lr > 0)
     return {"lr": lr, "backbone_lr": backbone_lr}

@@ -153,11 +153,14 @@ def test_a_mapping_layer_is_trained_with_the_head():
 
 def test_rates_that_cannot_be():
     clf = fit(Convolutional(3), warm_start=True)
-    with pytest.raises(ValueError, match="backbone_lr must be None, or a number, as at the first"):
+    with pytest.raises(ValueError, match="backbone_lr must be None where it was None at the first"):
         clf.set_params(backbone_lr=1e-3).fit(X, Y)
+    clf = fit(Convolutional(3), warm_start=True, backbone_lr=1e-3)
+    with pytest.raises(ValueError, match="backbone_lr must be a number, as at the first fit"):
+        clf.set_params(backbone_lr=None).fit(X, Y)
     with pytest.raises(ValueError, match="backbone_lr must be None for a network whose last"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.LayerNorm(3)), backbone_lr=1e-3)
-    with pytest.raises(ValueError, match="layers before the head can be trained; got 0.001"):
+    with pytest.raises(ValueError, match="no layer before the head can be trained; got 0.001"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), backbone_lr=1e-3)
 
 
