@@ -31,6 +31,6 @@ def random_case(seed, n_rows=6, d=5, n_classes=2):
     irrelevance = torch.rand(n_rows, d, generator=generator, dtype=torch.float64)
     irrelevance *= torch.rand(n_rows, d, generator=generator) > 0.4
     unit = torch.rand(1, d, generator=generator, dtype=torch.float64) + 0.5
-    with torch.no_grad():
-        module.bias.copy_(torch.rand(n_classes, generator=generator) - 0.5)
+    with torch.no_grad():  # last, so that nothing else is drawn otherwise
+        module.bias.copy_(torch.randn(n_classes, generator=generator))
     return module, make_rows(x, y, irrelevance, unit)

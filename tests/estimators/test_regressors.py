@@ -280,5 +280,5 @@ def test_module_of_wrong_outputs(cls):
     X, _, mask = make_problem()
     match = r"module must return outputs of shape \(n_samples, 1\).* got \(2, 2\)"
     with pytest.raises(ValueError, match=match):
-        quick(cls, module=Perceptron).fit(X, X[:, 0], mask=mask)
-    quick(cls, module=Perceptron, module__n_outputs=1).fit(X, X[:, 0], mask=mask)
+        quick(cls, module=nn.Linear(X.shape[1], 2)).fit(X, X[:, 0], mask=mask)
+    quick(cls, module=Perceptron).fit(X, X[:, 0], mask=mask)

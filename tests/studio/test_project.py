@@ -114,6 +114,7 @@ for number in range(10**9):
 """
 
 
+@pytest.mark.slow  # other processes; CI runs it with those in a browser
 def test_killed_at_any_moment_it_loses_the_last_stroke_at_most(project):
     for _ in range(2):
         for file in (project.folder / "masks").iterdir():

@@ -110,6 +110,7 @@ def test_propagated_masks_are_of_the_others(tmp_path):
         assert arrays["mask"].dtype == bool
 
 
+@pytest.mark.slow  # other processes; CI runs it with those in a browser
 def test_the_script_repeats_it(marked, tmp_path):
     name, _, content = write_export(marked, "script")
     assert name == "studio.zip"
