@@ -107,8 +107,8 @@ class Jobs:
             if process.returncode == 0:
                 try:
                     self._on_done(task)
-                except (OSError, ValueError) as failure:
-                    error = str(failure)
+                except Exception as failure:  # shown on the page; the next task must run
+                    error = str(failure) or type(failure).__name__
             with self._condition:
                 self._process = self._running = None
                 if error is not None and "cancelled" not in running:
