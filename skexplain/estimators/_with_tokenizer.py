@@ -65,7 +65,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     estimator_ : estimator
-        The trained estimator; its inputs are token ids of shape (n_samples, n_tokens_).
+        The trained estimator; its inputs are token ids of shape (n_samples, `n_tokens_`).
     tokenizer_ : WordTokenizer or tokenizer of Hugging Face
         What makes tokens.
     n_tokens_ : int
@@ -224,8 +224,8 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         Bunch
-            - ``ids``: ndarray of int64 of shape (n, n_tokens_), the inputs of ``estimator_``.
-            - ``mask``: ndarray of shape (n, n_tokens_), or None without a `mask`.
+            - ``ids``: ndarray of int64 of shape (n, `n_tokens_`), the inputs of ``estimator_``.
+            - ``mask``: ndarray of shape (n, `n_tokens_`), or None without a `mask`.
             - ``tokens``: list, for each text its tokens as they stand in it, those that are kept.
             - ``offsets``: list, for each text an ndarray of shape (n_kept, 2), (start, end) of its
               tokens in characters.
