@@ -251,7 +251,7 @@ MUTANTS = [
         "persistence/_container.py",
         "        unfinished.unlink(missing_ok=True)",
         "        pass",
-        "faults/test_growth.py::test_a_full_disk_keeps_the_model_that_was_there",
+        "faults/test_growth.py::test_a_file_that_cannot_take_its_place_is_not_left_behind",
     ),
     (
         "studies/_store.py",

@@ -166,3 +166,12 @@ def test_a_full_disk_keeps_the_model_that_was_there(n_bytes, problem, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
     save(new, path)  # once there is room
     np.testing.assert_array_equal(load(path).predict_proba(X), new.predict_proba(X))
+
+
+def test_a_file_that_cannot_take_its_place_is_not_left_behind(problem, tmp_path):
+    X, y, mask = problem
+    clf = SwapExClassifier(max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    (tmp_path / "model").mkdir()
+    with pytest.raises(OSError, match="model"):
+        save(clf, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == [tmp_path / "model"]
