@@ -71,7 +71,7 @@ MUTANTS = [
         "masks/_figures.py",
         "np.array([[cos, sin], [-sin, cos]])",
         "np.array([[cos, -sin], [sin, cos]])",
-        "masks/test_build.py::test_turned_shares_keep_their_angle_where_X_is_resized",
+        "masks/test_build.py::test_a_quarter_turn_is_seen",
     ),
     (
         "masks/_files.py",

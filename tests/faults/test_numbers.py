@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from skexplain import (
     AvgExClassifier,
@@ -78,6 +80,14 @@ def test_probabilities_that_are_not_a_number_are_no_class(problem):
     for method in (clf.predict, clf.predict_proba):
         with pytest.raises(ValueError, match=r"outputs.*not finite.*80 of 80 samples"):
             method(X)
+    # One sample among others is enough.
+    far = X.astype(np.float32)
+    far[3] = 3e38
+    clf = ERMClassifier(nn.Linear(X.shape[1], 2), max_epochs=1, random_state=0).fit(X, y)
+    with torch.no_grad():
+        clf.module_.weight.fill_(10.0)
+    with pytest.raises(ValueError, match=r"outputs.*not finite for 1 of 80 samples"):
+        clf.predict(far)
     reg = ERMRegressor(max_epochs=2, random_state=0).fit(X, X[:, 0])
     for parameter in reg.module_.parameters():
         parameter.data.fill_(float("inf"))
