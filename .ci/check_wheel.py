@@ -10,7 +10,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 _PACKAGES = {
     "skexplain": (
         _CHECKOUT,
-        ["py.typed", "datasets/descr/*.rst"],
+        ["py.typed", "datasets/descr/*.rst", "studio/page/*"],
         "skexplain = skexplain._cli:main",
     ),
     "skexplain_papers": (
