@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
-    MethodMapping,
     _routing_enabled,
     process_routing,
 )
@@ -24,6 +23,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from ..estimators._fit_routing import FitRoutingMixin
 from ..estimators._mask_warnings import warn_about_masks
 from ..estimators._parameters import COUNT, StrOptions
 from ..exceptions import MissingExplanationWarning
@@ -48,7 +48,7 @@ def _estimator_has(method: str) -> Any:
 
 
 @with_shared_texts
-class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
+class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     """Base of the classifier and the regressor.
 
     Parameters
@@ -100,17 +100,6 @@ class BaseSwapAugmented(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there is a fitted estimator."""
         return hasattr(self, "estimator_")
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return which metadata are for this estimator, and which for the one inside.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def fit(
         self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any

@@ -36,7 +36,7 @@ class ColumnShares:
     """
 
     def fit(self, X: NDArray[Any], masks: Masks, rows: NDArray[Any]) -> "ColumnShares":
-        """Take the means over the given samples; returns self."""
+        """Compute the means over the given samples, and return self."""
         degree, known = (part.double().numpy() for part in row_degrees(masks, rows))
         occurs = X[rows] != 0
         everywhere = _mean(degree, known)

@@ -48,7 +48,7 @@ def spread_marks(rows, encoded, n_ids):
 
 
 def warn_of_cuts(whole, kept, spans, stacklevel):
-    """Say how many tokens were cut, and how many of them were marked."""
+    """Warn of tokens that were cut, in numbers, and of those among them that were marked."""
     cut = [len(a.ids) - len(b.ids) for a, b in zip(whole, kept, strict=True)]
     if not any(cut):
         return

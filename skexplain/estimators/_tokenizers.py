@@ -88,7 +88,7 @@ class WordTokenizer(BaseEstimator):
         self.split = split
 
     def __sklearn_tags__(self):
-        """Say that inputs are texts."""
+        """Return the tags of scikit-learn: inputs are texts."""
         return of_texts(super().__sklearn_tags__())
 
     def fit(self, X, y=None):

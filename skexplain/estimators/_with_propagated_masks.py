@@ -6,8 +6,6 @@ from numbers import Real
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
     _routing_enabled,
     process_routing,
 )
@@ -17,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ._fit_routing import FitRoutingMixin
 from ._mask_propagation import MaskPropagator, known_features
 from ._parameters import Interval
 from ._validation import check_inputs, check_weights
@@ -32,7 +31,7 @@ def _estimator_has(method):
     return check
 
 
-class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
+class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit an estimator on masks filled in from those of a few annotated samples.
 
     `fit` learns masks from the annotated samples, predicts those of the other samples, and trains
@@ -127,17 +126,6 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
-
-    def get_metadata_routing(self):
-        """Return which metadata are for this estimator, and which for the one inside.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
         """Fill in masks, and train on labels and masks.

@@ -7,8 +7,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
     _routing_enabled,
     process_routing,
 )
@@ -18,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..masks._labels import check_row_order, is_series, row_labels
 from ..masks._spans._tokens import resolve_spans, stack_tokens
 from ..training._token_network import TokenNetwork
+from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
 from ._token_rows import spread_marks, stack_ids, token_rows, warn_of_cuts, with_room
 from ._tokenizers import (
@@ -32,7 +31,7 @@ from ._tokenizers import (
 from ._with_propagated_masks import _estimator_has
 
 
-class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
+class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit an estimator on the tokens of texts, with a mask of the words that people marked.
 
     X is a sequence of texts, and the mask says which of their characters or phrases must not
@@ -119,17 +118,6 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
-
-    def get_metadata_routing(self):
-        """Return which metadata are for this estimator, and which for the one inside.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
         """Tokenise the texts, and train on labels and masks.
@@ -331,7 +319,7 @@ def _read_mask(mask, texts, index):
 
 
 def _with_network(estimator, special, y):
-    """Give an estimator what it must know of tokens, and the built-in network for "auto"."""
+    """Set the parameters of tokens, and the built-in network for "auto", of an estimator."""
     params = estimator.get_params(deep=True)
     names = [name for name in params if name.rpartition("__")[2] == "module"]
     if not names:

@@ -87,7 +87,7 @@ class _Best:
         self.values = values.detach()
 
     def offer(self, x: Tensor, values: Tensor) -> None:
-        """Take the points that are better than those before."""
+        """Keep the points that are better than those before."""
         values = values.detach()
         better = values > self.values
         self.x = torch.where(better.view(-1, *(1,) * (x.ndim - 1)), x, self.x)

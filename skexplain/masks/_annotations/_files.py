@@ -118,7 +118,7 @@ def read_files(
     expected : str or None
         The format; None: the one that recognises the files.
     predictions : bool
-        Whether Label Studio's predictions count where nobody has annotated.
+        Whether Label Studio's predictions count where there is no annotation.
 
     Returns
     -------

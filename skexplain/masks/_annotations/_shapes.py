@@ -59,7 +59,7 @@ class AnnotatedPicture:
     size : tuple of int or None
         Height and width of what was drawn on; None where the export does not have it.
     shapes : list of Shape or None
-        None where nobody has annotated it.
+        None where it is not annotated.
     unit : {"pixel", "share"}
         What coordinates are.
     left_out : Counter

@@ -67,7 +67,7 @@ def read_files(
     unit : {"code_point", "utf16"} or None
         What tools count.
     predictions : bool
-        Whether Label Studio's predictions count where nobody has annotated.
+        Whether Label Studio's predictions count where there is no annotation.
 
     Returns
     -------
