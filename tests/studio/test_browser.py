@@ -264,7 +264,10 @@ def test_a_killed_server_costs_no_stroke(start, browse):
     page.drag(2, 2, 6, 6, 16, 16)
     page.until(lambda: served.project().mask_of(0)[1] == 1)
     served.end(signal.SIGKILL)
-    page.until(lambda: "does not answer" in page.text("message"))
+    page.until(lambda: page.get("connection").is_displayed())
+    page.drag(9, 9, 12, 12, 16, 16)
+    page.until(lambda: "may not be stored" in page.text("message"))
+    assert "does not answer" in page.get("connection").text  # no message hides it
     again = start()
     other = browse(again.address)
     assert "marked by you" in other.text("facts")

@@ -168,8 +168,10 @@ async function save(number, mask) {
       if (number === current) await readMask(number);
       say("This mask was changed in another window meanwhile: its present state is shown, and your "
         + "last mark is not in it. Draw it again if it is missing.");
-    } else {
+    } else if (error.status) {
       say(`The last mark is not stored: ${error.message}`);
+    } else {
+      say("The server did not answer: the last mark may not be stored. Change it to store it again.");
     }
   }
 }
@@ -344,7 +346,7 @@ function listen() {
     if (Object.keys(state.changed).length) { drawGrid(); showFacts(); }
   });
   source.addEventListener("error", () => {
-    say("The server does not answer. What is stored is safe; start skexplain studio again.");
+    $("connection").hidden = false;
     source.close();
     setTimeout(reconnect, 2000);
   });
@@ -353,7 +355,7 @@ function listen() {
 async function reconnect() {
   try {
     project = await (await ask("/api/project")).json();
-    say("");
+    $("connection").hidden = true;
     listen();
     arrange();
   } catch {
