@@ -75,7 +75,7 @@ def test_a_wrong_token_opens_nothing(served):
 
 def test_masks_are_read_written_and_cleared(served):
     project, client = served
-    mask = np.zeros(project.shape, dtype=np.uint8)
+    mask = np.zeros(project.data.shape, dtype=np.uint8)
     mask[3:6, 2:5] = 1
     body = mask.tobytes()
     answer = client.ask("GET", "/api/masks/2")
