@@ -67,7 +67,18 @@ def add_arguments(command: ArgumentParser) -> None:
         metavar="N",
         help="of a training (default: 30 for pictures, 40 for texts, 60 for tables)",
     )
-    command.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="where to listen; 0.0.0.0: at all addresses (default: 127.0.0.1)",
+    )
+    command.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of this machine by which the page may be opened, beside its addresses",
+    )
     command.add_argument("--port", type=int, default=0, help="port (default: a free one)")
     command.add_argument(
         "--no-browser", action="store_true", help="print the address, and open no browser"
@@ -111,6 +122,7 @@ def studio(arguments: Namespace) -> int:
         project,
         host=arguments.host,
         port=arguments.port,
+        names=arguments.name,
         open_browser=not arguments.no_browser,
         show=lambda text: show(text, flush=True),
     )

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import warnings
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,7 @@ from . import _exports, _pixels, _tasks
 from ._data import Mask
 from ._jobs import Jobs
 from ._project import Conflict, Project
-from ._safety import Guard
+from ._safety import Guard, in_address
 
 # Seconds between two looks at whether something has changed.
 _PAUSE = 0.1
@@ -280,6 +280,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    names: Iterable[str] = (),
     open_browser: bool = True,
     show: Callable[[str], None] = print,
 ) -> None:
@@ -290,9 +291,11 @@ def serve(
     project : Project
         The pictures and their masks.
     host : str, default="127.0.0.1"
-        Where to listen: this machine alone by default.
+        Where to listen: this machine alone by default; "0.0.0.0" or "::": at all addresses.
     port : int, default=0
         The port; 0: a free one.
+    names : iterable of str, default=()
+        Names of this machine by which the page may be opened, beside its addresses.
     open_browser : bool, default=True
         Whether to open the page in a browser.
     show : callable, default=print
@@ -326,11 +329,12 @@ def serve(
         lock.acquire(timeout=0)
     except Timeout:
         raise ValueError(f"{project.folder} is open in another process: end that first.") from None
-    with lock, contextlib.closing(socket.create_server((host, port))) as listening:
+    with lock, contextlib.closing(_listen(host, port)) as listening:
         studio = Studio(project)
         port = listening.getsockname()[1]
-        guard = Guard(make_app(studio), token, {host, "127.0.0.1", "localhost"}, port)
-        address = f"http://{host}:{port}/?token={token}"
+        known = {in_address(host), "127.0.0.1", "localhost", *names}
+        guard = Guard(make_app(studio), token, known, port)
+        address = f"http://{in_address(_own_address(host))}:{port}/?token={token}"
         show(f"The studio is at {address}")
         if open_browser:
             webbrowser.open(address)
@@ -339,3 +343,21 @@ def serve(
             uvicorn.Server(config).run(sockets=[listening])
         finally:
             studio.jobs.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def _own_address(host: str) -> str:
+    """Return an address of this machine that others reach, where the server listens at all."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:  # chooses the address towards the network; nothing is sent
+            probe.connect(("2001:db8::1" if ":" in host else "192.0.2.1", 9))
+        except OSError:  # there is no network
+            return "::1" if ":" in host else "127.0.0.1"
+        return str(probe.getsockname()[0])

@@ -169,9 +169,7 @@ def test_the_whole_story(start, browse, tmp_path):
         page.until(lambda number=number: served.project().mask_of(number)[1])
         page.get("after").click()
         if number + 1 < len(truth):
-            page.until(
-                lambda number=number: project.names[number + 1] == page.text("item-title")
-            )
+            page.until(lambda number=number: project.names[number + 1] == page.text("item-title"))
     drawn = np.stack(served.project().masks())
     assert (drawn & truth).sum() / (drawn | truth).sum() > 0.9
     page.until(lambda: "mask: 40" in page.text("marked"))
