@@ -2,8 +2,8 @@
 
 Photographs of leaves with black rot, most of which have a drawn ruler, and with scab, few of which
 have one.  A script does what a person would: it trains, marks rulers in the pictures that the page
-proposes, with one box each, guesses the other masks, and trains again.  Actions are counted, and the
-time of the trainings is measured; a person's own time is not in it.
+proposes, with one box each, guesses the other masks, and trains again.  It counts the actions and
+measures the time of the trainings; a person's own time is not in it.
 
     python benchmarks/studio_trial.py PLANTVILLAGE_APPLE FOLDER
 """
@@ -34,8 +34,12 @@ def with_ruler(picture, draw):
     pen = ImageDraw.Draw(picture)
     pen.rectangle((left, top, left + long, top + wide), fill=(245, 245, 235))
     for place in range(left, left + long, max(4, width // 40)):
-        pen.line((place, top, place, top + wide // 2), fill=(20, 20, 20), width=max(1, width // 120))
-    box = np.array([left / width, top / height, (left + long + 1) / width, (top + wide + 1) / height])
+        pen.line(
+            (place, top, place, top + wide // 2), fill=(20, 20, 20), width=max(1, width // 120)
+        )
+    box = np.array(
+        [left / width, top / height, (left + long + 1) / width, (top + wide + 1) / height]
+    )
     return picture, box
 
 
@@ -110,7 +114,9 @@ def main(source, folder):
     run(_tasks.suggest)
     show("labels", load(project.models / "labels.safetensors"))
     suggestions = _tasks.read_record(project, "suggestions")
-    tell(suggested=[[one["text"], len(one["items"]), one["p_value"]] for one in suggestions["found"]])
+    tell(
+        suggested=[[one["text"], len(one["items"]), one["p_value"]] for one in suggestions["found"]]
+    )
     # The pictures that are proposed, then others in turn; held out ones among them.
     rest = np.random.default_rng(0).permutation(len(project)).tolist()
     for number in dict.fromkeys([*suggestions["next"], *rest]):

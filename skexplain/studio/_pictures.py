@@ -119,9 +119,9 @@ class Pictures(Data):
             Found(
                 "A thing" if one.moves else "A place",
                 {int(row): one.mask_of(row) for row in one.rows},
-                float(one.p_value),
-                float(one.flip_rate),
-                float(one.tell),
+                one.p_value,
+                one.flip_rate,
+                one.tell,
             )
             for one in suggest_masks(clf, np.asarray(self.X), random_state=seed)
         ]

@@ -155,19 +155,16 @@ class Table(Data):
 
     def suggest(self, clf: Any, seed: int) -> list[Found]:
         """Search for columns that give the label away."""
-        found = []
+        found: dict[str, Found] = {}
         for one in suggest_masks(clf, self.X, random_state=seed):
-            columns = [i for i, part in enumerate(self.parts) if one.mask[part].any()]
-            found.append(
-                Found(
-                    ", ".join(self.names[column] for column in columns),
-                    {column: np.array([True]) for column in columns},
-                    float(one.p_value),
-                    float(one.flip_rate),
-                    float(one.tell),
-                )
-            )
-        return found
+            # Each column of a group is a question of its own, the most suspicious first.
+            suspicion = [float(one.suspicion[part].max()) for part in self.parts]
+            for column in np.argsort(suspicion)[::-1].tolist():
+                name, marked = self.names[column], one.mask[self.parts[column]].any()
+                if marked and name not in found:
+                    masks = {column: np.array([True])}
+                    found[name] = Found(name, masks, one.p_value, one.flip_rate, one.tell)
+        return list(found.values())
 
     def next_items(self, clf: Any, masks: ItemMasks, seed: int) -> list[int]:
         """Return columns nobody has decided on, those first whose exchange changes the most."""

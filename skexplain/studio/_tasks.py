@@ -207,9 +207,9 @@ def suggest(project: Project, report: Report) -> None:
                 {
                     "text": one.text,
                     "items": list(one.masks),
-                    "p_value": one.p_value,
-                    "flip_rate": one.flip_rate,
-                    "tell": one.tell,
+                    "p_value": float(one.p_value),
+                    "flip_rate": float(one.flip_rate),
+                    "tell": float(one.tell),
                 }
                 for one in found
             ],

@@ -196,19 +196,15 @@ class Texts(Data):
         params = {"lr": self.lr, "max_epochs": self.settings["max_epochs"], "random_state": seed}
         words_alone = ERMClassifier(**params).fit(there, self.y[rows])
         names = table.get_feature_names_out()
-        found = []
+        found: dict[str, Found] = {}
         for one in suggest_masks(words_alone, there, random_state=seed):
-            words = set(names[one.mask].tolist())
-            found.append(
-                Found(
-                    ", ".join(sorted(words)),
-                    self._occurrences(words),
-                    float(one.p_value),
-                    float(one.flip_rate),
-                    float(one.tell),
-                )
-            )
-        return found
+            # Each word of a group is a question of its own, the most suspicious first.
+            order = np.argsort(-one.suspicion, kind="stable")
+            for word in names[order[one.mask[order]]].tolist():
+                if word not in found:
+                    masks = self._occurrences({word})
+                    found[word] = Found(word, masks, one.p_value, one.flip_rate, one.tell)
+        return list(found.values())
 
     def _occurrences(self, words: set[str]) -> dict[int, Mask]:
         """Return masks of all places where words stand, of texts that have one."""

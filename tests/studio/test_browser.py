@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from numpy.testing import assert_array_equal
 pytest.importorskip("uvicorn")
 webdriver = pytest.importorskip("selenium.webdriver")
 from _studio import save_photos, stickers, token_of  # noqa: E402
+from _studio_kinds import save_table, save_texts  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-from skexplain.studio import Project  # noqa: E402
+from skexplain.studio import Project, _tasks  # noqa: E402
 
 pytestmark = [
     pytest.mark.browser,
@@ -32,9 +34,9 @@ COMMAND = "import sys; from skexplain._cli import main; sys.exit(main(sys.argv[1
 class Served:
     """The command in a process of its own."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, data="photos"):
         self.folder = folder
-        command = [sys.executable, "-c", COMMAND, "studio", str(folder / "photos")]
+        command = [sys.executable, "-c", COMMAND, "studio", str(folder / data)]
         command += ["--project", str(folder / "project"), "--no-browser", *map(str, options)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -59,10 +61,10 @@ class Served:
 def start(tmp_path):
     running = []
 
-    def start(*options, n_pictures=24):
-        if not (tmp_path / "photos").exists():
+    def start(*options, n_pictures=24, data="photos"):
+        if not (tmp_path / data).exists():
             save_photos(tmp_path / "photos", n_pictures=n_pictures)
-        running.append(Served(tmp_path, "--size", 16, "--max-epochs", 3, *options))
+        running.append(Served(tmp_path, "--size", 16, "--max-epochs", 3, *options, data=data))
         return running[-1]
 
     yield start
@@ -106,7 +108,7 @@ class Page:
 
     def open(self, address):
         self.driver.get(address)
-        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, ".cell img"))
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, ".cell"))
         self.until(lambda: self.text("facts"))
 
     def until(self, condition, seconds=120):
@@ -121,7 +123,7 @@ class Page:
     def run(self, tasks):
         self.driver.find_element(By.CSS_SELECTOR, f'[data-tasks="{tasks}"]').click()
         self.until(lambda: self.text("job-text") or self.text("message"))
-        self.until(lambda: not self.text("job-text"))
+        self.until(lambda: not self.text("job-text"), seconds=500)
 
     def drag(self, left, top, right, bottom, height, width):
         """Draw from one pixel of the grid to another."""
@@ -141,6 +143,17 @@ class Page:
 
     def keys(self, *keys):
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+
+    def words(self):
+        return self.driver.find_elements(By.CSS_SELECTOR, "#words button")
+
+    def missing_exports(self):
+        """Return the names of what cannot be taken away."""
+        links = [link.get_attribute("href") for link in self.driver.find_elements(By.TAG_NAME, "a")]
+        fetched = "return fetch(arguments[0]).then((a) => a.ok)"
+        missing = [link for link in links if not self.driver.execute_script(fetched, link)]
+        self.driver.get_log("browser")  # it reports those that are missing as errors
+        return [link.rpartition("/")[2] for link in missing]
 
     def problems(self):
         """Return the errors that the browser reports."""
@@ -182,12 +195,98 @@ def test_the_whole_story(start, browse, tmp_path):
     Select(page.get("looks-of")).select_by_value("marks")
     looks = "return arguments[0].getContext('2d').getImageData(0, 0, 16, 16).data.some((v) => v)"
     page.until(lambda: page.driver.execute_script(looks, page.get("looks")))
-    links = [link.get_attribute("href") for link in page.driver.find_elements(By.TAG_NAME, "a")]
-    fetched = "return fetch(arguments[0]).then((a) => a.ok)"
-    assert len(links) == 6
-    missing = [link for link in links if not page.driver.execute_script(fetched, link)]
-    assert [link.rpartition("/")[2] for link in missing] == ["corrected"]  # nobody asked for it
     assert page.problems() == []
+    assert page.missing_exports() == ["corrected"]  # nobody asked for it
+
+
+def test_texts_with_a_decoy_word(start, browse, tmp_path):
+    save_texts(tmp_path / "texts.csv", n_texts=60)
+    served = start(data="texts.csv")
+    page = browse(served.address)
+    assert not page.get("stage").is_displayed()
+    Select(page.get("filter")).select_by_value("class ill")
+    page.driver.find_element(By.CSS_SELECTOR, ".cell").click()
+    page.until(lambda: "class ill" in page.text("facts"))
+    project = served.project()
+    assert page.text("words") == project.X[project.names.index(page.text("item-title"))]
+    portable = next(word for word in page.words() if word.text == "Portable")
+    portable.click()
+    page.until(lambda: "marked by you" in page.text("facts"))
+    page.get("copy-all").click()
+    page.until(lambda: "mask: 60" in page.text("marked"))
+    for mask, number in zip(served.project().masks(), range(60), strict=True):
+        words = [word for word, _ in project.data.content(number)["words"]]
+        assert mask.tolist() == [word == "Portable" for word in words]
+    page.run("labels marks shuffled")
+    assert page.text("message") == ""
+    assert "other words, drawn at random" in page.text("models")
+    page.run("corrected")
+    assert "then corrected" in page.text("models")
+    Select(page.get("looks-of")).select_by_value("marks")
+    page.until(lambda: any("looks-4" in w.get_attribute("class") for w in page.words()))
+    assert page.missing_exports() == []
+    assert page.problems() == []
+
+
+def test_words_by_keys_alone(start, browse, tmp_path):
+    save_texts(tmp_path / "texts.csv")
+    served = start("--max-epochs", 1, data="texts.csv")
+    page = browse(served.address)
+    number = served.project().names.index(page.text("item-title"))
+    for _ in range(30):
+        page.keys(Keys.TAB)
+        if page.driver.switch_to.active_element == page.words()[0]:
+            break
+    page.keys(Keys.ARROW_RIGHT, " ", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, " ")
+    page.until(lambda: served.project().mask_of(number)[1] == 2)
+    assert np.flatnonzero(served.project().mask_of(number)[0]).tolist() == [1, 3]
+    page.keys("z")
+    page.until(lambda: served.project().mask_of(number)[1] == 3)
+    assert np.flatnonzero(served.project().mask_of(number)[0]).tolist() == [1]
+    page.keys("0")
+    page.until(lambda: served.project().mask_of(number)[1] == 4)
+    assert not served.project().mask_of(number)[0].any()
+    assert page.problems() == []
+
+
+def test_a_table_with_a_leaking_column(start, browse, tmp_path):
+    pytest.importorskip("pandas")
+    save_table(tmp_path / "table.csv", n_rows=200, n_noise=4)
+    served = start("--label", "outcome", "--max-epochs", 20, data="table.csv")
+    page = browse(served.address)
+    page.run("labels suggest")
+    assert page.text("message") == ""
+    assert page.driver.find_element(By.CSS_SELECTOR, ".cell b").text == "ward"  # leaned on most
+    page.until(lambda: "“ward”" in page.text("suggestions"))
+    page.keys("a")  # it must not matter
+    page.until(lambda: served.project().state_of(1)["annotated"])
+    assert "A (" in page.text("classes")
+    page.run("labels marks shuffled")
+    assert page.text("message") == ""
+    models = _tasks.read_record(served.project(), "labels")
+    assert models["verdict"] == "leans"
+    assert _tasks.read_record(served.project(), "marks")["verdict"] != "leans"
+    assert page.missing_exports() == ["corrected"]
+    assert page.problems() == []
+
+
+@pytest.mark.parametrize("data", ["photos", "texts.csv", "table.csv"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_people_out(start, browse, tmp_path, data, scheme):
+    """No rule of axe-core for accessibility is broken, as far as it can be computed."""
+    axe = pytest.importorskip("axe_core_python")
+    if data != "photos":
+        pytest.importorskip("pandas")
+        (save_texts if data == "texts.csv" else save_table)(tmp_path / data)
+    options = ["--label", "outcome"] if data == "table.csv" else []
+    page = browse(start(*options, data=data).address)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    page.driver.execute_script(script)
+    found = page.driver.execute_async_script("axe.run().then(arguments[0])")
+    broken = [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found["violations"]]
+    assert broken == []
 
 
 def test_by_keys_alone(start, browse):
