@@ -7,5 +7,6 @@ meaning here.  It needs the extra ``studio``.
 from ._project import Conflict, Project
 from ._server import serve
 from ._table import encode_columns, read_table
+from ._widget import MaskEditor
 
-__all__ = ["Conflict", "Project", "encode_columns", "read_table", "serve"]
+__all__ = ["Conflict", "MaskEditor", "Project", "encode_columns", "read_table", "serve"]
