@@ -81,6 +81,9 @@ def add_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument("--port", type=int, default=0, help="port (default: a free one)")
     command.add_argument(
+        "--no-training", action="store_true", help="do not train a first model at once"
+    )
+    command.add_argument(
         "--no-browser", action="store_true", help="print the address, and open no browser"
     )
     add_seed(command)
@@ -124,6 +127,7 @@ def studio(arguments: Namespace) -> int:
         port=arguments.port,
         names=arguments.name,
         open_browser=not arguments.no_browser,
+        train=not arguments.no_training,
         show=lambda text: show(text, flush=True),
     )
     return 0

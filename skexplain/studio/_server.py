@@ -282,6 +282,7 @@ def serve(
     port: int = 0,
     names: Iterable[str] = (),
     open_browser: bool = True,
+    train: bool = True,
     show: Callable[[str], None] = print,
 ) -> None:
     """Serve the page of a project until the process is interrupted.
@@ -298,6 +299,8 @@ def serve(
         Names of this machine by which the page may be opened, beside its addresses.
     open_browser : bool, default=True
         Whether to open the page in a browser.
+    train : bool, default=True
+        Whether to train a first model, and to search with it, at once, where there is none yet.
     show : callable, default=print
         ``show(text)`` is told the address.
 
@@ -336,6 +339,8 @@ def serve(
         guard = Guard(make_app(studio), token, known, port)
         address = f"http://{in_address(_own_address(host))}:{port}/?token={token}"
         show(f"The studio is at {address}")
+        if train and _tasks.read_record(project, "labels") is None:
+            studio.jobs.add("labels", "suggest")
         if open_browser:
             webbrowser.open(address)
         config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)

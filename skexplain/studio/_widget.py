@@ -62,7 +62,7 @@ class MaskEditor:
             for number in numbers[given.annotated]:
                 degrees = given.degrees_of(np.array([number]))[0].numpy() > 0.5
                 spread = np.broadcast_to(degrees[0], self._X.shape[1:])
-                self.mask[number] = spread.reshape(-1, *self.shape).any(axis=0)
+                self.mask[number] = np.asarray(spread.reshape(-1, *self.shape).any(axis=0))
         self.widget = _make_widget(self)
 
     @property
@@ -107,7 +107,7 @@ def _make_widget(editor: MaskEditor) -> Any:
             f'The mask editor needs {error.name}: pip install "skexplain[notebook]".'
         ) from error
 
-    class Widget(anywidget.AnyWidget):  # type: ignore[misc]
+    class Widget(anywidget.AnyWidget):
         _esm = _bundle()
         number = traitlets.Int(0).tag(sync=True)
         n_samples = traitlets.Int().tag(sync=True)

@@ -34,10 +34,12 @@ COMMAND = "import sys; from skexplain._cli import main; sys.exit(main(sys.argv[1
 class Served:
     """The command in a process of its own."""
 
-    def __init__(self, folder, *options, data="photos"):
+    def __init__(self, folder, *options, data="photos", trains=False):
         self.folder = folder
         command = [sys.executable, "-c", COMMAND, "studio", str(folder / data)]
         command += ["--project", str(folder / "project"), "--no-browser", *map(str, options)]
+        if not trains:
+            command.append("--no-training")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -61,10 +63,12 @@ class Served:
 def start(tmp_path):
     running = []
 
-    def start(*options, n_pictures=24, data="photos"):
+    def start(*options, n_pictures=24, data="photos", trains=False):
         if not (tmp_path / data).exists():
             save_photos(tmp_path / "photos", n_pictures=n_pictures)
-        running.append(Served(tmp_path, "--size", 16, "--max-epochs", 3, *options, data=data))
+        running.append(
+            Served(tmp_path, "--size", 16, "--max-epochs", 3, *options, data=data, trains=trains)
+        )
         return running[-1]
 
     yield start
@@ -162,8 +166,9 @@ class Page:
 
 
 def test_the_whole_story(start, browse, tmp_path):
-    served = start(n_pictures=40)
+    served = start(n_pictures=40, trains=True)
     page = browse(served.address)
+    page.until(lambda: "labels alone" in page.text("models"), seconds=500)  # at once
     page.run("labels suggest")
     assert page.text("message") == ""
     assert "labels alone" in page.text("models")

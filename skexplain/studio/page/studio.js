@@ -85,13 +85,22 @@ function arrange() {
   if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
   if (by === "sure" && sure && ofSamples()) order.sort((a, b) => sure[b] - sure[a]);
   if (by === "unsure" && sure && ofSamples()) order.sort((a, b) => sure[a] - sure[b]);
-  const skipped = Object.keys(project.skipped).length;
-  $("count").textContent = `${order.length} of ${project.states.length} ${project.items}`
-    + (skipped ? `; ${skipped} could not be read` : "");
+  $("count").textContent = `${order.length} of ${project.states.length} ${project.items}`;
   drawGrid();
 }
 
 const heightOf = () => (ofPictures() ? CELL : LINE);
+
+function showSkipped() {
+  const skipped = Object.entries(project.skipped);
+  $("skipped").hidden = !skipped.length;
+  $("skipped").firstElementChild.textContent = `${skipped.length} could not be read`;
+  $("skipped").lastElementChild.replaceChildren(...skipped.slice(0, 100).map(([name, why]) => {
+    const line = document.createElement("li");
+    line.textContent = `${name}: ${why}`;
+    return line;
+  }));
+}
 
 function columnsOf(grid) {
   return ofPictures() ? Math.max(1, Math.floor(grid.clientWidth / CELL)) : 1;
@@ -560,6 +569,7 @@ async function start() {
   $("source").textContent = project.source;
   $("list-title").textContent = project.items[0].toUpperCase() + project.items.slice(1);
   fit();
+  showSkipped();
   fillFilters();
   connectAll();
   await readModels();
