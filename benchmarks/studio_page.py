@@ -61,6 +61,7 @@ def main(folder, n_pictures="10000"):
     if not (folder / "photos").exists():
         save_pictures(folder / "photos", int(n_pictures))
     command = [sys.executable, "-c", COMMAND, "studio", str(folder / "photos"), "--no-browser"]
+    command.append("--no-training")
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for line in server.stdout:
         if "The studio is at" in line:

@@ -1,5 +1,6 @@
 """The whole story in Chromium: look, mark, train again, compare, take away; also by keys alone."""
 
+import base64
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-from skexplain.studio import Project, _tasks  # noqa: E402
+from skexplain.studio import MaskEditor, Project, _tasks  # noqa: E402
 
 pytestmark = [
     pytest.mark.browser,
@@ -78,10 +79,11 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def browse():
+def drive():
+    """Make browsers, and end them."""
     drivers = []
 
-    def browse(address, *arguments, size=(1400, 900), script=""):
+    def drive(*arguments, size=(1400, 900)):
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
         for argument in (
@@ -92,16 +94,24 @@ def browse():
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = webdriver.ChromeService(shutil.which("chromedriver"))
-        page = Page(webdriver.Chrome(options=options, service=service))
-        drivers.append(page.driver)
+        drivers.append(webdriver.Chrome(options=options, service=service))
+        return drivers[-1]
+
+    yield drive
+    for driver in drivers:
+        driver.quit()
+
+
+@pytest.fixture
+def browse(drive):
+    def browse(address, *arguments, size=(1400, 900), script=""):
+        page = Page(drive(*arguments, size=size))
         before_the_page = {"source": script}
         page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", before_the_page)
         page.open(address)
         return page
 
-    yield browse
-    for driver in drivers:
-        driver.quit()
+    return browse
 
 
 class Page:
@@ -287,6 +297,7 @@ def test_nothing_keeps_people_out(start, browse, tmp_path, data, scheme):
     page = browse(start(*options, data=data).address)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page.driver.set_script_timeout(120)
     script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
     page.driver.execute_script(script)
     found = page.driver.execute_async_script("axe.run().then(arguments[0])")
@@ -417,3 +428,40 @@ def test_narrow_and_dark(start, browse, width, scheme):
     if "SKEXPLAIN_SCREENSHOTS" in os.environ:
         name = f"studio-{width}-{scheme}.png"
         page.driver.save_screenshot(os.path.join(os.environ["SKEXPLAIN_SCREENSHOTS"], name))
+
+
+# A notebook's side of the widget, without a kernel: what is sent is kept.
+_NOTEBOOK = """
+const [script, png, done] = arguments;
+const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
+const view = new DataView(bytes.buffer);
+const state = { number: 0, n_samples: 2, shape: [8, 8], shown: { png: view, marks: null } };
+const model = {
+  sent: [], get: (name) => state[name], set: (name, value) => { state[name] = value; },
+  save_changes: () => {}, on: () => {}, off: () => {},
+  send: (content, _, buffers) => model.sent.push([content, [...new Uint8Array(buffers[0])]]),
+};
+window.model = model;
+import(URL.createObjectURL(new Blob([script], { type: "text/javascript" }))).then((module) => {
+  module.default.render({ model, el: document.body });
+  done(document.body.textContent);
+});
+"""
+
+
+def test_the_editor_in_a_notebook(drive):
+    pytest.importorskip("anywidget")
+    editor = MaskEditor(np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8))
+    driver = drive()
+    png = base64.b64encode(editor.widget.shown["png"]).decode()
+    text = driver.execute_async_script(_NOTEBOOK, str(editor.widget._esm), png)
+    assert "1 of 2: not looked at" in text
+    driver.execute_script("document.querySelector('canvas').focus()")
+    keys = (Keys.ARROW_UP, " ", *[Keys.ARROW_RIGHT] * 2, Keys.ARROW_DOWN, " ")
+    webdriver.ActionChains(driver).send_keys(*keys).perform()
+    ((content, marks),) = driver.execute_script("return model.sent")
+    editor._take(content, [bytes(marks)])
+    expected = np.zeros((8, 8), dtype=bool)
+    expected[3:5, 4:7] = True
+    assert_array_equal(editor.mask[0], expected)
+    assert "1 of 2: marked" in driver.find_element(By.TAG_NAME, "p").text
