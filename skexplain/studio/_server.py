@@ -173,7 +173,8 @@ def make_app(studio: Studio) -> Any:
         if len(body) > _IMPORT_BYTES:
             raise HTTPException(413, f"The file must have at most {_IMPORT_BYTES >> 20} MiB.")
         masks = await asyncio.to_thread(_read_marks, project, body, ending)
-        stored = project.fill(masks, by="imported", add=project.data.adds)
+        add = project.data.adds
+        stored = await asyncio.to_thread(project.fill, masks, by="imported", add=add)
         return JSONResponse({"stored": stored})
 
     def start(request: Request) -> Response:
