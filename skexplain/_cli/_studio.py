@@ -81,6 +81,11 @@ def add_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument("--port", type=int, default=0, help="port (default: a free one)")
     command.add_argument(
+        "--model",
+        metavar="FILE",
+        help="model file that is looked at and corrected, instead of a first model",
+    )
+    command.add_argument(
         "--no-training", action="store_true", help="do not train a first model at once"
     )
     command.add_argument(
@@ -92,6 +97,7 @@ def add_arguments(command: ArgumentParser) -> None:
 def studio(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..studio import Project, serve
+    from ..studio._tasks import take
 
     source = Path(arguments.data)
     here = source.resolve()
@@ -121,6 +127,8 @@ def studio(arguments: Namespace) -> int:
             verbose=sys.stderr.isatty(),
         )
         show(f"{path}: {len(project)} {project.data.items}")
+    if arguments.model is not None:
+        take(project, Path(arguments.model))
     serve(
         project,
         host=arguments.host,

@@ -340,7 +340,9 @@ def serve(
         guard = Guard(make_app(studio), token, known, port)
         address = f"http://{in_address(_own_address(host))}:{port}/?token={token}"
         show(f"The studio is at {address}")
-        if train and _tasks.read_record(project, "labels") is None:
+        if train and (project.models / "given.safetensors").exists():
+            studio.jobs.add("given", "suggest")
+        elif train and _tasks.read_record(project, "labels") is None:
             studio.jobs.add("labels", "suggest")
         if open_browser:
             webbrowser.open(address)

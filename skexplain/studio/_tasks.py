@@ -23,17 +23,19 @@ from ._project import Project
 Report = Callable[[float, str], None]
 
 #: Models, in the order in which they are shown.
-MODELS = ("labels", "marks", "corrected", "shuffled")
+MODELS = ("given", "labels", "marks", "corrected", "shuffled")
 
 
-def title_of(data: Data, kind: str) -> str:
+def title_of(project: Project, kind: str) -> str:
     """Return what a model has learnt from."""
+    given = _path(project, "given").exists()
     titles = {
+        "given": "the given model",
         "labels": "labels alone",
         "marks": "labels and marks",
-        "corrected": "labels alone, then corrected",
+        "corrected": f"{'the given model' if given else 'labels alone'}, then corrected",
     }
-    return titles.get(kind, data.control)
+    return titles.get(kind, project.data.control)
 
 
 def train(project: Project, kind: str, report: Report) -> None:
@@ -55,7 +57,7 @@ def train(project: Project, kind: str, report: Report) -> None:
     data, masks = project.data, project.masks()
     train = np.flatnonzero(~project.held_out)
     n_epochs, seed = project.settings["max_epochs"], project.settings["random_state"]
-    title = title_of(data, kind)
+    title = title_of(project, kind)
 
     def show(done: int) -> None:
         report(done / n_epochs, f"{title}: epoch {done} of {n_epochs}")
@@ -78,8 +80,47 @@ def train(project: Project, kind: str, report: Report) -> None:
     _keep(project, kind, clf, masks, perf_counter() - start, report)
 
 
+def take(project: Project, path: Path) -> None:
+    """Take a saved model into the project, to look at and to correct.
+
+    Parameters
+    ----------
+    project : Project
+    path : Path
+        A model file.
+
+    Raises
+    ------
+    ValueError
+        If its classes are not those of the project.
+    """
+    clf = load(path)
+    given, own = np.asarray(getattr(clf, "classes_", [])).tolist(), np.unique(project.y).tolist()
+    if given != own:
+        raise ValueError(f"The classes of {path} must be {own}, as of the data; got {given}.")
+    with whole_file(_path(project, "given")) as beside:
+        save(clf, beside)
+
+
+def judge_given(project: Project, report: Report) -> None:
+    """Judge the model that was given.
+
+    Parameters
+    ----------
+    project : Project
+    report : callable
+        ``report(share, text)`` is told how far it is.
+    """
+    _keep(project, "given", _load(project, "given"), project.masks(), 0.0, report)
+
+
+def _to_repair(project: Project) -> Any:
+    """Return the model that was given, or else the one of labels alone."""
+    return _load(project, "given" if _path(project, "given").exists() else "labels")
+
+
 def correct(project: Project, report: Report) -> None:
-    """Correct the model of labels alone by a new last layer, which takes seconds.
+    """Correct the model that was given, or that of labels alone, by a new last layer.
 
     Parameters
     ----------
@@ -95,8 +136,8 @@ def correct(project: Project, report: Report) -> None:
     data, masks = project.data, project.masks()
     train = np.flatnonzero(~project.held_out)
     _check_marked(data, train, masks)
-    clf = _load(project, "labels")
-    report(0.1, "correcting the model of labels alone")
+    clf = _to_repair(project)
+    report(0.1, "correcting the model")
     start = perf_counter()
     network = data.network_of(clf)
     corrected = CorrectedClassifier(
@@ -124,13 +165,13 @@ def _keep(
     project: Project, kind: str, clf: Any, masks: ItemMasks, seconds: float, report: Report
 ) -> None:
     """Store a model, and what it does on samples that are held out."""
-    title = title_of(project.data, kind)
+    title = title_of(project, kind)
     report(1.0, f"{title}: comparing")
-    with whole_file(project.models / f"{kind}.safetensors") as beside:
+    with whole_file(_path(project, kind)) as beside:
         save(clf, beside)
     judgement = judge(project, clf, masks, page=project.models / f"{kind}.html")
     trained_on = np.flatnonzero(~project.held_out)
-    used = 0 if kind == "labels" else project.data.n_annotated(trained_on, masks)
+    used = 0 if kind in ("given", "labels") else project.data.n_annotated(trained_on, masks)
     write_json(
         project.models / f"{kind}.json",
         {"kind": kind, "title": title, "seconds": seconds, "n_marked": used} | judgement,
@@ -188,9 +229,9 @@ def judge(project: Project, clf: Any, masks: ItemMasks, *, page: Path) -> dict[s
 
 
 def suggest(project: Project, report: Report) -> None:
-    """Search for what the model of labels alone leans on, and for what to mark next."""
+    """Search for what the first model leans on, and for what to mark next."""
     data, seed = project.data, project.settings["random_state"]
-    clf = _load(project, "labels")
+    clf = _to_repair(project)
     report(0.1, "searching for what the model leans on")
     found = data.suggest(clf, seed)
     report(0.8, f"choosing {data.items} to mark next")
@@ -258,12 +299,15 @@ def read_record(project: Project, name: str) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def _path(project: Project, kind: str) -> Path:
+    return project.models / f"{kind}.safetensors"
+
+
 def _load(project: Project, kind: str) -> Any:
-    path = project.models / f"{kind}.safetensors"
-    if kind not in MODELS or not path.exists():
-        title = title_of(project.data, kind) if kind in MODELS else repr(kind)
+    if kind not in MODELS or not _path(project, kind).exists():
+        title = title_of(project, kind) if kind in MODELS else repr(kind)
         raise ValueError(f"There is no model of {title} yet: train it first.")
-    return load(path)
+    return load(_path(project, kind))
 
 
 def _pack(masks: dict[int, Mask]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skexplain import SwapExClassifier, load
+from skexplain import SwapExClassifier, load, save
 from skexplain.studio import Project
 
 pytest.importorskip("PIL")
@@ -99,6 +99,26 @@ def test_suggestions_and_what_to_mark_next(marked, tmp_path):
         assert all(mask.shape == marked.data.shape for mask in masks.values())
     with pytest.raises(ValueError, match="no suggestion 99"):
         _tasks.suggested_masks(marked, 99)
+
+
+def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
+    project = Project.create(tmp_path / "project", marked.settings["source"], size=16)
+    with pytest.raises(ValueError, match="no model of labels alone yet"):
+        _tasks.suggest(project, silent)
+    _tasks.take(project, marked.models / "labels.safetensors")
+    _tasks.judge_given(project, silent)
+    record = _tasks.read_record(project, "given")
+    assert record["title"] == "the given model"
+    assert record["predictions"] == _tasks.read_record(marked, "labels")["predictions"]
+    for number, mask in enumerate(marked.masks()):
+        project.set_mask(number, mask, revision=0)
+    _tasks.correct(project, silent)
+    assert _tasks.read_record(project, "corrected")["n_marked"] == (~project.held_out).sum()
+    other = SwapExClassifier(max_epochs=1, random_state=0)
+    other.fit(marked.X, marked.y == "sick", mask=stickers(marked.X))
+    save(other, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"must be \['healthy', 'sick'\], as of the data; got"):
+        _tasks.take(project, tmp_path / "other.safetensors")
 
 
 def test_propagated_masks_are_of_the_others(tmp_path):

@@ -9,7 +9,7 @@ const CELL = 96; // of pictures; what has a name alone has a line
 const LINE = 56;
 
 // Models, in the order of the table.
-const KINDS = ["labels", "marks", "corrected", "shuffled"];
+const KINDS = ["given", "labels", "marks", "corrected", "shuffled"];
 
 let project = null; // see Studio.overview of the server
 let models = {};
