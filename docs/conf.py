@@ -32,6 +32,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "directives",
     "pages",
+    "signatures",
 ]
 exclude_patterns = ["results/rows", "_templates"]
 templates_path = ["_templates"]
