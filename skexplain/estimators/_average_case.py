@@ -2,8 +2,7 @@
 
 from ..penalties import AverageCasePenalty
 from ..penalties._average_case import Perturbation
-from ..training._method import Method, Term
-from ._added_gradient import gradient_terms
+from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA
@@ -50,7 +49,8 @@ alpha : "replace", float or "auto", default="replace"
             self._perturbation, n_draws=self.n_draws, exchange=self.exchange
         )
         term = Term("average_case", penalty, self.alpha)
-        return Method((term, *gradient_terms(self, at=term.name)))
+        gradient = added_gradient(self.grad_alpha, self._gradient_output, at=term.name)
+        return Method((term, *gradient))
 
 
 class _AvgEx(MixinBase):
@@ -112,7 +112,7 @@ alpha : "replace", float, "auto" or None, default=None
             if isinstance(self.perturbation, str) and self.perturbation == "shift"
             else term.name
         )
-        return Method((term, *gradient_terms(self, at)))
+        return Method((term, *added_gradient(self.grad_alpha, self._gradient_output, at)))
 
 
 class AvgExClassifier(_AvgEx, BaseExplanationClassifier):

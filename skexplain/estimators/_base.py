@@ -17,7 +17,7 @@ from .._surroundings import (
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..training._architectures import build_network
-from ..training._augmentation import check_augment, make_augmentation
+from ..training._augmentation import Augmentation, check_augment
 from ..training._batches import TrainingData
 from ..training._heads import backbone_parameters, set_backbone_rate
 from ..training._method import Method
@@ -27,7 +27,7 @@ from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
 from ._frame import fitted_tokens, frame_of, token_settings
-from ._holding_out import monitored_loss, strata, stratified_split
+from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
@@ -237,7 +237,8 @@ class BaseExplanationEstimator(BaseEstimator):
             labels = labels_beside(X, y, self if go_on else None)
             X, y = check_inputs(self, X, y, reset=not go_on)
             check_method(self, method, X.shape[1:])
-            check_augment(self.augment, X.shape)
+            if self.augment is not None:
+                check_augment(self.augment, X.shape)
             if go_on:
                 check_same_kind(self, self.trainer_.method, method)
 
@@ -263,6 +264,9 @@ class BaseExplanationEstimator(BaseEstimator):
                 # count less.
                 label_weight = balance(label_weight, penalised, index)
             groups = self._encode_groups(group_labels, y, index, method, go_on)
+            augmentation = None
+            if self.augment is not None:
+                augmentation = Augmentation(self.augment, self.input_statistics_, device)
             data = TrainingData(
                 X,
                 y,
@@ -276,7 +280,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
-                augmentation=make_augmentation(self.augment, self.input_statistics_, device),
+                augmentation=augmentation,
             )
 
             # Bring the trainer up to date.
@@ -292,13 +296,9 @@ class BaseExplanationEstimator(BaseEstimator):
                 try_masks(method, trainer.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
-                    keys = strata(
-                        penalised[index],
-                        y[index] if is_classifier(self) else None,
-                        None if groups is None else groups[index],
-                    )
-                    seed = trainer.streams.seed("split")
-                    parts = stratified_split(index, keys, self.validation_fraction, seed)
+                    codes = y if is_classifier(self) else None
+                    seed, share = trainer.streams.seed("split"), self.validation_fraction
+                    parts = stratified_split(index, penalised, codes, groups, share, seed)
                     train, valid = map(data.subset, parts)
             warn_about_masks(
                 type(self).__name__,

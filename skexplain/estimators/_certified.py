@@ -1,8 +1,7 @@
 """Certified robustness to perturbations of the irrelevant features."""
 
 from ..penalties import CertifiedPenalty
-from ..training._method import Method, Term
-from ._added_gradient import gradient_terms
+from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, SHARE
@@ -65,7 +64,8 @@ alpha : float, default=1.0
             alpha_epochs=self.alpha_ramp * self.max_epochs,
             penalty_epochs=self.epsilon_ramp * self.max_epochs,
         )
-        return Method((term, *gradient_terms(self, at="clean")))
+        gradient = added_gradient(self.grad_alpha, self._gradient_output, at="clean")
+        return Method((term, *gradient))
 
 
 class IBPExClassifier(_IBPEx, BaseExplanationClassifier):

@@ -1,8 +1,7 @@
 """Robustness to perturbations of the irrelevant features."""
 
 from ..penalties import WorstCasePenalty
-from ..training._method import Method, Term
-from ._added_gradient import gradient_terms
+from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions
@@ -65,7 +64,8 @@ alpha : float, "auto" or "replace", default=1.0
             self.exchange,
         )
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
-        return Method((Term("worst_case", penalty, self.alpha), *gradient_terms(self, at)))
+        gradient = added_gradient(self.grad_alpha, self._gradient_output, at)
+        return Method((Term("worst_case", penalty, self.alpha), *gradient))
 
 
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):

@@ -58,8 +58,13 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # torch has no longer numbers
         array = array.astype(np.float64)
         checked = array if alone else (array, checked[1])
-    if isinstance(getattr(estimator, "module", "auto"), str):
-        _check_channel_axis(array.shape)
+    shape = array.shape
+    channels_last = len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4
+    if channels_last and isinstance(getattr(estimator, "module", "auto"), str):
+        raise ValueError(
+            f"X must have its channels on axis 1, got images of shape {shape[1:]}, which looks "
+            f"like channels last: use X.transpose(0, 3, 1, 2). See docs/networks.md."
+        )
     if not reset:
         _check_row_shape(estimator, array.shape[1:])
         check_tokens(estimator, array, getattr(estimator, "module_", None))
@@ -98,14 +103,6 @@ def _check_row_shape(estimator, shape):
     if shape != estimator.input_shape_:
         raise ValueError(
             f"X must have samples of shape {estimator.input_shape_} as at fit, got {shape}."
-        )
-
-
-def _check_channel_axis(shape):
-    if len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4:
-        raise ValueError(
-            f"X must have its channels on axis 1, got images of shape {shape[1:]}, which looks "
-            f"like channels last: use X.transpose(0, 3, 1, 2). See docs/networks.md."
         )
 
 
