@@ -207,10 +207,12 @@ def _report(files: PictureFiles, skipped: dict[str, str], errors: str, *, any_le
     """Return a text that names the files which are not among the rows."""
     if skipped:
         listed = show_names([f"{name} ({reason})" for name, reason in skipped.items()])
-        told = f"{len(skipped)} of {len(files.names)} files are no complete pictures: {listed}."
+        described = (
+            f"{len(skipped)} of {len(files.names)} files are no complete pictures: {listed}."
+        )
         if errors == "raise" or not any_left:
-            raise ValueError(f'{told} errors="warn" leaves them out.')
-        warnings.warn(told, UserWarning, stacklevel=3)
+            raise ValueError(f'{described} errors="warn" leaves them out.')
+        warnings.warn(described, UserWarning, stacklevel=3)
     if files.others:
         warnings.warn(
             f"{len(files.others)} files in the folder were left out, for their names or because "

@@ -80,7 +80,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
 
     Examples
     --------
-    The word "portable" tells the label in training, and must not matter:
+    The word "portable" predicts the label in training, and must not matter:
 
     >>> from skexplain import SwapExClassifier, WithTokenizer
     >>> texts = ["portable film, opacity seen on the left", "film, lungs seen clear on the left"]

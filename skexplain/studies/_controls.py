@@ -1,4 +1,4 @@
-"""Controls: what a method would do if its masks told it nothing."""
+"""Controls: what a method would do if its masks said nothing."""
 
 import numpy as np
 

@@ -19,7 +19,7 @@ def gains_table(study, rows, factors, measure, baseline):
     rows : list of dict
         With method, masks and seed.
     factors : sequence of str
-        Columns whose values tell comparisons apart.
+        Columns whose values distinguish comparisons.
     measure : str
     baseline : str
         The label-only method.

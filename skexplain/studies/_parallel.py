@@ -150,7 +150,7 @@ def _check_versions(client):
 
 
 def _load_and_call(call):
-    """Load what to call within the task: where that fails, Dask tells, rather than try for ever."""
+    """Load what to call within the task: where that fails, Dask raises and tries no more."""
     import cloudpickle
 
     function, argument = cloudpickle.loads(call)

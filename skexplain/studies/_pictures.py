@@ -155,7 +155,7 @@ def _words(name):
 
 
 def panel_title(factors):
-    """Return the values that tell a panel from the others; a number with its name."""
+    """Return the values that distinguish a panel from the others; a number with its name."""
     return ", ".join(
         f"{name} {value:g}" if isinstance(value, Real) else str(value)
         for name, value in factors.items()
@@ -171,7 +171,7 @@ def draw_measure(rows, factors, measure, x=None, max_columns=4):
     rows : list of dict
         With method, masks and seed.
     factors : sequence of str
-        Columns whose values tell panels apart.
+        Columns whose values distinguish panels.
     measure : str
     x : str or None, default=None
         Numeric factor along the horizontal axis; None: methods along the vertical one.

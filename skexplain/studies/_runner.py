@@ -114,7 +114,7 @@ def run_study(
                 else:
                     failures.append((cell, failure))
     if failures:
-        raise StudyError(_tell(study, failures))
+        raise StudyError(_describe_failures(study, failures))
     return load_results(study, scale, n_seeds=n_seeds, folder=folder)
 
 
@@ -174,7 +174,7 @@ def _run_cell(study, cell):
     start = time.perf_counter()
     try:
         rows = to_plain(study.run(cell.factors, study.settings_of(cell)))
-    except Exception:  # one cell must not cost the others; the runner tells at the end
+    except Exception:  # one cell must not cost the others; the runner raises at the end
         return cell, None, traceback.format_exc()
     seconds = round(time.perf_counter() - start, 3)
     return cell, [{"cell_seconds": seconds, **row} for row in rows], None
@@ -195,7 +195,7 @@ def _without_lacking(study, cells):
     return [cell for cell, text in lacking if not text]
 
 
-def _tell(study, failures):
+def _describe_failures(study, failures):
     cell, text = failures[0]
     n = "1 cell" if len(failures) == 1 else f"{len(failures)} cells"
     return (

@@ -116,13 +116,13 @@ def by_seed(rows, measure):
     Raises
     ------
     ValueError
-        If rows share a seed: a factor is missing that tells them apart.
+        If rows share a seed: a factor is missing that distinguishes them.
     """
     found = [row for row in rows if row.get(measure) is not None]
     values = {row["seed"]: row[measure] for row in found}
     if len(values) < len(found):
         raise ValueError(
-            f"{len(found)} rows have {len(values)} seeds: group by what tells them apart, "
+            f"{len(found)} rows have {len(values)} seeds: group by what distinguishes them, "
             f"such as {_differing(found)}."
         )
     return values

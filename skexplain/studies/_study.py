@@ -18,8 +18,8 @@ class Cell:
     Attributes
     ----------
     factors : dict
-        What tells its rows from those of other cells: columns with numbers or strings, `seed` among
-        them.
+        What distinguishes its rows from those of other cells: columns with numbers or strings,
+        `seed` among them.
     settings : dict
         All else that decides its result, such as epochs and grids: numbers, strings, lists, dicts,
         and estimators, penalties and networks of one's own by class or instance.
@@ -133,7 +133,7 @@ class Study:
         raise NotImplementedError
 
     def settings_of(self, cell):
-        """Complete the settings of a cell by what its key does not tell.
+        """Complete the settings of a cell by what its key does not hold.
 
         Parameters
         ----------

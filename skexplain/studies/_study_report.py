@@ -172,7 +172,7 @@ def _check_rows(results):
         )
 
 
-# What is told about a run.
+# What is reported of a run.
 
 
 def _facts(results):

@@ -46,7 +46,7 @@ class TestRows:
     X, y : ndarray
         Rows and their labels.
     groups : ndarray of shape (n,) or None
-        Group of each row, of which the worst and the mean are told.
+        Group of each row, of which the worst and the mean are reported.
     """
 
     __test__ = False  # no test of pytest's

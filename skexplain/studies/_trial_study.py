@@ -25,7 +25,7 @@ class TrialStudy(Study):
         - ``without_masks``: True for methods that take none, which all others are held against;
         - ``ceiling``: True to run it on rows without the shortcut, too.
     panels : tuple of str
-        Factors that tell comparisons apart, such as ("dataset", "test").
+        Factors that distinguish comparisons, such as ("dataset", "test").
     measure : str
         What tables and pictures show.
     baseline : str

@@ -247,18 +247,20 @@ def _report(
     report: Counter,
 ) -> None:
     """Warn of what is in the export and not in the masks."""
-    told = []
+    described = []
     lost = [str(p.name or p.number) for p, row in zip(pictures, rows, strict=True) if row is None]
     if lost:
         more = f" and {len(lost) - _N_SHOWN} more" if len(lost) > _N_SHOWN else ""
-        told.append(
+        described.append(
             f"{len(lost)} of {len(pictures)} pictures are not in like: "
             f"{', '.join(lost[:_N_SHOWN])}{more}"
         )
     if report:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.items()))
-        told.append(f"these mark nothing: {listed}")
+        described.append(f"these mark nothing: {listed}")
     if unknown:
-        told.append(f"{len(unknown)} files are not recognised, such as {unknown[0]}")
-    if told:
-        warnings.warn(f"{os.fspath(path)} ({found}): {'; '.join(told)}.", UserWarning, stacklevel=3)
+        described.append(f"{len(unknown)} files are not recognised, such as {unknown[0]}")
+    if described:
+        warnings.warn(
+            f"{os.fspath(path)} ({found}): {'; '.join(described)}.", UserWarning, stacklevel=3
+        )

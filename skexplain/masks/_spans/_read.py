@@ -63,7 +63,7 @@ def read_spans(
         - ``texts``: list of str, as they stand in the export.
         - ``target``: ndarray of str of shape (n_texts,), the class of each text, of several
           people's the most frequent; None in its place where there is none or a tie.  None if no
-          text has a class.  JSON-MIN does not tell classes from other columns, and has none.
+          text has a class.  JSON-MIN does not distinguish classes from other columns, and has none.
         - ``spans``: list, for each text a list of (start, end) in characters, `end` exclusive, or
           of (start, end, degree) with ``combine="degree"``; None where nobody annotated it.  It is
           what ``WithTokenizer.fit(mask=...)`` takes.
@@ -210,10 +210,12 @@ def _target(records: Sequence[AnnotatedText], report: Counter[str]) -> NDArray[n
 
 def _report(path: object, found: str, unknown: Sequence[str], report: Counter[str]) -> None:
     """Warn of what is in the export and not in the result."""
-    told = [f"{count} {kind}" for kind, count in sorted(report.items())]
+    described = [f"{count} {kind}" for kind, count in sorted(report.items())]
     if unknown:
-        told.append(f"{len(unknown)} files that are not recognised, such as {unknown[0]}")
-    if told:
+        described.append(f"{len(unknown)} files that are not recognised, such as {unknown[0]}")
+    if described:
         warnings.warn(
-            f"{path} ({found}): these mark nothing: {'; '.join(told)}.", UserWarning, stacklevel=3
+            f"{path} ({found}): these mark nothing: {'; '.join(described)}.",
+            UserWarning,
+            stacklevel=3,
         )
