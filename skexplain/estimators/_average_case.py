@@ -1,11 +1,15 @@
 """Random perturbation of irrelevant features."""
 
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
 from ..penalties import AverageCasePenalty
 from ..penalties._average_case import Perturbation
 from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
-from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA
+from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, ModuleLike
 from ._regressor import BaseExplanationRegressor
 
 _GRAD_TEXT = """\
@@ -30,14 +34,14 @@ alpha : "replace", float or "auto", default="replace"
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha="replace",
-        n_draws=1,
-        exchange=True,
-        grad_alpha=0.0,
-        **common,
-    ):
+        alpha: Any = "replace",
+        n_draws: int = 1,
+        exchange: bool = True,
+        grad_alpha: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.n_draws = n_draws
@@ -70,19 +74,19 @@ alpha : "replace", float, "auto" or None, default=None
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=None,
-        perturbation="gaussian",
-        epsilon=1.0,
-        fill=0.0,
-        max_shift=4,
-        background="blank",
-        n_draws=1,
-        exchange=True,
-        grad_alpha=0.0,
-        **common,
-    ):
+        alpha: Any = None,
+        perturbation: Perturbation = "gaussian",
+        epsilon: float = 1.0,
+        fill: float | ArrayLike | Literal["mean"] = 0.0,
+        max_shift: int = 4,
+        background: Literal["blank", "donor"] = "blank",
+        n_draws: int = 1,
+        exchange: bool = True,
+        grad_alpha: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.perturbation = perturbation

@@ -1,7 +1,7 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -9,11 +9,8 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._surroundings import (
-    deterministic_algorithms,
-    isolated_random_state,
-    own_surroundings,
-)
+from .._surroundings import deterministic_algorithms, isolated_random_state, own_surroundings
+from .._typing import Seed
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..training._architectures import build_network
@@ -32,6 +29,7 @@ from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
+    ModuleLike,
     inherit_parameters,
     root_seed,
     split_prefixed,
@@ -53,6 +51,9 @@ from ._validation import (
     warn_of_coarse_columns,
     without_padding,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Parameters that the trainer takes as they are.
 TRAINER_SETTINGS = (
@@ -86,36 +87,36 @@ class BaseExplanationEstimator(BaseEstimator):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        backbone_lr=None,
-        lr_schedule="constant",
-        max_epochs=100,
-        batch_size=64,
-        mask_marks="irrelevant",
-        input_unit="sd",
-        embedding_layer=None,
-        pad_id=None,
-        mask_id=None,
-        annotated_per_batch=None,
-        augment=None,
-        penalty_chunk_size=None,
-        penalty_every=1,
-        device="auto",
-        compile=False,
-        mixed_precision=False,
-        deterministic=False,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        callbacks=None,
-        verbose=0,
-        warm_start=False,
-        random_state=None,
-        **prefixed,
-    ):
+        optimizer: Any = torch.optim.Adam,
+        lr: float = 1e-3,
+        backbone_lr: float | None = None,
+        lr_schedule: Literal["constant", "cosine"] = "constant",
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
+        input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
+        annotated_per_batch: int | None = None,
+        augment: Any = None,
+        penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
+        device: str | torch.device = "auto",
+        compile: bool = False,
+        mixed_precision: bool = False,
+        deterministic: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        callbacks: list[Any] | None = None,
+        verbose: int | bool = 0,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        **prefixed: Any,
+    ) -> None:
         self.module = module
         self.optimizer = optimizer
         self.lr = lr
@@ -151,12 +152,12 @@ class BaseExplanationEstimator(BaseEstimator):
             )
         self.__dict__.update(known)
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Complete the signature and text of a subclass."""
         super().__init_subclass__(**kwargs)
         inherit_parameters(cls)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -195,10 +196,10 @@ class BaseExplanationEstimator(BaseEstimator):
         -------
         dict of str to object
         """
-        prefixed, _ = split_prefixed(vars(self))
+        prefixed, _ = split_prefixed(dict(vars(self)))
         return {**super().get_params(deep=deep), **prefixed}
 
-    def set_params(self, **params: Any):
+    def set_params(self, **params: Any) -> "Self":
         """Set parameters, those with a prefix of skorch's included.
 
         Parameters
@@ -223,8 +224,17 @@ class BaseExplanationEstimator(BaseEstimator):
 
     @own_surroundings()
     def _fit(
-        self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
-    ):
+        self,
+        X: Any,
+        y: Any,
+        mask: Any,
+        sample_weight: Any,
+        group_labels: Any = None,
+        *,
+        go_on: bool,
+        partial: bool = False,
+        classes: Any = None,
+    ) -> "Self":
         """Check, ask for the method, read the samples, train, and keep what was learnt."""
         trainer = None
         # What ended epochs have taught is kept, whatever ends the training; without one the
@@ -263,7 +273,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 # Samples without a mask go on to reward the shortcut; so where these are more, they
                 # count less.
                 label_weight = balance(label_weight, penalised, index)
-            groups = self._encode_groups(group_labels, y, index, method, go_on)
+            groups = encode_groups(self, method, group_labels, y, index, go_on)
             augmentation = None
             if self.augment is not None:
                 augmentation = Augmentation(self.augment, self.input_statistics_, device)
@@ -376,26 +386,13 @@ class BaseExplanationEstimator(BaseEstimator):
         if trainer.method.reduction is not None:
             self.group_weights_ = trainer.reduction.group_weights.numpy()
 
-    def _encode_groups(self, group_labels, y, index, method, go_on):
-        """Encode the groups of samples for a reduction that weighs groups; None without one."""
-        if method.reduction is None:
-            if group_labels is not None:
-                raise ValueError(
-                    'group_labels must be None unless reduction="group_dro"; got some.'
-                )
-            return None
-        known = getattr(self, "groups_", ()) if go_on else ()
-        labels = self.classes_[y] if group_labels is None else group_labels
-        groups, self.groups_ = encode_groups(labels, len(y), index, known)
-        return groups
-
     def _auto_network(self) -> nn.Module:
         """Build the network that ``module="auto"`` stands for."""
         return build_network(self.input_shape_, self._n_outputs(), self.input_statistics_)
 
     # -- prediction -------------------------------------------------------------------------------
 
-    def _outputs(self, X) -> torch.Tensor:
+    def _outputs(self, X: Any) -> torch.Tensor:
         """Raw outputs of the network, float32, shape (n, outputs)."""
         check_is_fitted(self)
         X = check_inputs(self, X, reset=False)
