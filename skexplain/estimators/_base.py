@@ -1,5 +1,6 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,12 +24,13 @@ from ..training._random import Streams
 from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
-from ._frame import fitted_tokens, frame_of, token_settings
+from ._frame import frame_of, token_settings
 from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
+    TRAINER_SETTINGS,
     ModuleLike,
     inherit_parameters,
     root_seed,
@@ -49,22 +51,10 @@ from ._validation import (
     try_masks,
     unchanged_on_error,
     warn_of_coarse_columns,
-    without_padding,
 )
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-# Parameters that the trainer takes as they are.
-TRAINER_SETTINGS = (
-    "batch_size",
-    "annotated_per_batch",
-    "penalty_chunk_size",
-    "penalty_every",
-    "mixed_precision",
-    "n_iter_no_change",
-    "verbose",
-)
 
 
 class BaseExplanationEstimator(BaseEstimator):
@@ -255,7 +245,8 @@ class BaseExplanationEstimator(BaseEstimator):
             # Read the samples.
             sample_weight, index = check_weights(sample_weight, X)
             y = self._encode_targets(y, index, sample_weight, go_on, partial, classes)
-            masks = read_masks(mask, X, self.mask_marks, labels, method)
+            units = next((t.penalty for t in method.terms if t.penalty.marks_units), None)
+            masks = read_masks(mask, X, self.mask_marks, labels, units)
             if not go_on:
                 self.input_shape_ = X.shape[1:]
                 every = len(index) == len(X)
@@ -263,10 +254,11 @@ class BaseExplanationEstimator(BaseEstimator):
                 warn_of_coarse_columns(self.input_statistics_)
             example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             network = self.trainer_ if go_on else self._new_trainer(method, example, X)
-            masks = without_padding(masks, X, method, fitted_tokens(self).pad_id)
+            frame = frame_of(self, network)
+            if masks is not None and units is None and frame.tokens is not None:
+                masks = masks.without(frame.tokens.pad_id == X)  # padding is no feature
             if masks is not None and len(index) < len(X):
                 masks = masks.of_rows(index)  # a sample of weight zero is as good as none
-            frame = frame_of(self, network)
             penalised = penalised_rows(method.active_terms, masks, index, len(X))
             label_weight = self._label_weight(y, sample_weight, index)
             if method.replaces and self.annotated_per_batch is None:
@@ -303,7 +295,8 @@ class BaseExplanationEstimator(BaseEstimator):
                 trainer = network
                 check_penalties(trainer.module_, method.active_terms, replace(frame, x=example))
                 self._prepare(trainer, method, monitor, partial)
-                try_masks(method, trainer.module_, data)
+                if units is not None:
+                    try_masks(method, trainer.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
                     codes = y if is_classifier(self) else None
@@ -324,7 +317,7 @@ class BaseExplanationEstimator(BaseEstimator):
 
             # Train, and keep what was learnt.
             try:
-                with deterministic_algorithms(self.deterministic):
+                with deterministic_algorithms() if self.deterministic else nullcontext():
                     trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
             finally:
                 self._keep(trainer)
@@ -337,7 +330,8 @@ class BaseExplanationEstimator(BaseEstimator):
             trainer, tokens = self._make_trainer(method, example, token_settings(self, X), root)
         self.embedding_layer_ = tokens.embedding_layer
         self.pad_id_, self.mask_id_ = tokens.pad_id, tokens.mask_id
-        check_tokens(self, X, trainer.module_)
+        if tokens.embedding_layer is not None:
+            check_tokens(self, X, trainer.module_)
         return trainer
 
     def _make_trainer(
@@ -367,10 +361,15 @@ class BaseExplanationEstimator(BaseEstimator):
 
     def _prepare(self, trainer: Trainer, method: Method, monitor: str | None, once: bool) -> None:
         """Hand the present parameters to the trainer."""
-        rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
+        rates = {"lr": self.lr}
+        if trainer.backbone or self.backbone_lr is not None:
+            rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
+        callbacks = list(self.callbacks or [])
+        if self.lr_schedule != "constant" and not once:
+            callbacks = with_schedule(callbacks, self.lr_schedule)
         trainer.prepare(
             method,
-            callbacks=with_schedule(self.callbacks, self.lr_schedule, once),
+            callbacks=callbacks,
             monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},

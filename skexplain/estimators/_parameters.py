@@ -17,10 +17,21 @@ from torch import nn
 from .._checks import check_seed
 from .._typing import Seed
 
-# Keywords with these prefixes are handed to skorch, as its double-underscore parameters.
 ModuleLike: TypeAlias = Literal["auto"] | nn.Module | Callable[..., Any]
 
+# Keywords with these prefixes are handed to skorch, as its double-underscore parameters.
 PREFIXES = ("module__", "optimizer__", "callbacks__", "compile__")
+
+# Parameters that the trainer takes as they are.
+TRAINER_SETTINGS = (
+    "batch_size",
+    "annotated_per_batch",
+    "penalty_chunk_size",
+    "penalty_every",
+    "mixed_precision",
+    "n_iter_no_change",
+    "verbose",
+)
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")

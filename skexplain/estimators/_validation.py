@@ -234,38 +234,21 @@ def check_same_kind(estimator: Any, first: Method, method: Method) -> None:
             )
 
 
-def read_masks(
-    mask: Any, X: Any, marks: Marks, labels: dict[str, Any], method: Method
-) -> Masks | None:
-    """Interpret masks of the features of X, or of the units of the layer that a penalty names."""
-    units = _over_units(method)
+def read_masks(mask: Any, X: Any, marks: Marks, labels: dict[str, Any], units: Any) -> Masks | None:
+    """Interpret masks of the features of X, or of the units of a layer that a penalty is over."""
     if units is None or mask is None:
         return interpret_mask(mask, X.shape, marks=marks, **labels)
     shape = units.mask_shape(mask, len(X))
     return interpret_mask(mask, shape, marks=marks, index=labels["index"])
 
 
-def without_padding(
-    masks: Masks | None, X: Any, method: Method, pad_id: int | None
-) -> Masks | None:
-    """Return masks in which entries of X that equal `pad_id` are no features."""
-    if masks is None or pad_id is None or _over_units(method) is not None:
-        return masks
-    return masks.without(pad_id == X)
-
-
-def _over_units(method: Method) -> Any:
-    """Return the penalty whose masks are over the units of a layer, or None."""
-    return next((term.penalty for term in method.terms if term.penalty.marks_units), None)
-
-
 def try_masks(method: Method, module: nn.Module, data: TrainingData) -> None:
     """Compute penalties on units at two samples: no mask of wrong shape is trained on."""
-    units = [term.penalty for term in method.active_terms if term.penalty.marks_units]
-    if units and data.masks is not None and data.masks.annotated.any():
+    if data.masks is not None and data.masks.annotated.any():
         rows = data.rows(data.index[:2], with_masks=True)
-        for penalty in units:
-            penalty(module.eval(), rows)
+        for term in method.active_terms:
+            if term.penalty.marks_units:
+                term.penalty(module.eval(), rows)
 
 
 def penalised_rows(

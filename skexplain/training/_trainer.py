@@ -228,7 +228,8 @@ class Trainer(Scored):
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
         rates = [dict(group) for group in self.optimizer_.param_groups]
         self.notify("on_train_begin", X=data, y=None)
-        resume_schedules(self.callbacks_, self.schedules_, self.optimizer_, rates)
+        if self.schedules_:
+            resume_schedules(self.callbacks_, self.schedules_, self.optimizer_, rates)
         try:
             for _ in range(self.max_epochs):
                 self.history.new_epoch()

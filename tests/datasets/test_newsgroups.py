@@ -404,7 +404,7 @@ def test_description_says_what_there_is(home):
     for shortcut, says in [(None, "nowhere"), ("headers", "not in its body")]:
         news = fetch(home, shortcut)
         for part in [
-            f"Trap: {shortcut}",
+            f"Shortcut: {shortcut}",
             says,
             "5 training and 3 test",
             f"{news.data.shape[1]} words",
