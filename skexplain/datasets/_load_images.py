@@ -197,14 +197,14 @@ def _by(shape: tuple[int, int]) -> str:
 
 
 def _as_array(geometries: list[ImageGeometry]) -> np.ndarray:
-    """Return geometries as an array, so that rows can be chosen as those of X are."""
+    """Return geometries as an array, so that samples can be chosen as those of X are."""
     array = np.empty(len(geometries), dtype=object)
     array[:] = geometries
     return array
 
 
 def _report(files: PictureFiles, skipped: dict[str, str], errors: str, *, any_left: bool) -> None:
-    """Return a text that names the files which are not among the rows."""
+    """Return a text that names the files which are not among the samples."""
     if skipped:
         listed = show_names([f"{name} ({reason})" for name, reason in skipped.items()])
         described = (
@@ -266,7 +266,7 @@ class _Output:
         return np.load(self.path, mmap_mode="r")
 
     def _shorten(self, path: Path) -> None:
-        """Write the file anew with fewer rows."""
+        """Write the file anew with fewer samples."""
         whole, place = self.array, _part(path, ".short.part")
         shape = (self.n_written, *whole.shape[1:])
         shorter = np.lib.format.open_memmap(place, "w+", np.uint8, shape)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAD, UNKNOWN = 0, 1
 _N_SPECIAL = 2
 
-# Names by which tokenizers without attributes for them know their special tokens.
+# Names by which tokenizers without attributes for them have their special tokens.
 _PADDING = ("[PAD]", "<pad>", "<|padding|>")
 _NEUTRAL = ("[MASK]", "<mask>", "[UNK]", "<unk>")
 

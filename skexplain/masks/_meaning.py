@@ -215,7 +215,7 @@ class Masks:
             As of :meth:`degrees`.
         """
         marks = self.take(rows)
-        # A copy: torch reads neither every dtype nor backwards, and wants to be able to write.
+        # A copy: torch reads neither every dtype nor backwards, and warns where it could not write.
         marks = marks.astype(bool if marks.dtype == bool else np.float64)
         irrelevance, known = self.degrees(torch.from_numpy(marks))
         if self.absent is not None:

@@ -34,7 +34,7 @@ Who = Literal["person", "copied", "suggested", "propagated"]
 
 
 class Conflict(ValueError):
-    """A mask was changed by somebody else since it was read.
+    """A mask was changed by another page since it was read.
 
     Parameters
     ----------

@@ -59,11 +59,11 @@ def read_annotations(
         Whether the tool showed pictures turned by their EXIF orientation.  None: as the sizes in
         the export say; where they do not, "upright", as browsers do.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a picture is that somebody annotated without a shape to mark: not annotated; annotated,
-        with nothing marked; or an error.  A picture that the export does not have, or that nobody
-        has annotated yet, is not annotated, or an error with "error".
+        What a picture is that was annotated without a shape to mark: not annotated; annotated,
+        with nothing marked; or an error.  A picture that the export does not have, or that was
+        never annotated, is not annotated, or an error with "error".
     predictions : bool, default=False
-        Whether to read the predictions in an export of Label Studio, for tasks that nobody
+        Whether to read the predictions in an export of Label Studio, for tasks that were not
         annotated.
 
     Returns
