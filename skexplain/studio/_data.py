@@ -18,7 +18,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 #: One mask for each item, None where it is not annotated.
 ItemMasks: TypeAlias = Sequence[Mask | None]
 
-# Fewer held-out samples with marks tell nothing of a model.
+# Fewer held-out samples with marks say nothing of a model.
 MIN_AUDITED = 4
 
 
@@ -39,7 +39,7 @@ class Found(NamedTuple):
     masks: dict[int, Mask]
     p_value: float
     flip_rate: float
-    tell: float
+    predictive_power: float
 
 
 class Data(abc.ABC):

@@ -121,7 +121,7 @@ class Pictures(Data):
                 {int(row): one.mask_of(row) for row in one.rows},
                 one.p_value,
                 one.flip_rate,
-                one.tell,
+                one.predictive_power,
             )
             for one in suggest_masks(clf, np.asarray(self.X), random_state=seed)
         ]

@@ -27,7 +27,7 @@ Who = Literal["person", "copied", "suggested", "propagated", "imported"]
 
 
 class Conflict(ValueError):
-    """A mask was changed by somebody else since it was read.
+    """A mask was changed by another page since it was read.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Project:
     folder : Path
         The folder of the project.
     settings : dict
-        What :meth:`create` was told, names and labels among it.
+        What :meth:`create` was given, names and labels among it.
     data : Data
         Pictures, texts or a table.
     X : sequence of length n_samples

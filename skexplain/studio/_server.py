@@ -303,7 +303,7 @@ def serve(
     train : bool, default=True
         Whether to train a first model, and to search with it, at once, where there is none yet.
     show : callable, default=print
-        ``show(text)`` is told the address.
+        ``show(text)`` is called with the address.
 
     Raises
     ------

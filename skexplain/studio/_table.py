@@ -114,7 +114,7 @@ class Table(Data):
     # -- what is learnt -------------------------------------------------------------------------
 
     def _spread(self, masks: ItemMasks) -> NDArray[np.float32]:
-        """Return one mask for all rows, NaN where nobody has decided."""
+        """Return one mask for all rows, NaN where it is not decided."""
         spread = np.full((1, self.X.shape[1]), np.nan, dtype=np.float32)
         for part, mask in zip(self.parts, masks, strict=True):
             if mask is not None:
@@ -163,11 +163,13 @@ class Table(Data):
                 name, marked = self.names[column], one.mask[self.parts[column]].any()
                 if marked and name not in found:
                     masks = {column: np.array([True])}
-                    found[name] = Found(name, masks, one.p_value, one.flip_rate, one.tell)
+                    found[name] = Found(
+                        name, masks, one.p_value, one.flip_rate, one.predictive_power
+                    )
         return list(found.values())
 
     def next_items(self, clf: Any, masks: ItemMasks, seed: int) -> list[int]:
-        """Return columns nobody has decided on, those first whose exchange changes the most."""
+        """Return columns that are not decided on, those first whose exchange changes the most."""
         rows = np.flatnonzero(self.held_out)
         rates = {}
         for number, mask in enumerate(masks):
@@ -186,7 +188,7 @@ class Table(Data):
     # -- what is taken away ---------------------------------------------------------------------
 
     def export(self, what: str, masks: ItemMasks) -> tuple[str, bytes]:
-        """Return the marks as JSON: by the name of the column, null where nobody has decided."""
+        """Return the marks as JSON: by the name of the column, null where it is not decided."""
         marks = {
             name: None if mask is None else bool(mask[0])
             for name, mask in zip(self.names, masks, strict=True)

@@ -47,7 +47,7 @@ def train(project: Project, kind: str, report: Report) -> None:
     kind : {"labels", "marks", "shuffled"}
         What it learns from; see `title_of`.
     report : callable
-        ``report(share, text)`` is told how far it is.
+        ``report(share, text)`` is called with how far it is.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def judge_given(project: Project, report: Report) -> None:
     ----------
     project : Project
     report : callable
-        ``report(share, text)`` is told how far it is.
+        ``report(share, text)`` is called with how far it is.
     """
     _keep(project, "given", _load(project, "given"), project.masks(), 0.0, report)
 
@@ -126,7 +126,7 @@ def correct(project: Project, report: Report) -> None:
     ----------
     project : Project
     report : callable
-        ``report(share, text)`` is told how far it is.
+        ``report(share, text)`` is called with how far it is.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def suggest(project: Project, report: Report) -> None:
                     "items": list(one.masks),
                     "p_value": float(one.p_value),
                     "flip_rate": float(one.flip_rate),
-                    "tell": float(one.tell),
+                    "predictive_power": float(one.predictive_power),
                 }
                 for one in found
             ],

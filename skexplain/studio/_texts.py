@@ -203,7 +203,9 @@ class Texts(Data):
             for word in names[order[one.mask[order]]].tolist():
                 if word not in found:
                     masks = self._occurrences({word})
-                    found[word] = Found(word, masks, one.p_value, one.flip_rate, one.tell)
+                    found[word] = Found(
+                        word, masks, one.p_value, one.flip_rate, one.predictive_power
+                    )
         return list(found.values())
 
     def _occurrences(self, words: set[str]) -> dict[int, Mask]:

@@ -211,7 +211,7 @@ def test_the_whole_story(start, browse, tmp_path):
     looks = "return arguments[0].getContext('2d').getImageData(0, 0, 16, 16).data.some((v) => v)"
     page.until(lambda: page.driver.execute_script(looks, page.get("looks")))
     assert page.problems() == []
-    assert page.missing_exports() == ["corrected"]  # nobody asked for it
+    assert page.missing_exports() == ["corrected"]  # it was not asked for
 
 
 def test_texts_with_a_decoy_word(start, browse, tmp_path):

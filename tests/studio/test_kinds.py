@@ -40,7 +40,7 @@ def texts(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """A table in which "ward" is marked, "age" is not, and nobody has decided on "dose"."""
+    """A table in which "ward" is marked, "age" is not, and "dose" is not decided on."""
     pytest.importorskip("pandas")
     folder = tmp_path_factory.mktemp("table")
     path = save_table(folder / "table.csv")
