@@ -39,7 +39,7 @@ WORDS = ("spielberg", "jonah")
 FIRST = 30
 
 
-def read(kind, folder, n_train):
+def read(kind, folder, n_train, n_test):
     """Return the training texts, their classes and spans, and those of the test."""
     parts = []
     for split in ("train", "test"):
@@ -51,7 +51,8 @@ def read(kind, folder, n_train):
             continue
         with gzip.open(folder / f"{split}.jsonl.gz", "rt", encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
-        order = np.random.default_rng(0).permutation(len(records))[:n_train]
+        n_texts = n_train if split == "train" or n_test is None else n_test
+        order = np.random.default_rng(0).permutation(len(records))[:n_texts]
         records = [records[row] for row in order]
         labels = np.unique([record["label"] for record in records], return_inverse=True)[1]
         parts += [
@@ -283,6 +284,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=256, help="max_length")
     parser.add_argument("--texts", type=int, default=2000, help="tweets of each part")
+    parser.add_argument("--tests", type=int, help="tweets of the test, where they are others")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400])
     parser.add_argument("--methods", nargs="+", default=["*"], help="patterns of their names")
     parser.add_argument("--record", type=Path, help="file for the figures, JSON lines")
@@ -291,7 +293,7 @@ def main():
     parser.add_argument("--lr", type=float, default=3e-4, help="for the transformer")
     options = parser.parse_args()
     run = {"decoy": decoy, "rationales": rationales, "baseline": baseline}[options.task]
-    run(*read(options.data, options.folder, options.texts), options)
+    run(*read(options.data, options.folder, options.texts, options.tests), options)
 
 
 if __name__ == "__main__":
