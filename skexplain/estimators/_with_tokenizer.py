@@ -215,6 +215,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             - ``ids``: ndarray of int64 of shape (n, `n_tokens_`), the inputs of ``estimator_``.
             - ``mask``: ndarray of shape (n, `n_tokens_`), or None without a `mask`.
             - ``tokens``: list, for each text its tokens as they stand in it, those that are kept.
+            - ``texts``: list of str, the texts.
             - ``offsets``: list, for each text an ndarray of shape (n_kept, 2), (start, end) of its
               tokens in characters.
 
@@ -234,6 +235,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
                 [text[start:end] for start, end in encoded.offsets]
                 for text, encoded in zip(texts, kept, strict=True)
             ],
+            texts=texts,
             offsets=[encoded.offsets for encoded in kept],
         )
 

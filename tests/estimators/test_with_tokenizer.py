@@ -106,6 +106,7 @@ def test_tokens_and_masks():
     assert tokens.mask[0, :3].tolist() == [1, 0, 0]
     assert [TEXTS[0][s:e] for s, e in clf.tokenize(TEXTS).offsets[0]][1] == "film"
     assert clf.tokenize(TEXTS).mask is None
+    assert tokens.texts == ["Film, new"]
 
 
 def test_it_is_the_estimator_on_tokens():
