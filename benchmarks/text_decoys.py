@@ -127,7 +127,7 @@ def fit(clf, texts, y, seed, options, mask=None, spread=False):
     tokenizer = "words"
     if options.transformer is not None:
         network, tokenizer = pretrained(options.transformer, options.trained, seed)
-        clf.set_params(module=network, lr=options.lr, batch_size=32)
+        clf.set_params(module=network, lr=options.lr, batch_size=32, batches_by_length=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of long texts that are cut
         clf = WithTokenizer(clf, tokenizer, max_length=options.tokens, spread=spread)

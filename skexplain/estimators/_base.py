@@ -26,12 +26,13 @@ from ..training._random import Streams
 from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
-from ._frame import fitted_tokens, frame_of, token_settings
+from ._frame import fitted_tokens, frame_of, lengths_of, outputs_of, token_settings
 from ._holding_out import monitored_loss, strata, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
+    TRAINER_SETTINGS,
     inherit_parameters,
     root_seed,
     split_prefixed,
@@ -52,17 +53,6 @@ from ._validation import (
     unchanged_on_error,
     warn_of_coarse_columns,
     without_padding,
-)
-
-# Parameters that the trainer takes as they are.
-TRAINER_SETTINGS = (
-    "batch_size",
-    "annotated_per_batch",
-    "penalty_chunk_size",
-    "penalty_every",
-    "mixed_precision",
-    "n_iter_no_change",
-    "verbose",
 )
 
 
@@ -99,6 +89,7 @@ class BaseExplanationEstimator(BaseEstimator):
         embedding_layer=None,
         pad_id=None,
         mask_id=None,
+        batches_by_length=False,
         annotated_per_batch=None,
         augment=None,
         penalty_chunk_size=None,
@@ -128,6 +119,7 @@ class BaseExplanationEstimator(BaseEstimator):
         self.embedding_layer = embedding_layer
         self.pad_id = pad_id
         self.mask_id = mask_id
+        self.batches_by_length = batches_by_length
         self.annotated_per_batch = annotated_per_batch
         self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
@@ -276,6 +268,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
+                lengths=lengths_of(self, X),
                 augmentation=make_augmentation(self.augment, self.input_statistics_, device),
             )
 
@@ -400,7 +393,7 @@ class BaseExplanationEstimator(BaseEstimator):
         check_is_fitted(self)
         X = check_inputs(self, X, reset=False)
         with own_surroundings():
-            outputs = self.trainer_.outputs(X)
+            outputs = outputs_of(self, X)
         if not outputs.sum().isfinite() and not (finite := outputs.isfinite().all(1)).all():
             raise ValueError(
                 f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "

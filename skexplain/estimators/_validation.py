@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from ..masks import interpret_mask
 from ..masks._statistics import check_float32
 from ..metrics._groups import _sorted, label_codes, row_labels
+from ..training._lengths import check_lengths
 from ..training._tokens import check_ids
 from ._frame import tokens_of
 
@@ -72,6 +73,10 @@ def check_tokens(estimator, X, module):
     tokens = tokens_of(estimator, module)
     if tokens is not None:
         check_ids(X, tokens.embedding.num_embeddings)
+    if estimator.batches_by_length:
+        if tokens is None:
+            raise ValueError("batches_by_length must be False unless X holds ids of tokens.")
+        check_lengths(module, X, tokens.pad_id, next(module.parameters()).device)
 
 
 def _passes_at_a_glance(estimator, X):
