@@ -155,6 +155,10 @@ def test_marks_spread_to_other_texts():
     expected = [[1, 1, 0, nan], [1, 0, nan, nan], [0, 1, nan, 0], [nan, 0, nan, nan]]
     np.testing.assert_array_equal(given["mask"][:, :4], expected)
     assert np.isnan(given["mask"][:, 4:]).all()
+    with pytest.warns(UserWarning, match="mask leaves 2 texts .* 1 of them .* spread=True"):
+        WithTokenizer(Recorder()).fit(X, Y, mask=mask)
+    WithTokenizer(Recorder(), spread=False).fit(X, Y, mask=mask)
+    WithTokenizer(quick(mask_marks="relevant")).fit(X, Y, mask=mask)
     nothing = WithTokenizer(Recorder(), spread=True).fit(X, Y, mask=[None] * 4)
     assert np.isnan(nothing.estimator_.given_["mask"]).all()
 
