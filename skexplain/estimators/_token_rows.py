@@ -56,7 +56,7 @@ def warn_of_marked_words(rows, spread, stacklevel):
         warnings.warn(
             f"mask leaves {len(of_others)} texts without annotation, and {n_found} of them have "
             f"words that the annotated ones mark in most places: these texts go on to reward "
-            f"them. spread=True marks them there, too; spread=False says that they may count there.",
+            f"them. spread=True marks them there, too; spread=False says that they may count.",
             UserWarning,
             stacklevel=stacklevel,
         )
