@@ -71,7 +71,8 @@ class Perturber:
         read = None if given else read_texts(estimator, X, mask)
         if read is not None:
             mask_marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
-            estimator, X, mask = read.estimator, read.ids, read.mask
+            ids: Any = read.ids
+            estimator, X, mask = read.estimator, ids, read.mask
         self.estimator = estimator
         self.perturbation = perturbation
         self.epsilon = epsilon

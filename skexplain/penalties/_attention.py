@@ -156,7 +156,7 @@ class AttentionPenalty(Penalty):
 
 
 def _is_position(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 class _AttentionWeights(TorchFunctionMode):
@@ -189,7 +189,8 @@ class _AttentionWeights(TorchFunctionMode):
             # Its own weights; the mode does not see what it calls.
             wanted = kwargs.get("need_weights", True), kwargs.get("average_attn_weights", True)
             asked = {**kwargs, "need_weights": True, "average_attn_weights": False}
-            output, weights = function(*args, **asked)
+            forward: Any = function
+            output, weights = forward(*args, **asked)
             self.last = weights
             return output, (weights.mean(1) if wanted[1] else weights) if wanted[0] else None
         result = function(*args, **kwargs)

@@ -95,8 +95,10 @@ class EncoderWithHead(nn.Module):
     def __init__(self, encoder: nn.Module, n_outputs: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.config: Any = encoder.config
-        self.head = nn.Linear(self.config.hidden_size, n_outputs, device=encoder.device)
+        config: Any = encoder.config
+        device: Any = encoder.device
+        self.config = config
+        self.head = nn.Linear(config.hidden_size, n_outputs, device=device)
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
