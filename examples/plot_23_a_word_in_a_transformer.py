@@ -104,7 +104,7 @@ for column, (name, clf) in enumerate({"labels alone": plain, "word marked": robu
 
 assert report.verdict == "leans"
 assert mended.verdict == "does not lean"
-# Measured: 0.04 and 1.00.
+# Measured: 0.00 and 1.00.
 assert worst["labels alone"] < 0.5
 assert worst["word marked"] > 0.85
 

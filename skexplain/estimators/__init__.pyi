@@ -1482,7 +1482,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     estimator: Any
     tokenizer: Any
     max_length: int | None
-    spread: bool
+    spread: bool | None
     estimator_: Any
     tokenizer_: Any
     n_tokens_: int
@@ -1492,7 +1492,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         tokenizer: Any = "words",
         max_length: int | None = 256,
-        spread: bool = False,
+        spread: bool | None = None,
     ) -> None: ...
     def fit(self, X: ArrayLike, y: ArrayLike, *, mask: SpansLike | None = None, sample_weight: ArrayLike | None = None, **fit_params: Any) -> Self: ...
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
