@@ -85,7 +85,7 @@ def check_tokens(estimator: Any, X: Any, module: nn.Module | None) -> None:
     if tokens is not None:
         check_ids(X, tokens.embedding.num_embeddings)
     if estimator.batches_by_length:
-        if tokens is None:
+        if tokens is None or module is None:
             raise ValueError("batches_by_length must be False unless X holds ids of tokens.")
         check_lengths(module, X, tokens.pad_id, next(module.parameters()).device)
 
