@@ -284,7 +284,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
-                lengths=lengths_of(self, X),
+                lengths=lengths_of(self, X, network),
                 augmentation=augmentation,
             )
 

@@ -7,7 +7,7 @@ import torch
 
 from ..penalties import Rows
 from ..penalties._tokens import Tokens
-from ..training._lengths import outputs_by_length, text_lengths
+from ..training._lengths import check_lengths, outputs_by_length, text_lengths
 from ..training._tokens import TokenSettings
 
 
@@ -67,11 +67,15 @@ def fitted_tokens(estimator: Any) -> TokenSettings:
     return TokenSettings(layer, pad_id, mask_id)
 
 
-def lengths_of(estimator: Any, X: np.ndarray) -> torch.Tensor | None:
+def lengths_of(estimator: Any, X: np.ndarray, trainer: Any) -> torch.Tensor | None:
     """Return the lengths of texts where an estimator makes batches by them, else None."""
     if not estimator.batches_by_length:
         return None
-    pad_id: Any = fitted_tokens(estimator).pad_id  # checked at the first fit
+    settings = fitted_tokens(estimator)
+    if settings.embedding_layer is None:
+        raise ValueError("batches_by_length must be False unless X holds ids of tokens.")
+    pad_id: Any = settings.pad_id
+    check_lengths(trainer.module_, X, pad_id, trainer.device)
     return text_lengths(X, pad_id)
 
 

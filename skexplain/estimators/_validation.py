@@ -17,7 +17,6 @@ from ..masks._meaning import Marks
 from ..masks._statistics import InputStatistics, check_float32
 from ..metrics._groups import _sorted, label_codes, row_labels
 from ..training._batches import TrainingData
-from ..training._lengths import check_lengths
 from ..training._method import Method, Term
 from ..training._tokens import check_ids
 from ._frame import tokens_of
@@ -84,10 +83,6 @@ def check_tokens(estimator: Any, X: Any, module: nn.Module | None) -> None:
     tokens = tokens_of(estimator, module)
     if tokens is not None:
         check_ids(X, tokens.embedding.num_embeddings)
-    if estimator.batches_by_length:
-        if tokens is None or module is None:
-            raise ValueError("batches_by_length must be False unless X holds ids of tokens.")
-        check_lengths(module, X, tokens.pad_id, next(module.parameters()).device)
 
 
 def _passes_at_a_glance(estimator: Any, X: Any) -> bool:
