@@ -34,7 +34,7 @@ class PatternPenalty(Penalty):
     ----------
     layer : str, default="features"
         Layer whose output is h, as in ``named_modules``.
-    output : str, default="log_prob_sum"
+    output : str, default="logit_true"
         The score s: as in `InputGradientPenalty`, or "signed_logits", the sum of all logits, each
         with a random sign, as in [1]_.
 
@@ -73,7 +73,7 @@ class PatternPenalty(Penalty):
     def __init__(
         self,
         layer: str = "features",
-        output: Output | Literal["signed_logits"] = "log_prob_sum",
+        output: Output | Literal["signed_logits"] = "logit_true",
     ) -> None:
         self.layer = layer
         self.output = output

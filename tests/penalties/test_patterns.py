@@ -62,7 +62,7 @@ def test_equals_the_closed_form_of_log_probabilities(pair):
     direction = net[:2](rows.x) - net[:2](swapped(rows, donors))
     weight = net[2].weight
     gradient = weight.sum(0) - 3 * net(rows.x).softmax(1) @ weight
-    value = PatternPenalty("1")(net, rows, donors)
+    value = PatternPenalty("1", "log_prob_sum")(net, rows, donors)
     torch.testing.assert_close(value, (direction * gradient).sum(1).square())
 
 
@@ -121,7 +121,7 @@ def test_places_of_a_feature_map_by_finite_differences(pair):
     h, other = net[:3](rows.x), net[:3](swapped(rows, donors))
     step = 1e-6 * (h - other)
     up, down = (net[3:](h + sign * step).log_softmax(1).sum(1) for sign in (1, -1))
-    value = PatternPenalty("2")(net, rows, donors)
+    value = PatternPenalty("2", "log_prob_sum")(net, rows, donors)
     torch.testing.assert_close(value, ((up - down) / 2e-6).square(), rtol=1e-6, atol=1e-9)
 
 

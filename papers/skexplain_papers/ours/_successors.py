@@ -25,6 +25,9 @@ def _without(estimator, groups="", **params):
     return {"estimator": estimator, "params": params, "without_masks": True, "groups": groups}
 
 
+_SHARE = {"norm": "share", "alpha": 2.0}
+
+
 class Successors(TrialStudy):
     """R4 and RR-ClArC beside Grad-Reg and the swap; reweighting and environments beside them.
 
@@ -38,19 +41,22 @@ class Successors(TrialStudy):
 
     name = "successors"
     title = "Successors and baselines on a decoy"
+    defaults = "stored"
     methods = {
         "label-only": {**_without("ERMClassifier"), "ceiling": True},
-        "grad-reg": _with_masks("GradRegClassifier"),
-        "r4-random": _with_masks("GradRegClassifier", robust="random", n_steps=3),
+        "grad-reg": _with_masks("GradRegClassifier", **_SHARE, output="auto"),
+        "r4-random": _with_masks(
+            "GradRegClassifier", **_SHARE, output="auto", robust="random", n_steps=3
+        ),
         "r4-adversarial": _with_masks(
-            "GradRegClassifier", robust="adversarial", n_steps=3, output="log_prob_sum"
+            "GradRegClassifier", **_SHARE, output="log_prob_sum", robust="adversarial", n_steps=3
         ),
         "r4-certified": _with_masks(
             "GradRegClassifier", robust="certified", norm="l2", alpha=0.01, epsilon=0.02
         ),
         "rr-clarc": _with_masks("rr-clarc", ("shuffled",), alpha=0.1),
-        "swap": _with_masks("SwapExClassifier"),
-        "mixed-rand": _with_masks("AvgExClassifier", perturbation="mixed-rand"),
+        "swap": _with_masks("SwapExClassifier", alpha="replace", exchange=True),
+        "mixed-rand": _with_masks("AvgExClassifier", alpha="replace", perturbation="mixed-rand"),
         "group-dro": _without("GroupDROClassifier", "exceptions"),
         "dfr": _without("dfr", "exceptions"),
         "linear probe": _without("linear-probe"),
@@ -128,7 +134,7 @@ def with_baselines(method):
     """
     name, params = method["estimator"], method["params"]
     if params.get("perturbation") == "mixed-rand":
-        return {**method, "params": {**params, "perturbation": MixedRand(), "alpha": "replace"}}
+        return {**method, "params": {**params, "perturbation": MixedRand()}}
     if name in _PENALTIES:
         penalties = {"penalties": [(name.replace("-", "_"), _PENALTIES[name])]}
         # A step of 0 would be no group DRO; so small a one leaves all environments alike.
@@ -137,7 +143,8 @@ def with_baselines(method):
         return {**method, **described, "params": {**penalties, **by_group, **params}}
     if name in _WRAPPERS:
         network = ERMClassifier(device="cpu", **params)
-        return {**method, "estimator": _WRAPPERS[name](network), "params": {}}
+        wrapped = {"estimator": _WRAPPERS[name](network), "params": {}, "defaults": "package"}
+        return {**method, **wrapped}
     return method
 
 
