@@ -1,7 +1,7 @@
 """Gradients along the way that a layer's output goes when irrelevant features are swapped."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from ._checks import check_layer, check_option
 from ._input_gradient import OUTPUTS, Output, _score, chosen_output
 from ._layers import keep_outputs, output_at, run_to_layer, trainable_gradient
 
-_SIGNED = "signed_logits"
+_SIGNED: Final = "signed_logits"
 _SWAP = AverageCasePenalty()
 
 
@@ -107,7 +107,7 @@ class PatternPenalty(Penalty):
         return (direction * gradient).sum(1).square()
 
     def _score(self, logits: Tensor, y: Any, generator: torch.Generator | None) -> Tensor:
-        if self.output != _SIGNED:
-            return _score(chosen_output(self.output, "l2"), logits, y)
-        signs = torch.rand(logits.shape, generator=generator, device=logits.device) - 0.5
-        return (logits * signs.sign()).sum(1)
+        if self.output == _SIGNED:
+            signs = torch.rand(logits.shape, generator=generator, device=logits.device) - 0.5
+            return (logits * signs.sign()).sum(1)
+        return _score(chosen_output(self.output, "l2"), logits, y)

@@ -156,7 +156,7 @@ def test_a_fit_no_longer_reads_the_layer_along_the_swap():
             random_state=0,
         ).fit(X, y, mask=np.array([[0, 1]]))
         scores[alpha] = np.abs(clf.predict_proba(X) - clf.predict_proba(flipped)).mean()
-    assert scores[1.0] < 0.5 * scores[0.0], scores
+    assert scores[1.0] < 0.6 * scores[0.0], scores
 
 
 def test_tokens_are_swapped_as_a_whole():
