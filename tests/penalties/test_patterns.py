@@ -11,6 +11,7 @@ from torch import nn
 
 from skexplain import ExplanationClassifier
 from skexplain.penalties import PatternPenalty
+from skexplain.studies import compare
 
 DOUBLE = torch.float64
 
@@ -187,3 +188,8 @@ def test_a_layer_that_is_not_there(pair):
     X = pair[0].x.numpy()
     with pytest.raises(ValueError, match="layer must name a submodule"):
         clf.fit(X, pair[0].y.numpy(), mask=np.array([[1, 0, 1, 0]]))
+
+
+def test_it_is_compared_with_shuffled_masks():
+    rows = compare(["decoy-half"], ["rr-clarc"], seeds=1, max_epochs=1)
+    assert {row["masks"] for row in rows if row["estimator"] == "rr-clarc"} == {"given", "shuffled"}
