@@ -55,7 +55,7 @@ class Distributions(TrialStudy):
             for name, lr in (("label-only", PAPER_LR), ("label-only", 0.001), ("two-stage", 0.001)):
                 yield self._trial("triangle", name, lr, FOUND, 1, n_epochs=5)
             return
-        for dataset, n_seeds in {"triangle": 30, "fox-vs-cat": 6}.items():
+        for dataset, n_seeds in {"triangle": 30, "fox-vs-cat": 7}.items():
             for name, lr in (("label-only", PAPER_LR), ("label-only", 0.001), ("two-stage", 0.001)):
                 yield self._trial(dataset, name, lr, FOUND, n_seeds)
             for setting in searched_settings():
