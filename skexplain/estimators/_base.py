@@ -223,9 +223,22 @@ class BaseExplanationEstimator(BaseEstimator):
 
     @own_surroundings()
     def _fit(
-        self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
+        self,
+        X,
+        y,
+        mask,
+        sample_weight,
+        group_labels=None,
+        *,
+        go_on,
+        partial=False,
+        classes=None,
+        only_prepare=False,
     ):
-        """Check, ask for the method, read the samples, train, and keep what was learnt."""
+        """Check, ask for the method, read the samples, train, and keep what was learnt.
+
+        With `only_prepare` return the trainer and its samples instead of training.
+        """
         trainer = None
         # What ended epochs have taught is kept, whatever ends the training; without one the
         # estimator is what it was.
@@ -311,6 +324,8 @@ class BaseExplanationEstimator(BaseEstimator):
                 stacklevel=5,
             )
             check_donors(self, method.active_terms, len(train.penalised))
+            if only_prepare:
+                return trainer, train
 
             # Train, and keep what was learnt.
             try:

@@ -7,6 +7,7 @@ from .._surroundings import differentiable_recurrence
 from ._base import PerturbationPenalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
+from ._draws import draw
 from ._fill import exchange
 from ._layers import check_input_gradient
 from ._tokens import at_embedding
@@ -69,6 +70,7 @@ class WorstCasePenalty(PerturbationPenalty):
         self.clip = clip
         self.exchange = exchange
 
+    allows_stacking = True
     reads_embedding = True
 
     @property
@@ -95,7 +97,7 @@ class WorstCasePenalty(PerturbationPenalty):
         step = self._step(rows, low, high)
         x = rows.x
         if self.random_start:
-            noise = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+            noise = draw(torch.rand, x.shape, generator, x)
             x = (low + noise * (high - low)).clamp(low, high)
         with differentiable_recurrence(module):
             for _ in range(self.n_steps):

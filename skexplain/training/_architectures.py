@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from ..masks._statistics import InputStatistics
 from ._mapping import LinearMapping, MappedLayer, MappedModule
+from ._stack import StackedLinear
 
 
 class Standardize(nn.Module):
@@ -194,6 +195,7 @@ _SAME_IN_BOTH_MODES = (
     LinearMapping,
     MappedLayer,
     MappedModule,
+    StackedLinear,
 )
 
 

@@ -20,9 +20,22 @@ class RunningMeans:
 
     def result(self) -> dict[str, float]:
         """Return the mean of each name as a float."""
-        return {name: self._mean(name) for name in self._values}
+        return {
+            name: _mean(torch.stack(values).tolist(), self._counts[name])
+            for name, values in self._values.items()
+        }
 
-    def _mean(self, name: str) -> float:
-        counts = self._counts[name]
-        values = torch.stack(self._values[name]).tolist()
-        return sum(map(mul, values, counts)) / sum(counts)
+    def of_each(self) -> list[dict[str, float]]:
+        """Return such means for each network, where values have shape (n_networks,)."""
+        columns = {name: torch.stack(v, 1).tolist() for name, v in self._values.items()}
+        return [
+            {
+                name: _mean(column, self._counts[name])
+                for name, column in zip(columns, of_one, strict=True)
+            }
+            for of_one in zip(*columns.values(), strict=True)
+        ]
+
+
+def _mean(values: list[float], counts: list[int]) -> float:
+    return sum(map(mul, values, counts)) / sum(counts)

@@ -27,10 +27,35 @@ class MeanReduction:
 
     def __call__(self, losses: torch.Tensor, batch: Rows) -> torch.Tensor:
         """Reduce losses of shape (n_samples,)."""
-        return weighted_mean(losses, batch.label_weight)
+        return self.mean(losses, batch.label_weight)
+
+    def mean(self, values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """Mean of the values of a penalty."""
+        return weighted_mean(values, weight)
 
 
-class GroupDROReduction:
+class MeanOfEach(MeanReduction):
+    """The weighted means over the samples of several networks, which have equal parts of a batch.
+
+    Parameters
+    ----------
+    n_networks : int
+    """
+
+    def __init__(self, n_networks: int) -> None:
+        self.n_networks = n_networks
+
+    def mean(self, values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """Reduce values of shape (n_samples,) to shape (n_networks,)."""
+        values = values.view(self.n_networks, -1)
+        if weight is None:
+            return values.mean(1)
+        weights = weight.view(self.n_networks, -1)
+        totals = weights.sum(1).clamp(min=torch.finfo(weights.dtype).tiny)
+        return (values * weights).sum(1) / totals
+
+
+class GroupDROReduction(MeanReduction):
     r"""Group distributionally robust optimisation: a mean that worse groups weigh more in.
 
     With group weights q, the share p_g of each group in the training samples, and its number of
