@@ -23,6 +23,8 @@ _ABSENT = {
     "callbacks": None,
     "lr_schedule": "constant",
 }
+# Perturbations without random numbers, of which each network would draw its own.
+_DRAW_NOTHING = ("swap", "blank", "none")
 
 
 @own_surroundings()
@@ -70,7 +72,8 @@ def fit_seeds(
         weight by its own gradient; there is no ``alpha="auto"``, augmentation, early stopping,
         callback or schedule of the learning rate; penalties are those of labels, swaps and other
         random perturbations, PGD-Ex, Grad-Reg, input-gradient HINT, influence and two-stage.  If
-        perturbed samples replace clean ones, all samples must have a mask, or none.
+        perturbed samples replace clean ones, all samples must have something irrelevant; swaps and
+        blanks without `grad_alpha` and `annotated_per_batch` may leave out some.
 
     Examples
     --------
@@ -97,7 +100,7 @@ def fit_seeds(
     ]
     trainers = [trainer for trainer, _ in prepared]
     method, data = trainers[0].method, prepared[0][1]
-    _check_method(method, data)
+    _check_method(method, data, first.annotated_per_batch)
     with isolated_random_state(data.device):
         joint = JointTrainer(trainers, data.rows(data.index[:2]).x)
     first._prepare(joint, method, None, False)
@@ -125,7 +128,7 @@ def _check_estimator(estimator: Any) -> None:
         )
 
 
-def _check_method(method: Method, data: TrainingData) -> None:
+def _check_method(method: Method, data: TrainingData, per_batch: int | None) -> None:
     """Check that the losses of several networks can be computed at once."""
     if method.reduction is not None:
         raise ValueError("reduction must be the mean for fit_seeds, got group DRO.")
@@ -141,7 +144,17 @@ def _check_method(method: Method, data: TrainingData) -> None:
         if term.alpha == "auto":
             raise ValueError('alpha must be a number or "replace" for fit_seeds, got "auto".')
     if method.replaces and 0 < len(data.penalised) < len(data.index):
+        _check_partly_replaced(method, data, per_batch)
+
+
+def _check_partly_replaced(method: Method, data: TrainingData, per_batch: int | None) -> None:
+    """Check that samples may be moved that have nothing irrelevant, as nothing comes of it."""
+    terms = method.active_terms
+    draws = [getattr(term.penalty, "perturbation", "") not in _DRAW_NOTHING for term in terms]
+    if any(draws) or len(terms) > 1 or per_batch is not None:
         raise ValueError(
-            f"mask must be there for all samples, or alpha be a number, for fit_seeds; got masks "
-            f'for {len(data.penalised)} of {len(data.index)} samples with alpha="replace".'
+            f"mask must have something irrelevant in all samples, or alpha be a number, for "
+            f"fit_seeds; got {len(data.penalised)} of {len(data.index)} samples. With "
+            f'alpha="replace" only swaps and blanks without grad_alpha and annotated_per_batch '
+            f"can leave out some."
         )

@@ -98,6 +98,8 @@ class JointTrainer(Trainer):
     ) -> list[Positions]:
         draw = super()._draw_steps
         of_each = [draw(data, objective, own, first_step) for own in streams.each]
+        if objective.replacing:
+            of_each = [[_as_one_part(step) for step in steps] for steps in of_each]
         return [_join(steps) for steps in zip(*of_each, strict=True)]
 
     def _record_means(self, means: RunningMeans, objective: Objective, data: TrainingData) -> None:
@@ -110,6 +112,19 @@ class JointTrainer(Trainer):
             trainer._mark_best()
         mean = {key: sum(own[key] for own in of_each) / len(of_each) for key in of_each[0]}
         self._record(mean, objective, data)
+
+
+def _as_one_part(step: Positions) -> Positions:
+    """Count all samples of a step that replaces some as penalised; each is its own donor there.
+
+    So all networks have equal parts.  What has nothing irrelevant stays as it is.
+    """
+    clean, penalised, donors = step
+    if penalised is None:
+        return clean[:0], clean, clean
+    if donors is None:
+        donors = penalised
+    return clean[:0], torch.cat([clean, penalised]), torch.cat([clean, donors])
 
 
 def _join(steps: Sequence[Positions]) -> Positions:
