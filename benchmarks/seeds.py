@@ -19,7 +19,7 @@ def measure(options):
     for n_columns in _N_COLUMNS[: 1 if options.quick else None]:
         X, y, mask = _data(100 if options.quick else 1_000, n_columns)
         for name in _METHODS:
-            epochs = 1 if options.quick else 20
+            epochs = 1 if options.quick else 10
             estimator = METHODS[name].prepare("auto", options.device, max_epochs=epochs)
             contestants = {
                 "one": lambda: estimator.fit(X, y, mask=mask),  # noqa: B023 - called at once
@@ -49,7 +49,7 @@ BENCHMARK = Benchmark(
     title="Ten seeds at once",
     text=(
         f"Processor time of `fit_seeds` with {_N_SEEDS} seeds / that of one `fit`, with the "
-        "built-in perceptron: 1,000 rows in batches of 64, 20 epochs. Its two hidden layers have "
+        "built-in perceptron: 1,000 rows in batches of 64, 10 epochs. Its two hidden layers have "
         "32 units for 2 columns, 64 for 20, 128 for 64."
     ),
     columns=(

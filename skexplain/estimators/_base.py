@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -36,6 +36,7 @@ from ._parameters import (
     root_seed,
     split_prefixed,
 )
+from ._prefixed import PrefixedParameters
 from ._validation import (
     balance,
     check_donors,
@@ -66,7 +67,7 @@ TRAINER_SETTINGS = (
 )
 
 
-class BaseExplanationEstimator(BaseEstimator):
+class BaseExplanationEstimator(PrefixedParameters):
     """Base of the estimators that take a mask beside X and y.
 
     A subclass says its method as a value (`_method`).  What depends on the task, `_encode_targets`,
@@ -175,45 +176,6 @@ class BaseExplanationEstimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there is a trained network."""
         return hasattr(self, "trainer_")
-
-    # -- parameters with a prefix of skorch's -----------------------------------------------------
-
-    def _prefixed(self, prefix: str, strip: bool = True) -> dict[str, Any]:
-        """Parameters with a prefix, by their names without (or with) it."""
-        given = {key: value for key, value in vars(self).items() if key.startswith(prefix)}
-        return {key.removeprefix(prefix): given[key] for key in given} if strip else given
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, those with a prefix of skorch's included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of parameters that are estimators.
-
-        Returns
-        -------
-        dict of str to object
-        """
-        prefixed, _ = split_prefixed(vars(self))
-        return {**super().get_params(deep=deep), **prefixed}
-
-    def set_params(self, **params: Any):
-        """Set parameters, those with a prefix of skorch's included.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        prefixed, rest = split_prefixed(params)
-        super().set_params(**rest)
-        self.__dict__.update(prefixed)
-        return self
 
     # -- fit --------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ class StackedGenerator(torch.Generator):
 
     def __new__(cls, generators: Sequence[torch.Generator]) -> "StackedGenerator":
         """Make a generator on their device."""
-        stacked = super().__new__(cls, generators[0].device)
+        stacked = super().__new__(cls, generators[0].device)  # type: ignore[call-arg]
         stacked.each = tuple(generators)
         return stacked
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ..masks._statistics import InputStatistics
-from ._mapping import LinearMapping, MappedLayer, MappedModule
+from ._mapping import LinearMapping, LowRankMapping, MappedLayer, MappedModule
 from ._stack import StackedLinear
 
 
@@ -193,6 +193,7 @@ _SAME_IN_BOTH_MODES = (
     Network,
     _AddChannel,
     LinearMapping,
+    LowRankMapping,
     MappedLayer,
     MappedModule,
     StackedLinear,

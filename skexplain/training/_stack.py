@@ -35,7 +35,7 @@ class StackedLinear(nn.Module):
         return mapped.view(*x.shape[:-1], -1)
 
 
-def _stack(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+def _stack(parameters: Sequence[Tensor]) -> nn.Parameter:
     stacked = torch.stack([parameter.detach() for parameter in parameters])
     return nn.Parameter(stacked, requires_grad=parameters[0].requires_grad)
 
