@@ -27,7 +27,7 @@ class WorstCasePenalty(PerturbationPenalty):
     epsilon : float, default=2.0
         Radius of the box in input units; ``inf`` together with ``clip="data"`` is the whole range.
     n_steps : int, default=5
-        Number of steps.
+        Number of steps; 1, from a random start, is the fast form of Wong et al. 2020.
     step_size : float or None, default=None
         Step in input units; None: 2.5 / `n_steps` of the half width of the (clipped) box.  The
         reference implementation takes ``epsilon / n_steps`` from the clean point.
@@ -46,6 +46,8 @@ class WorstCasePenalty(PerturbationPenalty):
     ----------
     .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
        Explanations. NeurIPS.
+    .. [2] E. Wong, L. Rice, J. Z. Kolter (2020). Fast is better than free: Revisiting adversarial
+       training. ICLR.
 
     Examples
     --------
