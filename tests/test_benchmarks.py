@@ -106,11 +106,11 @@ def test_the_page_shows_goals_beside_figures(tmp_path):
 
 def test_what_is_written_by_hand_is_kept(tmp_path):
     page = tmp_path / "page.md"
-    _page.write_page(page, {"toy": TOY}, {})
+    _page.write_page(page, {"toy": TOY}, {"toy": {}})
     marked = "<!-- meaning toy -->\n"
     by_hand = page.read_text().replace(marked, f"{marked}Case b waits for \\1.\n")
     page.write_text(by_hand)
-    _page.write_page(page, {"toy": TOY}, {})
+    _page.write_page(page, {"toy": TOY}, {})  # also without figures
     assert page.read_text() == by_hand
 
 
@@ -229,5 +229,5 @@ def test_a_fit_builds_its_penalties_once():
     names = {name for _, name in recorded.functions}
     assert {"BaseExplanationEstimator._fit", "_IBPEx._method", "Trainer.train"} <= names
     assert "Trainer._validate_epoch" not in names  # it ends at the first step
-    assert len(hops.own_classes(hops.skexplain.IBPExClassifier)) == 4
+    assert len(hops.own_classes(hops.skexplain.IBPExClassifier)) == 5
     assert set(hops.estimators()) > {"ERMClassifier", "IBPExClassifier"}
