@@ -84,7 +84,7 @@ def fit_seeds(
     >>> y = rng.integers(2, size=100)
     >>> X = rng.normal(size=(100, 2)) + 3 * y[:, None]
     >>> mask = np.array([[False, True]])
-    >>> fitted = fit_seeds(SwapExClassifier(max_epochs=20), X, y, range(5), mask=mask)
+    >>> fitted = fit_seeds(SwapExClassifier(lr=0.01, max_epochs=20), X, y, range(5), mask=mask)
     >>> [clf.random_state for clf in fitted]
     [0, 1, 2, 3, 4]
     >>> min(clf.score(X, y) for clf in fitted) > 0.8
