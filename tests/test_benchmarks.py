@@ -229,5 +229,5 @@ def test_a_fit_builds_its_penalties_once():
     names = {name for _, name in recorded.functions}
     assert {"BaseExplanationEstimator._fit", "_IBPEx._method", "Trainer.train"} <= names
     assert "Trainer._validate_epoch" not in names  # it ends at the first step
-    assert len(hops.own_classes(hops.skexplain.IBPExClassifier)) == 5
+    assert len(hops.own_classes(hops.skexplain.IBPExClassifier)) == 4
     assert set(hops.estimators()) > {"ERMClassifier", "IBPExClassifier"}

@@ -1,6 +1,7 @@
 """Fits of one estimator with several seeds at once."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -12,6 +13,7 @@ from ..estimators._base import BaseExplanationEstimator
 from ..training._batches import TrainingData
 from ..training._joint import ELEMENTWISE_OPTIMIZERS, JointTrainer
 from ..training._method import Method
+from ..training._trainer import Trainer
 
 # What several networks at once go without, and the value that says so.
 _ABSENT = {
@@ -95,16 +97,18 @@ def fit_seeds(
         raise ValueError("seeds must hold at least one seed, got none.")
     first = estimators[0]
     _check_estimator(first)
-    prepared = [
-        own._fit(X, y, mask, sample_weight, go_on=False, only_prepare=True) for own in estimators
-    ]
+    prepared: list[tuple[Trainer, TrainingData]] = []
+    for own in estimators:
+        own._fit(
+            X, y, mask, sample_weight, go_on=False, train_by=lambda *pair: prepared.append(pair)
+        )
     trainers = [trainer for trainer, _ in prepared]
     method, data = trainers[0].method, prepared[0][1]
     _check_method(method, data, first.annotated_per_batch)
     with isolated_random_state(data.device):
         joint = JointTrainer(trainers, data.rows(data.index[:2]).x)
     first._prepare(joint, method, None, False)
-    with deterministic_algorithms(first.deterministic):
+    with deterministic_algorithms() if first.deterministic else nullcontext():
         joint.train(data, epochs=first.max_epochs)
     for own, trainer in zip(estimators, trainers, strict=True):
         own._keep(trainer)

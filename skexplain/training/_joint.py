@@ -7,11 +7,10 @@ import torch
 
 from ..penalties._draws import StackedGenerator
 from ._batches import TrainingData
-from ._means import RunningMeans
 from ._method import Method
 from ._objective import Objective
 from ._random import Streams
-from ._reductions import MeanOfEach
+from ._reductions import MeanOfEach, RunningMeans
 from ._stack import hand_back, hand_back_state, stack_networks
 from ._steps import Positions
 from ._trainer import Trainer
