@@ -49,7 +49,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimator : fitted classifier with ``module_``, or torch.nn.Module that returns logits
         What is corrected; never changed.  A fitted estimator is wrapped in
         ``sklearn.frozen.FrozenEstimator`` where this one is cloned, as in a cross-validation.
-    method : {"auto", "project", "oblique", "reactive", "refit_head"}, default="auto"
+    method : {"auto", "project", "oblique", "reactive", "refit_head", "finetune"}, default="auto"
         - "project": the leading directions of h(x) - h(swapped x) are projected out of the features
           h, around their mean (P-ClArC of Anders et al. 2022 [1]_, its concept made by masks);
         - "oblique": the same directions by the projection that changes features least (LEACE of
@@ -58,7 +58,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         - "reactive": as "project", but only in samples in which a linear detector finds what masks
           mark (Bareeva et al. 2024 [4]_);
         - "refit_head": the last linear layer is fitted anew, as logistic regression on features of
-          swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups);
+          swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups); where
+          some samples have no copies, its ridge penalty is larger along the directions in which a
+          swap moves features, by a factor that is chosen by cross-validation;
         - "finetune": the layers behind `layer` are trained further by `trainer`;
         - "auto": the best of these and of leaving the network as it is, by cross-validated accuracy
           on swapped copies; among those within one standard error of it, the first one in the
