@@ -9,29 +9,20 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ._delegation import DelegatedPredictionsMixin
 from ._fit_routing import FitRoutingMixin
 from ._mask_propagation import MaskPropagator, known_features
 from ._parameters import Interval
 from ._validation import check_inputs, check_weights
 
 
-def _estimator_has(method):
-    """Return whether the estimator, fitted or not, has a method."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
-class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
+class WithPropagatedMasks(
+    DelegatedPredictionsMixin, FitRoutingMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Fit an estimator on masks filled in from those of a few annotated samples.
 
     `fit` learns masks from the annotated samples, predicts those of the other samples, and trains
@@ -122,10 +113,6 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
-
-    def __sklearn_is_fitted__(self):
-        """Return whether there is a trained estimator."""
-        return hasattr(self, "estimator_")
 
     def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
         """Fill in masks, and train on labels and masks.
@@ -220,76 +207,6 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     def classes_(self):
         """Class labels."""
         return self.estimator_.classes_
-
-    @available_if(_estimator_has("predict"))
-    def predict(self, X):
-        """Predict with the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
-    @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X):
-        """Predict class probabilities with the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
-
-    @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X):
-        """Compute the decision function of the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, n_classes)
-        """
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
-
-    @available_if(_estimator_has("score"))
-    def score(self, X, y, sample_weight=None):
-        """Compute the score of the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-        y : array-like of shape (n,)
-            Class labels or target values.
-        sample_weight : array-like of shape (n,) or None, default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            Accuracy of a classifier, coefficient of determination of a regressor.
-        """
-        check_is_fitted(self)
-        return self.estimator_.score(X, y, sample_weight=sample_weight)
 
 
 def _parameter(estimator, name):

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..masks._labels import check_row_order, is_series, row_labels
 from ..masks._spans._tokens import resolve_spans, stack_tokens
 from ..training._token_network import TokenNetwork
+from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
 from ._token_rows import spread_marks, stack_ids, token_rows, warn_of_cuts, with_room
@@ -28,7 +29,6 @@ from ._tokenizers import (
     of_texts,
     special_ids,
 )
-from ._with_propagated_masks import _estimator_has
 
 
 class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
@@ -244,7 +244,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         warn_of_cuts(whole, kept, None, stacklevel=4)
         return stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad)
 
-    @available_if(_estimator_has("predict"))
+    @available_if(estimator_has("predict"))
     def predict(self, X):
         """Predict with the trained estimator.
 
@@ -260,7 +260,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         ids = self._ids(X)
         return self.estimator_.predict(ids)
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X):
         """Predict class probabilities with the trained estimator.
 
@@ -277,7 +277,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         ids = self._ids(X)
         return self.estimator_.predict_proba(ids)
 
-    @available_if(_estimator_has("score"))
+    @available_if(estimator_has("score"))
     def score(self, X, y, sample_weight=None):
         """Compute the score of the trained estimator.
 
