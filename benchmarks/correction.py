@@ -38,7 +38,7 @@ from skexplain import ERMClassifier, GroupDROClassifier, SwapExClassifier
 from skexplain.correction import CorrectedClassifier, swapped_copies
 from skexplain.datasets import make_decoy_digits
 
-N_TRAIN, N_COPIES, N_FEW, AGREEMENT = 200, 2, 20, 0.95
+N_TRAIN, N_COPIES, N_FEW, AGREEMENT, BLOCK = 200, 2, 20, 0.95, 16
 METHODS = {
     "one direction": {"method": "project", "n_directions": 1},
     "one direction, as LEACE": {"method": "oblique", "n_directions": 1, "labels": False},
@@ -226,7 +226,7 @@ def accuracies(module, tests):
     with torch.no_grad():
         for name, (X, y) in tests.items():
             X = X if X.dtype == np.int64 else X.astype(np.float32)
-            parts = [module(torch.from_numpy(X[s : s + 64])) for s in range(0, len(X), 64)]
+            parts = [module(torch.from_numpy(X[s : s + BLOCK])) for s in range(0, len(X), BLOCK)]
             found[name] = float((torch.cat(parts).argmax(1).numpy() == y).mean())
     return found
 
@@ -314,7 +314,7 @@ def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
     def features(X):
         X = X if X.dtype == np.int64 else X.astype(np.float32)
         return torch.cat(
-            [frozen(torch.from_numpy(X[s : s + 64])) for s in range(0, len(X), 64)]
+            [frozen(torch.from_numpy(X[s : s + BLOCK])) for s in range(0, len(X), BLOCK)]
         ).numpy()
 
     own = features(X)
