@@ -12,8 +12,10 @@ from ._place import shuffled_place
 from ._report import CorrectionReport
 from ._search import NOTHING, Choice, CorrectionSearch
 
-# Shufflings of masks: as many as so many copies allow, since few masks shuffle in many ways.
-_N_SHUFFLED, _MOST_SHUFFLINGS = 1000, 5
+# Shufflings of masks, at least and at most: their scatter is part of the test.  As many, and as many
+# copies of each, as so many copies in all allow.
+_FEWEST_SHUFFLINGS, _MOST_SHUFFLINGS = 3, 5
+_N_SHUFFLED = 1000
 
 
 def make_report(
@@ -110,9 +112,14 @@ def _controls(
         return shuffled, random
     place = search.places[choice.place]
     n_copies, n_samples, d = place.material.swapped.shape
-    n_shufflings = min(_MOST_SHUFFLINGS, max(1, _N_SHUFFLED // (n_copies * n_samples)))
-    for _ in range(1 if choice.method == "finetune" else n_shufflings):
-        source = shuffled_place(place, generator, exchange, cache)
+    n_shufflings = int(
+        np.clip(_N_SHUFFLED // (n_copies * n_samples), _FEWEST_SHUFFLINGS, _MOST_SHUFFLINGS)
+    )
+    n_each = max(1, min(n_copies, _N_SHUFFLED // (n_shufflings * n_samples)))
+    if choice.method == "finetune":  # each takes a training
+        n_shufflings, n_each = 1, n_copies
+    for _ in range(n_shufflings):
+        source = shuffled_place(place, generator, exchange, n_each, cache)
         if source is not None:
             shuffled.append(search.cross_validated(choice, source))
     if choice.n_directions:

@@ -194,7 +194,7 @@ def read_places(
 
 
 def shuffled_place(
-    place: Place, generator: np.random.Generator, exchange: bool, cache: Any
+    place: Place, generator: np.random.Generator, exchange: bool, n_copies: int, cache: Any
 ) -> Place | None:
     """Return a place whose copies are drawn under the masks of other samples.
 
@@ -205,6 +205,8 @@ def shuffled_place(
         Draws who is given whose mask.
     exchange : bool
         Whether parts are exchanged.
+    n_copies : int
+        Copies of each sample.
     cache : str, path-like, joblib.Memory or None
         Where features are kept.
 
@@ -220,9 +222,9 @@ def shuffled_place(
         return None
     # The samples that the shuffled masks annotate are the same; they themselves are read already.
     copies = SwappedCopies(own.X, masks, exchange, own.copies.tokens)
-    swaps = Swaps(own.X, copies, own.n_copies, own.seed).on(own.rows)
+    swaps = Swaps(own.X, copies, n_copies, own.seed).on(own.rows)
     cut = [place.tail is not None]
-    reader = FeatureReader(place.network, [place.site], cut, 1 + swaps.n_copies, own.X, cache)
+    reader = FeatureReader(place.network, [place.site], cut, 1 + own.n_copies, own.X, cache)
     swapped = [features for (features,) in swaps.read_swapped(reader)]
     material = replace(
         place.material,

@@ -44,14 +44,15 @@ class CorrectionReport:
     gain_se : float or None
         Standard error of the gain, over samples.
     shuffled_gain : float or None
-        Gain of the same method with the masks of other samples; where copies are few, the mean of
-        up to five shufflings.  None where all masks are alike, or mark the same places.
+        Gain of the same method with the masks of other samples: the mean of three to five
+        shufflings (one of further training).  None where all masks are alike, or mark the same
+        places.
     random_gain : float or None
         Gain of a projection on as many random directions.
     p_value : float or None
         The largest of the p-values of one-sided t-tests that the accuracy on swapped copies is
         higher than before, than with shuffled masks, and than with random directions, paired by
-        sample; with several shufflings their scatter counts, too.
+        sample; the scatter of the shufflings counts, too.
     changed : ndarray of int
         Numbers of the samples of X that are predicted otherwise than before.
     candidates : dict of str to float
