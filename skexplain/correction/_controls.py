@@ -12,8 +12,8 @@ from ._place import shuffled_place
 from ._report import CorrectionReport
 from ._search import NOTHING, Choice, CorrectionSearch
 
-# Shufflings of masks, at least and at most: their scatter is part of the test.  As many, and as many
-# copies of each, as so many copies in all allow.
+# Shufflings of masks, at least and at most, whose scatter is part of the test; as many, and as many
+# copies in each, as make so many copies in all.
 _FEWEST_SHUFFLINGS, _MOST_SHUFFLINGS = 3, 5
 _N_SHUFFLED = 1000
 
