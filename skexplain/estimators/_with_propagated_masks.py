@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
@@ -18,6 +19,9 @@ from ._fit_routing import FitRoutingMixin
 from ._mask_propagation import MaskPropagator, known_features
 from ._parameters import Interval
 from ._validation import check_inputs, check_weights
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class WithPropagatedMasks(
@@ -100,12 +104,14 @@ class WithPropagatedMasks(
         "min_iou": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, estimator, propagator=None, min_iou=0.25):
+    def __init__(
+        self, estimator: Any, propagator: MaskPropagator | None = None, min_iou: float = 0.25
+    ) -> None:
         self.estimator = estimator
         self.propagator = propagator
         self.min_iou = min_iou
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Be to scikit-learn what the estimator is."""
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
         for name in ("estimator_type", "target_tags", "input_tags"):
@@ -114,7 +120,9 @@ class WithPropagatedMasks(
         tags.non_deterministic = inner.non_deterministic
         return tags
 
-    def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
+    def fit(
+        self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> "Self":
         """Fill in masks, and train on labels and masks.
 
         Parameters
@@ -157,7 +165,7 @@ class WithPropagatedMasks(
                 setattr(self, name, getattr(estimator, name))
         return self
 
-    def _propagate(self, estimator, X, y, mask, sample_weight):
+    def _propagate(self, estimator: Any, X: Any, y: Any, mask: Any, sample_weight: Any) -> Any:
         """Return the mask to train on (the given one where none is filled in), and the propagator.
 
         The propagator is fitted, or None.
@@ -186,7 +194,7 @@ class WithPropagatedMasks(
         propagator._warn_about_quality(stacklevel=4)
         return propagator.fill(X, mask), propagator
 
-    def _warn_that_none_is_filled_in(self, propagator):
+    def _warn_that_none_is_filled_in(self, propagator: Any) -> None:
         warnings.warn(
             f"{type(self).__name__} fills in no mask, and trains on the "
             f"{propagator.n_annotated_} that were given: masks of {propagator.n_measured_} samples "
@@ -199,17 +207,17 @@ class WithPropagatedMasks(
         )
 
     @property
-    def mask_marks(self):
+    def mask_marks(self) -> Any:
         """What a mask value of 1 says, as the estimator has it; scorers that take masks ask."""
         return self.estimator.mask_marks
 
     @property
-    def classes_(self):
+    def classes_(self) -> Any:
         """Class labels."""
         return self.estimator_.classes_
 
 
-def _parameter(estimator, name):
+def _parameter(estimator: Any, name: Any) -> Any:
     """Return a parameter of an estimator or of one nested in it; None if there is none."""
     params = estimator.get_params(deep=True)
     found = (value for key, value in params.items() if key.rpartition("__")[2] == name)
