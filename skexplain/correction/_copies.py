@@ -87,9 +87,10 @@ class SwappedCopies:
             inputs = TokenMatrixInputs(X, tokens.pad_id, tokens.mask_id)
             masks = masks.without(inputs.absent)
         exchange = exchange and masks.marks_parts
-        self.pools = exchange and masks.pooled is not None
-        if self.pools:
-            masks = _with_pooled(masks, masks.pooled.numpy())
+        pooled = masks.pooled if exchange else None
+        self.pools = pooled is not None
+        if pooled is not None:
+            masks = _with_pooled(masks, pooled.numpy())
         n_marked = int(masks.has_irrelevant.sum())
         if n_marked < 2:
             raise ValueError(
