@@ -1,6 +1,7 @@
 """Rows of token ids and marks of one length, from the tokens of texts."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def token_rows(spans: Any, encoded: Any) -> Any:
     ]
 
 
-def spread_marks(rows: NDArray[Any], encoded: Any, n_ids: Any) -> Any:
+def spread_marks(rows: Sequence[NDArray[Any] | None], encoded: Any, n_ids: Any) -> Any:
     """Return the rows, with those of texts without annotation made from the others."""
     there, marked = np.zeros(n_ids), np.zeros(n_ids)
     for row, tokens in zip(rows, encoded, strict=True):
