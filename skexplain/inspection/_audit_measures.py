@@ -17,7 +17,7 @@ from ._group_display import wilson_interval
 
 Z = 1.96
 # Of a difference that is looked for in every audit, not in one that was asked for.
-_Z_TELLS = 2.58
+_Z_PREDICTIVE = 2.58
 # A class is annotated rarely if a smaller share of it has a mask, in that of the class with most.
 _RARE = 0.2
 _LEAST_ROWS = 5
@@ -102,7 +102,7 @@ def unannotated_classes(swap: Perturber, y: np.ndarray) -> list[Any]:
     return list(classes[(annotated < _RARE * annotated.max()) & (counts >= _LEAST_ROWS)])
 
 
-def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = True) -> Bunch:
+def predict_from_marks(swap: Perturber, y: np.ndarray, seed: int, values: bool = True) -> Bunch:
     """Predict the label from the marked part alone, by a forest, in a cross-validation.
 
     Parameters
@@ -119,7 +119,7 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
     Returns
     -------
     Bunch
-        `accuracy`, `chance` (share of the most frequent class) and `tells`, whether the one is
+        `accuracy`, `chance` (share of the most frequent class) and `predictive`, whether the one is
         beyond doubt above the other.
     """
     rows, rng = swap.annotated, np.random.default_rng(seed)
@@ -128,7 +128,7 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
     _, labels, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
     chance = float(counts.max() / len(rows))
     if len(counts) < 2 or len(rows) < 10 or (swap.masks.for_all_rows and not values):
-        return Bunch(accuracy=chance, chance=chance, tells=False)
+        return Bunch(accuracy=chance, chance=chance, predictive=False)
     folds = StratifiedKFold if counts.min() >= 5 else KFold
     guessed = cross_val_predict(
         RandomForestClassifier(50, random_state=seed % 2**32),
@@ -137,8 +137,10 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
         cv=folds(5, shuffle=True, random_state=seed % 2**32),
     )
     accuracy = float(np.mean(guessed == labels))
-    low = accuracy - _Z_TELLS * np.sqrt(max(accuracy * (1 - accuracy), 1 / len(rows)) / len(rows))
-    return Bunch(accuracy=accuracy, chance=chance, tells=bool(low > chance))
+    low = accuracy - _Z_PREDICTIVE * np.sqrt(
+        max(accuracy * (1 - accuracy), 1 / len(rows)) / len(rows)
+    )
+    return Bunch(accuracy=accuracy, chance=chance, predictive=bool(low > chance))
 
 
 def can_erase_tokens(swap: Perturber) -> bool:
