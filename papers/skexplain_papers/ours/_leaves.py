@@ -15,7 +15,7 @@ from ._leaf_models import ON_LITE0, Lite0Network, import_lite0
 
 _INDEX = "plantvillage_apple/index.csv"
 _SCRATCH, _LITE0 = "scratch", "lite0"
-_N_SEEDS = {_SCRATCH: 2, _LITE0: 3}
+_N_SEEDS = 3
 _BACKGROUND = "background alone"
 _WITHOUT_MASKS = {"without_masks": True}
 _SHUFFLED = {"controls": ("shuffled",)}
@@ -86,10 +86,8 @@ class Leaves(TrialStudy):
             for name, own in _FROM_LITE0.items():
                 params = {"params": {"max_epochs": 30}} if name == "two-stage" else {}
                 settings = {**own, **params, "side": 128, "defaults": "package"}
-                yield {"start": _LITE0}, [name], range(_N_SEEDS[_LITE0]), settings
-        start, side, epochs, seeds = (
-            ("drawn", 12, 10, 1) if quick else (_SCRATCH, 32, 30, _N_SEEDS[_SCRATCH])
-        )
+                yield {"start": _LITE0}, [name], range(_N_SEEDS), settings
+        start, side, epochs, seeds = ("drawn", 12, 10, 1) if quick else (_SCRATCH, 32, 30, _N_SEEDS)
         for name in ("label-only", "swap") if quick else _FROM_SCRATCH:
             params = {"max_epochs": epochs, "batch_size": 32, **_PARAMS_FROM_SCRATCH.get(name, {})}
             yield {"start": start}, [name], range(seeds), {"params": params, "side": side}
