@@ -30,6 +30,7 @@ X[:, 0] += Y
 MASK = np.eye(D, dtype=bool)[[3]]
 MASKS = np.repeat(MASK, N, axis=0)
 GROUPS = np.arange(N) % 3
+TEXTS = [f"word{row} of class{cls}" for row, cls in enumerate(Y)]
 IMAGES = RNG.integers(0, 255, size=(6, 8, 8)).astype(np.float32)
 IMAGE_MASKS = np.zeros((6, 8, 8), dtype=bool)
 IMAGE_MASKS[:, 2:4, 3:6] = True
@@ -138,6 +139,8 @@ class Public:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.swap, self.tree, self.images = fitted()
+        words = skexplain.WithTokenizer(skexplain.ERMClassifier(max_epochs=1, random_state=0))
+        self.words = words.fit(TEXTS, Y)
 
     def calls(self):
         """Return functions with valid keyword arguments, by name."""
@@ -274,6 +277,7 @@ class Public:
             "certified_accuracy": call(inspection.certified_accuracy, **swap, epsilon=1.0),
             "query_explanations": call(inspection.query_explanations, **without_y, n=3),
             "suggest_masks": call(inspection.suggest_masks, **without_y),
+            "suggest_words": call(inspection.suggest_words, estimator=self.words, X=TEXTS),
             "accept_suggestions": call(
                 inspection.accept_suggestions, suggestions=[self.suggestion()], n_rows=N
             ),
@@ -361,6 +365,7 @@ class Public:
 
         classes = (
             penalties.ActivationPenalty,
+            penalties.AttentionPenalty,
             penalties.AverageCasePenalty,
             penalties.CertifiedPenalty,
             penalties.DecompositionPenalty,

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "Penalty",
     "PerturbationPenalty",
     "Rows",
+    "WordSuggestion",
     "augment_images",  # in tests/datasets/test_augment.py
     "correct",  # CorrectedClassifier, in one call
     "get_data_home",

@@ -26,7 +26,7 @@ from ..metrics import (
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
 from ..metrics._perturb import Perturber, mask_marks_of
 from ..metrics._reliance import check_classifier
-from ..metrics._token_inputs import TokenMatrixInputs
+from ..metrics._token_inputs import TokenMatrixInputs, read_texts
 from ._audit_context import describe_provenance, pick_examples
 from ._audit_measures import (
     among_all,
@@ -78,9 +78,9 @@ def audit(
     ----------
     estimator : fitted classifier
         Of this package, or of any other with ``predict``; then without what needs gradients.
-    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+    X : array-like, sparse matrix or DataFrame of shape (n, ...), or sequence of str
         Inputs that the estimator was not trained on: samples that it knows by heart do not show
-        what it leans on elsewhere.
+        what it leans on elsewhere.  Texts of a `WithTokenizer`, with `mask` as in its ``fit``.
     y : array-like of shape (n,)
         Class labels.
     mask : array-like, list of (array-like or None) or DataFrame
@@ -160,6 +160,10 @@ def audit(
     check_count("n_repeats", n_repeats)
     marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
     seed = root_seed(random_state)
+    audited = type(estimator).__name__
+    read = read_texts(estimator, X, mask)
+    if read is not None:
+        estimator, X, mask = read.estimator, read.ids, read.mask
     if feature_names is not None and column_labels(X) is None:
         mask = by_position(mask, feature_names)
     swap = Perturber(estimator, X, mask, marks, "swap")
@@ -182,7 +186,7 @@ def audit(
     erasure_counts = not crosses and predict_from_marks(widest, y, seed, values=False).predictive
 
     report = AuditReport(
-        estimator=type(estimator).__name__,
+        estimator=audited,
         **_coverage(swap),
         accuracy=float(np.mean(right)),
         accuracy_annotated=float(np.mean(right[swap.annotated])),
@@ -235,7 +239,9 @@ def audit(
     report.update(verdict=verdict, decided_by=decided_by, reason=reason, notes=notes)
     report.deciding = _key_figures(measures[decided_by])
     report.provenance = describe_provenance(estimator, swap, n_repeats, seed)
-    report.examples = pick_examples(measures[decided_by], y, predicted, maps, names, documents)
+    report.examples = pick_examples(
+        measures[decided_by], y, predicted, maps, names, documents, read
+    )
     return report
 
 
