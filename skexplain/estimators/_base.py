@@ -226,8 +226,9 @@ class BaseExplanationEstimator(BaseEstimator):
         go_on: bool,
         partial: bool = False,
         classes: Any = None,
+        train_by: Any = None,
     ) -> "Self":
-        """Check, ask for the method, read the samples, train, and keep what was learnt."""
+        """Check, ask for the method, read the samples, train (or let `train_by`), keep all."""
         trainer = None
         # What ended epochs have taught is kept, whatever ends the training; without one the
         # estimator is what it was.
@@ -318,6 +319,9 @@ class BaseExplanationEstimator(BaseEstimator):
             )
             check_donors(self, method.active_terms, len(train.penalised))
 
+            if train_by is not None:
+                train_by(trainer, train)
+                return self
             # Train, and keep what was learnt.
             try:
                 with deterministic_algorithms() if self.deterministic else nullcontext():
