@@ -50,8 +50,9 @@ def load_images(
         Side, or height and width, of the pictures in X.  None: their own, which must be the same.
     labels : sequence, mapping, DataFrame or path-like, default=None
         For a list of files a label of each.  For a folder a table from names to labels, which also
-        says which pictures are loaded and in which order: a dict or a Series, a DataFrame or CSV
-        file of two columns.  A name may lack its folder or its ending.  None: the class folders.
+        says which pictures are loaded and in which order: a dict or a Series, a DataFrame or a CSV
+        file of two columns (UTF-8; commas, semicolons or tabs between them).  A name may lack its
+        folder or its ending.  None: the class folders.
     fit : {"resize", "crop", "pad"}, default="resize"
         How a picture of other proportions is brought to `size`: stretched; cut at both sides; or
         whole, with padding at both sides.
@@ -229,6 +230,10 @@ class _Output:
         self.path = None if path is None else check_path("memmap", path)
         if self.path is not None and self.path.suffix != ".npy":
             raise ValueError(f"memmap must be the name of an .npy file; got {os.fspath(path)!r}.")
+        if self.path is not None and not self.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"memmap must be a file in an existing folder; got {os.fspath(path)!r}."
+            )
         self.n_rows = n_rows
         self.array: np.ndarray = _NONE_YET
         self.chunk: list[np.ndarray] = []

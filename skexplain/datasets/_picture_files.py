@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -12,9 +13,12 @@ import numpy as np
 
 from .._checks import check_path, is_iterable
 from ._images import import_pillow
+from ._picture_pixels import is_dicom
 
-# Files that systems put into folders by themselves.
-_OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
+# Files that systems put into folders by themselves; DICOMDIR lists the DICOM files of a disc.
+_OF_THE_SYSTEM = {"thumbs.db", "desktop.ini", "dicomdir"}
+# What separates the columns of a CSV file; Excel writes semicolons where decimals have a comma.
+_SEPARATORS = (",", ";", "\t")
 
 _N_SHOWN = 10
 
@@ -92,7 +96,7 @@ def _walk(folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of pictures and of other files below a folder, in order."""
     Image = import_pillow()
     Image.init()
-    known = set(Image.registered_extensions()) | {".dcm"}
+    known = (set(Image.registered_extensions()) | {".dcm"}) - {".pdf", ".mpg", ".mpeg"}
     pictures: list[str] = []
     others: list[str] = []
     for place, folders, files in os.walk(folder):
@@ -101,20 +105,23 @@ def _walk(folder: Path) -> tuple[list[str], list[str]]:
             if name.startswith(".") or name.lower() in _OF_THE_SYSTEM:
                 continue
             found = Path(place, name).relative_to(folder).as_posix()
-            is_picture = os.path.splitext(name)[1].lower() in known - {".pdf", ".mpg", ".mpeg"}
-            (pictures if is_picture else others).append(found)
+            is_known = os.path.splitext(name)[1].lower() in known
+            (pictures if is_known or _begins_as_dicom(folder / found) else others).append(found)
     return sorted(pictures), sorted(others)
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    """Whether a file is a DICOM file, whose names often have no ending; False if unreadable."""
+    try:
+        return is_dicom(path)
+    except OSError:
+        return False
 
 
 def read_table(labels: Any) -> dict[str, Any]:
     """Return labels by name from a mapping, a Series, a table of two columns or a CSV file."""
     if isinstance(labels, str | os.PathLike):
-        with open(labels, encoding="utf-8-sig", newline="") as file:
-            header, *rows = [row for row in csv.reader(file) if row] or [[]]
-        columns = f"{os.fspath(labels)} must have two columns, name and label, below a header"
-        if len(header) != 2 or any(len(row) != 2 for row in rows):
-            raise ValueError(f"{columns}; got {header}.")
-        pairs = [(name, _number_or_text(label)) for name, label in rows]
+        pairs = [(name, _number_or_text(label)) for name, label in _read_csv(labels)]
     elif hasattr(labels, "columns"):
         if len(labels.columns) != 2:
             raise ValueError(
@@ -135,6 +142,25 @@ def read_table(labels: Any) -> dict[str, Any]:
     if not table:
         raise ValueError("labels must name at least one picture; got an empty table.")
     return table
+
+
+def _read_csv(path: str | os.PathLike) -> list[list[str]]:
+    """Return the lines of a table of two columns, below its header."""
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{os.fspath(path)} must be text in UTF-8; got another encoding ({error})."
+        ) from error
+    for separator in _SEPARATORS:
+        lines = csv.reader(StringIO(text, newline=""), delimiter=separator)
+        header, *rows = [row for row in lines if row] or [[]]
+        if len(header) == 2 and all(len(row) == 2 for row in rows):
+            return rows
+    raise ValueError(
+        f"{os.fspath(path)} must have two columns, name and label, below a header; its lines are "
+        f"{', '.join(map(repr, text.splitlines()[:2])) or 'none'}."
+    )
 
 
 def _number_or_text(text: str) -> Any:

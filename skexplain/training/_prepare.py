@@ -95,7 +95,8 @@ def adapt_ends(module: nn.Module, x: torch.Tensor) -> None:
 
     A network that writes into its input (``x.div_(255)``, ``ReLU(inplace=True)``) gets a copy, as
     others read the samples after it.  Of one that returns a tuple, a dict or an object with
-    ``logits``, as those of transformers do, the logits are read.
+    ``logits``, as those of transformers do, the logits are read; GoogLeNet and Inception of
+    torchvision do so in training alone, where they return the logits of auxiliary heads, too.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def adapt_ends(module: nn.Module, x: torch.Tensor) -> None:
     outputs = _try(module, x)
     if x._version > version:
         module.register_forward_pre_hook(copy_inputs)
-    if not isinstance(outputs, torch.Tensor):
+    if not isinstance(outputs, torch.Tensor) or getattr(module, "aux_logits", False):
         module.register_forward_hook(read_logits)
 
 

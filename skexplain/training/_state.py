@@ -48,7 +48,9 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
         If the weights are not those of the network.
     """
     _check_weights(trainer.module_, state["weights"])
-    trainer.module_.load_state_dict(state["weights"])
+    weights = trainer.module_.state_dict()  # knows the versions of the layers, unlike a file
+    weights.update(state["weights"])
+    trainer.module_.load_state_dict(weights)
     trainer.module_.eval()
     for optimizer, saved in zip(_optimizers(trainer), state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)

@@ -267,6 +267,35 @@ def test_labels_of_a_folder_are_a_table(classes, labels):
         load_images(classes, size=4, labels=labels)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_as_programs_write_them(classes, tmp_path, separator):
+    table = tmp_path / "labels.csv"
+    lines = ["name,label", "dog/1,no", "cat/1,yes"]
+    table.write_text("\n".join(lines).replace(",", separator), encoding="utf-8-sig")
+    with pytest.warns(UserWarning, match="left out"):
+        bunch = load_images(classes, size=4, labels=table)
+    assert bunch.target_names[bunch.target].tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name,label\ncat/1,gr\xfcn\n", "labels.csv must be text in UTF-8"),
+        (b"name label\ncat/1 yes\n", "must have two columns.*its lines are 'name label'"),
+        (b"", "must have two columns.*its lines are none"),
+    ],
+)
+def test_tables_that_cannot_be_read(classes, tmp_path, content, message):
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        load_images(classes, size=4, labels=tmp_path / "labels.csv")
+
+
+def test_a_memory_map_in_a_folder_that_is_not_there(classes, tmp_path):
+    with pytest.raises(FileNotFoundError, match="memmap must be a file in an existing folder"):
+        load_images(classes, size=4, memmap=tmp_path / "absent" / "X.npy")
+
+
 def test_labels_that_are_missing(classes):
     files = [classes / "dog/1.png", classes / "cat/1.png"]
     with pytest.raises(ValueError, match="labels must be finite"):
@@ -318,7 +347,9 @@ def test_dicom(tmp_path, tags, expected):
     np.testing.assert_array_equal(bunch.data[0, 0, 0], expected)
     # Their names may have no ending.
     os.rename(tmp_path / "a.dcm", tmp_path / "IM0001")
-    np.testing.assert_array_equal(load_images([tmp_path / "IM0001"], mode="L").data, bunch.data)
+    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    for source in ([tmp_path / "IM0001"], tmp_path):
+        np.testing.assert_array_equal(load_images(source, mode="L").data, bunch.data)
 
 
 def test_dicom_of_8_bits_stays_what_it_is(tmp_path):

@@ -376,3 +376,21 @@ def test_no_sample_and_no_mask_is_in_a_file(dtype, path):
         for m in mask:
             assert m.tobytes() not in content
             assert m.astype(np.float32).tobytes() not in content
+
+
+class Versioned(Small):
+    """A network that loads no weights of another version, as MNASNet of torchvision."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state, prefix, local_metadata, *args):
+        assert local_metadata.get("version") == 2
+        super()._load_from_state_dict(state, prefix, local_metadata, *args)
+
+
+def test_layers_that_ask_for_their_version(path, problem):
+    X, y, mask = problem
+    clf = SwapExClassifier(Versioned, max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    save(clf, path)
+    again = load(path, module=Versioned)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))

@@ -1,6 +1,5 @@
 """Check that pretrained networks get a head for the classes at hand, and rates of their own."""
 
-import importlib
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch import nn
 from skexplain import (
     ERMClassifier,
     ERMRegressor,
-    GradCAMRegClassifier,
     SwapExClassifier,
     TwoStageExplanationClassifier,
 )
@@ -103,6 +101,25 @@ def test_heads_that_are_not_told():
         replace_head(backbone, 3, layer="head")
 
 
+class WithAuxiliaryHead(Convolutional):
+    """Returns the logits of two heads while it is trained, as GoogLeNet of torchvision does."""
+
+    aux_logits = True
+
+    def forward(self, x):
+        logits = super().forward(x)
+        return (logits, 2 * logits) if self.training else logits
+
+
+def test_auxiliary_logits_are_not_read():
+    network = WithAuxiliaryHead(3)
+    plain = Convolutional(3)
+    plain.load_state_dict(network.state_dict())
+    assert not moved(
+        fit(network, SwapExClassifier, mask=MASK), fit(plain, SwapExClassifier, mask=MASK).module_
+    )
+
+
 # -- learning rates -------------------------------------------------------------------------------
 
 
@@ -162,54 +179,6 @@ def test_rates_that_cannot_be():
         fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.LayerNorm(3)), backbone_lr=1e-3)
     with pytest.raises(ValueError, match="no layer before the head can be trained; got 0.001"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), backbone_lr=1e-3)
-
-
-# -- networks of other packages, with random weights ----------------------------------------------
-
-
-def import_from(name, *attributes):
-    """Import from an optional package; torchvision of another torch raises more than an error."""
-    try:
-        module = importlib.import_module(name)
-        return [getattr(module, attribute) for attribute in attributes]
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"{name}: {error}")
-
-
-def test_networks_of_torchvision():
-    (mobilenet,) = import_from("torchvision.models", "mobilenet_v3_small")
-    network = mobilenet()
-    clf = fit(partial(replace_head, network), SwapExClassifier, mask=MASK, backbone_lr=0)
-    assert moved(clf, network) == {"classifier.3.weight", "classifier.3.bias"}
-    assert fit(mobilenet, module__num_classes=3).module_.classifier[3].out_features == 3
-
-
-def test_networks_of_timm():
-    (transformer,) = import_from("timm.models", "VisionTransformer")
-    options = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
-    assert replace_head(transformer(**options), 3).head.out_features == 3
-    handed = {f"module__{name}": value for name, value in options.items()}
-    assert fit(transformer, backbone_lr=1e-4, **handed).module_.head.out_features == 3
-    headless = transformer(num_classes=0, **options)
-    assert fit(partial(replace_head, headless)).module_.head.out_features == 3
-
-
-def test_networks_of_transformers():
-    names = ("ViTConfig", "ViTForImageClassification", "ViTModel")
-    config, classifier, backbone = import_from("transformers", *names)
-    options = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-    options |= {"intermediate_size": 16, "image_size": 8, "patch_size": 4}
-    network = classifier(config(**options))
-    assert network.classifier.out_features == 2
-    clf = fit(partial(replace_head, network), SwapExClassifier, mask=MASK, backbone_lr=0)
-    assert clf.module_.config.num_labels == 3
-    assert moved(clf, network) == {"classifier.weight", "classifier.bias"}
-    maps = fit(
-        partial(replace_head, network), GradCAMRegClassifier, mask=MASK, layer="vit.layers.0"
-    )
-    assert np.isfinite(maps.history_[-1, "train_loss"])
-    with pytest.raises(ValueError, match="it may be a backbone without a head"):
-        replace_head(backbone(config(**options), add_pooling_layer=False), 3)
 
 
 def test_without_a_mapping_layer_something_before_the_features_is_trained():

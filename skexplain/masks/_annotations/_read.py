@@ -215,7 +215,9 @@ def _choose(pictures: Sequence[AnnotatedPicture], labels: Any, path: Any) -> lis
     known = {label for shapes in everything for shape in shapes for label in shape.labels}
     for name in sorted(names - known):
         close = get_close_matches(name, known, cutoff=0.5) or sorted(known)
-        raise ValueError(f"labels: {os.fspath(path)} has no label {name!r}; it has {close}.")
+        without_area = _listed(sum((picture.left_out for picture in pictures), Counter()))
+        more = f" These mark nothing: {without_area}." if without_area else ""
+        raise ValueError(f"labels: {os.fspath(path)} has no label {name!r}; it has {close}.{more}")
     return [
         [shape for shape in shapes if names.intersection(shape.labels)] for shapes in everything
     ]
@@ -238,6 +240,10 @@ def _check_found(
     )
 
 
+def _listed(counts: Counter) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+
+
 def _report(
     path: Any,
     found: str,
@@ -256,8 +262,7 @@ def _report(
             f"{', '.join(lost[:_N_SHOWN])}{more}"
         )
     if report:
-        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.items()))
-        described.append(f"these mark nothing: {listed}")
+        described.append(f"these mark nothing: {_listed(report)}")
     if unknown:
         described.append(f"{len(unknown)} files are not recognised, such as {unknown[0]}")
     if described:

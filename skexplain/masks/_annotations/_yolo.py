@@ -62,7 +62,11 @@ def _check_shares(points: np.ndarray, where: str) -> None:
     try:
         check_reach_in_unit(points, "share")
     except ValueError as error:
-        raise ValueError(f"{where} {error}") from error
+        raise ValueError(
+            f"{where} must hold shares of the picture, from 0 to 1, of a box or an outline; it "
+            f"reaches from {points.min():g} to {points.max():g}. Pixels and key points are not "
+            "read."
+        ) from error
 
 
 def _class_names(path: Path) -> dict[str, str]:

@@ -159,7 +159,7 @@ def test_yolo_spellings(tmp_path):
         np.testing.assert_array_equal(read(tmp_path, "1.txt", line, labels=0), half)
     with pytest.raises(ValueError, match="line 1 has 7 numbers behind the class"):
         read(tmp_path, "1.txt", "0 .1 .1 .1 .1 .1 .1 .1")
-    with pytest.raises(ValueError, match="line 2 reaches from .* with unit='share'"):
+    with pytest.raises(ValueError, match="line 2 must hold shares .* it reaches from 15 to 25"):
         read(tmp_path, "1.txt", "0 .5 .5 .5 .5\n0 20 20 10 10")
     assert np.isnan(read(tmp_path, "1.txt", "")).all()
     assert not read(tmp_path, "1.txt", "", missing="empty").any()

@@ -333,6 +333,8 @@ def test_shapes_without_area_are_counted(tmp_path):
     with pytest.warns(UserWarning, match="1 boxes without an area, 1 points, 1 polyline"):
         mask = read_annotations(path, like=like(["a.jpg"]))
     assert mask.mean() == 0.25
+    with pytest.raises(ValueError, match="no label 'y'; it has .*These mark nothing: 1 boxes with"):
+        read_annotations(path, like=like(["a.jpg"]), labels="y")
 
 
 def test_shapes_in_what_was_cropped_are_counted(tmp_path):
