@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing
 
 from .._text import drawable
 from .._typing import MaskLike
@@ -145,7 +146,7 @@ class SaliencyDisplay:
         if feature_names is None:
             feature_names = labels_beside(X, fitted=estimator)["feature_names"]
         shown = shown_rows(X, mask, marks, rows, feature_names, documents)
-        picked = X.iloc[shown.index] if hasattr(X, "iloc") else np.asarray(X)[shown.index]
+        picked = _safe_indexing(X if hasattr(X, "columns") else np.asarray(X), shown.index)
         maps = {
             title: compute_saliency(
                 estimator, picked, method=method, target=target, **saliency_parameters
