@@ -24,8 +24,8 @@ from ..metrics import (
     wrong_reason_share,
 )
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
+from ..metrics._kinds import check_classifier
 from ..metrics._perturb import Perturber, mask_marks_of
-from ..metrics._reliance import check_classifier
 from ..metrics._token_inputs import TokenMatrixInputs
 from ._audit_context import describe_provenance, pick_examples
 from ._audit_measures import (

@@ -11,8 +11,8 @@ from .._checks import check_count, check_option
 from .._text import drawable
 from .._typing import MaskLike, Seed
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
+from ..metrics._kinds import check_classifier
 from ..metrics._perturb import Perturber, make_generator
-from ..metrics._reliance import check_classifier
 from ._checks import Marks
 from ._drawing import single_axes
 
