@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 from skorch.callbacks import Checkpoint, LRScheduler
 
-from skexplain import ERMClassifier, TwoStageExplanationClassifier
+from skexplain import ERMClassifier, SwapExClassifier, TwoStageExplanationClassifier
 
 LR, N_ROWS, BATCH, EPOCHS = 1e-2, 50, 16, 5
 N_STEPS = EPOCHS * 4  # batches of 16, 16, 16 and 2 samples
@@ -84,3 +84,24 @@ def test_rates_are_restored_where_a_callback_has_loaded_an_optimizer(tmp_path):
     best = Checkpoint(monitor="train_loss_best", dirname=str(tmp_path), load_best=True)
     clf = make(lr_schedule="cosine", callbacks=[("best", best)]).fit(X, Y)
     assert [group["lr"] for group in clf.trainer_.optimizer_.param_groups] == [LR]
+
+
+def test_a_schedule_costs_no_further_passes_and_no_records_of_batches():
+    """A callback on batches makes the network run once more on held-out samples."""
+
+    class Counting(torch.nn.Linear):
+        n_samples = 0
+
+        def forward(self, x):
+            Counting.n_samples += len(x)
+            return super().forward(x)
+
+    counts = {}
+    for schedule in ("constant", "cosine"):
+        Counting.n_samples = 0
+        settings = {"early_stopping": True, "validation_fraction": 0.4, "lr_schedule": schedule}
+        clf = make(SwapExClassifier, module=lambda: Counting(2, 2), **settings)
+        clf.fit(X, Y, mask=np.array([[True, False]]))
+        counts[schedule] = Counting.n_samples
+        assert not any("train_loss" in batch for row in clf.history_ for batch in row["batches"])
+    assert counts["cosine"] == counts["constant"]
