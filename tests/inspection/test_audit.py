@@ -28,7 +28,7 @@ from sklearn.tree import DecisionTreeClassifier
 import skexplain
 from skexplain import ERMClassifier, SwapExClassifier
 from skexplain.datasets import make_decoy_digits
-from skexplain.inspection import _audit_measures, audit, saliency
+from skexplain.inspection import _audit_measures, _audit_tasks, audit, saliency
 from skexplain.metrics import (
     accuracy_after_swap,
     irrelevant_saliency_mass,
@@ -350,7 +350,7 @@ def test_pull_by_hand():
     given = np.array([[1, 1, 2, 0]])
     after = np.array([[1, 0, 2, 1]])
     changes = np.ones((1, 4), dtype=bool)
-    pull = _audit_measures._pull("p", before, after, given, changes)["p"]
+    pull = _audit_tasks._pull_labels("p", before, after, given, changes)["p"]
     # Given 1: one of two, and by chance (of those that are given 2 or 0) one of two; given 2: one
     # of one, by chance none of three.
     assert pull == pytest.approx(((1 - 0.5) + (0 - 0.5) + 1) / 3)
@@ -370,7 +370,7 @@ def test_what_marks_tell(shape):
 
     assert not told(X, mask).tells
     X[place] = 9 * y
-    assert told(X, mask).accuracy == 1
+    assert told(X, mask).score == 1
     assert told(X, mask).chance == 0.5
     assert not told(X, mask, values=False).tells
     mask[y == 0] = 0
