@@ -62,8 +62,8 @@ def make_mask_scorer(
 
     Notes
     -----
-    A search replaces the score of a scorer that fails by nan and warns, unless
-    ``error_score="raise"`` is set.
+    A score that is nan is an error.  A search replaces the score of a scorer that fails by nan and
+    warns, also where all fail, unless ``error_score="raise"`` is set.
 
     Examples
     --------
@@ -288,7 +288,7 @@ class MetadataScorer:
             raise ValueError(self._describe_missing())
         if "y" in signature(self.metric).parameters:
             arguments["y"] = y
-        return self.sign * float(self.metric(estimator, X=X, **arguments))
+        return self.sign * finite_score(self.metric(estimator, X=X, **arguments), self.metric)
 
     def _describe_missing(self) -> str:
         text = (
@@ -347,6 +347,14 @@ class MetadataScorer:
             )
         self._requests = {**self._requests, **requests}
         return self
+
+
+def finite_score(value: Any, metric: Any) -> float:
+    """Return a score as a float; one that is NaN compares with nothing, so that no model wins."""
+    score = float(value)
+    if np.isnan(score):
+        raise ValueError(f"the score of {_name(metric)} must be a number, got {value!r}.")
+    return score
 
 
 def lower_of_clean_and_swapped(
