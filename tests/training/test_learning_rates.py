@@ -6,7 +6,12 @@ import torch
 from numpy.testing import assert_allclose
 from skorch.callbacks import Checkpoint, LRScheduler
 
-from skexplain import ERMClassifier, SwapExClassifier, TwoStageExplanationClassifier
+from skexplain import (
+    ERMClassifier,
+    GradRegClassifier,
+    SwapExClassifier,
+    TwoStageExplanationClassifier,
+)
 
 LR, N_ROWS, BATCH, EPOCHS = 1e-2, 50, 16, 5
 N_STEPS = EPOCHS * 4  # batches of 16, 16, 16 and 2 samples
@@ -105,3 +110,18 @@ def test_a_schedule_costs_no_further_passes_and_no_records_of_batches():
         counts[schedule] = Counting.n_samples
         assert not any("train_loss" in batch for row in clf.history_ for batch in row["batches"])
     assert counts["cosine"] == counts["constant"]
+
+
+@pytest.mark.parametrize("cls", [ERMClassifier, SwapExClassifier, GradRegClassifier])
+def test_lbfgs_trains_convolutions(cls):
+    """It flattens gradients with view, which needs the usual layout of memory."""
+    images = np.random.default_rng(0).normal(size=(20, 6, 6))
+    images[:, 0, 0] += 4 * (np.arange(20) % 2)
+    mask = np.zeros((1, 6, 6))
+    mask[:, 5] = 1
+    clf = cls(max_epochs=2, random_state=0, warm_start=True)
+    clf.fit(images, np.arange(20) % 2, mask=mask)  # with Adam, in the layout that is faster
+    clf.set_params(optimizer=torch.optim.LBFGS, lr=0.1, max_epochs=5, warm_start=False)
+    clf.fit(images, np.arange(20) % 2, mask=mask)
+    losses = clf.history_[:, "train_loss"]
+    assert losses[-1] < losses[0]
