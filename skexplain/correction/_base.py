@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from ..masks._meaning import Marks
 from ..metrics._perturb import make_generator
 from ..penalties import AverageCasePenalty
 from ..training._method import Term
-from ._copies import MODES, SwappedCopies, make_plan, read_masks
+from ._copies import MODES, SwappedCopies, make_plan, read_masks, settings_of_matrix
 from ._texts import with_shared_texts
 from ._weights import check_weight, fix_class_weights, half_of_the_say, weight_keyword
 
@@ -66,6 +67,7 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         "mode": [StrOptions(set(MODES))],
         "mask_marks": [StrOptions({"irrelevant", "relevant"})],
         "exchange": ["boolean"],
+        "pad_id": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -80,6 +82,7 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         mode: str = "replace",
         mask_marks: Marks = "irrelevant",
         exchange: bool = True,
+        pad_id: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -87,6 +90,7 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         self.mode = mode
         self.mask_marks = mask_marks
         self.exchange = exchange
+        self.pad_id = pad_id
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -219,7 +223,7 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         if len(every) < len(weight):
             masks = masks.of_rows(every)
         self._warn_of_what_remains(masks, every, y)
-        copies = SwappedCopies(X, masks, self.exchange)
+        copies = SwappedCopies(X, masks, self.exchange, settings_of_matrix(X, self.pad_id))
         if is_classifier(self):
             fix_class_weights(estimator, y, weight)
         plan = make_plan(every, copies.rows, self.n_copies, self.mode, repeat=keyword is None)
