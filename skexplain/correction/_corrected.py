@@ -15,6 +15,7 @@ from torch import nn
 
 from .._checks import as_array
 from ..estimators._parameters import COUNT, SHARE, StrOptions
+from ..estimators._tokenizers import check_takes_no_texts
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
@@ -239,6 +240,10 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             if isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
         check_cache(self.cache)
+        check_takes_no_texts(
+            self.estimator,
+            "with t = clf.tokenize(X, mask), correct clf.estimator_ on t.ids and t.mask",
+        )
         given = X
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         network = Network(self.estimator, self.batch_size)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..masks._rows import shorten
@@ -186,6 +187,27 @@ def of_texts(tags):
     tags.input_tags.string = True
     tags.input_tags.two_d_array = tags.input_tags.three_d_array = False
     return tags
+
+
+def check_takes_no_texts(estimator: Any, instead: str) -> None:
+    """Check that an estimator is not one on texts.
+
+    Parameters
+    ----------
+    estimator : object
+        What is passed as `estimator`, of scikit-learn's kind or not.
+    instead : str
+        What the error recommends.
+
+    Raises
+    ------
+    TypeError
+        If it takes texts.
+    """
+    if hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.string:
+        raise TypeError(
+            f"estimator must take arrays, not texts as {type(estimator).__name__} does: {instead}."
+        )
 
 
 def check_texts(X: Any) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sklearn.utils import Bunch
 
+from .._checks import check_path
 from .._text import html_text
 from ._audit_numbers import NUMBERS
 from ._audit_pictures import draw_examples, draw_features, draw_groups, draw_noise
@@ -193,8 +193,9 @@ class AuditReport(Bunch):
         ImportError
             If matplotlib is not installed (extra "plot").
         """
+        path = check_path("path", path)
         page = html_page(f"Audit of {self.estimator}", self._body(self.figures()))
-        Path(path).write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
 
     def _repr_html_(self) -> str:
         try:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from .._checks import check_path
 from ..datasets import load_images
 from ..masks import ImageGeometry
 from ._files import append_line, read_lines, whole_file, write_json
@@ -105,7 +106,7 @@ class Project:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = check_path("folder", folder)
         settings = self.folder / _SETTINGS
         if not settings.exists():
             raise FileNotFoundError(f"{self.folder} holds no project: there is no {_SETTINGS}.")
@@ -177,7 +178,7 @@ class Project:
             If there are no class folders, a class has fewer than two pictures, or `held_out` leaves
             fewer pictures than classes in one of the two parts.
         """
-        folder = Path(folder)
+        folder = check_path("folder", folder)
         if (folder / _SETTINGS).exists():
             raise FileExistsError(f"{folder} holds a project already.")
         (folder / _MASKS).mkdir(parents=True, exist_ok=True)

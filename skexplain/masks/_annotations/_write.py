@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._checks import check_option, check_path
 from .._geometry import ImageGeometry
 from .._place import geometries_of, lift, names_of
 from .._rows import as_list
@@ -91,8 +92,8 @@ def write_annotations(
             [0, 0, 0, 0],
             [0, 0, 0, 0]]])
     """
-    if format not in _FORMATS:
-        raise ValueError(f"format must be one of {list(_FORMATS)}; got {format!r}.")
+    path = check_path("path", path)
+    check_option("format", format, _FORMATS)
     if not isinstance(label, str) or not label:
         raise ValueError(f"label must be text; got {label!r}.")
     if not 0 < threshold <= 1:
