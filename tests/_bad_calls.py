@@ -472,7 +472,7 @@ class Public:
 
         def set_mask(number, mask, revision):
             project = create(classes, size=8)
-            return project.set_mask(number, mask, revision)
+            return project.set_mask(number, mask, revision=revision)
 
         of_create = call(Project.create, pictures=classes, size=8)[1]
         return {

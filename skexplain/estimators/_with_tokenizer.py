@@ -11,10 +11,12 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from .._checks import as_array
 from ..masks._labels import check_row_order, is_series, row_labels
 from ..masks._spans._tokens import resolve_spans, stack_tokens
+from ..metrics._groups import row_labels as of_rows
 from ..training._token_network import TokenNetwork
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
@@ -155,8 +157,11 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             If tokens were cut, or if what the mask has for all texts is in none.
         """
         self._validate_params()
+        if isinstance(self.max_length, bool):
+            raise ValueError(f"max_length must be an int or None, got {self.max_length!r}.")
         labels = row_labels(X)
         texts = check_texts(X)
+        _check_targets(y)
         spans = _read_mask(mask, texts, labels)
         tokenizer = make_tokenizer(self.tokenizer, texts)
         limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
@@ -298,6 +303,11 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         ids = self._ids(X)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self.estimator_.score(ids, y, **weights)
+
+
+def _check_targets(y):
+    """Check that there is a target per text; the estimator checks what it is."""
+    of_rows(column_or_1d(as_array("y", y)), "y")
 
 
 def _read_mask(mask, texts, index):

@@ -8,6 +8,7 @@ import math
 import os
 import threading
 from datetime import datetime, timezone
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from .._checks import check_path
+from .._checks import as_array, check_count, check_flag, check_number, check_path
 from ..datasets import load_images
 from ..masks import ImageGeometry
 from ._files import append_line, read_lines, whole_file, write_json
@@ -179,6 +180,12 @@ class Project:
             fewer pictures than classes in one of the two parts.
         """
         folder = check_path("folder", folder)
+        check_number("held_out", held_out)
+        if held_out >= 1:
+            raise ValueError(f"held_out must be a share below 1, got {held_out!r}.")
+        check_count("max_epochs", max_epochs)
+        check_count("random_state", random_state, low=0)
+        check_flag("verbose", verbose)
         if (folder / _SETTINGS).exists():
             raise FileExistsError(f"{folder} holds a project already.")
         (folder / _MASKS).mkdir(parents=True, exist_ok=True)
@@ -307,8 +314,13 @@ class Project:
             If there is no such picture, or the mask is of another shape.
         """
         self.check(number)
-        if mask is not None and mask.shape != self.shape:
-            raise ValueError(f"mask must be of shape {self.shape}, got {mask.shape}.")
+        check_count("revision", revision, low=0)
+        if mask is not None:
+            mask = as_array("mask", mask)
+            if mask.shape != self.shape:
+                raise ValueError(f"mask must be of shape {self.shape}, got {mask.shape}.")
+            if mask.dtype.kind not in "buif" or not np.isfinite(mask).all():
+                raise ValueError(f"mask must hold finite numbers, or be bool; got {mask.dtype}.")
         with self._lock:
             present = self._revisions[number]
             if revision != present:
@@ -383,8 +395,8 @@ class Project:
         ValueError
             If there is none.
         """
-        if not 0 <= number < len(self):
-            raise ValueError(f"There are {len(self)} pictures, from 0; got {number}.")
+        if not isinstance(number, Integral) or not 0 <= number < len(self):
+            raise ValueError(f"There are {len(self)} pictures, from 0; got {number!r}.")
 
 
 def _geometry(record: dict[str, Any]) -> ImageGeometry:
