@@ -41,7 +41,7 @@ from ._audit_verdict import decide
 from ._certificates import certified_accuracy
 from ._checks import Marks
 from ._curve_display import score_curve
-from ._drawing import check_length, list_documents
+from ._drawing import check_length, list_documents, listed
 from ._saliency import saliency
 
 _NOISE = np.array([0, 0.5, 1, 2, 3])  # standard deviations
@@ -168,6 +168,8 @@ def audit(
             f"{epsilon!r}."
         )
     check_count("n_repeats", n_repeats)
+    if feature_names is not None:
+        feature_names = listed("feature_names", feature_names)
     marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
     seed = root_seed(random_state)
     if feature_names is not None and column_labels(X) is None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score
 
-from .._checks import check_count, check_option
+from .._checks import as_array, as_numbers, check_count, check_option, check_text
 from .._text import drawable
 from .._typing import MaskLike, Seed
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
@@ -223,7 +223,8 @@ class PerturbationCurveDisplay:
         ValueError
             If the shapes do not fit, or labels are of another kind than predictions.
         """
-        y_true, predictions = row_labels(y_true, "y_true"), np.asarray(predictions)
+        y_true, predictions = row_labels(y_true, "y_true"), as_array("predictions", predictions)
+        check_text("unit", unit)
         epsilons = _check_epsilons(epsilons, "offset")
         if predictions.ndim == 2:
             predictions = predictions[:, None]
@@ -254,6 +255,7 @@ class PerturbationCurveDisplay:
             The display itself.
         """
         name = self.name if name is None else name
+        check_text("name", name)
         self.figure_, self.ax_ = single_axes(ax, (4.5, 3.2))
         # The next style that these axes have not used.
         color, marker = _STYLES[len(self.ax_.lines) % len(_STYLES)]
@@ -303,7 +305,7 @@ def score_curve(
 
 
 def _check_epsilons(epsilons: ArrayLike, perturbation: str) -> np.ndarray:
-    values = np.asarray(epsilons, dtype=float)
+    values = as_numbers("epsilons", epsilons)
     least = -np.inf if perturbation == "offset" else 0
     if (
         values.ndim != 1
