@@ -342,7 +342,8 @@ def build_optimizer(
     if rest:
         groups.append({"params": [weight for _, weight in rest]})
     if issubclass(optimizer, torch.optim.LBFGS):  # it flattens gradients with view
-        module.to(memory_format=torch.contiguous_format)
+        lay_out: Any = module.to  # its annotations lack the layout of memory
+        lay_out(memory_format=torch.contiguous_format)
     kinds = {"fused", "foreach", "capturable", "differentiable"}
     sparse = any(getattr(layer, "sparse", False) for layer in module.modules())
     if optimizer in _FUSED and not sparse and not kinds & set(settings):
