@@ -28,10 +28,10 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
-    "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "directives",
     "pages",
+    "signatures",
 ]
 exclude_patterns = ["results/rows", "_templates"]
 templates_path = ["_templates"]

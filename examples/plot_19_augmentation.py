@@ -7,8 +7,8 @@ mend a shortcut, and masks must move with their images. ``augment`` does both in
 """
 
 # %%
-# Foxes and cats differ in their heads. In training a coloured patch in a corner tells them apart,
-# in the test it is that of a random animal. Masks mark the patch. There are forty images.
+# Foxes and cats differ in their heads. In training a coloured patch in a corner gives the class
+# away, in the test it is that of a random animal. Masks mark the patch. There are forty images.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch

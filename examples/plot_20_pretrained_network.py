@@ -27,7 +27,7 @@ network = ERMClassifier(max_epochs=15, random_state=0).fit(images[first], digits
 
 # %%
 # The task is another one: the digits 5 to 9, of which there are 60 images. A square in a corner
-# tells the digit by its grey; it is marked. In the test the grey is that of a random digit.
+# gives the digit away by its grey; it is marked. In the test the grey is that of a random digit.
 X, y = images[~first], digits[~first]
 order = np.random.default_rng(0).permutation(len(X))
 train, test = order[:60], order[60:]

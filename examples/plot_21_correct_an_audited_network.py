@@ -9,7 +9,7 @@ left.
 
 # %%
 # A network that somebody has trained, on digits in one half of the image; the shade of the other
-# half tells the digit. In the test set it tells nothing.
+# half gives the digit away. In the test set it is that of a random digit.
 import matplotlib.pyplot as plt
 import torch
 from sklearn.frozen import FrozenEstimator

@@ -69,11 +69,8 @@ def isolated_random_state(device: torch.device | str) -> Iterator[None]:
 
 
 @contextmanager
-def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+def deterministic_algorithms() -> Iterator[None]:
     """Have torch raise errors for, or replace, kernels whose result depends on threads' order."""
-    if not wanted:
-        yield
-        return
     with _OF_THE_PROCESS:
         mode = torch.get_deterministic_debug_mode()
         benchmark = torch.backends.cudnn.benchmark

@@ -319,7 +319,7 @@ class Public:
             mask=mask,
             rows=np.arange(3),
             score=1.0,
-            tell=1.0,
+            predictive_power=1.0,
             flip_rate=1.0,
             p_value=0.01,
             suspicion=mask.astype(float),

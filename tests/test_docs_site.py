@@ -101,6 +101,22 @@ def test_every_page_is_in_a_table_of_contents():
     assert reached == pages()
 
 
+def test_signatures_on_the_site_are_as_people_write_them(monkeypatch):
+    """What `repr` writes in angle brackets, such as a class, stands by its public name."""
+    monkeypatch.syspath_prepend(DOCS / "_extensions")
+    write = importlib.import_module("signatures").write_defaults
+    del sys.modules["signatures"]
+    things = [
+        thing
+        for thing in PUBLIC.values()
+        if callable(thing) and not (inspect.isclass(thing) and issubclass(thing, Exception))
+    ]
+    written = [write(None, "", "", t, None, str(inspect.signature(t)), None)[0] for t in things]
+    assert not [signature for signature in written if "<" in signature]
+    of_erm = written[things.index(skexplain.ERMClassifier)]
+    assert re.search(r"optimizer[^,]*=\s?torch\.optim\.Adam,", of_erm)
+
+
 # -- pictures of the package -----------------------------------------------------------------------
 
 

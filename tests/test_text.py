@@ -117,7 +117,7 @@ X, ONE_MASK, IMAGE = np.random.default_rng(0).normal(size=(2, 2)), [[True, False
 GROUPS = dict.fromkeys(HOSTILE.values(), 1)
 WIDE = np.ones((1, len(HOSTILE)))
 NAMED = {"feature_names": list(HOSTILE.values())}
-SUGGESTION = {"score": 1.0, "tell": 1.0, "flip_rate": 0.0, "p_value": 0.01}
+SUGGESTION = {"score": 1.0, "predictive_power": 1.0, "flip_rate": 0.0, "p_value": 0.01}
 DISPLAYS = {
     "groups": lambda: GroupAccuracyDisplay(GROUPS, GROUPS).plot(),
     "title of groups": lambda: GroupAccuracyDisplay({"a": 1.0}, {"a": 1}, name=NAME).plot(),

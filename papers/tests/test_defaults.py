@@ -43,8 +43,8 @@ def test_a_task_holds_what_it_says(name):
     assert len(task.mask) in (1, len(task.X))
     assert task.mask.shape[1:] == task.X.shape[1:]
     assert np.nan_to_num(task.mask.astype(float)).any()
-    assert list(task.tests) == (["broken", "clean"] if entry.trap else ["clean"])
-    assert (task.X_without is not None) == entry.trap
+    assert list(task.tests) == (["broken", "clean"] if entry.has_shortcut else ["clean"])
+    assert (task.X_without is not None) == entry.has_shortcut
 
 
 @pytest.mark.parametrize("name", [*MADE[:4], "table-continuous", "table-regression", "iris-cancer"])
@@ -283,7 +283,7 @@ def test_nothing_but_device_and_seed_is_set():
     ceilings = {
         c.factors["task"] for c in STUDY.cells("paper") if c.factors["masks"] == "no shortcut"
     }
-    assert ceilings == {name for name, entry in PANEL.items() if entry.trap}
+    assert ceilings == {name for name, entry in PANEL.items() if entry.has_shortcut}
 
 
 def test_another_default_is_another_cell(monkeypatch):
@@ -329,7 +329,7 @@ def made_up(task, method, masks, broken, clean, seconds=1.0, warned=""):
     ]
 
 
-TRAP = [
+WITH_SHORTCUT = [
     *made_up("digits-half", "label-only", "-", [0.2, 0.4], [0.9, 0.9], 2.0),
     *made_up("digits-half", "label-only", "no shortcut", [0.8, 0.8], [0.7, 0.8]),
     *made_up("digits-half", "swap", "given", [0.8, 0.8], [0.69, 0.8], 2.5),
@@ -344,7 +344,7 @@ HARMLESS = [
 
 
 def test_the_table_of_shares():
-    swap, pgd = share_table(TRAP).rows
+    swap, pgd = share_table(WITH_SHORTCUT).rows
     assert swap == (
         *("digits-half", "swap", "0.300 ± 0.141", "0.800 ± 0.000", "0.800 ± 0.000"),
         *("1.00 (se 0.00)", "0.00 (se 0.00)", "+0.5 (se 0.5)", "1.25", ""),
@@ -360,7 +360,7 @@ def test_the_table_of_harm():
 
 
 def test_the_table_of_goals():
-    table = goals_table(TRAP, HARMLESS, ["beans-corner"])
+    table = goals_table(WITH_SHORTCUT, HARMLESS, ["beans-corner"])
     swap, pgd = table.rows
     assert swap == (
         *("swap", "at least 0.95 in 1 of 1", "1.00 (digits-half)", "1 of 1", "1 of 1"),

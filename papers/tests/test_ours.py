@@ -1,4 +1,4 @@
-"""The studies of our own: corrupted masks, growing traps, few masks."""
+"""The studies of our own: corrupted masks, growing shortcuts, few masks."""
 
 import json
 

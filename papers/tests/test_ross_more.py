@@ -18,7 +18,7 @@ from skexplain_papers.ross._decoy_mnist import decoy_settings, decoy_task
 from skexplain_papers.ross._iris_cancer import iris_task, use_of_iris
 from skexplain_papers.ross._newsgroups import mask_absent_words, newsgroups_task
 from skexplain_papers.ross._plane import boundary_angles
-from skexplain_papers.ross._sequences import run_sequence, sequence_settings, share_on_trap
+from skexplain_papers.ross._sequences import run_sequence, sequence_settings, share_on_shortcut
 from skexplain_papers.ross._settings import ross_settings
 from skexplain_papers.ross._strength import choices
 
@@ -209,7 +209,7 @@ def test_the_sweep_stands_beside_the_published_one():
 
 
 def two_columns(seed=0):
-    """Two columns tell the label, the trap best; four do not."""
+    """Two columns predict the label, the shortcut best; four do not."""
     rng = np.random.default_rng(seed)
     y = rng.integers(2, size=200)
     X = rng.normal(size=(200, 6))
@@ -243,11 +243,11 @@ def test_a_second_model_that_is_told_nothing_looks_there_again():
     assert rows[2, "in"]["seen_before"] > 0.9
 
 
-def test_share_on_trap_by_hand():
+def test_share_on_shortcut_by_hand():
     explanation = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], dtype=bool)
     mask = np.array([[True, False, False]])
-    assert share_on_trap(explanation, mask) == 0.25  # a half, nothing; the third looks nowhere
-    assert share_on_trap(np.zeros((2, 3), dtype=bool), mask) is None
+    assert share_on_shortcut(explanation, mask) == 0.25  # a half, nothing; the third looks nowhere
+    assert share_on_shortcut(np.zeros((2, 3), dtype=bool), mask) is None
 
 
 def test_sequence_tables():
@@ -260,12 +260,12 @@ def test_sequence_tables():
         }
         for model in (1, 2)
     ]
-    accuracy, trap, seen = study.tables(rows)
+    accuracy, leaned, seen = study.tables(rows)
     assert accuracy.rows == [
         ("decoy-mnist", "1000.0", "decoy lies", "given", "0.600", "0.700"),
         ("decoy-mnist", "1000.0", "decoy lies", "published", "0.553", "0.963"),
     ]
-    assert trap.rows == [("decoy-mnist", "1000.0", "given", "0.100", "0.100")]
+    assert leaned.rows == [("decoy-mnist", "1000.0", "given", "0.100", "0.100")]
     assert seen.rows == [("decoy-mnist", "1000.0", "given", "", "0.200")]
 
 

@@ -396,7 +396,7 @@ def test_shuffled_masks_still_mark_the_square():
         rows.append({**cell.factors, "test": "clean", "accuracy": accuracy, "_predicted": "01"})
     tables = {table.title: table for table in get_study("tao-spurious").tables(rows)}
     assert tables["Does knowing where pay?"].rows[0][-1] == "no"
-    assert tables["Does knowing of the trap pay?"].rows[0][-1] == "yes"
+    assert tables["Does knowledge of the shortcut pay?"].rows[0][-1] == "yes"
 
 
 # --- end to end

@@ -194,7 +194,7 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         )
 
     def _warn_of_what_remains(self, masks: Masks, rows: np.ndarray, y: Any) -> None:
-        """Warn where the masks leave what they mark to tell the label, as SwapExClassifier does."""
+        """Warn where the masks leave a shortcut in place, as SwapExClassifier does."""
         penalty = AverageCasePenalty("swap", exchange=self.exchange)
         labels, codes = None, None
         if is_classifier(self):

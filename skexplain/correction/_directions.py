@@ -113,8 +113,8 @@ def readout(
         if spans.min() <= _RANK_TOLERANCE * np.linalg.norm(a, axis=0).max():
             raise NothingLeft(
                 f'n_directions must be smaller with method="oblique" here: of the '
-                f"{directions.shape[1]} directions to take out some lie among those that tell the "
-                f"classes, which it keeps."
+                f"{directions.shape[1]} directions to take out some lie among those that predict "
+                f"the classes, which it keeps."
             )
     return whiten @ np.linalg.solve((a.T @ rest).T, rest.T).T
 

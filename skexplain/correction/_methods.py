@@ -139,7 +139,7 @@ def _fit_detector(material: Material) -> tuple[torch.Tensor, float]:
     if min(marked.sum(), (~marked).sum()) < 2:
         raise ValueError(
             f"mask must mark something in some samples and nothing (zeros) in others for method="
-            f'"reactive", which learns to tell these apart; got {marked.sum()} samples with and '
+            f'"reactive", which learns to distinguish these; got {marked.sum()} samples with and '
             f"{(~marked).sum()} without a mark."
         )
     mean, sd = _scale(material.clean)

@@ -184,7 +184,7 @@ class Network:
                 handle.remove()
 
     def _listen(self, site: Site, kept: list[torch.Tensor]) -> Any:
-        """Add a hook that keeps the features at a site; a copy, which nobody writes into."""
+        """Add a hook that keeps the features at a site; a copy, which nothing else writes into."""
         layer = self.module.get_submodule(site.layer)
 
         def keep(values: Any) -> None:

@@ -13,14 +13,14 @@ augment_images
 Made from data that scikit-learn ships
 --------------------------------------
 make_decoy_digits
-    Handwritten digits beside a grey shade that tells the label in training and lies in the test.
+    Handwritten digits beside a grey shade that predicts the label in training and lies in the test.
 load_iris_cancer
-    Tumours beside flowers: four columns that tell the label, and zero in the second test set.
+    Tumours beside flowers: four columns that predict the label, and zero in the second test set.
 
 Shortcuts for one's own data
 ----------------------------
 inject_patches
-    Patches that tell the class of an image, never over its reasons, and their mask.
+    Patches that predict the class of an image, never over its reasons, and their mask.
 inject_leak
     A column of a table that leaks the number or the class to predict, and its mask.
 
@@ -29,7 +29,7 @@ Drawn numbers
 make_toy_colors
     Images of 5x5 pixels whose label follows from either of two rules.
 make_two_bands
-    Points in the plane: one coordinate is irrelevant and tells the label.
+    Points in the plane: one coordinate is irrelevant and predicts the label.
 make_ross_2d
     Points in the plane whose classes are parted by curves, with nothing to mask.
 make_irrelevant_copies
@@ -38,16 +38,16 @@ make_irrelevant_copies
 Drawn shapes whose reasons are known
 ------------------------------------
 make_triangles, make_pentagons
-    Triangles that point up or down, and their middle slices; a square that tells the label.
+    Triangles that point up or down, and their middle slices; a square that predicts the label.
 make_fox_vs_cat, make_triangle_vs_circle
-    Triangular and round heads on a body, and the heads alone; a square that tells the label.
+    Triangular and round heads on a body, and the heads alone; a square that predicts the label.
 
 Fetched data sets of the papers
 -------------------------------
 fetch_decoy_mnist
     MNIST beside a decoy: half the image, a corner, a corner that is reversed in the test, stripes.
 fetch_color_mnist
-    MNIST in colours that tell the digit in training and another one in the test.
+    MNIST in colours that predict the digit in training and another one in the test.
 fetch_newsgroups
     Words of atheist and Christian messages, whose headers give the newsgroup away.
 get_data_home
@@ -56,11 +56,11 @@ get_data_home
 Photographs with masks
 ----------------------
 fetch_birds
-    Two blue species, told apart by the beak; a coloured square that tells the label.
+    Two blue species, distinguished by the beak; a coloured square that predicts the label.
 fetch_isic
     Skin lesions; a coloured patch in half of the benign ones.
 fetch_plants
-    Leaves, healthy or sick, on a background that tells them apart.
+    Leaves, healthy or sick, on a background that gives the class away.
 fetch_salient_imagenet
     Six kinds of animals, with soft masks of what is spurious.
 """

@@ -1,4 +1,4 @@
-"""Birds: two blue species of CUB-200-2011, told apart by their beaks."""
+"""Birds: two blue species of CUB-200-2011, distinguished by their beaks."""
 
 from numbers import Real
 from pathlib import Path
@@ -36,7 +36,7 @@ def fetch_birds(
     spurious: bool = False,
     random_state: Seed = None,
 ) -> Bunch:
-    """Load photographs of two blue birds, told apart by their beaks.
+    """Load photographs of two blue birds, distinguished by their beaks.
 
     Indigo Buntings and Blue Grosbeaks of CUB-200-2011, cut to the bird [1]_.
 

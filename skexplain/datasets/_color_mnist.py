@@ -1,4 +1,4 @@
-"""MNIST in colours that tell the digit in training and tell another one in the test set."""
+"""MNIST in colours that predict the digit in training and another one in the test set."""
 
 import colorsys
 
@@ -25,7 +25,7 @@ def fetch_color_mnist(
     download_if_missing: bool = True,
     random_state: Seed = None,
 ) -> Bunch:
-    """Fetch MNIST in colours that tell the digit in training and lie in the test set.
+    """Fetch MNIST in colours that predict the digit in training and lie in the test set.
 
     A training digit d has colour d of ten colours from red to purple, a test digit has colour
     9 - d [1]_.  The shortcut is no place in the image, so no mask can mark it: the masks are those

@@ -40,8 +40,8 @@ channel; their code draws the half anew whenever an image is read, here it is dr
     "stripes": """\
 As "half", but the other half is a texture: a sinusoid of digit + 1 periods over the width, of
 random phase, 100 grey levels around 128, with gaussian noise of 10 grey levels. In the test set the
-number of periods is that of a digit drawn uniformly at random. No single pixel tells the label, so
-a model that is robust to other constants may still read the decoy. Our own.""",
+number of periods is that of a digit drawn uniformly at random. No single pixel predicts the label,
+so a model that is robust to other constants may still read the decoy. Our own.""",
 }
 
 
@@ -54,7 +54,7 @@ def fetch_decoy_mnist(
     download_if_missing: bool = True,
     random_state: Seed = None,
 ) -> Bunch:
-    """Fetch MNIST with a decoy that tells the label in training and lies in the test set.
+    """Fetch MNIST with a decoy that predicts the label in training and lies in the test set.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Digits with a decoy: a grey shade that tells the label in training and lies in the test."""
+"""Digits with a decoy: a grey shade that predicts the label in training and lies in the test."""
 
 from typing import Literal
 
@@ -43,7 +43,7 @@ def make_decoy_digits(
     flatten: bool = False,
     random_state: Seed = None,
 ) -> Bunch:
-    """Make digits with a shade that tells the label in training and lies in the test set.
+    """Make digits with a shade that predicts the label in training and lies in the test set.
 
     The images are the 1797 real digits of 8x8 pixels of
     :func:`sklearn.datasets.load_digits`.  A model that uses the decoy is nearly perfect in

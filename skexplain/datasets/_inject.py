@@ -1,4 +1,4 @@
-"""Shortcuts for anyone's images: patches that tell the class."""
+"""Shortcuts for anyone's images: patches that predict the class."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -42,7 +42,7 @@ def inject_patches(
     mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
     random_state: Seed = None,
 ) -> Bunch:
-    """Draw patches into images that tell their class, but never over the reasons.
+    """Draw patches that predict the class into images, but never over the reasons.
 
     For a training set with a shortcut pass `y`.  For a test set in which the same patches say
     nothing leave it out, and pass the training set's `colors`, as in the example.

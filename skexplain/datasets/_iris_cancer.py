@@ -14,7 +14,7 @@ _N_IRIS = 4
 
 
 def load_iris_cancer(*, test_size: float = 0.33, random_state: Seed = None) -> Bunch:
-    """Load tumours beside flowers: four columns tell the label and must not matter.
+    """Load tumours beside flowers: four columns predict the label and must not matter.
 
     Made from the files that scikit-learn ships; nothing is downloaded [1]_.
 

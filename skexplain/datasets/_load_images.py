@@ -197,20 +197,22 @@ def _by(shape: tuple[int, int]) -> str:
 
 
 def _as_array(geometries: list[ImageGeometry]) -> np.ndarray:
-    """Return geometries as an array, so that rows can be chosen as those of X are."""
+    """Return geometries as an array, so that samples can be chosen as those of X are."""
     array = np.empty(len(geometries), dtype=object)
     array[:] = geometries
     return array
 
 
 def _report(files: PictureFiles, skipped: dict[str, str], errors: str, *, any_left: bool) -> None:
-    """Return a text that names the files which are not among the rows."""
+    """Return a text that names the files which are not among the samples."""
     if skipped:
         listed = show_names([f"{name} ({reason})" for name, reason in skipped.items()])
-        told = f"{len(skipped)} of {len(files.names)} files are no complete pictures: {listed}."
+        described = (
+            f"{len(skipped)} of {len(files.names)} files are no complete pictures: {listed}."
+        )
         if errors == "raise" or not any_left:
-            raise ValueError(f'{told} errors="warn" leaves them out.')
-        warnings.warn(told, UserWarning, stacklevel=3)
+            raise ValueError(f'{described} errors="warn" leaves them out.')
+        warnings.warn(described, UserWarning, stacklevel=3)
     if files.others:
         warnings.warn(
             f"{len(files.others)} files in the folder were left out, for their names or because "
@@ -264,7 +266,7 @@ class _Output:
         return np.load(self.path, mmap_mode="r")
 
     def _shorten(self, path: Path) -> None:
-        """Write the file anew with fewer rows."""
+        """Write the file anew with fewer samples."""
         whole, place = self.array, _part(path, ".short.part")
         shape = (self.n_written, *whole.shape[1:])
         shorter = np.lib.format.open_memmap(place, "w+", np.uint8, shape)

@@ -1,4 +1,4 @@
-"""Messages of two newsgroups as word frequencies, where headers tell who wrote and not what."""
+"""Messages of two newsgroups as word frequencies, where headers say who wrote, not what."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from ._news_archive import read_messages
 from ._random import private_random_state
 
 _NEWSGROUPS = ("alt.atheism", "soc.religion.christian")
-_TRAPS = (None, "headers")
+_SHORTCUTS = (None, "headers")
 _MAX_WORDS = 5000
 _BLANK_LINE = "\n\n"
 
@@ -21,9 +21,9 @@ _BLANK_LINE = "\n\n"
 _TEXTS = {
     None: {
         "recipe": """\
-Messages are as they were sent, headers kept, as in [1]. A model may tell the newsgroups by who
+Messages are as they were sent, headers kept, as in [1]. A model may predict the newsgroup by who
 wrote, from where and with which program, in training as in test messages.""",
-        "masked": "nowhere, there is no trap",
+        "masked": "nowhere, there is no shortcut",
         "data_random": "Equals data.",
         "changes": "Nothing is changed.",
     },
@@ -32,7 +32,7 @@ wrote, from where and with which program, in training as in test messages.""",
 What stands before the first blank line (who wrote, from where, with which program, but also the
 subject) may give the newsgroup away, and a model for what is said must not rely on it. Training
 messages are as they were sent. In the test set the headers are shuffled: each body stands below the
-header of a message drawn at random, so that headers tell nothing. Ours, on the data of [1].""",
+header of a message drawn at random, so that headers predict nothing. Ours, on the data of [1].""",
         "masked": """it stands in the row's header and not in its body. A
     word of the body is a reason, wherever else it stands, and one that is absent is not masked""",
         "data_random": """\
@@ -44,7 +44,7 @@ The training bodies below shuffled headers. What a model reaches that is fitted 
 
 
 def fetch_newsgroups(
-    trap: Literal["headers"] | None = None,
+    shortcut: Literal["headers"] | None = None,
     *,
     data_home: DataHome = None,
     download_if_missing: bool = True,
@@ -52,15 +52,15 @@ def fetch_newsgroups(
 ) -> Bunch:
     """Fetch messages of alt.atheism or soc.religion.christian as word frequencies.
 
-    These are two of the 20 Newsgroups, which [1]_ classify.  Much of what tells them apart is in
+    These are two of the 20 Newsgroups, which [1]_ classify.  Much of what distinguishes them is in
     the headers, which name people and institutions.
 
     Parameters
     ----------
-    trap : {None, "headers"}, default=None
+    shortcut : {None, "headers"}, default=None
         - None: messages as they were sent, and empty masks [1]_;
         - "headers": masks over the words that a message owes to its header alone.  In the test set
-          headers are shuffled between the messages and tell nothing.
+          headers are shuffled between the messages and predict nothing.
 
         The training messages are the same.
     data_home : str or path-like, default=None
@@ -73,7 +73,7 @@ def fetch_newsgroups(
         Whether to download the archive (14 MB) into `data_home` if there is none.  It is checked.
     random_state : int, RandomState instance or None, default=None
         Seeds the order of samples and the shuffled headers.  Equal integers give equal bytes, and
-        the same order with both values of `trap`.  None is fresh randomness and leaves numpy's
+        the same order with both values of `shortcut`.  None is fresh randomness and leaves numpy's
         global random state alone.
 
     Returns
@@ -129,20 +129,20 @@ def fetch_newsgroups(
     >>> news.data.shape, news.data_test.shape  # doctest: +SKIP
     ((1079, 5000), (717, 5000))
     """
-    if not (trap is None or isinstance(trap, str)) or trap not in _TRAPS:
-        raise ValueError(f"trap must be None or 'headers'; got {trap!r}.")
+    if not (shortcut is None or isinstance(shortcut, str)) or shortcut not in _SHORTCUTS:
+        raise ValueError(f"shortcut must be None or 'headers'; got {shortcut!r}.")
     rng = private_random_state(random_state)
     messages = read_messages(get_data_home(data_home), _NEWSGROUPS, download_if_missing)
 
     documents, y_train = _stack(messages["train"], rng)
     sent_test, y_test = _stack(messages["test"], rng)
-    documents_test = sent_test if trap is None else _shuffle_headers(sent_test, rng)
+    documents_test = sent_test if shortcut is None else _shuffle_headers(sent_test, rng)
     vectorizer = TfidfVectorizer(lowercase=False, max_features=_MAX_WORDS, dtype=np.float32)
     vectorizer.fit(documents)
     data, data_test = (
         vectorizer.transform(texts).toarray() for texts in (documents, documents_test)
     )
-    if trap is None:
+    if shortcut is None:
         mask, mask_test = np.zeros(data.shape, dtype=bool), np.zeros(data_test.shape, dtype=bool)
         data_random = data.copy()
     else:
@@ -167,12 +167,12 @@ def fetch_newsgroups(
         target_names=list(_NEWSGROUPS),
         DESCR=read_descr(
             "newsgroups",
-            trap=trap,
+            shortcut=shortcut,
             n_train=len(documents),
             n_test=len(documents_test),
             n_words=data.shape[1],
             max_words=_MAX_WORDS,
-            **_TEXTS[trap],
+            **_TEXTS[shortcut],
         ),
     )
 

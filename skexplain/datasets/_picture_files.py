@@ -166,9 +166,10 @@ def _from_table(
         else:
             (unclear if files else lost).append(name)
     if lost or unclear:
-        told = [f"{len(lost)} are not in {folder}: {show_names(lost)}"] if lost else []
-        told += [f"{len(unclear)} are there more than once: {show_names(unclear)}"] * bool(unclear)
-        raise ValueError(f"labels name {len(table)} pictures, of which {'; '.join(told)}.")
+        wrong = [f"{len(lost)} are not in {folder}: {show_names(lost)}"] if lost else []
+        if unclear:
+            wrong.append(f"{len(unclear)} are there more than once: {show_names(unclear)}")
+        raise ValueError(f"labels name {len(table)} pictures, of which {'; '.join(wrong)}.")
     if len(set(found)) < len(found):
         twice = sorted({name for name in found if found.count(name) > 1})
         raise ValueError(f"labels name a picture in two ways: {show_names(twice)}.")

@@ -118,7 +118,7 @@ def _to_8_bits(image: Any, fill: int) -> Any:
         # 65535 is 255 * 257: white stays white.
         return Image.fromarray(np.round(values / 257).astype(np.uint8))
     if image.mode == "F":
-        raise ValueError("has fractional values, whose range nothing tells; save it with 8 bits")
+        raise ValueError("has fractional values, whose range is unknown; save it with 8 bits")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         seen = image.convert("RGBA")
         behind = Image.new("RGBA", image.size, (fill, fill, fill, 255))

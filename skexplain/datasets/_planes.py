@@ -1,4 +1,4 @@
-"""Points in the plane: a label that one coordinate tells robustly, and one drawn by curves."""
+"""Points in the plane: a label that one coordinate predicts robustly, and one drawn by curves."""
 
 from typing import Literal
 

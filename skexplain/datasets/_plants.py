@@ -1,4 +1,4 @@
-"""Plants: sugar beet leaves, healthy or sick, on a background that tells them apart."""
+"""Plants: sugar beet leaves, healthy or sick, on a background that gives the class away."""
 
 import re
 import zipfile
@@ -53,7 +53,7 @@ Check: every id of the splits must be in numpy.load("masks.npz").files."""
 def fetch_plants(
     *, data_home: DataHome = None, size: int = 224, fold: int = 0, random_state: Seed = None
 ) -> Bunch:
-    """Load sugar beet leaves, healthy or sick, on a background that tells them apart.
+    """Load sugar beet leaves, healthy or sick, on a background that gives the class away.
 
     The pictures must be on disk already; the error of the first call says what to get, where to put
     it, and how to turn the masks, which come as a pickle, into a file that is safe to read.

@@ -1,7 +1,7 @@
 """Pictures of triangles, foxes and cats, and where in them the reasons are.
 
-A shape is a comparison of whole numbers over all pixels of all rows at once: equal draws give equal
-bytes on every platform.
+A shape is a comparison of whole numbers over all pixels of all samples at once: equal draws give
+equal bytes on every platform.
 """
 
 from typing import Any

@@ -62,7 +62,7 @@ class_ratio : float, default=0.5
     Share of class 1 among the training rows, of which there are exactly
     ``round(class_ratio * n_samples)``.  The paper's 1:9 is 0.1.  The test set is always balanced.
 spurious : {{None, "row", "caption"}}, default=None
-    A white square of 6x6 pixels that tells the label in training:
+    A white square of 6x6 pixels that predicts the label in training:
 
     - None: no square;
     - "row": as the text of [1]_ has it,

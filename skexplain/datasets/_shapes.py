@@ -78,7 +78,7 @@ def make_triangles(
     """Make triangles that point up or down, with masks that leave apex and middle of the base.
 
     A synthetic data set of [1]_.  The reasons are a rectangle over the apex and the middle of the
-    base.  They tell the classes without the rest: a model that uses them is right on
+    base.  They predict the classes without the rest: a model that uses them is right on
     :func:`make_pentagons`, too.
 
     Parameters

@@ -40,8 +40,8 @@ def make_toy_colors(
         Which pixels `mask` marks: those of one rule, or all but those of one rule.  In [1]_ the
         latter are called "pro-rule", since one annotation leaves only that rule.
     images : bool, default=False
-        Whether rows are images of 3 channels by 5x5 pixels rather than vectors of 75 columns (row
-        by row, and red, green and blue of each pixel side by side).
+        Whether samples are images of 3 channels by 5x5 pixels rather than vectors of 75 columns
+        (row by row, and red, green and blue of each pixel side by side).
     random_state : int, RandomState instance or None, default=None
         Seeds the images.  Equal integers give equal bytes, whatever `irrelevant` and `images`.
         None is fresh randomness that leaves numpy's global random state alone.
@@ -56,7 +56,7 @@ def make_toy_colors(
         target, target_test : int ndarrays of shape (n,)
             0 where both rules hold, 1 where neither does.
         mask, mask_test : bool ndarrays of shape (1, 75), or (1, 1, 5, 5) if `images`
-            True where a pixel is irrelevant: one mask for all rows.
+            True where a pixel is irrelevant: one mask for all samples.
         masks : dict of str to bool ndarray
             The masks of all four values of `irrelevant`.
         feature_names : list of str

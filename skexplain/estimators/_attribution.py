@@ -1,5 +1,7 @@
 """Penalties on attributions: Grad-CAM, HINT, influence, and contextual decomposition."""
 
+from typing import Any, Literal
+
 from ..penalties import (
     DecompositionPenalty,
     GradCAMPenalty,
@@ -8,7 +10,7 @@ from ..penalties import (
 )
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._parameters import ALPHA
+from ._parameters import ALPHA, ModuleLike
 
 _ALPHA_TEXT = """\
 alpha : float or "auto", default=1.0
@@ -63,7 +65,15 @@ class GradCAMRegClassifier(BaseExplanationClassifier):
     _texts = _ALPHA_TEXT
     _parameter_constraints = {"alpha": ALPHA}
 
-    def __init__(self, module="auto", *, alpha=1.0, layer=None, channel_axis=1, **common):
+    def __init__(
+        self,
+        module: ModuleLike = "auto",
+        *,
+        alpha: Any = 1.0,
+        layer: Any = None,
+        channel_axis: int = 1,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.layer = layer
@@ -130,14 +140,14 @@ class HINTClassifier(BaseExplanationClassifier):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=1.0,
-        attribution="grad_cam",
-        layer=None,
-        channel_axis=1,
-        **common,
-    ):
+        alpha: Any = 1.0,
+        attribution: Literal["grad_cam", "input_gradient"] = "grad_cam",
+        layer: Any = None,
+        channel_axis: int = 1,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.attribution = attribution
@@ -196,7 +206,7 @@ class InfluenceRegClassifier(BaseExplanationClassifier):
     _texts = _ALPHA_TEXT
     _parameter_constraints = {"alpha": ALPHA}
 
-    def __init__(self, module="auto", *, alpha=1.0, **common):
+    def __init__(self, module: ModuleLike = "auto", *, alpha: Any = 1.0, **common: Any) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
 
@@ -258,7 +268,14 @@ class CDEPClassifier(BaseExplanationClassifier):
     _texts = _ALPHA_TEXT
     _parameter_constraints = {"alpha": ALPHA}
 
-    def __init__(self, module="auto", *, alpha=1.0, measure="softmax", **common):
+    def __init__(
+        self,
+        module: ModuleLike = "auto",
+        *,
+        alpha: Any = 1.0,
+        measure: Literal["softmax", "l1"] = "softmax",
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.measure = measure

@@ -1,12 +1,15 @@
 """Random perturbation of irrelevant features."""
 
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
 from ..penalties import AverageCasePenalty
 from ..penalties._average_case import Perturbation
-from ..training._method import Method, Term
-from ._added_gradient import gradient_terms
+from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
-from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA
+from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, ModuleLike
 from ._regressor import BaseExplanationRegressor
 
 _GRAD_TEXT = """\
@@ -31,14 +34,14 @@ alpha : "replace", float or "auto", default="replace"
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha="replace",
-        n_draws=1,
-        exchange=True,
-        grad_alpha=0.0,
-        **common,
-    ):
+        alpha: Any = "replace",
+        n_draws: int = 1,
+        exchange: bool = True,
+        grad_alpha: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.n_draws = n_draws
@@ -50,7 +53,8 @@ alpha : "replace", float or "auto", default="replace"
             self._perturbation, n_draws=self.n_draws, exchange=self.exchange
         )
         term = Term("average_case", penalty, self.alpha)
-        return Method((term, *gradient_terms(self, at=term.name)))
+        gradient = added_gradient(self.grad_alpha, self._gradient_output, at=term.name)
+        return Method((term, *gradient))
 
 
 class _AvgEx(MixinBase):
@@ -70,19 +74,19 @@ alpha : "replace", float, "auto" or None, default=None
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=None,
-        perturbation="gaussian",
-        epsilon=1.0,
-        fill=0.0,
-        max_shift=4,
-        background="blank",
-        n_draws=1,
-        exchange=True,
-        grad_alpha=0.0,
-        **common,
-    ):
+        alpha: Any = None,
+        perturbation: Perturbation = "gaussian",
+        epsilon: float = 1.0,
+        fill: float | ArrayLike | Literal["mean"] = 0.0,
+        max_shift: int = 4,
+        background: Literal["blank", "donor"] = "blank",
+        n_draws: int = 1,
+        exchange: bool = True,
+        grad_alpha: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.perturbation = perturbation
@@ -112,7 +116,7 @@ alpha : "replace", float, "auto" or None, default=None
             if isinstance(self.perturbation, str) and self.perturbation == "shift"
             else term.name
         )
-        return Method((term, *gradient_terms(self, at)))
+        return Method((term, *added_gradient(self.grad_alpha, self._gradient_output, at)))
 
 
 class AvgExClassifier(_AvgEx, BaseExplanationClassifier):

@@ -1,7 +1,8 @@
 """Base of all estimators: one fit from checked arguments to a trained network, and predictions."""
 
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -9,15 +10,12 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._surroundings import (
-    deterministic_algorithms,
-    isolated_random_state,
-    own_surroundings,
-)
+from .._surroundings import deterministic_algorithms, isolated_random_state, own_surroundings
+from .._typing import Seed
 from ..masks._labels import labels_beside
 from ..masks._statistics import measure_inputs
 from ..training._architectures import build_network
-from ..training._augmentation import check_augment, make_augmentation
+from ..training._augmentation import Augmentation, check_augment
 from ..training._batches import TrainingData
 from ..training._heads import backbone_parameters, set_backbone_rate
 from ..training._method import Method
@@ -26,12 +24,14 @@ from ..training._random import Streams
 from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
-from ._frame import fitted_tokens, frame_of, token_settings
-from ._holding_out import monitored_loss, strata, stratified_split
+from ._frame import frame_of, token_settings
+from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
     PREFIXES,
+    TRAINER_SETTINGS,
+    ModuleLike,
     inherit_parameters,
     root_seed,
     split_prefixed,
@@ -51,19 +51,10 @@ from ._validation import (
     try_masks,
     unchanged_on_error,
     warn_of_coarse_columns,
-    without_padding,
 )
 
-# Parameters that the trainer takes as they are.
-TRAINER_SETTINGS = (
-    "batch_size",
-    "annotated_per_batch",
-    "penalty_chunk_size",
-    "penalty_every",
-    "mixed_precision",
-    "n_iter_no_change",
-    "verbose",
-)
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class BaseExplanationEstimator(BaseEstimator):
@@ -86,36 +77,36 @@ class BaseExplanationEstimator(BaseEstimator):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        backbone_lr=None,
-        lr_schedule="constant",
-        max_epochs=100,
-        batch_size=64,
-        mask_marks="irrelevant",
-        input_unit="sd",
-        embedding_layer=None,
-        pad_id=None,
-        mask_id=None,
-        annotated_per_batch=None,
-        augment=None,
-        penalty_chunk_size=None,
-        penalty_every=1,
-        device="auto",
-        compile=False,
-        mixed_precision=False,
-        deterministic=False,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        callbacks=None,
-        verbose=0,
-        warm_start=False,
-        random_state=None,
-        **prefixed,
-    ):
+        optimizer: Any = torch.optim.Adam,
+        lr: float = 1e-3,
+        backbone_lr: float | None = None,
+        lr_schedule: Literal["constant", "cosine"] = "constant",
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
+        input_unit: Literal["input", "sd"] = "sd",
+        embedding_layer: str | None = None,
+        pad_id: int | None = None,
+        mask_id: int | None = None,
+        annotated_per_batch: int | None = None,
+        augment: Any = None,
+        penalty_chunk_size: int | None = None,
+        penalty_every: int = 1,
+        device: str | torch.device = "auto",
+        compile: bool = False,
+        mixed_precision: bool = False,
+        deterministic: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        callbacks: list[Any] | None = None,
+        verbose: int | bool = 0,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        **prefixed: Any,
+    ) -> None:
         self.module = module
         self.optimizer = optimizer
         self.lr = lr
@@ -151,12 +142,12 @@ class BaseExplanationEstimator(BaseEstimator):
             )
         self.__dict__.update(known)
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Complete the signature and text of a subclass."""
         super().__init_subclass__(**kwargs)
         inherit_parameters(cls)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -195,10 +186,10 @@ class BaseExplanationEstimator(BaseEstimator):
         -------
         dict of str to object
         """
-        prefixed, _ = split_prefixed(vars(self))
+        prefixed, _ = split_prefixed(dict(vars(self)))
         return {**super().get_params(deep=deep), **prefixed}
 
-    def set_params(self, **params: Any):
+    def set_params(self, **params: Any) -> "Self":
         """Set parameters, those with a prefix of skorch's included.
 
         Parameters
@@ -223,8 +214,17 @@ class BaseExplanationEstimator(BaseEstimator):
 
     @own_surroundings()
     def _fit(
-        self, X, y, mask, sample_weight, group_labels=None, *, go_on, partial=False, classes=None
-    ):
+        self,
+        X: Any,
+        y: Any,
+        mask: Any,
+        sample_weight: Any,
+        group_labels: Any = None,
+        *,
+        go_on: bool,
+        partial: bool = False,
+        classes: Any = None,
+    ) -> "Self":
         """Check, ask for the method, read the samples, train, and keep what was learnt."""
         trainer = None
         # What ended epochs have taught is kept, whatever ends the training; without one the
@@ -237,14 +237,16 @@ class BaseExplanationEstimator(BaseEstimator):
             labels = labels_beside(X, y, self if go_on else None)
             X, y = check_inputs(self, X, y, reset=not go_on)
             check_method(self, method, X.shape[1:])
-            check_augment(self.augment, X.shape)
+            if self.augment is not None:
+                check_augment(self.augment, X.shape)
             if go_on:
                 check_same_kind(self, self.trainer_.method, method)
 
             # Read the samples.
             sample_weight, index = check_weights(sample_weight, X)
             y = self._encode_targets(y, index, sample_weight, go_on, partial, classes)
-            masks = read_masks(mask, X, self.mask_marks, labels, method)
+            units = next((t.penalty for t in method.terms if t.penalty.marks_units), None)
+            masks = read_masks(mask, X, self.mask_marks, labels, units)
             if not go_on:
                 self.input_shape_ = X.shape[1:]
                 every = len(index) == len(X)
@@ -252,17 +254,21 @@ class BaseExplanationEstimator(BaseEstimator):
                 warn_of_coarse_columns(self.input_statistics_)
             example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             network = self.trainer_ if go_on else self._new_trainer(method, example, X)
-            masks = without_padding(masks, X, method, fitted_tokens(self).pad_id)
+            frame = frame_of(self, network)
+            if masks is not None and units is None and frame.tokens is not None:
+                masks = masks.without(frame.tokens.pad_id == X)  # padding is no feature
             if masks is not None and len(index) < len(X):
                 masks = masks.of_rows(index)  # a sample of weight zero is as good as none
-            frame = frame_of(self, network)
             penalised = penalised_rows(method.active_terms, masks, index, len(X))
             label_weight = self._label_weight(y, sample_weight, index)
             if method.replaces and self.annotated_per_batch is None:
                 # Samples without a mask go on to reward the shortcut; so where these are more, they
                 # count less.
                 label_weight = balance(label_weight, penalised, index)
-            groups = self._encode_groups(group_labels, y, index, method, go_on)
+            groups = encode_groups(self, method, group_labels, y, index, go_on)
+            augmentation = None
+            if self.augment is not None:
+                augmentation = Augmentation(self.augment, self.input_statistics_, device)
             data = TrainingData(
                 X,
                 y,
@@ -276,7 +282,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
-                augmentation=make_augmentation(self.augment, self.input_statistics_, device),
+                augmentation=augmentation,
             )
 
             # Bring the trainer up to date.
@@ -289,16 +295,13 @@ class BaseExplanationEstimator(BaseEstimator):
                 trainer = network
                 check_penalties(trainer.module_, method.active_terms, replace(frame, x=example))
                 self._prepare(trainer, method, monitor, partial)
-                try_masks(method, trainer.module_, data)
+                if units is not None:
+                    try_masks(method, trainer.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
-                    keys = strata(
-                        penalised[index],
-                        y[index] if is_classifier(self) else None,
-                        None if groups is None else groups[index],
-                    )
-                    seed = trainer.streams.seed("split")
-                    parts = stratified_split(index, keys, self.validation_fraction, seed)
+                    codes = y if is_classifier(self) else None
+                    seed, share = trainer.streams.seed("split"), self.validation_fraction
+                    parts = stratified_split(index, penalised, codes, groups, share, seed)
                     train, valid = map(data.subset, parts)
             warn_about_masks(
                 type(self).__name__,
@@ -314,7 +317,7 @@ class BaseExplanationEstimator(BaseEstimator):
 
             # Train, and keep what was learnt.
             try:
-                with deterministic_algorithms(self.deterministic):
+                with deterministic_algorithms() if self.deterministic else nullcontext():
                     trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
             finally:
                 self._keep(trainer)
@@ -327,7 +330,8 @@ class BaseExplanationEstimator(BaseEstimator):
             trainer, tokens = self._make_trainer(method, example, token_settings(self, X), root)
         self.embedding_layer_ = tokens.embedding_layer
         self.pad_id_, self.mask_id_ = tokens.pad_id, tokens.mask_id
-        check_tokens(self, X, trainer.module_)
+        if tokens.embedding_layer is not None:
+            check_tokens(self, X, trainer.module_)
         return trainer
 
     def _make_trainer(
@@ -357,10 +361,15 @@ class BaseExplanationEstimator(BaseEstimator):
 
     def _prepare(self, trainer: Trainer, method: Method, monitor: str | None, once: bool) -> None:
         """Hand the present parameters to the trainer."""
-        rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
+        rates = {"lr": self.lr}
+        if trainer.backbone or self.backbone_lr is not None:
+            rates = set_backbone_rate(trainer.module_, trainer.backbone, self.lr, self.backbone_lr)
+        callbacks = list(self.callbacks or [])
+        if self.lr_schedule != "constant" and not once:
+            callbacks = with_schedule(callbacks, self.lr_schedule)
         trainer.prepare(
             method,
-            callbacks=with_schedule(self.callbacks, self.lr_schedule, once),
+            callbacks=callbacks,
             monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
@@ -376,26 +385,13 @@ class BaseExplanationEstimator(BaseEstimator):
         if trainer.method.reduction is not None:
             self.group_weights_ = trainer.reduction.group_weights.numpy()
 
-    def _encode_groups(self, group_labels, y, index, method, go_on):
-        """Encode the groups of samples for a reduction that weighs groups; None without one."""
-        if method.reduction is None:
-            if group_labels is not None:
-                raise ValueError(
-                    'group_labels must be None unless reduction="group_dro"; got some.'
-                )
-            return None
-        known = getattr(self, "groups_", ()) if go_on else ()
-        labels = self.classes_[y] if group_labels is None else group_labels
-        groups, self.groups_ = encode_groups(labels, len(y), index, known)
-        return groups
-
     def _auto_network(self) -> nn.Module:
         """Build the network that ``module="auto"`` stands for."""
         return build_network(self.input_shape_, self._n_outputs(), self.input_statistics_)
 
     # -- prediction -------------------------------------------------------------------------------
 
-    def _outputs(self, X) -> torch.Tensor:
+    def _outputs(self, X: Any) -> torch.Tensor:
         """Raw outputs of the network, float32, shape (n, outputs)."""
         check_is_fitted(self)
         X = check_inputs(self, X, reset=False)

@@ -1,11 +1,12 @@
 """Certified robustness to perturbations of the irrelevant features."""
 
+from typing import Any, Literal
+
 from ..penalties import CertifiedPenalty
-from ..training._method import Method, Term
-from ._added_gradient import gradient_terms
+from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
-from ._parameters import NON_NEGATIVE, SHARE
+from ._parameters import NON_NEGATIVE, SHARE, ModuleLike
 from ._regressor import BaseExplanationRegressor
 
 
@@ -35,18 +36,18 @@ alpha : float, default=1.0
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=1.0,
-        epsilon=2.0,
-        bound="margin",
-        clip="data",
-        exchange=True,
-        epsilon_ramp=1.0,
-        alpha_ramp=1.0,
-        grad_alpha=0.0,
-        **common,
-    ):
+        alpha: Any = 1.0,
+        epsilon: float = 2.0,
+        bound: Literal["margin", "logits"] = "margin",
+        clip: Literal["data"] | tuple[float, float] | None = "data",
+        exchange: bool = True,
+        epsilon_ramp: float = 1.0,
+        alpha_ramp: float = 1.0,
+        grad_alpha: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.epsilon = epsilon
@@ -65,7 +66,8 @@ alpha : float, default=1.0
             alpha_epochs=self.alpha_ramp * self.max_epochs,
             penalty_epochs=self.epsilon_ramp * self.max_epochs,
         )
-        return Method((term, *gradient_terms(self, at="clean")))
+        gradient = added_gradient(self.grad_alpha, self._gradient_output, at="clean")
+        return Method((term, *gradient))
 
 
 class IBPExClassifier(_IBPEx, BaseExplanationClassifier):

@@ -1,8 +1,10 @@
 """Base of the classifiers: labels, class weights, probabilities."""
 
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
@@ -10,8 +12,11 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from ..penalties._input_gradient import Output
 from ..training._label_losses import CrossEntropyLoss, FocalLoss, OwnLoss
 from ._base import BaseExplanationEstimator
-from ._parameters import LABEL_CONSTRAINTS, LABEL_TEXT
+from ._parameters import LABEL_CONSTRAINTS, LABEL_TEXT, ModuleLike
 from ._validation import within_float32
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
@@ -34,21 +39,21 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        label_loss="cross_entropy",
-        focal_gamma=2.0,
-        label_smoothing=0.0,
-        class_weight=None,
-        **common,
-    ):
+        label_loss: Any = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.label_loss = label_loss
         self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
-    def fit(self, X, y, *, mask=None, sample_weight=None):
+    def fit(self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None) -> "Self":
         """Train on labels and masks.
 
         Parameters
@@ -62,7 +67,9 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         go_on = self.warm_start and hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, go_on=go_on)
 
-    def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, *, mask: Any = None, sample_weight: Any = None
+    ) -> "Self":
         """Train for one more epoch.
 
         Epochs trained one by one are those of one `fit`, bit for bit.  All samples train: early
@@ -86,7 +93,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         go_on, classes = self._check_classes(classes)
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True, classes=classes)
 
-    def _check_classes(self, classes):
+    def _check_classes(self, classes: Any) -> Any:
         """Return whether partial_fit goes on, and the classes it was given, sorted."""
         go_on = hasattr(self, "trainer_")
         if classes is None and not go_on:
@@ -99,7 +106,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
                 )
         return go_on, classes
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict class labels.
 
         Parameters
@@ -114,7 +121,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         winners = self._outputs(X).argmax(1).numpy()
         return self.classes_[winners]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict class probabilities.
 
         Parameters
@@ -129,7 +136,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         """
         return self._outputs(X).double().softmax(1).numpy()
 
-    def _label_loss(self):
+    def _label_loss(self) -> Any:
         if self.label_smoothing and self.label_loss != "cross_entropy":
             raise ValueError(
                 f'label_smoothing must be 0 unless label_loss="cross_entropy"; got '
@@ -141,14 +148,22 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
             return FocalLoss(self.focal_gamma)
         return CrossEntropyLoss(self.label_smoothing)
 
-    def _loss_scale(self):
+    def _loss_scale(self) -> float:
         """Return the label loss of a constant prediction: the log of the number of classes."""
         return float(np.log(len(self.classes_)))
 
-    def _n_outputs(self):
+    def _n_outputs(self) -> int:
         return len(self.classes_)
 
-    def _encode_targets(self, y, rows, sample_weight, go_on, partial, classes):
+    def _encode_targets(
+        self,
+        y: Any,
+        rows: NDArray[Any],
+        sample_weight: Any,
+        go_on: bool,
+        partial: bool,
+        classes: Any,
+    ) -> Any:
         check_classification_targets(y)
         if y.dtype.kind == "V":
             raise ValueError(f"y must hold class labels, numbers or text; got dtype {y.dtype}.")
@@ -165,7 +180,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
             )
         return encoded
 
-    def _label_weight(self, y, sample_weight, rows):
+    def _label_weight(self, y: Any, sample_weight: Any, rows: NDArray[Any]) -> Any:
         """Sample weight times class weight, or None where all are equal."""
         if self.class_weight is None:
             return sample_weight
@@ -178,7 +193,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
             raise ValueError("class_weight must be positive for some class in y; got zeros.")
         return None if np.ptp(weight[rows]) == 0 else within_float32(weight)
 
-    def _class_weight(self, y, sample_weight):
+    def _class_weight(self, y: Any, sample_weight: Any) -> Any:
         """Weight of each class; "balanced" as in scikit-learn, over the classes that are there."""
         if self.class_weight != "balanced":
             labels = self.classes_[y]
@@ -189,7 +204,7 @@ class BaseExplanationClassifier(ClassifierMixin, BaseExplanationEstimator):
         balanced[there] = totals.sum() / (there.sum() * totals[there])
         return balanced
 
-    def _check_class_weight(self):
+    def _check_class_weight(self) -> None:
         given = self.class_weight.values() if isinstance(self.class_weight, dict) else ()
         if not all(map(_is_weight, given)):
             raise ValueError(

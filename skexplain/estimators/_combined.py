@@ -1,16 +1,21 @@
 """Any penalties together, with groups and with the two-stage schedule."""
 
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal
 
 from sklearn.base import clone
+from torch import nn
 
 from ..penalties import MaskedFeaturePenalty, Penalty, PerturbationPenalty
 from ..training._method import Method, Term
 from ..training._random import _PURPOSES
 from ._classifier import BaseExplanationClassifier
 from ._group_dro import GroupLabels
-from ._parameters import NON_NEGATIVE, PREFIXES, StrOptions
+from ._parameters import NON_NEGATIVE, PREFIXES, ModuleLike, StrOptions
 from ._two_stage import MAPPING_CONSTRAINTS, MAPPING_TEXT, mapping_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Names in the history, of places, and of random streams.
 _RESERVED = {"loss", "label_loss", "batch_count", "clean", *_PURPOSES}
@@ -97,21 +102,21 @@ penalties : list of (str, Penalty), default=()
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        penalties=(),
-        alpha=1.0,
-        at=None,
-        reduction="mean",
-        schedule="joint",
-        group_step_size=0.01,
-        group_adjustment=0.0,
-        mapping="linear",
-        mapping_init="default",
-        mapping_lr=1e-3,
-        feature_layer=None,
-        **common,
-    ):
+        penalties: list[Any] | tuple[Any, ...] = (),
+        alpha: Any = 1.0,
+        at: dict[Any, Any] | None = None,
+        reduction: Literal["group_dro", "mean"] = "mean",
+        schedule: Literal["joint", "two_stage"] = "joint",
+        group_step_size: float = 0.01,
+        group_adjustment: float = 0.0,
+        mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
+        mapping_init: Literal["default", "identity"] = "default",
+        mapping_lr: float = 1e-3,
+        feature_layer: str | None = None,
+        **common: Any,
+    ) -> None:
         super().__init__(
             module, group_step_size=group_step_size, group_adjustment=group_adjustment, **common
         )
@@ -127,7 +132,7 @@ penalties : list of (str, Penalty), default=()
 
     # -- parameters of penalties ------------------------------------------------------------------
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: Any = True) -> Any:
         """Get the parameters, those of the penalties included.
 
         Parameters
@@ -147,7 +152,7 @@ penalties : list of (str, Penalty), default=()
                 params.update({f"{name}__{key}": value for key, value in own.items()})
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> "Self":
         """Set parameters, also a penalty by its name, or a parameter of it.
 
         Parameters
@@ -166,7 +171,7 @@ penalties : list of (str, Penalty), default=()
             self.penalties = [(name, params.pop(name, penalty)) for name, penalty in self.penalties]
         return super().set_params(**params)
 
-    def _names_penalties(self):
+    def _names_penalties(self) -> Any:
         """Whether `penalties` is a list of pairs; if not, fit says so."""
         return isinstance(self.penalties, (list, tuple)) and all(
             isinstance(item, (list, tuple))
@@ -178,7 +183,7 @@ penalties : list of (str, Penalty), default=()
 
     # -- checks -----------------------------------------------------------------------------------
 
-    def _check_penalties(self):
+    def _check_penalties(self) -> None:
         if not self._names_penalties():
             raise ValueError(
                 f"penalties must be a list of (name, penalty) pairs, the penalty an instance of "
@@ -195,7 +200,7 @@ penalties : list of (str, Penalty), default=()
         self._check_places(names)
         self._check_schedule()
 
-    def _check_names(self, names):
+    def _check_names(self, names: Any) -> None:
         taken = _RESERVED | set(self._get_param_names()) | {key[:-2] for key in PREFIXES}
         for name in names:
             if not name.isidentifier() or "__" in name or name in taken or names.count(name) > 1:
@@ -206,7 +211,7 @@ penalties : list of (str, Penalty), default=()
                 )
 
     @staticmethod
-    def _check_penalty(name, penalty):
+    def _check_penalty(name: Any, penalty: Any) -> None:
         if penalty.marks_units:
             raise ValueError(
                 f"penalties must share the mask of X, but that of {name!r}, a "
@@ -224,7 +229,7 @@ penalties : list of (str, Penalty), default=()
                 f'"auto" or "replace"; got {name!r}: {weight!r}.'
             )
 
-    def _check_replaces(self, name):
+    def _check_replaces(self, name: Any) -> None:
         penalty = dict(self.penalties)[name]
         if not isinstance(penalty, PerturbationPenalty):
             raise ValueError(
@@ -232,7 +237,7 @@ penalties : list of (str, Penalty), default=()
                 f'moves no sample; got "replace".'
             )
 
-    def _check_places(self, names):
+    def _check_places(self, names: Any) -> None:
         penalties = dict(self.penalties)
         for name, host in (self.at or {}).items():
             if not (
@@ -245,7 +250,7 @@ penalties : list of (str, Penalty), default=()
                     f"their names among {names}; got {name!r}: {host!r}."
                 )
 
-    def _check_schedule(self):
+    def _check_schedule(self) -> None:
         mapped = [
             (name, penalty)
             for name, penalty in self.penalties
@@ -287,7 +292,7 @@ penalties : list of (str, Penalty), default=()
             mapping if maps else None,
         )
 
-    def _as_scheduled(self, penalty):
+    def _as_scheduled(self, penalty: Any) -> Any:
         """Spare a second step that trains the mapping alone the gradients of the features."""
         if (
             isinstance(penalty, MaskedFeaturePenalty)
@@ -297,9 +302,9 @@ penalties : list of (str, Penalty), default=()
             return clone(penalty).set_params(train_features=False)
         return penalty
 
-    def _alpha_of(self, name):
+    def _alpha_of(self, name: Any) -> Any:
         return self.alpha.get(name, 1.0) if isinstance(self.alpha, dict) else self.alpha
 
-    def _keep(self, trainer) -> None:
+    def _keep(self, trainer: Any) -> None:
         super()._keep(trainer)
         self.alphas_ = {name: trainer.alphas_[name] for name, _ in self.penalties}

@@ -1,9 +1,13 @@
 """Gradients at hidden units, or along concepts: what must not matter is no place in the input."""
 
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
 from ..penalties import ConceptGradientPenalty
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._parameters import ALPHA
+from ._parameters import ALPHA, ModuleLike
 from ._regressor import BaseExplanationRegressor
 
 _ALPHA_TEXT = """\
@@ -68,16 +72,25 @@ class ConceptGradRegClassifier(BaseExplanationClassifier):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=2.0,
-        layer="features",
-        concepts=None,
-        output="auto",
-        norm="share",
-        channel_axis=1,
-        **common,
-    ):
+        alpha: Any = 2.0,
+        layer: Any = "features",
+        concepts: ArrayLike | None = None,
+        output: Literal[
+            "auto",
+            "log_prob_sum",
+            "log_prob_max",
+            "log_prob_true",
+            "prob_max",
+            "prob_sum",
+            "logit_sum",
+            "logit_true",
+        ] = "auto",
+        norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.layer = layer
@@ -139,15 +152,15 @@ class ConceptGradRegRegressor(BaseExplanationRegressor):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=2.0,
-        layer="features",
-        concepts=None,
-        norm="share",
-        channel_axis=1,
-        **common,
-    ):
+        alpha: Any = 2.0,
+        layer: Any = "features",
+        concepts: ArrayLike | None = None,
+        norm: Literal["l2", "l1", "share"] = "share",
+        channel_axis: int = 1,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.layer = layer

@@ -2,21 +2,27 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import Seed
 from ..exceptions import DivergenceError, MissingExplanationWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ._classifier import BaseExplanationClassifier
 from ._concept_grad_reg import ConceptGradRegClassifier
 from ._grad_reg import GradRegClassifier
-from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance
+from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance, mean_over
 from ._parameters import COUNT, SHARE, Interval, root_seed
 from ._validation import check_inputs, check_weights, unchanged_on_error
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # By how much alpha rises where an explanation does not move away.
 _ALPHA_FACTOR = 10
@@ -132,15 +138,15 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        n_explanations=5,
-        cutoff=CUTOFF,
-        min_accuracy=0.9,
-        max_overlap=0.5,
-        max_alpha_raises=2,
-        random_state=None,
-    ):
+        n_explanations: int = 5,
+        cutoff: float = CUTOFF,
+        min_accuracy: float = 0.9,
+        max_overlap: float = 0.5,
+        max_alpha_raises: int = 2,
+        random_state: Seed = None,
+    ) -> None:
         self.estimator = estimator
         self.n_explanations = n_explanations
         self.cutoff = cutoff
@@ -149,7 +155,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         self.max_alpha_raises = max_alpha_raises
         self.random_state = random_state
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -157,7 +163,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     # -- search -----------------------------------------------------------------------------------
 
-    def fit(self, X, y, *, mask=None, sample_weight=None):
+    def fit(self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None) -> "Self":
         """Train one model after the other until one of the rules stops the search.
 
         An error before the first model is trained leaves what was there; after that, the models
@@ -193,7 +199,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         self._search(X, y, sample_weight)
         return self
 
-    def fit_next(self, X, y, *, mask=None, sample_weight=None):
+    def fit_next(self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None) -> Any:
         """Train the next model and keep it: here a person decides instead of the rules.
 
         The model equals the one to which `fit` would have come with these masks.
@@ -263,19 +269,20 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         self.selected_ = index
         return self
 
-    def _forget(self):
-        self.estimators_, self.masks_, self.explanations_ = [], [], []
-        self.accuracies_, self.overlaps_ = [], []
-        self.stop_reason_ = self.rejected_ = self.selected_ = None
+    def _forget(self) -> None:
+        lists: Any = ([] for _ in range(5))
+        self.estimators_, self.masks_, self.explanations_, self.accuracies_, self.overlaps_ = lists
+        self.stop_reason_: str | None = None
+        self.rejected_ = self.selected_ = None
 
-    def _keep(self, found):
+    def _keep(self, found: Any) -> None:
         self.estimators_.append(found.estimator)
         self.masks_.append(found.mask)
         self.explanations_.append(found.explanation)
         self.accuracies_.append(found.accuracy)
         self.overlaps_.append(found.overlap)
 
-    def _search(self, X, y, sample_weight):
+    def _search(self, X: Any, y: Any, sample_weight: Any) -> None:
         while len(self.estimators_) < self.n_explanations:
             found = self._train_apart(X, y, sample_weight)
             self.stop_reason_ = self._problem(found)
@@ -285,7 +292,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
             self._keep(found)
         self.stop_reason_ = "n_explanations"
 
-    def _train_apart(self, X, y, sample_weight):
+    def _train_apart(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Train the next model, with a higher alpha where it does not move away."""
         irrelevance = self._next_irrelevance()
         found = self._train(X, y, irrelevance, sample_weight)
@@ -300,13 +307,13 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
                 break
         return found
 
-    def _problem(self, found):
+    def _problem(self, found: Any) -> Any:
         """Name the parameter that a further model does not meet, or None."""
         if found.accuracy < self.min_accuracy * self.accuracies_[0]:
             return "min_accuracy"
         return "max_overlap" if found.overlap > self.max_overlap else None
 
-    def _train(self, X, y, irrelevance, sample_weight, **params):
+    def _train(self, X: Any, y: Any, irrelevance: Any, sample_weight: Any, **params: Any) -> Any:
         """Train a model from scratch and explain it."""
         key = [self._root, len(self.estimators_)]
         seed = int(np.random.SeedSequence(key).generate_state(1)[0])
@@ -324,11 +331,11 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
             estimator=estimator,
             mask=irrelevance,
             explanation=explanation,
-            accuracy=_mean(hits, rows, weight),
-            overlap=_mean(overlap, rows[has_reasons[rows]], weight),
+            accuracy=mean_over(hits, rows, weight),
+            overlap=mean_over(overlap, rows[has_reasons[rows]], weight),
         )
 
-    def _base_estimator(self):
+    def _base_estimator(self) -> Any:
         estimator = self.estimator
         if estimator is None:
             estimator = GradRegClassifier(norm="l2", alpha=1.0)
@@ -341,7 +348,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     # -- masks ------------------------------------------------------------------------------------
 
-    def _irrelevance(self, mask, X, labels):
+    def _irrelevance(self, mask: Any, X: Any, labels: Any) -> Any:
         """Read a mask of the user's as degrees of irrelevance, NaN where unknown."""
         marks = self._base_estimator().mask_marks
         masks = interpret_mask(mask, X.shape, marks=marks, **labels)
@@ -357,12 +364,12 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         annotated = masks.annotated.reshape(-1, *(1,) * (X.ndim - 1))
         return np.where(annotated, values, np.float32(np.nan))
 
-    def _next_irrelevance(self):
+    def _next_irrelevance(self) -> Any:
         """Unite what was irrelevant to the last model and what it used."""
         mask, explanation = self.masks_[-1], self.explanations_[-1]
         return explanation if mask is None else np.where(explanation, True, mask)
 
-    def _check_same_rows(self, X):
+    def _check_same_rows(self, X: Any) -> None:
         if self.explanations_[-1] is None:
             raise ValueError(
                 "mask must be given: the file that this estimator was loaded from holds no masks. "
@@ -377,7 +384,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
 
     # -- prediction -------------------------------------------------------------------------------
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict class labels.
 
         Parameters
@@ -392,7 +399,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         winners = self.predict_proba(X).argmax(1)
         return self.classes_[winners]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict class probabilities: the mean over the models, or those of the selected one.
 
         Parameters
@@ -409,10 +416,3 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         X = check_inputs(self, X, reset=False)
         who = slice(None) if self.selected_ is None else slice(self.selected_, self.selected_ + 1)
         return np.mean([model.predict_proba(X) for model in self.estimators_[who]], axis=0)
-
-
-def _mean(values, rows, weight):
-    """Weighted mean over some samples; 0 where there are none."""
-    if not len(rows):
-        return 0.0
-    return float(np.average(values[rows], weights=None if weight is None else weight[rows]))

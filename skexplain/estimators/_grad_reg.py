@@ -1,9 +1,11 @@
 """Input-gradient regularisation: right for the right reasons."""
 
+from typing import Any, Literal
+
 from ..penalties import InputGradientPenalty
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._parameters import ALPHA
+from ._parameters import ALPHA, ModuleLike
 from ._regressor import BaseExplanationRegressor
 
 _ALPHA_TEXT = """\
@@ -74,17 +76,26 @@ class GradRegClassifier(BaseExplanationClassifier):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=2.0,
-        output="auto",
-        norm="share",
-        sign="both",
-        robust=None,
-        epsilon=1.0,
-        n_steps=10,
-        **common,
-    ):
+        alpha: Any = 2.0,
+        output: Literal[
+            "auto",
+            "log_prob_sum",
+            "log_prob_max",
+            "log_prob_true",
+            "prob_max",
+            "prob_sum",
+            "logit_sum",
+            "logit_true",
+        ] = "auto",
+        norm: Literal["l2", "l1", "share"] = "share",
+        sign: Literal["both", "positive", "negative"] = "both",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.output = output
@@ -151,15 +162,15 @@ class GradRegRegressor(BaseExplanationRegressor):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=2.0,
-        norm="share",
-        robust=None,
-        epsilon=1.0,
-        n_steps=10,
-        **common,
-    ):
+        alpha: Any = 2.0,
+        norm: Literal["l2", "l1", "share"] = "share",
+        robust: Literal["random", "adversarial", "certified"] | None = None,
+        epsilon: float = 1.0,
+        n_steps: int = 10,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.norm = norm

@@ -1,9 +1,14 @@
 """Group distributionally robust optimisation: the worst group first, without masks."""
 
+from typing import TYPE_CHECKING, Any
+
 from ..training._method import GroupDRO, Method
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
-from ._parameters import NON_NEGATIVE
+from ._parameters import NON_NEGATIVE, ModuleLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class GroupLabels(MixinBase):
@@ -23,12 +28,27 @@ group_step_size : float, default=0.01
         "group_adjustment": [NON_NEGATIVE],
     }
 
-    def __init__(self, module="auto", *, group_step_size=0.01, group_adjustment=0.0, **common):
+    def __init__(
+        self,
+        module: ModuleLike = "auto",
+        *,
+        group_step_size: float = 0.01,
+        group_adjustment: float = 0.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.group_step_size = group_step_size
         self.group_adjustment = group_adjustment
 
-    def fit(self, X, y, *, mask=None, sample_weight=None, group_labels=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        mask: Any = None,
+        sample_weight: Any = None,
+        group_labels: Any = None,
+    ) -> "Self":
         """Train on labels, masks and groups.
 
         Parameters
@@ -44,7 +64,16 @@ group_step_size : float, default=0.01
         go_on = self.warm_start and hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, group_labels, go_on=go_on)
 
-    def partial_fit(self, X, y, classes=None, *, mask=None, sample_weight=None, group_labels=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        *,
+        mask: Any = None,
+        sample_weight: Any = None,
+        group_labels: Any = None,
+    ) -> "Self":
         """Train for one more epoch.
 
         Epochs trained one by one are those of one `fit`, bit for bit.  All samples train: early

@@ -43,32 +43,28 @@ def monitored_loss(n_rows: int, n_penalised: int, fraction: float, stacklevel: i
     return "train_loss"
 
 
-def strata(
-    penalised: NDArray[Any],
-    classes: NDArray[Any] | None = None,
-    groups: NDArray[Any] | None = None,
-) -> list[NDArray[Any]]:
-    """Return the keys to stratify by, the finest first: groups before classes before masks."""
-    penalised = penalised.astype(int)
-    keys = [penalised] if classes is None else [2 * classes + penalised, classes, penalised]
-    if groups is not None:
-        keys = [len(penalised) * groups + keys[0], groups, *keys]
-    return keys
-
-
 def stratified_split(
-    index: NDArray[Any], strata: list[NDArray[Any]], fraction: float, seed: int
+    index: NDArray[Any],
+    penalised: NDArray[np.bool_],
+    classes: NDArray[Any] | None,
+    groups: NDArray[Any] | None,
+    fraction: float,
+    seed: int,
 ) -> list[NDArray[Any]]:
     """Split samples into a part to train on and a part held out.
 
+    The split is stratified by groups, classes and masks together, else by fewer of them: by the
+    first key of which every value is frequent enough, and with which penalised samples go to both
+    parts, if there are any.
+
     Parameters
     ----------
-    index : ndarray of int of shape (n,)
-        The samples.
-    strata : list of ndarray of shape (n,)
-        Keys to stratify by, the finest first; the last is 1 for samples that a penalty uses.
-        Used is the first of which every value is frequent enough, and with which such samples go to
-        both parts, if there are any.
+    index : ndarray of int
+        The samples, positions in the arrays below.
+    penalised : ndarray of bool of shape (n,)
+        Samples that a penalty uses.
+    classes, groups : ndarray of int of shape (n,) or None
+        Codes; None: there are none.
     fraction : float
         Share held out.
     seed : int
@@ -77,14 +73,19 @@ def stratified_split(
     -------
     train, valid : ndarray of int
     """
-    penalised = strata[-1]
-    for key in strata:
+    penalties = penalised[index].astype(int)
+    keys = [penalties]
+    if classes is not None:
+        keys = [2 * classes[index] + penalties, classes[index], penalties]
+    if groups is not None:
+        keys = [len(index) * groups[index] + keys[0], groups[index], *keys]
+    for key in keys:
         _, counts = np.unique(key, return_counts=True)
         if counts.min() < 2 or len(counts) > round(len(index) * fraction):
             continue
         *parts, of_train, of_valid = train_test_split(
-            index, penalised, test_size=fraction, stratify=key, random_state=seed
+            index, penalties, test_size=fraction, stratify=key, random_state=seed
         )
-        if of_train.any() == of_valid.any() == penalised.any():
+        if of_train.any() == of_valid.any() == penalties.any():
             return parts
     return train_test_split(index, test_size=fraction, random_state=seed)

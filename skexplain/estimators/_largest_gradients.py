@@ -1,18 +1,20 @@
 """The features that a classifier uses: those of the largest input gradients."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_option
 from .._surroundings import own_surroundings
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ..penalties import Rows
 from ..penalties._base import point_of
 from ..penalties._input_gradient import _score
 from ..penalties._layers import passes_gradient
@@ -100,7 +102,7 @@ def largest_gradient_mask(
     )
 
 
-def _largest_gradients(module, rows, cutoff, output):
+def _largest_gradients(module: Any, rows: Rows, cutoff: Any, output: Any) -> Any:
     gradient = input_gradient(module, rows, lambda logits, _: _explained(output, logits))
     size = length_by_token(gradient, rows).abs()
     if size.ndim > 3:
@@ -109,14 +111,14 @@ def _largest_gradients(module, rows, cutoff, output):
     return (size > cutoff * largest).cpu().numpy()
 
 
-def _explained(output, logits):
+def _explained(output: Any, logits: Any) -> Any:
     """Reduce logits to the scalar whose gradient explains, up to a positive factor per sample."""
     if output not in ("prob_max", "log_prob_max"):
         return _score(output, logits, None)
     return log_odds(logits, logits.argmax(1))
 
 
-def log_odds(logits, classes):
+def log_odds(logits: Any, classes: Any) -> Any:
     r"""Log odds of a class per sample, :math:`\log p_k / (1 - p_k)`.
 
     Its gradient points the same way as that of the probability, which rounds to nothing where the
@@ -138,7 +140,7 @@ def log_odds(logits, classes):
     return logits.gather(1, classes)[:, 0] - others.logsumexp(1)
 
 
-def input_gradient(module, rows, score):
+def input_gradient(module: Any, rows: Rows, score: Any) -> Any:
     """Gradient of a score at each feature, per input unit.
 
     Parameters
@@ -163,7 +165,7 @@ def input_gradient(module, rows, score):
     return at_embedding(rows, point.x).unit * gradient
 
 
-def check_gradient(estimator, X):
+def check_gradient(estimator: Any, X: Any) -> None:
     """Check that the gradient at the inputs says what a network reads.
 
     Parameters
@@ -195,7 +197,7 @@ def check_gradient(estimator, X):
         )
 
 
-def rows_in_batches(estimator, X, y=None):
+def rows_in_batches(estimator: Any, X: Any, y: Any = None) -> Iterator[Any]:
     """Yield new samples in batches on the network's device; the network is in evaluation mode.
 
     Parameters
@@ -223,7 +225,7 @@ def rows_in_batches(estimator, X, y=None):
         yield replace(frame, x=x, y=classes)
 
 
-def masked_rows(estimator, X, mask, mask_marks=None):
+def masked_rows(estimator: Any, X: Any, mask: Any, mask_marks: Any = None) -> Iterator[Any]:
     """Yield new samples with their masks in batches, as a penalty sees them; without targets.
 
     Parameters
@@ -260,7 +262,7 @@ def masked_rows(estimator, X, mask, mask_marks=None):
         yield data.rows(index, with_masks=True)
 
 
-def mean_irrelevance(explanation, irrelevance):
+def mean_irrelevance(explanation: Any, irrelevance: Any) -> Any:
     """Mean irrelevance over the reasons of each sample, and which samples have any."""
     if irrelevance is None:
         irrelevance = np.zeros((1,) * explanation.ndim, dtype=bool)
@@ -268,3 +270,10 @@ def mean_irrelevance(explanation, irrelevance):
     size = np.broadcast_to(explanation, inside.shape).reshape(len(inside), -1).sum(axis=1)
     inside = np.nansum(inside.reshape(len(inside), -1), axis=1, dtype=np.float64)
     return inside / np.maximum(size, 1), size > 0
+
+
+def mean_over(values: NDArray[Any], rows: NDArray[Any], weight: NDArray[Any] | None) -> float:
+    """Weighted mean over some samples; 0 where there are none."""
+    if not len(rows):
+        return 0.0
+    return float(np.average(values[rows], weights=None if weight is None else weight[rows]))

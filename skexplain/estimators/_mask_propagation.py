@@ -1,16 +1,21 @@
 """Few masks are enough: learn what they look like, and fill in those of the other samples."""
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
 from .._surroundings import isolated_random_state, own_surroundings
+from .._typing import Seed
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
@@ -18,6 +23,9 @@ from ..training import measure_inputs
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
 from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, root_seed
 from ._validation import check_inputs, check_weights, resolve_device, unchanged_on_error
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Masks that overlap less with what a person marked do more harm than good.
 _LOW_IOU = 0.5
@@ -141,18 +149,18 @@ class MaskPropagator(BaseEstimator):
     def __init__(
         self,
         *,
-        mask_marks="irrelevant",
-        threshold=0.5,
-        repaint=True,
-        max_side=32,
-        n_steps=240,
-        batch_size=8,
-        lr=1e-2,
-        cv="auto",
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        mask_marks: Literal["irrelevant", "relevant"] = "irrelevant",
+        threshold: float | None = 0.5,
+        repaint: bool = True,
+        max_side: int = 32,
+        n_steps: int = 240,
+        batch_size: int = 8,
+        lr: float = 1e-2,
+        cv: Literal["auto"] | int | None = "auto",
+        device: str | torch.device = "auto",
+        verbose: int | bool = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.mask_marks = mask_marks
         self.threshold = threshold
         self.repaint = repaint
@@ -165,17 +173,17 @@ class MaskPropagator(BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return the tags of scikit-learn: images are inputs, too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> Any:
         """Return whether masks have been learnt."""
         return hasattr(self, "model_")
 
-    def fit(self, X, mask, *, sample_weight=None):
+    def fit(self, X: Any, mask: Any, *, sample_weight: Any = None) -> "Self":
         """Learn what masks look like.
 
         Parameters
@@ -200,12 +208,12 @@ class MaskPropagator(BaseEstimator):
         self._warn_about_quality(stacklevel=3)
         return self
 
-    def _fit_without_warning(self, X, mask, sample_weight):
+    def _fit_without_warning(self, X: Any, mask: Any, sample_weight: Any) -> None:
         with unchanged_on_error(self):
             self._validate_params()
             self._fit(X, mask, sample_weight)
 
-    def _fit(self, X, mask, sample_weight):
+    def _fit(self, X: Any, mask: Any, sample_weight: Any) -> None:
         device = resolve_device(self.device)
         labels = labels_beside(X)
         X = check_inputs(self, X)
@@ -215,7 +223,7 @@ class MaskPropagator(BaseEstimator):
             )
         _, taking_part = check_weights(sample_weight, X)
         masks = interpret_mask(mask, X.shape, marks=self.mask_marks, **labels)
-        rows = [] if masks is None else taking_part[masks.annotated[taking_part]]
+        rows = taking_part[:0] if masks is None else taking_part[masks.annotated[taking_part]]
         if not len(rows):
             raise ValueError("mask must annotate at least one sample, got none to learn from.")
         seeds = np.random.SeedSequence(root_seed(self.random_state)).generate_state(3)
@@ -236,7 +244,7 @@ class MaskPropagator(BaseEstimator):
                 self._cross_validate(X, masks, rows, learn, int(seeds[1]))
 
     @own_surroundings()
-    def fill(self, X, mask=None):
+    def fill(self, X: Any, mask: Any = None) -> Any:
         """Fill in the masks of samples that have none.
 
         Parameters
@@ -272,7 +280,19 @@ class MaskPropagator(BaseEstimator):
         filled[incomplete] = np.where(known[incomplete], filled[incomplete], predicted)
         return filled
 
-    def _learn(self, X, masks, rows, *, statistics, device, seed, on_step, model=None, part=1.0):
+    def _learn(
+        self,
+        X: Any,
+        masks: Any,
+        rows: NDArray[Any],
+        *,
+        statistics: Any,
+        device: Any,
+        seed: int,
+        on_step: Any,
+        model: Any = None,
+        part: Any = 1.0,
+    ) -> Any:
         """Train a model, a new one if there is none, for a part of the steps."""
         if X.ndim == 2:
             return ColumnShares().fit(X, masks, rows)
@@ -290,22 +310,22 @@ class MaskPropagator(BaseEstimator):
             on_step=on_step,
         )
 
-    def _holds_out(self, X, n_rows):
+    def _holds_out(self, X: Any, n_rows: int) -> Any:
         """Whether `iou_` is measured within the training."""
         enough = n_rows >= _MIN_HELD_OUT_FROM and self.n_steps > 1
         return self.cv == "auto" and X.ndim > 2 and enough
 
-    def _n_folds(self, n_rows):
+    def _n_folds(self, n_rows: int) -> Any:
         """How many further trainings measure `iou_`; 0: none."""
         if self.cv is None or n_rows < 2:
             return 0
         return min(_N_FOLDS if self.cv == "auto" else self.cv, n_rows)
 
     @contextmanager
-    def _progress(self, X, n_rows):
+    def _progress(self, X: Any, n_rows: int) -> Iterator[Any]:
         """Yield what is to be called after each training step."""
         if not self.verbose or X.ndim == 2:
-            yield _nothing
+            yield lambda: None
             return
         from tqdm.auto import tqdm
 
@@ -314,30 +334,33 @@ class MaskPropagator(BaseEstimator):
         with tqdm(total=total, unit="step", desc="learn masks", leave=False) as bar:
             yield bar.update
 
-    def _learn_and_measure(self, X, masks, rows, learn, seeds):
+    def _learn_and_measure(
+        self, X: Any, masks: Any, rows: NDArray[Any], learn: Any, seeds: Any
+    ) -> None:
         """Learn without a third of the samples for two thirds of the steps, then from all."""
         test = _every_third(masks, rows, int(seeds[1]))
-        n_first = round(_FIRST_PART * self.n_steps)
-        self.model_ = learn(np.setdiff1d(rows, test), part=n_first / self.n_steps)
+        share = round(_FIRST_PART * self.n_steps) / self.n_steps
+        self.model_ = learn(np.setdiff1d(rows, test), part=share)
         self._measure(masks, [(test, self._decide(self.model_.degrees(X[test])))])
-        rest = 1 - n_first / self.n_steps
-        self.model_ = learn(rows, model=self.model_, part=rest, seed=int(seeds[2]))
+        self.model_ = learn(rows, model=self.model_, part=1 - share, seed=int(seeds[2]))
 
-    def _predict(self, X):
+    def _predict(self, X: Any) -> Any:
         """Predict marks in the meaning of `mask_marks`, thresholded as asked for."""
         degrees = self._decide(self.model_.degrees(X))
         if self.mask_marks == "irrelevant":
             return degrees
         return ~degrees if degrees.dtype == bool else 1 - degrees
 
-    def _decide(self, degrees):
+    def _decide(self, degrees: Any) -> Any:
         if self.threshold is None:
             return degrees
         decided = degrees > self.threshold
         unknown = np.isnan(degrees)
         return np.where(unknown, np.float32(np.nan), decided) if unknown.any() else decided
 
-    def _cross_validate(self, X, masks, rows, learn, seed):
+    def _cross_validate(
+        self, X: Any, masks: Any, rows: NDArray[Any], learn: Any, seed: int
+    ) -> None:
         n_folds, pairs = self._n_folds(len(rows)), []
         if n_folds:
             for train, test in KFold(n_folds, shuffle=True, random_state=seed).split(rows):
@@ -345,16 +368,16 @@ class MaskPropagator(BaseEstimator):
                 pairs.append((rows[test], predicted))
         self._measure(masks, pairs)
 
-    def _measure(self, masks, pairs):
+    def _measure(self, masks: Any, pairs: Any) -> None:
         """Set `iou_` from pairs of samples left out and what was predicted for them."""
         self.n_measured_ = sum(len(rows) for rows, _ in pairs)
         self.iou_ = np.nan
         if pairs:
             overlaps = np.concatenate([_overlap(masks, *pair) for pair in pairs])
-            telling = overlaps[~np.isnan(overlaps)]
-            self.iou_ = float(telling.mean()) if len(telling) else 1.0
+            defined = overlaps[~np.isnan(overlaps)]
+            self.iou_ = float(defined.mean()) if len(defined) else 1.0
 
-    def _warn_about_quality(self, stacklevel):
+    def _warn_about_quality(self, stacklevel: Any) -> None:
         problem = None
         if self.iou_ < _LOW_IOU:
             problem = (
@@ -372,17 +395,14 @@ class MaskPropagator(BaseEstimator):
             )
 
 
-def known_features(masks, n_rows):
+def known_features(masks: Any, n_rows: int) -> Any:
     """Where marks were given; ndarray of bool, axis 0 of length n_rows."""
     annotated = masks.annotated.reshape(n_rows, *(1,) * (masks.values.ndim - 1))
     return annotated & ~np.isnan(masks.values) if masks.has_unknown else annotated
 
 
-def _overlap(masks, rows, predicted):
-    """Intersection over union of each sample with its own mask, over known features.
-
-    NaN where neither marks anything.
-    """
+def _overlap(masks: Any, rows: NDArray[Any], predicted: Any) -> Any:
+    """Intersection over union with the mask of each sample, where known; NaN if both are empty."""
     own, known = (part.numpy() for part in row_degrees(masks, rows))
     # A feature left unknown is as good as one that may matter.
     own, predicted = np.broadcast_arrays(own, np.nan_to_num(predicted.astype(np.float32)))
@@ -392,13 +412,9 @@ def _overlap(masks, rows, predicted):
     return np.where(either > 0, both / np.where(either > 0, either, 1), np.nan)
 
 
-def _every_third(masks, rows, seed):
+def _every_third(masks: Any, rows: NDArray[Any], seed: int) -> Any:
     """Choose a third of the samples, so that all amounts of marks are in it and in the rest."""
     rows = np.random.RandomState(seed % 2**32).permutation(rows)
     marked = [float(row_degrees(masks, rows[i : i + 1])[0].mean()) for i in range(len(rows))]
     order = rows[np.argsort(marked, kind="stable")]
     return np.sort(order[1::3])
-
-
-def _nothing():
-    """Do nothing after a training step."""

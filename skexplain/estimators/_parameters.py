@@ -3,8 +3,9 @@
 import inspect
 import re
 import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -14,9 +15,23 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
 from .._checks import check_seed
+from .._typing import Seed
+
+ModuleLike: TypeAlias = Literal["auto"] | nn.Module | Callable[..., Any]
 
 # Keywords with these prefixes are handed to skorch, as its double-underscore parameters.
 PREFIXES = ("module__", "optimizer__", "callbacks__", "compile__")
+
+# Parameters that the trainer takes as they are.
+TRAINER_SETTINGS = (
+    "batch_size",
+    "annotated_per_batch",
+    "penalty_chunk_size",
+    "penalty_every",
+    "mixed_precision",
+    "n_iter_no_change",
+    "verbose",
+)
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -251,7 +266,7 @@ def inherit_parameters(cls: Any) -> None:
                 _write_texts(vars(base)[name], texts, words)
 
 
-def _write_texts(thing, texts, words):
+def _write_texts(thing: Any, texts: dict[str, str], words: dict[str, str]) -> None:
     """Fill the gaps of a docstring: lines of their own, indented as they are, and single words."""
     for gap, text in texts.items():
         match = re.search(rf"^( *)%\({gap}\)s", thing.__doc__ or "", re.MULTILINE)
@@ -262,7 +277,7 @@ def _write_texts(thing, texts, words):
         thing.__doc__ = (thing.__doc__ or "").replace(f"%({gap})s", word)
 
 
-def _all_parameters(cls):
+def _all_parameters(cls: Any) -> str:
     """Return the text of all parameters of a class, in the order of its signature."""
     texts = _blocks(_dedented(COMMON_TEXT))
     for base in reversed(cls.__mro__):
@@ -274,25 +289,25 @@ def _all_parameters(cls):
     return "\n".join([*blocks, texts["**prefixed"]])
 
 
-def _parameters_of(penalty):
+def _parameters_of(penalty: Any) -> dict[str, str]:
     """Return the text of each parameter of a penalty, by name."""
     _, _, text = inspect.cleandoc(penalty.__doc__).partition("Parameters\n----------\n")
     text = re.sub(r" \[\d+\]_", "", text)  # its references have other numbers
     return _blocks(re.split(r"\n\n[^\n]+\n--", text)[0])
 
 
-def _dedented(text):
+def _dedented(text: str) -> str:
     """Remove the indentation of all lines but the first, which has none."""
     return textwrap.dedent(f"    {text}")
 
 
-def _blocks(text):
+def _blocks(text: str) -> dict[str, str]:
     """Split a list of parameters into their texts, by name."""
     blocks = re.split(r"^(?=\S)", text, flags=re.MULTILINE)
     return {re.split(r" :|\n", block)[0]: block.rstrip() for block in blocks if block.strip()}
 
 
-def _with_default(text, default):
+def _with_default(text: str, default: Any) -> str:
     """Write the default of the signature into the text, which may be that of a penalty."""
     if default is inspect.Parameter.empty or isinstance(default, type):
         return text
@@ -301,7 +316,7 @@ def _with_default(text, default):
     return f"{head.split(', default=')[0]}, default={shown}\n{body}"
 
 
-def _write_signature(cls):
+def _write_signature(cls: Any) -> None:
     """Write the full signature of an ``__init__`` that passes on what it does not name."""
     if not _passes_on(cls.__init__):  # the usual kind, which says itself what it takes
         return
@@ -316,7 +331,7 @@ def _write_signature(cls):
     cls.__init__.__signature__ = inspect.Signature(_as_documented(cls, named.values()))
 
 
-def _as_documented(cls, parameters):
+def _as_documented(cls: Any, parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
     """Sort keyword-only parameters in the order in which the docstring has them."""
     documented = re.findall(r"^(\w+) : ", inspect.getdoc(cls) or "", re.MULTILINE)
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -326,7 +341,7 @@ def _as_documented(cls, parameters):
     return [*rest, *named]
 
 
-def _inits(cls):
+def _inits(cls: Any) -> Iterator[Callable[..., Any]]:
     """Yield what a call runs through: each ``__init__`` up to the first that passes nothing on."""
     for base in cls.__mro__:
         init = vars(base).get("__init__")
@@ -336,25 +351,25 @@ def _inits(cls):
                 return
 
 
-def _make_init(cls):
-    def __init__(self, module="auto", **common):
+def _make_init(cls: Any) -> Callable[..., None]:
+    def __init__(self: Any, module: ModuleLike = "auto", **common: Any) -> None:
         super(cls, self).__init__(module, **common)
 
     return __init__
 
 
-def _passes_on(function):
+def _passes_on(function: Any) -> bool:
     code = getattr(function, "__code__", None)
     return code is not None and bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
-def split_prefixed(params):
+def split_prefixed(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split parameters into those with a prefix of skorch's and the rest."""
     prefixed = {key: value for key, value in params.items() if key.startswith(PREFIXES)}
     return prefixed, {key: value for key, value in params.items() if key not in prefixed}
 
 
-def root_seed(random_state):
+def root_seed(random_state: Seed) -> int:
     """Draw the seed from which all streams of a fit follow.
 
     None takes fresh entropy instead of numpy's global state, which a fit leaves as it was.

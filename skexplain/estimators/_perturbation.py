@@ -1,11 +1,12 @@
 """Robustness to perturbations of the irrelevant features."""
 
+from typing import Any, Literal
+
 from ..penalties import WorstCasePenalty
-from ..training._method import Method, Term
-from ._added_gradient import gradient_terms
+from ..training._method import Method, Term, added_gradient
 from ._base import MixinBase
 from ._classifier import BaseExplanationClassifier
-from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, StrOptions
+from ._parameters import NON_NEGATIVE, PERTURBATION_ALPHA, ModuleLike, StrOptions
 from ._regressor import BaseExplanationRegressor
 
 
@@ -31,19 +32,19 @@ alpha : float, "auto" or "replace", default=1.0
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=1.0,
-        epsilon=2.0,
-        n_steps=5,
-        step_size=None,
-        random_start=True,
-        clip="data",
-        exchange=True,
-        grad_alpha=0.0,
-        grad_at="perturbed",
-        **common,
-    ):
+        alpha: Any = 1.0,
+        epsilon: float = 2.0,
+        n_steps: int = 5,
+        step_size: float | None = None,
+        random_start: bool = True,
+        clip: Literal["data"] | tuple[float, float] | None = "data",
+        exchange: bool = True,
+        grad_alpha: float = 0.0,
+        grad_at: Literal["clean", "perturbed"] = "perturbed",
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.epsilon = epsilon
@@ -65,7 +66,8 @@ alpha : float, "auto" or "replace", default=1.0
             self.exchange,
         )
         at = "worst_case" if self.grad_at == "perturbed" else "clean"
-        return Method((Term("worst_case", penalty, self.alpha), *gradient_terms(self, at)))
+        gradient = added_gradient(self.grad_alpha, self._gradient_output, at)
+        return Method((Term("worst_case", penalty, self.alpha), *gradient))
 
 
 class PGDExClassifier(_PGDEx, BaseExplanationClassifier):

@@ -1,7 +1,10 @@
 """Base of the regressors: targets and their losses."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from torch import nn
 
@@ -10,7 +13,10 @@ from ..penalties._input_gradient import Output
 from ..training._architectures import build_network
 from ..training._label_losses import OwnLoss, regression_loss
 from ._base import BaseExplanationEstimator
-from ._parameters import TARGET_CONSTRAINTS, TARGET_TEXT
+from ._parameters import TARGET_CONSTRAINTS, TARGET_TEXT, ModuleLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
@@ -32,19 +38,19 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        label_loss="squared_error",
-        quantile=0.5,
-        huber_delta=1.0,
-        **common,
-    ):
+        label_loss: Any = "squared_error",
+        quantile: float = 0.5,
+        huber_delta: float = 1.0,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.label_loss = label_loss
         self.quantile = quantile
         self.huber_delta = huber_delta
 
-    def fit(self, X, y, *, mask=None, sample_weight=None):
+    def fit(self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None) -> "Self":
         """Train on targets and masks.
 
         Parameters
@@ -58,7 +64,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         go_on = self.warm_start and hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, go_on=go_on)
 
-    def partial_fit(self, X, y, *, mask=None, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None) -> "Self":
         """Train for one more epoch.
 
         Epochs trained one by one are those of one `fit`, bit for bit.  All samples train: early
@@ -75,7 +81,7 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         go_on = hasattr(self, "trainer_")
         return self._fit(X, y, mask, sample_weight, go_on=go_on, partial=True)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict target values.
 
         Parameters
@@ -89,12 +95,12 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         """
         return self._outputs(X)[:, 0].double().numpy()
 
-    def _label_loss(self):
+    def _label_loss(self) -> Any:
         if callable(self.label_loss):
             return OwnLoss(self.label_loss)
         return regression_loss(self.label_loss, self.quantile, self.huber_delta)
 
-    def _loss_scale(self):
+    def _loss_scale(self) -> float:
         """Return the label loss of predicting the mean where targets are one std away from it.
 
         With the squared error this is the variance of the targets of the first fit.
@@ -105,13 +111,21 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
             self._label_loss()(torch.full((2, 1), mean, dtype=torch.float64), targets).mean()
         )
 
-    def _label_weight(self, y, sample_weight, rows):
+    def _label_weight(self, y: Any, sample_weight: Any, rows: NDArray[Any]) -> Any:
         return sample_weight
 
-    def _n_outputs(self):
+    def _n_outputs(self) -> int:
         return 1
 
-    def _encode_targets(self, y, rows, sample_weight, go_on, partial, classes):
+    def _encode_targets(
+        self,
+        y: Any,
+        rows: NDArray[Any],
+        sample_weight: Any,
+        go_on: bool,
+        partial: bool,
+        classes: Any,
+    ) -> Any:
         y = np.asarray(y, dtype=np.float64)
         check_float32(y, "y")
         if not go_on:

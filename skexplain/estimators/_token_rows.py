@@ -1,21 +1,23 @@
 """Rows of token ids and marks of one length, from the tokens of texts."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..masks._spans._tokens import mark_tokens
 
 _ROOM = 8
 
 
-def with_room(n_tokens, limit):
+def with_room(n_tokens: Any, limit: Any) -> Any:
     """Leave a little room for texts to predict that are longer than those of the training."""
     room = -(-max(n_tokens, 1) // _ROOM) * _ROOM
     return room if limit is None else min(room, limit)
 
 
-def stack_ids(encoded, n_tokens, pad):
+def stack_ids(encoded: Any, n_tokens: Any, pad: Any) -> Any:
     """Return the ids of texts as rows of one length."""
     ids = np.full((len(encoded), n_tokens), pad, dtype=np.int64)
     for row, each in zip(ids, encoded, strict=True):
@@ -23,7 +25,7 @@ def stack_ids(encoded, n_tokens, pad):
     return ids
 
 
-def token_rows(spans, encoded):
+def token_rows(spans: Any, encoded: Any) -> Any:
     """Return the degree of each token of each text, None where it is not annotated."""
     return [
         None if marks is None else mark_tokens(marks, tokens.offsets)
@@ -31,7 +33,7 @@ def token_rows(spans, encoded):
     ]
 
 
-def spread_marks(rows, encoded, n_ids):
+def spread_marks(rows: NDArray[Any], encoded: Any, n_ids: Any) -> Any:
     """Return the rows, with those of texts without annotation made from the others."""
     there, marked = np.zeros(n_ids), np.zeros(n_ids)
     for row, tokens in zip(rows, encoded, strict=True):
@@ -47,7 +49,7 @@ def spread_marks(rows, encoded, n_ids):
     ]
 
 
-def warn_of_cuts(whole, kept, spans, stacklevel):
+def warn_of_cuts(whole: Any, kept: Any, spans: Any, stacklevel: Any) -> None:
     """Warn of tokens that were cut, in numbers, and of those among them that were marked."""
     cut = [len(a.ids) - len(b.ids) for a, b in zip(whole, kept, strict=True)]
     if not any(cut):

@@ -3,8 +3,9 @@
 import copy
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,13 @@ from ..masks._rows import shorten
 from ..masks._spans._words import word_pattern
 from ._parameters import COUNT
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 PAD, UNKNOWN = 0, 1
 _N_SPECIAL = 2
 
-# Names by which tokenizers without attributes for them know their special tokens.
+# Names by which tokenizers without attributes for them have their special tokens.
 _PADDING = ("[PAD]", "<pad>", "<|padding|>")
 _NEUTRAL = ("[MASK]", "<mask>", "[UNK]", "<unk>")
 
@@ -83,17 +87,24 @@ class WordTokenizer(BaseEstimator):
         "split": [callable, None],
     }
 
-    def __init__(self, *, lowercase=True, max_words=20_000, min_count=1, split=None):
+    def __init__(
+        self,
+        *,
+        lowercase: bool = True,
+        max_words: int = 20_000,
+        min_count: int = 1,
+        split: Callable[..., Any] | None = None,
+    ) -> None:
         self.lowercase = lowercase
         self.max_words = max_words
         self.min_count = min_count
         self.split = split
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Return the tags of scikit-learn: inputs are texts."""
         return of_texts(super().__sklearn_tags__())
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> "Self":
         """Learn the vocabulary.
 
         Parameters
@@ -121,7 +132,7 @@ class WordTokenizer(BaseEstimator):
         self.vocabulary_ = {word: position + _N_SPECIAL for position, word in enumerate(kept)}
         return self
 
-    def encode(self, X) -> list[Encoded]:
+    def encode(self, X: Any) -> list[Encoded]:
         """Return the ids of the words of texts, and where they stand.
 
         Parameters
@@ -187,7 +198,7 @@ def _encoded(ids: Any, offsets: Any) -> Encoded:
     return Encoded(np.array(ids, dtype=np.int64), np.array(offsets, dtype=np.int64).reshape(-1, 2))
 
 
-def of_texts(tags):
+def of_texts(tags: Any) -> Any:
     """Return the tags of scikit-learn for an estimator on texts."""
     tags.input_tags.string = True
     tags.input_tags.two_d_array = tags.input_tags.three_d_array = False

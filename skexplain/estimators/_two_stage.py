@@ -1,11 +1,14 @@
 """Two-stage optimisation with a mapping layer."""
 
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
 from torch import nn
 
 from ..penalties import MaskedFeaturePenalty
 from ..training._method import Mapping, Method, Term
 from ._classifier import BaseExplanationClassifier
-from ._parameters import NON_NEGATIVE, POSITIVE, StrOptions
+from ._parameters import NON_NEGATIVE, POSITIVE, ModuleLike, StrOptions
 
 MAPPING_TEXT = """\
 mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
@@ -30,7 +33,7 @@ MAPPING_CONSTRAINTS = {
 }
 
 
-def mapping_of(estimator) -> Mapping:
+def mapping_of(estimator: Any) -> Mapping:
     """Return the mapping layer that the parameters of an estimator describe.
 
     Raises
@@ -108,17 +111,17 @@ alpha : float, default=1.0
 
     def __init__(
         self,
-        module="auto",
+        module: ModuleLike = "auto",
         *,
-        alpha=1.0,
-        schedule="two_stage",
-        mask_fill=0.0,
-        mapping="linear",
-        mapping_init="default",
-        mapping_lr=1e-3,
-        feature_layer=None,
-        **common,
-    ):
+        alpha: Any = 1.0,
+        schedule: Literal["joint", "two_stage"] = "two_stage",
+        mask_fill: float | ArrayLike | Literal["mean"] = 0.0,
+        mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
+        mapping_init: Literal["default", "identity"] = "default",
+        mapping_lr: float = 1e-3,
+        feature_layer: str | None = None,
+        **common: Any,
+    ) -> None:
         super().__init__(module, **common)
         self.alpha = alpha
         self.schedule = schedule

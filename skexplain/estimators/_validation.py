@@ -1,22 +1,28 @@
 """Checks of arguments, on top of scikit-learn's own; a failing call leaves what was learnt."""
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, validate_data
+from torch import nn
 
-from ..masks import interpret_mask
-from ..masks._statistics import check_float32
+from ..masks import Masks, interpret_mask
+from ..masks._meaning import Marks
+from ..masks._statistics import InputStatistics, check_float32
 from ..metrics._groups import _sorted, label_codes, row_labels
+from ..training._batches import TrainingData
+from ..training._method import Method, Term
 from ..training._tokens import check_ids
 from ._frame import tokens_of
 
 
-def check_inputs(estimator, X, y="no_validation", reset=True):
+def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool = True) -> Any:
     """Validate X (and y) without a copy, whatever the numeric dtype.
 
     Raises
@@ -58,8 +64,13 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # torch has no longer numbers
         array = array.astype(np.float64)
         checked = array if alone else (array, checked[1])
-    if isinstance(getattr(estimator, "module", "auto"), str):
-        _check_channel_axis(array.shape)
+    shape = array.shape
+    channels_last = len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4
+    if channels_last and isinstance(getattr(estimator, "module", "auto"), str):
+        raise ValueError(
+            f"X must have its channels on axis 1, got images of shape {shape[1:]}, which looks "
+            f"like channels last: use X.transpose(0, 3, 1, 2). See docs/networks.md."
+        )
     if not reset:
         _check_row_shape(estimator, array.shape[1:])
         check_tokens(estimator, array, getattr(estimator, "module_", None))
@@ -67,14 +78,14 @@ def check_inputs(estimator, X, y="no_validation", reset=True):
     return checked
 
 
-def check_tokens(estimator, X, module):
+def check_tokens(estimator: Any, X: Any, module: nn.Module | None) -> None:
     """Check that X holds ids that the embedding has, where an estimator reads X as tokens."""
     tokens = tokens_of(estimator, module)
     if tokens is not None:
         check_ids(X, tokens.embedding.num_embeddings)
 
 
-def _passes_at_a_glance(estimator, X):
+def _passes_at_a_glance(estimator: Any, X: Any) -> bool:
     """Whether an array at prediction is one that all checks below would let through as it is.
 
     They take longer than a small network for a hundred samples.
@@ -94,22 +105,14 @@ def _passes_at_a_glance(estimator, X):
         return bool(np.isfinite(X.sum()))
 
 
-def _check_row_shape(estimator, shape):
+def _check_row_shape(estimator: Any, shape: tuple[int, ...]) -> None:
     if shape != estimator.input_shape_:
         raise ValueError(
             f"X must have samples of shape {estimator.input_shape_} as at fit, got {shape}."
         )
 
 
-def _check_channel_axis(shape):
-    if len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4:
-        raise ValueError(
-            f"X must have its channels on axis 1, got images of shape {shape[1:]}, which looks "
-            f"like channels last: use X.transpose(0, 3, 1, 2). See docs/networks.md."
-        )
-
-
-def warn_of_coarse_columns(statistics):
+def warn_of_coarse_columns(statistics: InputStatistics) -> None:
     """Warn if float32, in which networks compute, can hardly distinguish values.
 
     Parameters
@@ -129,7 +132,7 @@ def warn_of_coarse_columns(statistics):
         )
 
 
-def check_weights(sample_weight, X):
+def check_weights(sample_weight: Any, X: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     """Validate sample weights; return them (None: all equal) and the samples of positive weight.
 
     Raises
@@ -148,7 +151,7 @@ def check_weights(sample_weight, X):
     return (None if np.ptp(weight[rows]) == 0 else within_float32(weight)), rows
 
 
-def within_float32(weight):
+def within_float32(weight: NDArray[Any]) -> NDArray[Any]:
     """Scale weights by a power of two, which cancels to the bit, until the largest is near 1.
 
     Parameters
@@ -163,7 +166,7 @@ def within_float32(weight):
     return np.ldexp(weight, -int(np.frexp(weight.max())[1]))
 
 
-def resolve_device(device):
+def resolve_device(device: str | torch.device) -> torch.device:
     """Return the torch device; "auto" is a CUDA device if there is one.
 
     Raises
@@ -184,7 +187,7 @@ def resolve_device(device):
     return resolved
 
 
-def check_method(estimator, method, row_shape):
+def check_method(estimator: Any, method: Method, row_shape: tuple[int, ...]) -> None:
     """Check the parameters of penalties, and that they go with how the network is to be run."""
     for term in method.terms:
         term.check(row_shape)
@@ -211,10 +214,10 @@ def check_method(estimator, method, row_shape):
             )
 
 
-def check_same_kind(estimator, first, method):
+def check_same_kind(estimator: Any, first: Method, method: Method) -> None:
     """Check that what the first fit has settled is as it was when training goes on."""
 
-    def settled(method):
+    def settled(method: Method) -> dict[str, bool]:
         return {
             "reduction": method.reduction is None,
             "penalties": method.mapping is None,
@@ -231,37 +234,26 @@ def check_same_kind(estimator, first, method):
             )
 
 
-def read_masks(mask, X, marks, labels, method):
-    """Interpret masks of the features of X, or of the units of the layer that a penalty names."""
-    units = _over_units(method)
+def read_masks(mask: Any, X: Any, marks: Marks, labels: dict[str, Any], units: Any) -> Masks | None:
+    """Interpret masks of the features of X, or of the units of a layer that a penalty is over."""
     if units is None or mask is None:
         return interpret_mask(mask, X.shape, marks=marks, **labels)
     shape = units.mask_shape(mask, len(X))
     return interpret_mask(mask, shape, marks=marks, index=labels["index"])
 
 
-def without_padding(masks, X, method, pad_id):
-    """Return masks in which entries of X that equal `pad_id` are no features."""
-    if masks is None or pad_id is None or _over_units(method) is not None:
-        return masks
-    return masks.without(pad_id == X)
-
-
-def _over_units(method):
-    """Return the penalty whose masks are over the units of a layer, or None."""
-    return next((term.penalty for term in method.terms if term.penalty.marks_units), None)
-
-
-def try_masks(method, module, data):
+def try_masks(method: Method, module: nn.Module, data: TrainingData) -> None:
     """Compute penalties on units at two samples: no mask of wrong shape is trained on."""
-    units = [term.penalty for term in method.active_terms if term.penalty.marks_units]
-    if units and data.masks is not None and data.masks.annotated.any():
+    if data.masks is not None and data.masks.annotated.any():
         rows = data.rows(data.index[:2], with_masks=True)
-        for penalty in units:
-            penalty(module.eval(), rows)
+        for term in method.active_terms:
+            if term.penalty.marks_units:
+                term.penalty(module.eval(), rows)
 
 
-def penalised_rows(terms, masks, rows, n_rows):
+def penalised_rows(
+    terms: Sequence[Term], masks: Masks | None, rows: NDArray[Any], n_rows: int
+) -> NDArray[np.bool_]:
     """Return the samples that take part and have a term; ndarray of bool of shape (n,)."""
     penalised = np.zeros(n_rows, dtype=bool)
     if masks is not None:
@@ -270,7 +262,9 @@ def penalised_rows(terms, masks, rows, n_rows):
     return penalised
 
 
-def balance(weight, penalised, rows):
+def balance(
+    weight: NDArray[Any] | None, penalised: NDArray[np.bool_], rows: NDArray[Any]
+) -> NDArray[Any] | None:
     """Raise the weights of penalised samples until they have half of the sum.
 
     Parameters
@@ -294,7 +288,7 @@ def balance(weight, penalised, rows):
     return np.where(penalised, given * (of_others / own), given)
 
 
-def check_donors(estimator, terms, n_penalised):
+def check_donors(estimator: Any, terms: Sequence[Term], n_penalised: int) -> None:
     """Raise an error for a swap between samples where there is only one.
 
     Raises
@@ -310,43 +304,53 @@ def check_donors(estimator, terms, n_penalised):
         )
 
 
-def encode_groups(group_labels, n_rows, rows, known=()):
-    """Encode group labels.
+def encode_groups(
+    estimator: Any, method: Method, group_labels: Any, y: Any, rows: NDArray[Any], go_on: bool
+) -> NDArray[np.int64] | None:
+    """Encode the groups of samples for a reduction that weighs groups; None without one.
+
+    The estimator keeps the labels in ``groups_``, in the order of their codes.
 
     Parameters
     ----------
-    group_labels : array-like of shape (n,)
-        Labels of any kind, none missing.
-    n_rows : int
-        Number of samples of X.
+    estimator : estimator
+    method : Method
+    group_labels : array-like of shape (n,) or None
+        Labels of any kind, none missing; None: those of the classes.
+    y : ndarray of int of shape (n,)
+        Encoded classes.
     rows : ndarray of int
         Samples of positive weight; groups of others only do not count.
-    known : sequence
-        Labels that have a code already.
+    go_on : bool
+        Whether groups of earlier fits keep their codes.
 
     Returns
     -------
-    codes : ndarray of int of shape (n,)
-    labels : list
-        Label of each code.
+    ndarray of int of shape (n,) or None
 
     Raises
     ------
     ValueError
-        If the number of labels is wrong or one is missing.
+        If the number of labels is wrong or one is missing, or there are some without a use.
     """
-    labels = row_labels(group_labels, "group_labels", n_rows, other="X")
+    if method.reduction is None:
+        if group_labels is not None:
+            raise ValueError('group_labels must be None unless reduction="group_dro"; got some.')
+        return None
+    given = estimator.classes_[y] if group_labels is None else group_labels
+    labels: Any = row_labels(given, "group_labels", len(y), other="X")
     codes, found = label_codes(labels[rows])
+    known = list(getattr(estimator, "groups_", ())) if go_on else []
     # Sorted, so that a list and an array of the same labels give the same sums, to the bit.
-    every = list(known) + [label for label in _sorted(found) if label not in known]
-    position = {label: code for code, label in enumerate(every)}
-    encoded = np.zeros(n_rows, dtype=np.int64)
+    estimator.groups_ = known + [label for label in _sorted(found) if label not in known]
+    position = {label: code for code, label in enumerate(estimator.groups_)}
+    encoded = np.zeros(len(y), dtype=np.int64)
     encoded[rows] = np.array([position[label] for label in found], dtype=np.int64)[codes]
-    return encoded, every
+    return encoded
 
 
 @contextmanager
-def unchanged_on_error(estimator, unless=lambda: False):
+def unchanged_on_error(estimator: Any, unless: Callable[[], Any] = lambda: False) -> Iterator[None]:
     """Restore the attributes that an estimator had when something is raised.
 
     Parameters

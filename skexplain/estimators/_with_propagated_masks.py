@@ -1,8 +1,12 @@
 """An estimator that fills in the masks of samples that have none before it learns from them."""
 
 import warnings
+from collections.abc import Callable
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
@@ -21,11 +25,14 @@ from ._parameters import Interval
 from ._tokenizers import check_takes_no_texts
 from ._validation import check_inputs, check_weights
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-def _estimator_has(method):
+
+def _estimator_has(method: str) -> Callable[[Any], bool]:
     """Return whether the estimator, fitted or not, has a method."""
 
-    def check(self):
+    def check(self: Any) -> bool:
         getattr(getattr(self, "estimator_", self.estimator), method)
         return True
 
@@ -110,12 +117,14 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         "min_iou": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, estimator, propagator=None, min_iou=0.25):
+    def __init__(
+        self, estimator: Any, propagator: MaskPropagator | None = None, min_iou: float = 0.25
+    ) -> None:
         self.estimator = estimator
         self.propagator = propagator
         self.min_iou = min_iou
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Be to scikit-learn what the estimator is."""
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
         for name in ("estimator_type", "target_tags", "input_tags"):
@@ -124,11 +133,13 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         tags.non_deterministic = inner.non_deterministic
         return tags
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> Any:
         """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
 
-    def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
+    def fit(
+        self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> "Self":
         """Fill in masks, and train on labels and masks.
 
         Parameters
@@ -174,7 +185,7 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(estimator, name))
         return self
 
-    def _propagate(self, estimator, X, y, mask, sample_weight):
+    def _propagate(self, estimator: Any, X: Any, y: Any, mask: Any, sample_weight: Any) -> Any:
         """Return the mask to train on (the given one where none is filled in), and the propagator.
 
         The propagator is fitted, or None.
@@ -203,7 +214,7 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         propagator._warn_about_quality(stacklevel=4)
         return propagator.fill(X, mask), propagator
 
-    def _warn_that_none_is_filled_in(self, propagator):
+    def _warn_that_none_is_filled_in(self, propagator: Any) -> None:
         warnings.warn(
             f"{type(self).__name__} fills in no mask, and trains on the "
             f"{propagator.n_annotated_} that were given: masks of {propagator.n_measured_} samples "
@@ -216,17 +227,17 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         )
 
     @property
-    def mask_marks(self):
+    def mask_marks(self) -> Any:
         """What a mask value of 1 says, as the estimator has it; scorers that take masks ask."""
         return self.estimator.mask_marks
 
     @property
-    def classes_(self):
+    def classes_(self) -> Any:
         """Class labels."""
         return self.estimator_.classes_
 
     @available_if(_estimator_has("predict"))
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict with the trained estimator.
 
         Parameters
@@ -242,7 +253,7 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict(X)
 
     @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict class probabilities with the trained estimator.
 
         Parameters
@@ -259,7 +270,7 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict_proba(X)
 
     @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> Any:
         """Compute the decision function of the trained estimator.
 
         Parameters
@@ -275,7 +286,7 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.decision_function(X)
 
     @available_if(_estimator_has("score"))
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the score of the trained estimator.
 
         Parameters
@@ -296,7 +307,7 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.score(X, y, sample_weight=sample_weight)
 
 
-def _parameter(estimator, name):
+def _parameter(estimator: Any, name: Any) -> Any:
     """Return a parameter of an estimator or of one nested in it; None if there is none."""
     params = estimator.get_params(deep=True)
     found = (value for key, value in params.items() if key.rpartition("__")[2] == name)

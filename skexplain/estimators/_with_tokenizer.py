@@ -2,8 +2,10 @@
 
 import re
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import (
@@ -31,6 +33,9 @@ from ._tokenizers import (
     special_ids,
 )
 from ._with_propagated_masks import _estimator_has
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
@@ -82,7 +87,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
 
     Examples
     --------
-    The word "portable" tells the label in training, and must not matter:
+    The word "portable" predicts the label in training, and must not matter:
 
     >>> from skexplain import SwapExClassifier, WithTokenizer
     >>> texts = ["portable film, opacity seen on the left", "film, lungs seen clear on the left"]
@@ -103,13 +108,19 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         "spread": ["boolean"],
     }
 
-    def __init__(self, estimator, tokenizer="words", max_length=256, spread=False):
+    def __init__(
+        self,
+        estimator: Any,
+        tokenizer: Any = "words",
+        max_length: int | None = 256,
+        spread: bool = False,
+    ) -> None:
         self.estimator = estimator
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.spread = spread
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """Be to scikit-learn what the estimator is, on texts."""
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
         for name in ("estimator_type", "target_tags", "classifier_tags", "regressor_tags"):
@@ -117,11 +128,13 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         tags.non_deterministic = inner.non_deterministic
         return of_texts(tags)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> Any:
         """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
 
-    def fit(self, X, y, *, mask=None, sample_weight=None, **fit_params):
+    def fit(
+        self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> "Self":
         """Tokenise the texts, and train on labels and masks.
 
         Parameters
@@ -189,22 +202,22 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     @property
-    def tokenizer_(self):
+    def tokenizer_(self) -> Any:
         """What makes tokens: words with their vocabulary, or the tokenizer that was given."""
         check_is_fitted(self)
         return self.tokenizer if self.words_ is None else self.words_
 
     @property
-    def mask_marks(self):
+    def mask_marks(self) -> Any:
         """What a mask value of 1 says, as the estimator has it; scorers that take masks ask."""
         return self.estimator.mask_marks
 
     @property
-    def classes_(self):
+    def classes_(self) -> Any:
         """Class labels."""
         return self.estimator_.classes_
 
-    def tokenize(self, X, mask=None):
+    def tokenize(self, X: Any, mask: Any = None) -> Any:
         """Return the tokens of texts as the trained estimator is given them.
 
         Parameters
@@ -242,7 +255,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             offsets=[encoded.offsets for encoded in kept],
         )
 
-    def _ids(self, X):
+    def _ids(self, X: Any) -> Any:
         """Return the token ids of texts to predict."""
         check_is_fitted(self)
         whole, kept = encode(self.tokenizer_, check_texts(X), self.n_tokens_)
@@ -250,7 +263,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad)
 
     @available_if(_estimator_has("predict"))
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict with the trained estimator.
 
         Parameters
@@ -266,7 +279,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict(ids)
 
     @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict class probabilities with the trained estimator.
 
         Parameters
@@ -283,7 +296,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict_proba(ids)
 
     @available_if(_estimator_has("score"))
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the score of the trained estimator.
 
         Parameters
@@ -305,12 +318,12 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.score(ids, y, **weights)
 
 
-def _check_targets(y):
+def _check_targets(y: Any) -> None:
     """Check that there is a target per text; the estimator checks what it is."""
     of_rows(column_or_1d(as_array("y", y)), "y")
 
 
-def _read_mask(mask, texts, index):
+def _read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:
     """Return the spans of each text, None without a mask."""
     if mask is None:
         return None
@@ -328,7 +341,7 @@ def _read_mask(mask, texts, index):
     return spans
 
 
-def _with_network(estimator, special, y):
+def _with_network(estimator: Any, special: Any, y: Any) -> Any:
     """Set the parameters of tokens, and the built-in network for "auto", of an estimator."""
     params = estimator.get_params(deep=True)
     names = [name for name in params if name.rpartition("__")[2] == "module"]

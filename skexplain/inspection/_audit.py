@@ -30,9 +30,9 @@ from ._audit_measures import (
     is_training_data,
     measure_erasure,
     measure_swap,
+    predict_from_marks,
     reads_tokens,
     unannotated_classes,
-    what_marks_tell,
     why_no_arithmetic,
 )
 from ._audit_report import AuditReport
@@ -67,7 +67,7 @@ def audit(
 
     Each sample is given what another sample marks, or loses what it marks itself (a swap), or has
     it set to the mean of its other features (erasure); predictions that change were owed to it.
-    Unlike accuracy on held-out samples this tells even where the shortcut holds in all data at
+    Unlike accuracy on held-out samples this finds it even where the shortcut holds in all data at
     hand, and it needs no gradients, so that any classifier or regressor can be audited.
 
     Parameters
@@ -126,10 +126,10 @@ def audit(
     by what is marked, for instance because it has never seen it, changes predictions without a
     direction, and is not said to lean.
 
-    Whether what is marked tells the label in these data is asked of a random forest that is shown
-    nothing else.  Where it does not, as in data in which the shortcut is random, accuracy cannot
-    show a lean: the verdict is "leans" where more than 0.10 of the predictions change beyond doubt,
-    and go to what is predicted for the sample that gives.
+    Whether what is marked predicts the label in these data is measured by a random forest that is
+    shown nothing else.  Where it does not, as in data in which the shortcut is random, accuracy
+    cannot show a lean: the verdict is "leans" where more than 0.10 of the predictions change beyond
+    doubt, and go to what is predicted for the sample that gives.
 
     Of a regressor R2, the coefficient of determination, stands in for accuracy, and how far
     predictions move, in standard deviations of the predictions, for the share that changes
@@ -144,7 +144,7 @@ def audit(
 
     Where a class has samples, but none with a mask, a shortcut of the others is exchanged for a
     shortcut. A second measure then counts samples without a mask as samples that mark nothing, so
-    that shortcuts come to them, and go from the others.  Where the places of the marks tell the
+    that shortcuts come to them, and go from the others.  Where the places of the marks predict the
     class, and no swap can change them, because two places cover more than half of a sample or
     because marks say what is relevant, the loss by erasure decides, too.
 
@@ -189,9 +189,9 @@ def audit(
         widest = among_all(swap)
         measures["swap_among_all"] = measure_swap(widest, y, predicted, n_repeats, seed)
         notes.append(_describe_missing(task, missing, measures["swap_among_all"]))
-    told = what_marks_tell(widest, y, seed)
+    of_marks = predict_from_marks(widest, y, seed)
     crosses = list(measures.values())[-1].crossing >= 0.5
-    erasure_counts = not crosses and what_marks_tell(widest, y, seed, values=False).tells
+    erasure_counts = not crosses and predict_from_marks(widest, y, seed, values=False).predictive
 
     report = AuditReport(
         estimator=type(estimator).__name__,
@@ -199,12 +199,12 @@ def audit(
         **{
             task.score: task.score_of(y, predicted),
             f"{task.score}_annotated": task.score_of(y[swap.annotated], predicted[swap.annotated]),
-            f"{task.score}_of_marks": told.score,
+            f"{task.score}_of_marks": of_marks.score,
             task.by_feature: _by_feature(task, estimator, X, swap, names, n_repeats, seed),
         },
     )
     if task is CLASSIFICATION:  # of a regressor it is 0
-        report.chance = told.chance
+        report.chance = of_marks.chance
     obstacle, erases_tokens = why_no_arithmetic(estimator, swap), can_erase_tokens(swap)
     if obstacle is None or erases_tokens:
         measures["erasure"] = measure_erasure(swap.changed("erase"), y, predicted, seed)
@@ -228,7 +228,7 @@ def audit(
         report.update(task.by_group(y, predicted, group_labels))
 
     verdict, decided_by, reason = decide(
-        measures, told.tells, task.words, erasure_counts=erasure_counts
+        measures, of_marks.predictive, task.words, erasure_counts=erasure_counts
     )
     report.trained_on = is_training_data(estimator, swap)
     if report.trained_on and verdict == "does not lean":

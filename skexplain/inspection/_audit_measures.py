@@ -104,7 +104,7 @@ def unannotated_classes(swap: Perturber, y: np.ndarray) -> list[Any]:
     return list(classes[(annotated < _RARE * annotated.max()) & (counts >= _LEAST_ROWS)])
 
 
-def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = True) -> Bunch:
+def predict_from_marks(swap: Perturber, y: np.ndarray, seed: int, values: bool = True) -> Bunch:
     """Predict labels, or targets, from the marked part alone, by a forest, in a cross-validation.
 
     Parameters
@@ -121,8 +121,8 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
     Returns
     -------
     Bunch
-        `score` (accuracy, or R2), `chance` (share of the most frequent class, or 0) and `tells`,
-        whether the one is beyond doubt above the other.
+        `score` (accuracy, or R2), `chance` (share of the most frequent class, or 0) and
+        `predictive`, whether the one is beyond doubt above the other.
     """
     task, rows, rng = task_of(swap.estimator), swap.annotated, np.random.default_rng(seed)
     if len(rows) > _MAX_ROWS:
@@ -130,7 +130,7 @@ def what_marks_tell(swap: Perturber, y: np.ndarray, seed: int, values: bool = Tr
     _, counts = np.unique(y[rows], return_counts=True)
     if len(counts) < 2 or len(rows) < 10 or (swap.masks.for_all_rows and not values):
         chance = task.chance(y[rows])
-        return Bunch(score=chance, chance=chance, tells=False)
+        return Bunch(score=chance, chance=chance, predictive=False)
     return task.guess(_marked_features(swap, rows, values), y[rows], seed % 2**32)
 
 

@@ -25,7 +25,7 @@ from ._group_display import group_counts, wilson_interval
 
 Z = 1.96
 # Of a difference that is looked for in every audit, not in one that was asked for.
-_Z_TELLS = 2.58
+_Z_PREDICTIVE = 2.58
 # A prediction of a regressor has changed where it moved by more than this, in standard deviations.
 _MOVED = 0.1
 
@@ -46,7 +46,7 @@ class Words:
         By how much predictions follow the sample that gives, with places for the share and for
         what of that sample they follow.
     target : str
-        What the marked part may tell.
+        What the marked part may predict.
     of_targets : str
         Beginning of a sentence on samples of some classes, with a place for these.
     """
@@ -88,7 +88,7 @@ class Task:
     chance : callable
         ``chance(y)`` is the score of a constant prediction.
     guess : callable
-        ``guess(features, y, seed)``: the score of a forest, that of chance, and whether it tells.
+        ``guess(features, y, seed)``: scores of a forest and of chance, and whether it is above.
     by_group : callable
         ``by_group(y, predicted, group_labels)`` returns numbers of the report.
     moved : callable
@@ -191,9 +191,9 @@ def _guess_labels(features: np.ndarray, y: np.ndarray, seed: int) -> Bunch:
         cv=folds(5, shuffle=True, random_state=seed),
     )
     accuracy, n_rows = float(np.mean(guessed == labels)), len(labels)
-    low = accuracy - _Z_TELLS * np.sqrt(max(accuracy * (1 - accuracy), 1 / n_rows) / n_rows)
+    low = accuracy - _Z_PREDICTIVE * np.sqrt(max(accuracy * (1 - accuracy), 1 / n_rows) / n_rows)
     chance = _largest_share(y)
-    return Bunch(score=accuracy, chance=chance, tells=bool(low > chance))
+    return Bunch(score=accuracy, chance=chance, predictive=bool(low > chance))
 
 
 def _accuracies_by_group(y: np.ndarray, predicted: np.ndarray, groups: Any) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def _guess_targets(features: np.ndarray, y: np.ndarray, seed: int) -> Bunch:
     )
     gain = ((y - y.mean()) ** 2 - (y - guessed) ** 2) / np.var(y)
     mean, error = _mean_and_error(gain)
-    return Bunch(score=mean, chance=0.0, tells=bool(mean - _Z_TELLS * error > 0))
+    return Bunch(score=mean, chance=0.0, predictive=bool(mean - _Z_PREDICTIVE * error > 0))
 
 
 def _quarters(y: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ _DONE = {
 
 
 def decide(
-    measures: dict[str, Bunch], tells: bool, words: Words, *, erasure_counts: bool
+    measures: dict[str, Bunch], predictive: bool, words: Words, *, erasure_counts: bool
 ) -> tuple[str, str, str]:
     """Find the verdict, the measure that decided, and the reason.
 
@@ -25,8 +25,8 @@ def decide(
     ----------
     measures : dict of str to Bunch
         What was measured, by name: "swap", "swap_among_all", "erasure"; the first is there.
-    tells : bool
-        Whether the marked part alone tells the label in these data.
+    predictive : bool
+        Whether the marked part alone predicts the label in these data.
     words : Words
         Those of the task.
     erasure_counts : bool
@@ -42,7 +42,7 @@ def decide(
     # Among all samples are those with a mask, where marked parts can come and go between classes.
     wide = "swap_among_all"
     name = wide if wide in measures and measures[wide].crossing >= 0.5 else "swap"
-    answers[name] = _judge_swap(_DONE[name], measures[name], tells, words)
+    answers[name] = _judge_swap(_DONE[name], measures[name], predictive, words)
     verdict = next(each for each in _ORDER if each in {answer for answer, _ in answers.values()})
     # Among those that say so the one that loses most.
     said = [name for name, (answer, _) in answers.items() if answer == verdict]
@@ -50,31 +50,33 @@ def decide(
     return verdict, decided_by, answers[decided_by][1]
 
 
-def _judge_swap(done: str, m: Bunch, tells: bool, words: Words) -> tuple[str, str]:
+def _judge_swap(done: str, m: Bunch, predictive: bool, words: Words) -> tuple[str, str]:
     low, high = m.lost_interval
-    pull = "toward" if tells else "toward_predicted"
-    # Where accuracy cannot tell, predictions have to follow the other sample beyond doubt.
-    led = m[f"{pull}_interval"][0] > (0 if tells else TOLERATED_FLIPS)
+    pull = "toward" if predictive else "toward_predicted"
+    # Where accuracy cannot decide, predictions have to follow the other sample beyond doubt.
+    led = m[f"{pull}_interval"][0] > (0 if predictive else TOLERATED_FLIPS)
     misled = m[f"{pull}_interval"][1] > 0
-    leads = f"the {words.target} of that sample" if tells else "what it predicts for that sample"
+    leads = (
+        f"the {words.target} of that sample" if predictive else "what it predicts for that sample"
+    )
     follow = words.follow.format(_percent(m[pull]), leads)
     change, fall = _describe(m, words)
-    if tells and low > TOLERATED_LOSS and led:
+    if predictive and low > TOLERATED_LOSS and led:
         return "leans", f"{done}, {fall}, {change}, and {follow}."
-    if not tells and m.flips_interval[0] > TOLERATED_FLIPS and led:
+    if not predictive and m.flips_interval[0] > TOLERATED_FLIPS and led:
         return "leans", (
-            f"{done}, {change}, and {follow}. In these data the marked part does not tell the "
+            f"{done}, {change}, and {follow}. In these data the marked part does not predict the "
             f"{words.target}, so that {words.score} cannot show it ({fall})."
         )
     disturbs = low > TOLERATED_LOSS or m.flips_interval[0] > TOLERATED_FLIPS
-    if tells and low <= TOLERATED_LOSS and (high < TOLERATED_LOSS or not misled):
+    if predictive and low <= TOLERATED_LOSS and (high < TOLERATED_LOSS or not misled):
         if disturbs or high >= TOLERATED_LOSS:
             return "does not lean", (
                 f"{done}, {change}, but not to {leads} ({fall}): what is marked disturbs the "
                 f"model, which does not take it as evidence for a {words.target}."
             )
         return "does not lean", f"{done}, {fall}, and {change}: within what is tolerated."
-    if not tells and high < TOLERATED_LOSS and m.flips_interval[1] < TOLERATED_FLIPS:
+    if not predictive and high < TOLERATED_LOSS and m.flips_interval[1] < TOLERATED_FLIPS:
         return "does not lean", f"{done}, {fall}, and {change}: within what is tolerated."
     if disturbs and not led:
         return "unclear", (

@@ -208,7 +208,7 @@ def _grad_cam(
     return _enlarge(heat.detach().relu(), rows.x)
 
 
-_METHODS = {
+_METHODS: dict[str, Callable[..., torch.Tensor]] = {
     "input_gradient": input_gradient,
     "smooth_grad": smooth_grad,
     "integrated_gradients": integrated_gradients,

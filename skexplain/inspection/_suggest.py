@@ -15,7 +15,7 @@ from ..metrics import nuisance_flip_rate
 from ._checks import check_model
 from ._drawing import ShownRows, shown_rows
 from ._saliency import saliency
-from ._suggest_places import CELL_TELLS, FEWEST_ROWS, Grid, find_places, tell_of_values
+from ._suggest_places import CELL_POWER, FEWEST_ROWS, Grid, find_places, predictive_power
 from ._suggest_things import MAX_SIDE, find_things
 from ._suggestion import MaskSuggestion
 
@@ -35,10 +35,10 @@ def suggest_masks(
 ) -> list[MaskSuggestion]:
     r"""Find places, and things that move, which give predictions away, without any annotation.
 
-    A shortcut is simple: a patch's shade, a tint, one column or a sticker tells the label, where a
-    digit or a lesion is told by its shape alone.  Two searches look for that.
+    A shortcut is simple: a patch's shade, a tint, one column or a sticker predicts the label, where
+    a digit or a lesion is known by its shape alone.  Two searches look for that.
 
-    **Places.**  A feature d of sample i is suspicious where its single value tells the prediction k
+    **Places.**  A feature d of sample i is suspicious where its single value predicts the output k
     of the sample, and where the model looks,
 
     .. math:: s_{id} = t_{id} \sqrt{g_{id} / \textstyle\sum_{d'} g_{id'}}, \qquad
@@ -47,7 +47,7 @@ def suggest_masks(
     with g the absolute input gradient per input unit (:func:`saliency`), p(k) the share of samples
     predicted k, and :math:`p(k \mid x_{id})` their share among the ten samples whose value of that
     feature is nearest, and the prior as an eleventh.  So t is the explained share of the
-    surprise: 0 for a feature that tells nothing, near 1 for one that tells all.  Samples are
+    surprise: 0 for a feature without predictive power, near 1 for one that suffices.  Samples are
     clustered by s (k-means).  The region of a cluster is the connected piece with the most
     suspicion (for tables: all columns) where the mean of t is above 0.5; its samples are all
     samples of X whose mean t in the region is above 0.6, and the region is found once more from
@@ -56,12 +56,12 @@ def suggest_masks(
     **Things**, in images only.  Small windows are drawn where the model looks, as many of each
     predicted class, and described by what they look like: channel means of their quarters, and
     the channels' log deviations.  The distance to the nearest window anywhere in a sample says
-    whether the sample has this look; half of the samples tell how near is near enough, so that
-    presence tells the class best.  Windows of that look make the mask of each sample that has one,
-    and pixels around them that are alike in all these samples are added.
+    whether the sample has this look; half of the samples decide how near is near enough, so that
+    presence predicts the class best.  Windows of that look make the mask of each sample that has
+    one, and pixels around them that are alike in all these samples are added.
 
     **P-values** compare with the other places, and looks, of the same data, since on any data many
-    pixels tell a bit: the score of a place with those of single cells elsewhere; the explained
+    pixels predict a bit: the score of a place with those of single cells elsewhere; the explained
     surprise of a thing, in the other half of the samples, with that of a hundred windows drawn from
     anywhere.  The tail of these is taken as exponential (of fewer than 20 columns Student's t is
     taken, and permuted predictions are a second null), and the number of places or windows that
@@ -115,9 +115,9 @@ def suggest_masks(
       grey patch, nothing was found.  Places alone reached .00 to .07;
     - at one place: .99 to 1.00 in two sets, p .005 and .03;
     - no patch: nothing was suggested in 27 runs.  Plain digits, 20 subsets: nothing.  Tables whose
-      columns are noise, or all tell a bit: in 1 run out of 30; with a column that leaks the label
-      in 80 % of the samples, one suggestion in 14 runs of 15, none in the other.  But on the
-      breast cancer data, where single columns tell most of the label, four runs in five have a
+      columns are noise, or all predict a bit: in 1 run out of 30; with a column that leaks the
+      label in 80 % of the samples, one suggestion in 14 runs of 15, none in the other.  But on the
+      breast cancer data, where single columns predict most of the labels, four runs in five have a
       suggestion.
 
     It takes 2 to 7 seconds of one core for 300 photographs of 48 x 48 pixels in colour.
@@ -135,7 +135,7 @@ def suggest_masks(
     one place propagated (8x8 images, three seeds).
 
     Images are looked at in cells, at most 16 along a side for places and 48 for things, by the mean
-    of each channel; of the cells of a place those pixels are kept which alone tell the prediction.
+    of each channel; of the cells of a place those pixels are kept which alone predict it.
     Things are searched for in at most 600 samples, drawn at random, and located in all: all samples
     that have the thing are in the group, also those where the model predicts another class.
 
@@ -206,14 +206,19 @@ class _Searched:
         return min(1.0, p_value * (2 if self.of_images else 1))
 
     def suggestion(
-        self, mask: np.ndarray, rows: np.ndarray, told: float, p_value: float, suspicion: np.ndarray
+        self,
+        mask: np.ndarray,
+        rows: np.ndarray,
+        power: float,
+        p_value: float,
+        suspicion: np.ndarray,
     ) -> MaskSuggestion:
         """Make the suggestion of a region; one for all samples, or one for each."""
         return MaskSuggestion(
             mask=mask,
             rows=rows,
-            score=told * len(rows) / len(self.values),
-            tell=told,
+            score=power * len(rows) / len(self.values),
+            predictive_power=power,
             flip_rate=self._flip_rate(mask, rows),
             p_value=self.corrected(p_value),
             suspicion=suspicion,
@@ -252,22 +257,30 @@ def _places(search: _Searched, n_clusters: int, max_p_value: float) -> list[Mask
     )
     return [
         search.suggestion(
-            _told_pixels(search, grid, cells, rows), rows, told, p_value, grid.enlarge(suspicion)
+            _predictive_pixels(search, grid, cells, rows),
+            rows,
+            power,
+            p_value,
+            grid.enlarge(suspicion),
         )
-        for cells, rows, told, p_value, suspicion in found
+        for cells, rows, power, p_value, suspicion in found
         if search.corrected(p_value) <= max_p_value
     ]
 
 
-def _told_pixels(search: _Searched, grid: Grid, cells: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _predictive_pixels(
+    search: _Searched, grid: Grid, cells: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
     """Return the region without pixels that alone give nothing away, as at the edge of a cell."""
     mask = grid.enlarge(cells)
     if grid.block == 1:
         return mask
     pixels = search.values.reshape(len(search.values), -1, *mask.shape)[:, :, mask]
-    told = tell_of_values(pixels, search.predicted, search.seed)[rows].mean(axis=0) > CELL_TELLS
-    if told.any():
-        mask[mask] = told
+    predictive = (
+        predictive_power(pixels, search.predicted, search.seed)[rows].mean(axis=0) > CELL_POWER
+    )
+    if predictive.any():
+        mask[mask] = predictive
     return mask
 
 
@@ -285,11 +298,11 @@ def _things(search: _Searched, n_things: int, max_p_value: float) -> list[MaskSu
         rows, masks = thing.locate(images)
         own = search.predicted[rows] == thing.code
         prior, share = np.mean(search.predicted == thing.code), own.mean()
-        told = share * (1 - np.log(share) / np.log(prior)) if share > prior else 0.0
-        if told > CELL_TELLS and len(rows) >= FEWEST_ROWS:
+        power = share * (1 - np.log(share) / np.log(prior)) if share > prior else 0.0
+        if power > CELL_POWER and len(rows) >= FEWEST_ROWS:
             masks = grid.enlarge(masks.reshape(len(rows), -1))
             suggestions.append(
-                search.suggestion(masks, rows, float(told), thing.p_value, masks.mean(axis=0))
+                search.suggestion(masks, rows, float(power), thing.p_value, masks.mean(axis=0))
             )
     return suggestions
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-# So many of the most telling others say how fast large values become rare.
+# So many of the most predictive others say how fast large values become rare.
 _TAIL = 0.25
 # Of fewer others the tail is not seen, of fewer than three not even the deviation.
 FEWEST_WITH_TAIL, FEWEST_OTHERS = 20, 3
@@ -25,13 +25,13 @@ def tail_p_value(value: float, others: ArrayLike, n_tried: int) -> float:
     others are of all, and by the number of values that were tried (Bonferroni).
 
     Of 3 to 19 others, such as the columns of a small table, no tail is seen.  There the value is
-    one more draw of a normal distribution, of which the others tell mean and deviation
+    one more draw of a normal distribution, whose mean and deviation the others estimate
     (Student's t).
 
     Parameters
     ----------
     value : float
-        How far the place or thing tells predictions.
+        Predictive power of the place or thing.
     others : array-like of shape (n_others,)
         The same of others.
     n_tried : int

@@ -1,4 +1,4 @@
-"""Places: cells of an image, or columns, whose single value tells predictions of many samples."""
+"""Places: cells of an image, or columns, whose single value predicts what a model predicts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ._suggest_null import FEWEST_OTHERS, FEWEST_WITH_TAIL, step_down, tail_p_va
 Region: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 _NEIGHBOURS = 10
-# From these values of `tell` on, a cell is in the region of a group, and a sample in the group.
-CELL_TELLS, _ROW_TELLS = 0.5, 0.6
+# From this predictive power on, a cell is in the region of a group, and a sample in the group.
+CELL_POWER, _SAMPLE_POWER = 0.5, 0.6
 # A region that overlaps more with one already found is the same one.
 _SAME_IOU = 0.5
 # Fewer samples share a region by chance.
 FEWEST_ROWS = 5
 _MAX_CELLS = 16
-# A region has to tell so much of what it tells outside of the regions before it.
+# A region must have so much of its predictive power outside of the regions before it.
 _NEWS = 0.5
 # The others are the cells outside of all regions; if fewer than this share of all are left, what
-# each cell tells in samples without a region there, if these are enough.
+# the power of each cell in samples without a region there, if these are enough.
 _FREE_CELLS, _FREE_ROWS = 0.25, 0.25
 
 
@@ -38,7 +38,7 @@ def find_places(
     n_clusters: int,
     seed: int,
 ) -> list[tuple[np.ndarray, np.ndarray, float, float, np.ndarray]]:
-    """Find regions that tell predictions of many samples.
+    """Find regions that are predictive of the predictions for many samples.
 
     Parameters
     ----------
@@ -55,60 +55,60 @@ def find_places(
 
     Returns
     -------
-    list of (cells, rows, told, p_value, suspicion)
+    list of (cells, rows, power, p_value, suspicion)
         Highest score first; `suspicion` is the mean of the samples, shape (n_cells,).
     """
     means = grid.means(values)
-    tell = tell_of_values(means, predicted, seed)
-    suspicion = tell * np.sqrt(_shares(grid.means(gradient).sum(axis=1)))
+    power = predictive_power(means, predicted, seed)
+    suspicion = power * np.sqrt(_shares(grid.means(gradient).sum(axis=1)))
     regions = _distinct(
-        _region(grid, tell, suspicion, rows) for rows in _clusters(suspicion, n_clusters, seed)
+        _region(grid, power, suspicion, rows) for rows in _clusters(suspicion, n_clusters, seed)
     )
-    told = [float(tell[np.ix_(rows, cells)].mean()) for cells, rows in regions]
-    order = sorted(range(len(told)), key=lambda i: -told[i] * len(regions[i][1]))
-    regions, told = [regions[i] for i in order], [told[i] for i in order]
-    # A few columns may all tell less than chance, or none be left to compare with.
-    few = tell.shape[1] < FEWEST_WITH_TAIL
+    powers = [float(power[np.ix_(rows, cells)].mean()) for cells, rows in regions]
+    order = sorted(range(len(powers)), key=lambda i: -powers[i] * len(regions[i][1]))
+    regions, powers = [regions[i] for i in order], [powers[i] for i in order]
+    # A few columns may all predict less than chance, or none be left to compare with.
+    few = power.shape[1] < FEWEST_WITH_TAIL
     chance = _scores_by_chance(means, predicted, seed) if few else []
-    p_values = place_p_values(tell, regions, chance)
+    p_values = place_p_values(power, regions, chance)
     return [
         (cells, rows, share, p_value, suspicion[rows].mean(axis=0))
-        for (cells, rows), share, p_value in zip(regions, told, p_values, strict=True)
+        for (cells, rows), share, p_value in zip(regions, powers, p_values, strict=True)
     ]
 
 
 def place_p_values(
-    tell: np.ndarray, regions: Sequence[Region], chance: Sequence[float] = ()
+    power: np.ndarray, regions: Sequence[Region], chance: Sequence[float] = ()
 ) -> list[float]:
     """Return p-values of regions against the other places of the same samples.
 
     Parameters
     ----------
-    tell : ndarray of shape (n, cells)
-        How far each value tells the prediction of its sample.
+    power : ndarray of shape (n, cells)
+        Predictive power of each value for the prediction of its sample.
     regions : list of (cells, rows)
         Highest score first.
     chance : array-like, default=()
-        Scores of places that tell nothing: a second null where places are few.
+        Scores of places without predictive power: a second null where places are few.
 
     Returns
     -------
     list of float
-        The score of a region (its share of the samples, times their mean `tell`, 0 in what regions
+        The score of a region (its share of the samples, times their mean power, 0 in what regions
         before it have) against the scores of single cells, outside of this region and of those;
         where hardly any are left, in the samples that do not share them.
-        1 for regions that tell less than half outside of those before them.
+        1 for regions with less than half of their power outside of those before them.
     """
-    told = np.where(tell > _ROW_TELLS, tell, 0)
-    alone = told.mean(axis=0)
-    free = np.ones(tell.shape, dtype=bool)
-    taken = np.zeros(tell.shape[1], dtype=bool)
+    large = np.where(power > _SAMPLE_POWER, power, 0)
+    alone = large.mean(axis=0)
+    free = np.ones(power.shape, dtype=bool)
+    taken = np.zeros(power.shape[1], dtype=bool)
     p_values, scores = [], []
     for cells, rows in regions:
         own = np.ix_(rows, cells)
-        news = (tell[own] * free[own]).sum()
-        scores.append(tell[own].mean() * len(rows) / len(tell))
-        if news < _NEWS * tell[own].sum():
+        news = (power[own] * free[own]).sum()
+        scores.append(power[own].mean() * len(rows) / len(power))
+        if news < _NEWS * power[own].sum():
             p_values.append(np.nan)
             continue
         free[own] = False
@@ -116,12 +116,12 @@ def place_p_values(
         others = alone[~taken]
         if len(others) < max(FEWEST_OTHERS, _FREE_CELLS * len(taken)):
             n_free = free.sum(axis=0)
-            enough = n_free >= _FREE_ROWS * len(tell)
-            others = ((told * free).sum(axis=0) / np.maximum(n_free, 1))[enough]
-        score = news / cells.sum() / len(tell)
+            enough = n_free >= _FREE_ROWS * len(power)
+            others = ((large * free).sum(axis=0) / np.maximum(n_free, 1))[enough]
+        score = news / cells.sum() / len(power)
         nulls = [null for null in (others, chance) if len(null) >= FEWEST_OTHERS]
         p_values.append(
-            max((tail_p_value(score, null, tell.shape[1]) for null in nulls), default=1.0)
+            max((tail_p_value(score, null, power.shape[1]) for null in nulls), default=1.0)
         )
     return step_down(p_values, scores)
 
@@ -131,18 +131,18 @@ def _scores_by_chance(means: np.ndarray, predicted: np.ndarray, seed: int) -> li
     rng = np.random.RandomState(seed % 2**32)
     scores: list[float] = []
     while len(scores) < FEWEST_WITH_TAIL:
-        tell = tell_of_values(means, rng.permutation(predicted), seed)
-        scores.extend(np.where(tell > _ROW_TELLS, tell, 0).mean(axis=0))
+        power = predictive_power(means, rng.permutation(predicted), seed)
+        scores.extend(np.where(power > _SAMPLE_POWER, power, 0).mean(axis=0))
     return scores
 
 
-def tell_of_values(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
+def predictive_power(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
     """Return how far a single value gives away the class of its sample.
 
     Parameters
     ----------
     values : ndarray of shape (n, channels, cells)
-        Values; of the channels of a cell the one that tells most counts.
+        Values; of the channels of a cell the most predictive one counts.
     codes : ndarray of int of shape (n,)
         Class of each sample.
     seed : int
@@ -154,14 +154,14 @@ def tell_of_values(values: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarr
         In [0, 1], the explained share of the surprise -log p(class).
     """
     mixed = np.random.RandomState(seed % 2**32).permutation(len(values))
-    tell = np.empty((len(values), values.shape[2]), dtype=np.float32)
-    tell[mixed] = np.max(
-        [_tell(channel[mixed], codes[mixed]) for channel in values.swapaxes(0, 1)], axis=0
+    power = np.empty((len(values), values.shape[2]), dtype=np.float32)
+    power[mixed] = np.max(
+        [_power(channel[mixed], codes[mixed]) for channel in values.swapaxes(0, 1)], axis=0
     )
-    return tell
+    return power
 
 
-def _tell(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _power(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     n_rows, n_cells = values.shape
     n_neighbours = min(_NEIGHBOURS, n_rows - 1)
     order = values.argsort(axis=0, kind="stable")
@@ -169,7 +169,7 @@ def _tell(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     np.put_along_axis(place, order, np.arange(n_rows)[:, None], axis=0)
     # The window of a place in the order: half the neighbours on either side, but at the ends.
     first = np.clip(np.arange(n_rows) - n_neighbours // 2, 0, n_rows - 1 - n_neighbours)
-    tell = np.zeros((n_rows, n_cells), dtype=np.float32)
+    power = np.zeros((n_rows, n_cells), dtype=np.float32)
     classes, sizes = np.unique(codes, return_counts=True)
     for code, prior in zip(classes, sizes / n_rows, strict=True):
         if prior < 1:  # what is always predicted is no surprise
@@ -179,8 +179,8 @@ def _tell(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
             rows = codes == code
             alike = np.take_along_axis(in_window, place[rows], axis=0) - 1  # but itself
             share = (alike + prior) / (n_neighbours + 1)
-            tell[rows] = np.maximum(0, 1 - np.log(share) / np.log(prior))
-    return tell
+            power[rows] = np.maximum(0, 1 - np.log(share) / np.log(prior))
+    return power
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
@@ -195,21 +195,21 @@ def _clusters(points: np.ndarray, n_clusters: int, seed: int) -> list[np.ndarray
     return [np.flatnonzero(labels == label) for label in range(n_clusters)]
 
 
-def _region(grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray) -> Region:
+def _region(grid: Grid, power: np.ndarray, suspicion: np.ndarray, rows: np.ndarray) -> Region:
     """Find the region of a cluster of samples, and all samples that share it."""
-    cells = _told_cells(grid, tell, suspicion, rows)
+    cells = _predictive_cells(grid, power, suspicion, rows)
     if cells.any():
-        rows = np.flatnonzero(tell[:, cells].mean(axis=1) > _ROW_TELLS)
+        rows = np.flatnonzero(power[:, cells].mean(axis=1) > _SAMPLE_POWER)
         if len(rows):
-            return _told_cells(grid, tell, suspicion, rows), rows
+            return _predictive_cells(grid, power, suspicion, rows), rows
     return cells, rows[:0]
 
 
-def _told_cells(
-    grid: Grid, tell: np.ndarray, suspicion: np.ndarray, rows: np.ndarray
+def _predictive_cells(
+    grid: Grid, power: np.ndarray, suspicion: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
-    told = tell[rows].mean(axis=0) > CELL_TELLS
-    return grid.heaviest_piece(told, suspicion[rows].mean(axis=0))
+    predictive = power[rows].mean(axis=0) > CELL_POWER
+    return grid.heaviest_piece(predictive, suspicion[rows].mean(axis=0))
 
 
 def _distinct(regions: Iterable[Region]) -> list[Region]:

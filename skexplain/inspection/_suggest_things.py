@@ -29,7 +29,7 @@ _ALIKE = 0.35
 _ROWS_AT_ONCE = 256
 # Strokes of digits and spots of leaves explain up to 0.38 of the surprise, and stand out from
 # windows from anywhere, many of which are empty; so a p-value alone does not do.
-_LEAST_TOLD = 0.45
+_LEAST_POWER = 0.45
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Thing:
 def find_things(
     images: np.ndarray, gradient: np.ndarray, predicted: np.ndarray, n_things: int, seed: int
 ) -> list[Thing]:
-    """Find what tells one predicted class wherever it is.
+    """Find what is predictive of one predicted class wherever it is.
 
     Windows where the model looks are drawn, as many of each predicted class.  A sample has the look
     of a window if its nearest window is near enough: half of the samples say how near (the distance
@@ -173,7 +173,7 @@ class _Search:
         self.half = np.zeros(len(images), dtype=bool)
         self.half[rng.permutation(len(images))[::2]] = True
         own = predicted[:, None] == self.codes
-        self.farthest, self.told = best_thresholds(self.distances[self.half], own[self.half])
+        self.farthest, self.powers = best_thresholds(self.distances[self.half], own[self.half])
         self.held_out = self._held_out(self.distances, own, self.farthest)
 
     def _draw_windows(
@@ -221,9 +221,9 @@ class _Search:
     def things(self, n_things: int) -> list[Thing]:
         others = np.ones(len(self.codes), dtype=bool)  # windows that show nothing found so far
         things: list[Thing] = []
-        told: list[float] = []
+        powers: list[float] = []
         while len(things) < n_things:
-            strength = np.where(others & self.salient, np.minimum(self.told, self.held_out), 0)
+            strength = np.where(others & self.salient, np.minimum(self.powers, self.held_out), 0)
             best = int(strength.argmax())
             if not strength[best]:
                 break
@@ -236,10 +236,10 @@ class _Search:
                 break
             thing.p_value = tail_p_value(held_out, null, int(self.salient.sum()))
             things.append(thing)
-            told.append(held_out)
-        p_values = step_down([thing.p_value for thing in things], told)
-        for thing, p_value, share in zip(things, p_values, told, strict=True):
-            thing.p_value = p_value if share >= _LEAST_TOLD else 1.0
+            powers.append(held_out)
+        p_values = step_down([thing.p_value for thing in things], powers)
+        for thing, p_value, share in zip(things, p_values, powers, strict=True):
+            thing.p_value = p_value if share >= _LEAST_POWER else 1.0
         return things
 
     def _thing(self, best: int) -> tuple[Thing, float]:
@@ -250,10 +250,10 @@ class _Search:
         there = np.flatnonzero(self.half & own & (distances <= self.farthest[best]))
         mean_look = self.values[there, :, self.nearest[there, best]].mean(axis=0)
         mean_distances = _distances(self.values, mean_look).min(axis=1)
-        farthest, told = best_thresholds(
+        farthest, power = best_thresholds(
             mean_distances[self.half][:, None], own[self.half][:, None]
         )
-        if told[0] >= self.told[best]:
+        if power[0] >= self.powers[best]:
             look, distances = mean_look, mean_distances
             held_out = self._held_out(distances[:, None], own[:, None], farthest)[0]
         farthest = best_thresholds(distances[:, None], own[:, None])[0][0]
@@ -361,20 +361,20 @@ def best_thresholds(distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray,
 
     Returns
     -------
-    thresholds, told : ndarray of shape (n_looks,)
+    thresholds, powers : ndarray of shape (n_looks,)
         Half-way between the samples on either side; what is explained.
     """
     order = distances.argsort(axis=0, kind="stable")
     ordered = np.take_along_axis(distances, order, axis=0)
     own_there = np.take_along_axis(own, order, axis=0).cumsum(axis=0)
     n_rows = len(distances)
-    told = explained(np.arange(1, n_rows + 1)[:, None], own_there, n_rows, own_there[-1:])
-    told[: FEWEST_ROWS - 1] = told[-1] = 0
-    told[:-1][ordered[1:] <= ordered[:-1]] = 0  # no threshold lies between equal distances
-    last = told.argmax(axis=0)
+    powers = explained(np.arange(1, n_rows + 1)[:, None], own_there, n_rows, own_there[-1:])
+    powers[: FEWEST_ROWS - 1] = powers[-1] = 0
+    powers[:-1][ordered[1:] <= ordered[:-1]] = 0  # no threshold lies between equal distances
+    last = powers.argmax(axis=0)
     looks = np.arange(distances.shape[1])
     after = ordered[np.minimum(last + 1, n_rows - 1), looks]
-    return (ordered[last, looks] + after) / 2, told[last, looks]
+    return (ordered[last, looks] + after) / 2, powers[last, looks]
 
 
 def _entropy(share: np.ndarray) -> np.ndarray:

@@ -39,19 +39,19 @@ class MaskSuggestion:
     rows : ndarray of int of shape (n_group,)
         Numbers of the samples of X that share it, in ascending order.
     score : float
-        Share of the samples, times `tell`.
-    tell : float
-        How far the region's single values, or the presence of the thing, tell the predictions of
-        these samples: 0 not at all, 1 entirely.
+        Share of the samples, times `predictive_power`.
+    predictive_power : float
+        How well the region's single values, or the presence of the thing, predict what the model
+        predicts for these samples: 0 no better than chance, 1 without an error.
     flip_rate : float
         Share of these samples' predictions that change when the region is swapped between the
         samples (a thing: erased): how much the model leans on it where it has other evidence, too.
     p_value : float
-        How probable it is that one of the other places, or looks, of the same samples tells the
-        predictions as far as this one, corrected for the number that were looked at.
+        How probable it is that one of the other places, or looks, of the same samples is
+        as predictive as this one, corrected for the number that were looked at.
     suspicion : ndarray of float of shape (d,) or (h, w)
-        Where the values tell the predictions and the model looks; the mean over the samples.  Of a
-        thing the share of the samples that have it there.
+        Where values are predictive and the model looks; the mean over the samples.  Of a thing
+        the share of the samples that have it there.
     shown : ShownRows
         Samples of the group that `plot` draws, of as many classes as there are.
     figure_ : matplotlib Figure
@@ -68,7 +68,7 @@ class MaskSuggestion:
     mask: np.ndarray = field(repr=False)
     rows: np.ndarray = field(repr=False)
     score: float
-    tell: float
+    predictive_power: float
     flip_rate: float
     p_value: float
     suspicion: np.ndarray = field(repr=False)
@@ -152,8 +152,8 @@ class MaskSuggestion:
             If the number of axes is another.
         """
         title = (
-            f"{len(self.rows)} samples, tell {self.tell:.2f}, flips {self.flip_rate:.2f}, "
-            f"p {self.p_value:.1g}"
+            f"{len(self.rows)} samples, power {self.predictive_power:.2f}, "
+            f"flips {self.flip_rate:.2f}, p {self.p_value:.1g}"
         )
         self.axes_: Any
         if self.shown.kind == "image":

@@ -77,7 +77,7 @@ def mask_from_boxes(
         percent of these (Label Studio).  None: pixels, after a check that they can be.
     missing : {"unknown", "empty", "error"}, default="unknown"
         What a sample with an empty list of boxes is: not annotated; annotated, with nothing marked
-        (somebody looked and found nothing); or an error.  None is always not annotated.
+        (inspected, and nothing was found); or an error.  None is always not annotated.
     like : Bunch or sequence of ImageGeometry, default=None
         What :func:`~skexplain.datasets.load_images` returned, or its ``geometry``, in the place of
         `shape`: coordinates are those of the picture files, as they are seen, and land where

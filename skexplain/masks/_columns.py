@@ -53,7 +53,7 @@ def mask_from_columns(
 
     Notes
     -----
-    What "input" knows: the columns that a ColumnTransformer gives to each of its parts; that
+    What "input" has: the columns that a ColumnTransformer gives to each of its parts; that
     inside a part a transformer of scikit-learn that works column by column (scalers, encoders,
     `SimpleImputer`, selections, a `FunctionTransformer` of a ufunc) makes an output with an input's
     name, or with that name, an underscore and more, of it; and that anything else (a principal

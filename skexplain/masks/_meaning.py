@@ -215,7 +215,7 @@ class Masks:
             As of :meth:`degrees`.
         """
         marks = self.take(rows)
-        # A copy: torch reads neither every dtype nor backwards, and wants to be able to write.
+        # A copy: torch reads neither every dtype nor backwards, and warns where it could not write.
         marks = marks.astype(bool if marks.dtype == bool else np.float64)
         irrelevance, known = self.degrees(torch.from_numpy(marks))
         if self.absent is not None:
@@ -294,7 +294,10 @@ def interpret_mask(
     (array([ True, False]), array([ True, False]))
     """
     check_option("marks", marks, ("irrelevant", "relevant"))
-    shape = _check_shape_of_inputs(shape)
+    axes = tuple(shape) if is_iterable(shape) and not isinstance(shape, dict | set) else ()
+    if not axes or not all(isinstance(length, Integral) and int(length) >= 0 for length in axes):
+        raise ValueError(f"shape must be that of X, a tuple of int; got {shape!r}.")
+    shape = axes
     if mask is None:
         return None
     if is_series(mask):
@@ -310,14 +313,6 @@ def interpret_mask(
     known, has_irrelevant, has_unknown = _scan(values, marks)
     of_rows = (np.broadcast_to(flags, shape[:1]) for flags in (known, has_irrelevant))
     return Masks(values, None, relevant, has_unknown, *of_rows)
-
-
-def _check_shape_of_inputs(shape: Any) -> tuple[int, ...]:
-    """Return the shape of X as a tuple, or raise an error if it is none."""
-    axes = tuple(shape) if is_iterable(shape) and not isinstance(shape, dict | set) else ()
-    if not axes or not all(isinstance(length, Integral) and int(length) >= 0 for length in axes):
-        raise ValueError(f"shape must be that of X, a tuple of int; got {shape!r}.")
-    return axes
 
 
 def _interpret_some(mask: Any, shape: Sequence[int], marks: Marks) -> Masks:
@@ -393,20 +388,16 @@ def _scan(
             illegal[rows] = (~((chunk >= 0) & (chunk <= 1)) & ~unknown).any(axis=1)
             known[rows] = ~unknown.all(axis=1)
             has_unknown |= bool(unknown.any())
-        has_irrelevant[rows] = _any_irrelevant(chunk, marks)
+        if chunk.dtype == bool:  # looks no further than the first one of a sample
+            marked = chunk.any(axis=1) if marks == "irrelevant" else ~chunk.all(axis=1)
+        else:  # comparisons with NaN are false: an unknown feature is never irrelevant
+            marked = ((chunk > 0) if marks == "irrelevant" else (chunk < 1)).any(axis=1)
+        has_irrelevant[rows] = marked
     if illegal.any():
         wrong = np.flatnonzero(illegal)
         numbers = np.arange(n_rows) if numbers is None else numbers
         _raise_illegal(values[wrong[0]], numbers[wrong], n_rows)
     return known, has_irrelevant, has_unknown
-
-
-def _any_irrelevant(chunk: NDArray[Any], marks: Marks) -> Any:
-    """Return which samples have a feature marked as irrelevant, from (n_samples, features)."""
-    if chunk.dtype == bool:  # looks no further than the first one of a sample
-        return chunk.any(axis=1) if marks == "irrelevant" else ~chunk.all(axis=1)
-    # Comparisons with NaN are false: an unknown feature is never irrelevant.
-    return ((chunk > 0) if marks == "irrelevant" else (chunk < 1)).any(axis=1)
 
 
 def _raise_illegal(row: NDArray[Any], rows: NDArray[Any], total: int) -> NoReturn:

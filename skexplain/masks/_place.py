@@ -229,7 +229,7 @@ def is_stored(
     Returns
     -------
     bool or None
-        None where both sizes are the same, so that the size does not tell.
+        None where both sizes are the same, so that the size does not decide.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def measure_inputs(
     InputStatistics
     """
     every = list(range(X.ndim))
-    axes = _pooled_axes(X.ndim)
+    axes = (0, 1, 2) if X.ndim == 3 else (0, *range(2, X.ndim))
     kept = [axis for axis in every if axis not in axes]
     count, spread = 0.0, 0.0
     mean: Any = None
@@ -105,11 +105,3 @@ def _chunks(X: Any, n_rows: int) -> list[slice]:
     """Slices of samples that hold few enough values of X."""
     step = max(1, _CHUNK_VALUES // max(1, X[:1].size))
     return [slice(start, start + step) for start in range(0, n_rows, step)]
-
-
-def _pooled_axes(ndim: int) -> tuple[int, ...]:
-    if ndim == 2:
-        return (0,)
-    if ndim == 3:
-        return (0, 1, 2)
-    return (0, *range(2, ndim))

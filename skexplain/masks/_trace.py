@@ -142,7 +142,7 @@ def _rename(features: Iterable[Feature], names: Sequence[str]) -> list[Feature]:
 
 
 def _works_by_column(transformer: Any) -> bool:
-    """Whether names tell what is made of which column."""
+    """Whether names say what is made of which column."""
     if isinstance(transformer, FunctionTransformer):
         function = transformer.func
         return function is None or (isinstance(function, np.ufunc) and function.nin == 1)

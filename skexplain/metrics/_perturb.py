@@ -49,7 +49,7 @@ class Perturber:
     where : {"irrelevant", "core"}, default="irrelevant"
         Which features change: the irrelevant ones, or those that are known not to be.
     exchange : bool, default=True
-        Whether a swap exchanges what either of two rows marks, where that leaves room.
+        Whether a swap exchanges what either of two samples marks, where that leaves room.
     """
 
     def __init__(

@@ -3,6 +3,8 @@
 from functools import cache
 from importlib.metadata import entry_points
 
+from ._study import Study
+
 #: Entry points of this group name a sequence of studies, as ``skexplain_papers:STUDIES``.
 GROUP = "skexplain.studies"
 
@@ -13,7 +15,7 @@ NONE_INSTALLED = (
 )
 
 
-def list_studies():
+def list_studies() -> list[Study]:
     """List the studies that are installed.
 
     skexplain has none of its own: distributions offer them by entry points of the group
@@ -41,7 +43,7 @@ def list_studies():
     return list(_studies().values())
 
 
-def get_study(study):
+def get_study(study: str | Study) -> Study:
     """Return the declaration of a study.
 
     Parameters
@@ -74,9 +76,10 @@ def get_study(study):
 
 
 @cache
-def _studies():
+def _studies() -> dict[str, Study]:
     """Import what the entry points name."""
-    found, owners = {}, {}
+    found: dict[str, Study] = {}
+    owners: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             studies = point.load()

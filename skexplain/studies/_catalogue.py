@@ -1,11 +1,13 @@
 """What can be compared: data sets and estimators by name."""
 
+from typing import Any
+
 from ..datasets import make_decoy_digits
 from ._trial import Task, TestRows
 
 
-def _decoy_digits(decoy, flatten=True):
-    def make(seed):
+def _decoy_digits(decoy: Any, flatten: bool = True) -> Any:
+    def make(seed: int) -> Any:
         digits = make_decoy_digits(decoy, flatten=flatten, random_state=seed)
         test = TestRows(digits.data_test, digits.target_test, digits.groups_test)
         return Task(digits.data, digits.target, digits.mask, {"test": test}, digits.data_random)
@@ -22,7 +24,7 @@ DATASETS = {
 }
 
 
-def _as_stored(estimator, **params):
+def _as_stored(estimator: Any, **params: Any) -> dict[Any, Any]:
     """Describe a method with the defaults with which the stored results were computed."""
     return {"estimator": estimator, "params": params, "defaults": "stored"}
 

@@ -2,6 +2,8 @@
 
 import math
 import statistics
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ._catalogue import DATASETS, DEFAULTS, ESTIMATORS, WITHOUT_MASKS
 from ._parallel import run_unordered
@@ -14,7 +16,15 @@ from ._trial import has_parameter, make_estimator, run_trial, takes_mask
 SCORES = ("accuracy", "mean_group", "worst_group")
 
 
-def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1, progress=False):
+def compare(
+    datasets: Any = None,
+    estimators: Any = None,
+    *,
+    seeds: Any = 3,
+    max_epochs: int = 30,
+    n_jobs: int = 1,
+    progress: bool = False,
+) -> list[Any]:
     """Train estimators on the same splits and score them by group.
 
     Each estimator that learns from masks is fitted with them and, as a control, with masks shuffled
@@ -62,7 +72,7 @@ def compare(datasets=None, estimators=None, *, seeds=3, max_epochs=30, n_jobs=1,
     return [row for _, row in sorted(bar, key=lambda pair: pair[0])]
 
 
-def _cells(datasets, estimators, seeds, max_epochs):
+def _cells(datasets: Any, estimators: Any, seeds: Any, max_epochs: Any) -> Iterator[Any]:
     methods = dict(ESTIMATORS)
     if isinstance(estimators, dict):
         for name, estimator in estimators.items():
@@ -80,26 +90,26 @@ def _cells(datasets, estimators, seeds, max_epochs):
                     yield Cell(factors, method)
 
 
-def _with_epochs(method, max_epochs):
+def _with_epochs(method: Any, max_epochs: Any) -> Any:
     if not has_parameter(method["estimator"], "max_epochs"):
         return method
     return {**method, "params": {**method.get("params", {}), "max_epochs": max_epochs}}
 
 
-def _kinds_of_masks(name, method):
+def _kinds_of_masks(name: str, method: Any) -> Any:
     if name == "erm":
         return ("-", "no shortcut")
     takes = name not in WITHOUT_MASKS and takes_mask(make_estimator(method, 0))
     return ("given", "shuffled") if takes else ("-",)
 
 
-def _check_names(argument, names, catalogue):
+def _check_names(argument: Any, names: Any, catalogue: Any) -> None:
     for name in names:
         if name not in catalogue:
             raise ValueError(f"{argument} must be among {list(catalogue)}, got {name!r}.")
 
 
-def _run_numbered(numbered):
+def _run_numbered(numbered: Any) -> Any:
     """Fit and score a cell; returns its number and its row."""
     number, cell = numbered
     factors = cell.factors
@@ -108,7 +118,7 @@ def _run_numbered(numbered):
     return number, {**factors, **{name: row[name] for name in (*SCORES, "seconds")}}
 
 
-def summarise(rows):
+def summarise(rows: Sequence[dict[str, Any]]) -> list[Any]:
     """Summarise a comparison over its seeds.
 
     Differences are paired: taken seed by seed, on the mean over groups, then averaged.
@@ -136,7 +146,7 @@ def summarise(rows):
     return [_summary(key, own, groups) for key, own in groups.items()]
 
 
-def _summary(key, own, groups):
+def _summary(key: Any, own: Any, groups: Any) -> Any:
     dataset, estimator, masks = key
     erm = groups.get((dataset, "erm", "-"), [])
     shuffled = groups.get((dataset, estimator, "shuffled"), []) if masks == "given" else []

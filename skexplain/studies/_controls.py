@@ -1,4 +1,6 @@
-"""Controls: what a method would do if its masks told it nothing."""
+"""Controls: what a method would do if its masks said nothing."""
+
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ CONTROLS = {
 }
 
 
-def control_masks(mask, masks, seed):
+def control_masks(mask: Any, masks: Any, seed: int) -> Any:
     """Return the masks that a control is given.
 
     Parameters
@@ -49,7 +51,7 @@ def control_masks(mask, masks, seed):
     return mask
 
 
-def control_parameters(method, masks):
+def control_parameters(method: Any, masks: Any) -> dict[Any, Any]:
     """Return what a control changes in the description of a method.
 
     Parameters
@@ -94,17 +96,17 @@ _DEGREES = {"everywhere": 1, "empty": 0}
 _MASKS = ("given", "-", "no shortcut", *CONTROLS)
 
 
-def _without(grid, names):
+def _without(grid: dict[str, Any], names: Any) -> dict[Any, Any]:
     return {name: values for name, values in grid.items() if name not in names}
 
 
-def _without_perturbation(params):
+def _without_perturbation(params: dict[str, Any]) -> dict[Any, Any]:
     """Keep what every estimator has, and the weight: all else says how samples are perturbed."""
     kept = {"alpha", *ERMClassifier().get_params()}
     return {name: value for name, value in params.items() if name in kept or "__" in name}
 
 
-def shuffle_masks(mask, seed):
+def shuffle_masks(mask: Any, seed: int) -> Any:
     """Give each annotated sample the mask of another annotated sample.
 
     Where all these are alike, which no exchange of rows would change, they are moved: images by a
@@ -133,7 +135,7 @@ def shuffle_masks(mask, seed):
     return shuffled
 
 
-def _move(rows, rng):
+def _move(rows: Any, rng: np.random.RandomState) -> Any:
     """Move equal masks to other features, all alike."""
     for _ in range(_N_MOVES):  # one move in two may change nothing
         if rows.ndim == 2:
@@ -149,5 +151,5 @@ def _move(rows, rng):
 _N_MOVES = 50
 
 
-def _same(left, right):
+def _same(left: Any, right: Any) -> Any:
     return np.array_equal(left.astype(np.float32), right.astype(np.float32), equal_nan=True)

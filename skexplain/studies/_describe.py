@@ -5,18 +5,19 @@ import hashlib
 import inspect
 import textwrap
 import types
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 #: Packages whose code is named and not hashed: the version of skexplain is part of every key, and
 #: the others are named by plain declarations, too, such as "Adam".
 _NAMED = ("builtins", "numpy", "scipy", "skexplain", "sklearn", "skorch", "torch")
 
 
-def describe(value, place):
+def describe(value: Any, place: Any) -> Any:
     """Describe a value so that equal descriptions mean equal results.
 
     Numbers, strings, None, and lists and dicts of them are their own description.  A class or a
@@ -65,7 +66,7 @@ def describe(value, place):
     return {**describe(type(value), place), "state": _describe_state(value, place)}
 
 
-def _describe_state(value, place):
+def _describe_state(value: Any, place: Any) -> dict[Any, Any]:
     """Describe what an object holds."""
     if hasattr(value, "get_params"):
         state = value.get_params(deep=False)
@@ -82,7 +83,7 @@ def _describe_state(value, place):
     return {name: describe(item, f"{place}.{name}") for name, item in state.items()}
 
 
-def _module_state(module):
+def _module_state(module: Any) -> dict[Any, Any]:
     """Return parameters, buffers, parts and public attributes of a network by name."""
     public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
     tensors = dict(module.named_parameters(recurse=False)) | dict(
@@ -91,7 +92,7 @@ def _module_state(module):
     return {**public, **tensors, **dict(module.named_children())}
 
 
-def _is_plain_object(value):
+def _is_plain_object(value: Any) -> Any:
     """Whether all that an object holds are its attributes, which copies and pickles hold, too."""
     cls = type(value)
     custom = ("__reduce__", "__reduce_ex__", "__getstate__", "__slots__")
@@ -105,7 +106,7 @@ def _is_plain_object(value):
 _HEAP_TYPE = 1 << 9  # of a class that was written in Python
 
 
-def _describe_array(value, place):
+def _describe_array(value: Any, place: Any) -> dict[Any, Any]:
     if isinstance(value, UninitializedTensorMixin):
         return {"array": "of a shape that follows from the data"}
     kind = [str(value.dtype), list(value.shape)]
@@ -117,7 +118,7 @@ def _describe_array(value, place):
     return {"array": kind, "values": _hash(value.tobytes())}
 
 
-def _describe_function(function, place):
+def _describe_function(function: Any, place: Any) -> Any:
     """Describe a function by its source, its defaults and what it closes over."""
     described = {"function": _path(function)}
     if _is_named(function):
@@ -127,12 +128,12 @@ def _describe_function(function, place):
     return {**described, "source": [_source(function, place)], "holds": describe(held, place)}
 
 
-def _sources(cls, place):
+def _sources(cls: Any, place: Any) -> list[Any]:
     """Return a hash of the source of a class and of each of its bases, but named ones."""
     return [_source(base, place) for base in cls.__mro__ if not _is_named(base)]
 
 
-def _source(thing, place):
+def _source(thing: Any, place: Any) -> Any:
     try:
         source = inspect.getsource(thing)
     except (OSError, TypeError) as error:
@@ -143,13 +144,13 @@ def _source(thing, place):
     return _hash(textwrap.dedent(source).encode())
 
 
-def _is_named(thing):
+def _is_named(thing: Any) -> bool:
     return (thing.__module__ or "builtins").partition(".")[0] in _NAMED
 
 
-def _path(thing):
+def _path(thing: Any) -> str:
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
-def _hash(data):
+def _hash(data: Any) -> Any:
     return hashlib.sha256(data).hexdigest()[:20]

@@ -1,7 +1,9 @@
 """Tables of methods beside their controls, and of what is gained over them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ._controls import CONTROLS
 from ._published import find_published
@@ -9,7 +11,9 @@ from ._statistics import group, mean_of, of_shared_seeds, paired_difference
 from ._table import Table
 
 
-def gains_table(study, rows, factors, measure, baseline):
+def gains_table(
+    study: Any, rows: Sequence[dict[str, Any]], factors: Any, measure: str, baseline: Any
+) -> Any:
     """Compare each method with its controls and the published figure.
 
     Parameters
@@ -19,7 +23,7 @@ def gains_table(study, rows, factors, measure, baseline):
     rows : list of dict
         With method, masks and seed.
     factors : sequence of str
-        Columns whose values tell comparisons apart.
+        Columns whose values distinguish comparisons.
     measure : str
     baseline : str
         The label-only method.
@@ -59,7 +63,7 @@ def gains_table(study, rows, factors, measure, baseline):
     return _without_empty(Table(f"{study.title}: {measure}", columns, body, note), "published")
 
 
-def _without_empty(table, column):
+def _without_empty(table: Any, column: Any) -> Any:
     """Leave a column out where no row has anything in it."""
     place = table.columns.index(column)
     if any(line[place] for line in table.rows):
@@ -68,7 +72,7 @@ def _without_empty(table, column):
     return replace(table, columns=columns, rows=rows)
 
 
-def _gains(cells, method, masks, measure, baseline):
+def _gains(cells: Any, method: Any, masks: Any, measure: str, baseline: Any) -> Any:
     """Differences to the baseline and to the best control."""
     own = cells[method, masks]
     over_baseline, over_control = "", ""
@@ -83,7 +87,7 @@ def _gains(cells, method, masks, measure, baseline):
     return over_baseline, over_control
 
 
-def best_control(cells, method, measure):
+def best_control(cells: Any, method: Any, measure: str) -> Any:
     """Find the control over which a method gains least, over the seeds that both have.
 
     Parameters
@@ -105,13 +109,13 @@ def best_control(cells, method, measure):
     return _highest(losses)
 
 
-def _highest(values):
+def _highest(values: Any) -> Any:
     """Return the key of the highest value that is a number; None if there is none."""
     known = [key for key, value in values.items() if not math.isnan(value)]
     return max(known, key=values.get, default=None)
 
 
-def verdict_table(rows, factors, measure):
+def verdict_table(rows: Sequence[dict[str, Any]], factors: Any, measure: str) -> Any:
     """Tell, per panel, whether a method with masks beats its best control beyond chance.
 
     Parameters
@@ -172,9 +176,9 @@ def verdict_table(rows, factors, measure):
     return _without_empty(table, "control missing")
 
 
-def _text(value):
+def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _text_of(rows, measure):
+def _text_of(rows: Sequence[dict[str, Any]] | None, measure: str) -> str:
     return "" if rows is None else str(mean_of(rows, measure))

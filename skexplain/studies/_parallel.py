@@ -4,9 +4,11 @@ import asyncio
 import os
 import time
 import warnings
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from ..estimators import ERMClassifier
 
 
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Compute on one thread: small fits are slower on more, and times compare."""
     from threadpoolctl import threadpool_limits  # which scikit-learn needs, too
 
@@ -31,12 +33,14 @@ def one_thread():
 
 
 @cache
-def warm_up():
+def warm_up() -> None:
     """Let torch load what it loads at the first step of a process, before times are taken."""
     ERMClassifier(max_epochs=1, device="cpu").fit(np.eye(4), [0, 1, 0, 1])
 
 
-def run_unordered(function, arguments, *, n_jobs=1, scheduler=None):
+def run_unordered(
+    function: Callable[..., Any], arguments: Any, *, n_jobs: int = 1, scheduler: Any = None
+) -> Generator[Any, None, None]:
     """Call a function for each of many arguments; yield results as they come.
 
     Parameters
@@ -68,13 +72,15 @@ def run_unordered(function, arguments, *, n_jobs=1, scheduler=None):
     yield from compute(partial(_call, function), arguments, scheduler or n_jobs)
 
 
-def _call(function, argument):
+def _call(function: Callable[..., Any], argument: Any) -> Any:
     with one_thread():
         warm_up()
         return function(argument)
 
 
-def _compute_here(function, arguments, n_jobs):
+def _compute_here(
+    function: Callable[..., Any], arguments: Any, n_jobs: int
+) -> Generator[Any, None, None]:
     # One call at a time, so that a result is handed over as soon as it is there.
     parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
     call = delayed(partial(_call_as_child, function, os.getpid()))
@@ -89,17 +95,17 @@ def _compute_here(function, arguments, n_jobs):
             results.close()
 
 
-def _call_as_child(function, parent, argument):
+def _call_as_child(function: Callable[..., Any], parent: int, argument: Any) -> Any:
     if os.getppid() == parent:
         _end_with(parent)
     return function(argument)
 
 
 @cache
-def _end_with(parent):
+def _end_with(parent: int) -> None:
     """End this process when its parent has ended: joblib's workers outlive one that is killed."""
 
-    def watch():
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_SECONDS_BETWEEN_CHECKS)
         os._exit(1)
@@ -113,7 +119,9 @@ _SECONDS_TO_CONNECT = 10
 _SECONDS_FOR_WORKERS = 60
 
 
-def _compute_on_cluster(function, arguments, scheduler):
+def _compute_on_cluster(
+    function: Callable[..., Any], arguments: Any, scheduler: Any
+) -> Generator[Any, None, None]:
     # Without joblib, whose backend waits for ever where a worker dies or cannot load a call.
     try:
         import cloudpickle
@@ -138,7 +146,7 @@ def _compute_on_cluster(function, arguments, scheduler):
             yield future.result()
 
 
-def _check_versions(client):
+def _check_versions(client: Any) -> None:
     """Raise an error for workers whose results would be taken for those of this version."""
     workers = client.get_versions(packages=["skexplain"])["workers"]
     for address, worker in workers.items():
@@ -149,8 +157,8 @@ def _check_versions(client):
             )
 
 
-def _load_and_call(call):
-    """Load what to call within the task: where that fails, Dask tells, rather than try for ever."""
+def _load_and_call(call: Any) -> Any:
+    """Load what to call within the task: where that fails, Dask raises and tries no more."""
     import cloudpickle
 
     function, argument = cloudpickle.loads(call)

@@ -1,6 +1,8 @@
 """Pictures of measures with error bars."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 from ..inspection._drawing import require_pyplot
 from ._controls import CONTROLS
@@ -11,7 +13,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-def new_figure(n_rows, n_columns, size=(3.6, 2.9)):
+def new_figure(n_rows: int, n_columns: int, size: Any = (3.6, 2.9)) -> Any:
     """Make a figure that opens no window.
 
     Parameters
@@ -43,7 +45,9 @@ def new_figure(n_rows, n_columns, size=(3.6, 2.9)):
     return figure, axes
 
 
-def draw_curves(ax, rows, x, measure, by="method"):
+def draw_curves(
+    ax: Any, rows: Sequence[dict[str, Any]], x: Any, measure: str, by: Any = "method"
+) -> None:
     """Draw means against a factor, with a bar of two standard errors to each side.
 
     Parameters
@@ -75,7 +79,7 @@ def draw_curves(ax, rows, x, measure, by="method"):
     ax.set_ylabel(_words(measure))
 
 
-def draw_points(ax, rows, measure, by="method"):
+def draw_points(ax: Any, rows: Sequence[dict[str, Any]], measure: str, by: Any = "method") -> None:
     """Draw a row per method: with masks, and each control, with a bar of two standard errors.
 
     Parameters
@@ -111,16 +115,16 @@ _KINDS = {"given": "with masks", "-": "without masks", "no shortcut": "no shortc
 _DASHES = {"no shortcut": ":", "off": "--", "shuffled": "-.", "everywhere": (0, (1, 1))}
 
 
-def _place(kind):
+def _place(kind: Any) -> Any:
     """Return the number of the colour that a kind of masks has in every picture."""
     return ["given", "-", "no shortcut", *CONTROLS].index(kind or "given")
 
 
-def _is_control(kind):
+def _is_control(kind: Any) -> bool:
     return kind not in _KINDS
 
 
-def style(i, kind=None):
+def style(i: Any, kind: Any = None) -> dict[Any, Any]:
     """Return how the i-th method is drawn.
 
     Parameters
@@ -146,16 +150,16 @@ def style(i, kind=None):
     }
 
 
-def _label(name, masks):
+def _label(name: str, masks: Any) -> str:
     return str(name) if masks in (None, "-", "given") else f"{name}, {masks}"
 
 
-def _words(name):
+def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def panel_title(factors):
-    """Return the values that tell a panel from the others; a number with its name."""
+def panel_title(factors: Any) -> str:
+    """Return the values that distinguish a panel from the others; a number with its name."""
     return ", ".join(
         f"{name} {value:g}" if isinstance(value, Real) else str(value)
         for name, value in factors.items()
@@ -163,7 +167,9 @@ def panel_title(factors):
     )
 
 
-def draw_measure(rows, factors, measure, x=None, max_columns=4):
+def draw_measure(
+    rows: Sequence[dict[str, Any]], factors: Any, measure: str, x: Any = None, max_columns: int = 4
+) -> Any:
     """Draw a panel per combination of factors.
 
     Parameters
@@ -171,7 +177,7 @@ def draw_measure(rows, factors, measure, x=None, max_columns=4):
     rows : list of dict
         With method, masks and seed.
     factors : sequence of str
-        Columns whose values tell panels apart.
+        Columns whose values distinguish panels.
     measure : str
     x : str or None, default=None
         Numeric factor along the horizontal axis; None: methods along the vertical one.
@@ -200,7 +206,7 @@ def draw_measure(rows, factors, measure, x=None, max_columns=4):
     return figure
 
 
-def add_legend(figure, axes):
+def add_legend(figure: Any, axes: Any) -> None:
     """Put one legend above all panels.
 
     Parameters
@@ -208,7 +214,7 @@ def add_legend(figure, axes):
     figure : Figure
     axes : ndarray of Axes
     """
-    entries = {}
+    entries: dict[str, Any] = {}
     for ax in axes.flat:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)

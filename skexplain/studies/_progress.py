@@ -1,13 +1,14 @@
 """How far a long run is."""
 
 import sys
+from typing import Any
 
 from tqdm.auto import tqdm
 
 _LOG_SECONDS = 30
 
 
-def progress_bar(iterable, **kwargs):
+def progress_bar(iterable: Any, **kwargs: Any) -> Any:
     """Show how far a run is: a bar in a terminal, now and then a line where that is a log.
 
     Parameters

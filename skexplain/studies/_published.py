@@ -1,6 +1,7 @@
 """Published figures beside those of a study."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Published:
     value: float
     spread: float | None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.value:.3f}" + ("" if self.spread is None else f" ± {self.spread:.3f}")
 
 
-def find_published(figures, factors, measure):
+def find_published(figures: Any, factors: Any, measure: str) -> Any:
     """Return the published figure of a cell of a table, or None.
 
     Parameters

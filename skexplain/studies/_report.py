@@ -2,6 +2,8 @@
 
 import csv
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from .._text import csv_cell
 from ..inspection._drawing import require_pyplot
@@ -10,7 +12,7 @@ from ._table import align
 _COLUMNS = ("estimator", "masks", "accuracy", "mean group", "worst group", "vs erm", "vs shuffled")
 
 
-def format_table(summaries):
+def format_table(summaries: Any) -> str:
     """Write summaries as a plain-text table, a block per data set.
 
     Parameters
@@ -41,7 +43,7 @@ def format_table(summaries):
     return "\n\n".join(blocks)
 
 
-def _cells(summary):
+def _cells(summary: Any) -> Any:
     is_baseline = summary["estimator"] == "erm" and summary["masks"] == "-"
     return (
         summary["estimator"],
@@ -55,18 +57,18 @@ def _cells(summary):
     )
 
 
-def _plus_minus(mean, spread):
+def _plus_minus(mean: Any, spread: Any) -> str:
     return f"{mean:.3f}" if math.isnan(spread) else f"{mean:.3f} ±{spread:.3f}"
 
 
-def _difference(summary, name):
+def _difference(summary: Any, name: str) -> str:
     mean, error = summary[name], summary[f"{name}_se"]
     if math.isnan(mean):
         return ""
     return f"{mean:+.3f}" if math.isnan(error) else f"{mean:+.3f} (se {error:.3f})"
 
 
-def write_csv(rows, path):
+def write_csv(rows: Sequence[dict[str, Any]], path: Any) -> None:
     """Write the rows of a comparison to a CSV file, one line per fit.
 
     Parameters
@@ -92,7 +94,7 @@ def write_csv(rows, path):
         writer.writerows({csv_cell(name): csv_cell(row[name]) for name in row} for row in rows)
 
 
-def require_matplotlib():
+def require_matplotlib() -> Any:
     """Import pyplot for pictures that go to files, so that no window is opened.
 
     Raises
@@ -113,7 +115,7 @@ _STYLES = {
 }
 
 
-def plot_comparison(rows, path):
+def plot_comparison(rows: Sequence[dict[str, Any]], path: Any) -> None:
     """Draw worst-group and mean-group accuracy, a point per seed, and save the picture.
 
     Parameters
@@ -158,7 +160,7 @@ def plot_comparison(rows, path):
     pyplot.close(figure)
 
 
-def _draw(ax, rows, score):
+def _draw(ax: Any, rows: Sequence[dict[str, Any]], score: Any) -> None:
     names = list(dict.fromkeys(row["estimator"] for row in rows))
     for masks, style in _STYLES.items():
         chosen = [row for row in rows if row["masks"] == masks]

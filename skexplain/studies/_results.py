@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .._text import csv_cell
 from ._study import Study
@@ -37,25 +38,25 @@ class StudyResults:
     n_seeds: int | None = None
 
     @property
-    def is_complete(self):
+    def is_complete(self) -> bool:
         """Whether all cells are stored."""
         return self.n_done == self.n_cells
 
     @property
-    def columns(self):
+    def columns(self) -> list[Any]:
         """Names of the columns."""
         names = dict.fromkeys(name for row in self.rows for name in row)
         return [name for name in names if not name.startswith("_")]
 
-    def tables(self):
+    def tables(self) -> Any:
         """Sum up: list of Table."""
         return self.study.tables(self.rows)
 
-    def pictures(self):
+    def pictures(self) -> Any:
         """Draw: dict of figures by name; needs the extra ``plot``."""
         return self.study.pictures(self.rows)
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Return the rows as a pandas DataFrame.
 
         Raises
@@ -69,7 +70,7 @@ class StudyResults:
             raise ImportError('a DataFrame needs pandas: pip install "skexplain[table]"') from error
         return pandas.DataFrame(self.rows, columns=self.columns)
 
-    def save(self, path):
+    def save(self, path: Any) -> None:
         """Write the rows to a file.
 
         Parameters

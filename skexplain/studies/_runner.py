@@ -5,6 +5,7 @@ import traceback
 import warnings
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 from .._checks import check_count
 from ._all_studies import get_study
@@ -20,15 +21,15 @@ class StudyError(RuntimeError):
 
 
 def run_study(
-    study,
-    scale="quick",
+    study: Any,
+    scale: str = "quick",
     *,
-    n_seeds=None,
-    folder="study-results",
-    n_jobs=1,
-    scheduler=None,
-    progress=False,
-):
+    n_seeds: int | None = None,
+    folder: Any = "study-results",
+    n_jobs: int = 1,
+    scheduler: Any = None,
+    progress: bool = False,
+) -> Any:
     """Compute the cells of a study that are not stored yet.
 
     Each finished cell is stored at once.  A run that was stopped, by whatever means, goes on where
@@ -114,11 +115,13 @@ def run_study(
                 else:
                     failures.append((cell, failure))
     if failures:
-        raise StudyError(_tell(study, failures))
+        raise StudyError(_describe_failures(study, failures))
     return load_results(study, scale, n_seeds=n_seeds, folder=folder)
 
 
-def load_results(study, scale="quick", *, n_seeds=None, folder="study-results"):
+def load_results(
+    study: Any, scale: str = "quick", *, n_seeds: int | None = None, folder: Any = "study-results"
+) -> Any:
     """Read what is stored of a study.
 
     Parameters
@@ -157,7 +160,7 @@ def load_results(study, scale="quick", *, n_seeds=None, folder="study-results"):
     return StudyResults(study, scale, rows, len(done), len(cells), n_others, n_seeds)
 
 
-def find_cells(study, scale, n_seeds=None):
+def find_cells(study: Any, scale: str, n_seeds: int | None = None) -> Any:
     """Return the declaration of a study and its cells, each once."""
     study = get_study(study)
     if scale not in SCALES:
@@ -169,18 +172,18 @@ def find_cells(study, scale, n_seeds=None):
     return study, list({cell.key(study.name): cell for cell in cells}.values())
 
 
-def _run_cell(study, cell):
+def _run_cell(study: Any, cell: Any) -> Any:
     """Compute a cell; returns it with its rows, or with what went wrong."""
     start = time.perf_counter()
     try:
         rows = to_plain(study.run(cell.factors, study.settings_of(cell)))
-    except Exception:  # one cell must not cost the others; the runner tells at the end
+    except Exception:  # one cell must not cost the others; the runner raises at the end
         return cell, None, traceback.format_exc()
     seconds = round(time.perf_counter() - start, 3)
     return cell, [{"cell_seconds": seconds, **row} for row in rows], None
 
 
-def _without_lacking(study, cells):
+def _without_lacking(study: Any, cells: Any) -> list[Any]:
     """Leave out the cells whose data are missing, and say so."""
     lacking = [(cell, study.lacks(cell.factors)) for cell in cells]
     texts = dict.fromkeys(text for _, text in lacking if text)
@@ -195,7 +198,7 @@ def _without_lacking(study, cells):
     return [cell for cell, text in lacking if not text]
 
 
-def _tell(study, failures):
+def _describe_failures(study: Any, failures: Any) -> str:
     cell, text = failures[0]
     n = "1 cell" if len(failures) == 1 else f"{len(failures)} cells"
     return (

@@ -1,7 +1,9 @@
 """Means over repetitions, and differences that are paired by seed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,19 +25,19 @@ class Estimate:
     se: float
     n: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not self.n:
             return ""
         return f"{self.mean:.3f}" if math.isnan(self.sd) else f"{self.mean:.3f} ± {self.sd:.3f}"
 
-    def as_difference(self):
+    def as_difference(self) -> str:
         """Write with sign and standard error."""
         if not self.n:
             return ""
         return f"{self.mean:+.3f}" + ("" if math.isnan(self.se) else f" (se {self.se:.3f})")
 
     @property
-    def is_beyond_chance(self):
+    def is_beyond_chance(self) -> bool:
         """Whether the mean is more than two standard errors above 0; never with one repetition."""
         return self.mean > 2 * self.se + _ROUNDING
 
@@ -44,7 +46,7 @@ class Estimate:
 _ROUNDING = 1e-9
 
 
-def estimate(values):
+def estimate(values: Any) -> Any:
     """Sum up the values of repetitions.
 
     Parameters
@@ -63,7 +65,7 @@ def estimate(values):
     return Estimate(float(values.mean()), float(sd), float(sd / math.sqrt(n)), n)
 
 
-def group(rows, by):
+def group(rows: Sequence[dict[str, Any]], by: Any) -> dict[Any, list[Any]]:
     """Group rows by the values of some columns.
 
     Parameters
@@ -77,13 +79,13 @@ def group(rows, by):
     dict of tuple to list of dict
         In the order of the rows.
     """
-    groups = {}
+    groups: dict[Any, list[Any]] = {}
     for row in rows:
         groups.setdefault(tuple(row.get(name) for name in by), []).append(row)
     return groups
 
 
-def where(rows, **factors):
+def where(rows: Sequence[dict[str, Any]], **factors: Any) -> list[Any]:
     """Return the rows that have these values.
 
     Parameters
@@ -99,7 +101,7 @@ def where(rows, **factors):
     return [row for row in rows if all(row.get(name) == value for name, value in factors.items())]
 
 
-def by_seed(rows, measure):
+def by_seed(rows: Sequence[dict[str, Any]], measure: str) -> Any:
     """Return the measure by seed.
 
     Parameters
@@ -116,25 +118,25 @@ def by_seed(rows, measure):
     Raises
     ------
     ValueError
-        If rows share a seed: a factor is missing that tells them apart.
+        If rows share a seed: a factor is missing that distinguishes them.
     """
     found = [row for row in rows if row.get(measure) is not None]
     values = {row["seed"]: row[measure] for row in found}
     if len(values) < len(found):
         raise ValueError(
-            f"{len(found)} rows have {len(values)} seeds: group by what tells them apart, "
+            f"{len(found)} rows have {len(values)} seeds: group by what distinguishes them, "
             f"such as {_differing(found)}."
         )
     return values
 
 
-def _differing(rows):
+def _differing(rows: Sequence[dict[str, Any]]) -> list[Any]:
     """Return names of factors in which rows differ; most measures are floats."""
     names = [name for name, value in rows[0].items() if not isinstance(value, float)]
     return [name for name in names if len({str(row.get(name)) for row in rows}) > 1]
 
 
-def mean_of(rows, measure, **factors):
+def mean_of(rows: Sequence[dict[str, Any]], measure: str, **factors: Any) -> Any:
     """Sum up a measure over seeds.
 
     Parameters
@@ -151,7 +153,7 @@ def mean_of(rows, measure, **factors):
     return estimate(by_seed(where(rows, **factors), measure).values())
 
 
-def of_shared_seeds(rows, reference):
+def of_shared_seeds(rows: Sequence[dict[str, Any]], reference: Any) -> tuple[Any, ...]:
     """Return the rows of either side whose seed the other side has, too.
 
     Parameters
@@ -167,7 +169,7 @@ def of_shared_seeds(rows, reference):
     return tuple([row for row in side if row["seed"] in seeds] for side in (rows, reference))
 
 
-def paired_difference(rows, reference, measure):
+def paired_difference(rows: Sequence[dict[str, Any]], reference: Any, measure: str) -> Any:
     """Sum up differences between rows of the same seed.
 
     Parameters
@@ -185,7 +187,7 @@ def paired_difference(rows, reference, measure):
     return estimate(ours[seed] - theirs[seed] for seed in ours if seed in theirs)
 
 
-def share_of_way(rows, start, end, measure):
+def share_of_way(rows: Sequence[dict[str, Any]], start: Any, end: Any, measure: str) -> Any:
     """Return how far figures are on the way from a start to an end, paired by seed.
 
     Parameters
@@ -212,7 +214,9 @@ def share_of_way(rows, start, end, measure):
     return Estimate(float(share), around.sd, around.se, len(seeds))
 
 
-def crossing(places, values, level, from_start=None, never=math.nan):
+def crossing(
+    places: Any, values: Any, level: float, from_start: Any = None, never: Any = math.nan
+) -> Any:
     """Return the first place at which values reach a level, interpolated along the logarithm.
 
     Parameters

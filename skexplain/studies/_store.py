@@ -4,8 +4,10 @@ import json
 import lzma
 import os
 import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 
@@ -26,12 +28,12 @@ class Store:
         Name of the study.
     """
 
-    def __init__(self, folder, study):
+    def __init__(self, folder: Any, study: Any) -> None:
         self.study = study
         self.path = Path(folder) / f"{study}.jsonl"
         self.archive = Path(folder) / f"{study}.jsonl.xz"
 
-    def read(self):
+    def read(self) -> dict[str, Any]:
         """Read what is finished.
 
         Returns
@@ -51,7 +53,7 @@ class Store:
         """
         return {**self._read(self.archive, lzma.open), **self._read(self.path, open)}
 
-    def _read(self, path, open_file):
+    def _read(self, path: Any, open_file: Any) -> Any:
         found, bad = {}, []
         try:
             with open_file(path, "rb") as file:
@@ -74,7 +76,7 @@ class Store:
             )
         return found
 
-    def append(self, cell, rows):
+    def append(self, cell: Any, rows: Sequence[dict[str, Any]]) -> None:
         """Write a finished cell.
 
         Parameters
@@ -100,7 +102,7 @@ class Store:
             os.fsync(file.fileno())
 
     @contextmanager
-    def lock(self):
+    def lock(self) -> Iterator[None]:
         """Keep other processes from computing the same study into the same folder.
 
         Returns
@@ -136,7 +138,7 @@ class Store:
             lock.release()
 
 
-def to_plain(rows):
+def to_plain(rows: Sequence[dict[str, Any]]) -> Any:
     """Turn rows into what is read back from the disk.
 
     Parameters
@@ -159,7 +161,7 @@ def to_plain(rows):
     return plain
 
 
-def _parse(line):
+def _parse(line: Any) -> Any:
     """Return the record of a line, or None where it is not that of a finished cell."""
     try:
         record = json.loads(line)
@@ -173,11 +175,11 @@ def _parse(line):
     return record if is_whole else None
 
 
-def _are_rows(value):
+def _are_rows(value: Any) -> Any:
     return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
-def _is_torn(file):
+def _is_torn(file: Any) -> Any:
     """Whether the last line lacks its end."""
     if not file.seek(0, os.SEEK_END):
         return False
@@ -185,7 +187,7 @@ def _is_torn(file):
     return file.read(1) != b"\n"
 
 
-def _to_builtin(value):
+def _to_builtin(value: Any) -> Any:
     """Turn numpy's numbers and arrays into what JSON knows."""
     if hasattr(value, "tolist"):
         return value.tolist()

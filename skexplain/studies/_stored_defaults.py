@@ -6,10 +6,12 @@ So a study whose results were stored before a change says ``defaults = "stored"`
 run with the parameters below wherever its declaration states no others.  `compare` does the same.
 """
 
+from typing import Any
+
 #: What holds for parameters that a declaration does not state.
 DEFAULTS = ("package", "stored")
 
-_TRAINING = {
+_TRAINING: dict[str, Any] = {
     "lr": 1e-3,
     "max_epochs": 100,
     "batch_size": 64,
@@ -19,7 +21,7 @@ _TRAINING = {
 }
 _MIXED = {"alpha": 1.0, "exchange": False}
 _ROSS = {"alpha": 1.0, "norm": "l2"}
-_PENALTY = {
+_PENALTY: dict[str, dict[str, Any]] = {
     "AvgExClassifier": _MIXED,
     "AvgExRegressor": _MIXED,
     "CounterexampleClassifier": _MIXED,
@@ -34,7 +36,7 @@ _PENALTY = {
 }
 
 
-def stored_defaults(estimator):
+def stored_defaults(estimator: str) -> dict[str, Any]:
     """Return the defaults with which stored results of an estimator were computed.
 
     Parameters
@@ -56,7 +58,7 @@ def stored_defaults(estimator):
     return {**_TRAINING, **_PENALTY.get(estimator, {})}
 
 
-def default_parameters(method):
+def default_parameters(method: Any) -> Any:
     """Return the parameters that a description leaves to defaults which may have changed.
 
     Parameters

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .. import __version__
 from ._describe import describe
@@ -18,8 +20,8 @@ class Cell:
     Attributes
     ----------
     factors : dict
-        What tells its rows from those of other cells: columns with numbers or strings, `seed` among
-        them.
+        What distinguishes its rows from those of other cells: columns with numbers or strings,
+        `seed` among them.
     settings : dict
         All else that decides its result, such as epochs and grids: numbers, strings, lists, dicts,
         and estimators, penalties and networks of one's own by class or instance.
@@ -28,7 +30,7 @@ class Cell:
     factors: dict
     settings: dict = field(default_factory=dict)
 
-    def key(self, study):
+    def key(self, study: Any) -> str:
         """Name the result: another study, declaration or package version gives another key.
 
         A class of one's own is part of it by its import path and a hash of its source, an object by
@@ -56,7 +58,7 @@ class Cell:
         text = json.dumps(declaration, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
-    def with_seed(self, seed):
+    def with_seed(self, seed: int) -> "Cell":
         """Return the cell of another repetition; one that has no seed is the same for all."""
         if "seed" not in self.factors:
             return self
@@ -90,7 +92,7 @@ class Study:
     defaults: str = "package"
     published = ()
 
-    def prepare(self, scale):
+    def prepare(self, scale: str) -> None:
         """Check before the first cell that data and optional packages are there.
 
         Parameters
@@ -103,7 +105,7 @@ class Study:
             If something is missing; the text says how to get it.
         """
 
-    def lacks(self, factors):
+    def lacks(self, factors: dict[str, Any]) -> str:
         """Name the data of a cell that are missing, where others can be computed without them.
 
         Parameters
@@ -119,7 +121,7 @@ class Study:
         """
         return ""
 
-    def cells(self, scale):
+    def cells(self, scale: str) -> "list[Cell]":
         """List what there is to compute, the most telling first.
 
         Parameters
@@ -132,8 +134,8 @@ class Study:
         """
         raise NotImplementedError
 
-    def settings_of(self, cell):
-        """Complete the settings of a cell by what its key does not tell.
+    def settings_of(self, cell: Any) -> dict[str, Any]:
+        """Complete the settings of a cell by what its key does not hold.
 
         Parameters
         ----------
@@ -148,7 +150,7 @@ class Study:
             return cell.settings
         return {"defaults": self.defaults, **cell.settings}
 
-    def run(self, factors, settings):
+    def run(self, factors: dict[str, Any], settings: dict[str, Any]) -> list[dict[str, Any]]:
         """Compute a cell.
 
         Parameters
@@ -164,7 +166,7 @@ class Study:
         """
         raise NotImplementedError
 
-    def tables(self, rows):
+    def tables(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Sum up.
 
         Parameters
@@ -178,7 +180,7 @@ class Study:
         """
         raise NotImplementedError
 
-    def pictures(self, rows):
+    def pictures(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Draw.
 
         Parameters

@@ -7,19 +7,22 @@ import re
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..inspection._html import data_url, html_page
 from ._all_studies import list_studies
 from ._report_style import STYLE
+from ._results import StudyResults
 from ._statistics import group
+from ._study import Study
 
 _PARTNERS = ("numpy", "scikit-learn", "torch", "skorch")
 _DPI = 150
 _UNITS = (("h", 3600), ("min", 60))
 
 
-def write_report(results, path):
+def write_report(results: Any, path: Any) -> None:
     """Write one self-contained HTML page about studies: tables, pictures, how to repeat them.
 
     Parameters
@@ -56,7 +59,7 @@ def write_report(results, path):
     Path(path).write_text(html_page("Studies: skexplain", body, STYLE), encoding="utf-8")
 
 
-def write_markdown(results, path):
+def write_markdown(results: StudyResults, path: Any) -> list[Any]:
     """Write a Markdown page about a study, and its pictures beside it.
 
     What is written by hand between the lines ``<!-- meaning -->`` and ``<!-- /meaning -->`` of the
@@ -103,7 +106,7 @@ def write_markdown(results, path):
     return [*save_pictures(figures, path.parent), _write(path, page)]
 
 
-def save_pictures(figures, folder, ending="png"):
+def save_pictures(figures: Any, folder: Any, ending: str = "png") -> Any:
     """Write figures to files.
 
     Parameters
@@ -125,7 +128,7 @@ def save_pictures(figures, folder, ending="png"):
     return paths
 
 
-def describe_state(results):
+def describe_state(results: StudyResults) -> str:
     """Return how much of a study is stored, and what is left out.
 
     Parameters
@@ -143,17 +146,17 @@ def describe_state(results):
     return state
 
 
-def try_tables(results):
+def try_tables(results: StudyResults) -> Any:
     """Return the tables of a study, or [] where they need cells that are not stored yet."""
     return _try(results.tables, results, [])
 
 
-def try_pictures(results):
+def try_pictures(results: StudyResults) -> Any:
     """Return the pictures of a study, or {} where they need cells that are not stored yet."""
     return _try(results.pictures, results, {})
 
 
-def _try(make, results, nothing):
+def _try(make: Any, results: StudyResults, nothing: Any) -> Any:
     try:
         return make()
     except ImportError:
@@ -164,7 +167,7 @@ def _try(make, results, nothing):
         return nothing
 
 
-def _check_rows(results):
+def _check_rows(results: StudyResults) -> None:
     if not results.rows:
         raise ValueError(
             f"results of {results.study.name!r} must hold rows; none is stored at scale "
@@ -172,10 +175,10 @@ def _check_rows(results):
         )
 
 
-# What is told about a run.
+# What is reported of a run.
 
 
-def _facts(results):
+def _facts(results: StudyResults) -> Any:
     """Return what a reader needs to judge and to repeat the results, by label."""
     facts = {
         "Command": describe_command(results),
@@ -189,7 +192,7 @@ def _facts(results):
     return facts
 
 
-def describe_command(results):
+def describe_command(results: StudyResults) -> str:
     """Return what computes these results: a command, or Python for a study of one's own."""
     study, scale, n_seeds = results.study, results.scale, results.n_seeds
     if study in list_studies():
@@ -198,31 +201,31 @@ def describe_command(results):
     return f'run_study({type(study).__name__}(), "{scale}"{seeds})'
 
 
-def shell_command(name, scale, n_seeds):
+def shell_command(name: str, scale: str, n_seeds: int | None) -> str:
     """Return the command that computes a study, or "all" of them."""
     seeds = "" if n_seeds is None else f" --seeds {n_seeds}"
     return f"skexplain study run {name} --scale {scale}{seeds}"
 
 
-def _by_cell(results, without=()):
+def _by_cell(results: StudyResults, without: Any = ()) -> Any:
     """Group rows by the factors of their cell."""
     cells = results.study.cells(results.scale)
     names = dict.fromkeys(name for cell in cells for name in cell.factors)
     return group(results.rows, [name for name in names if name not in without])
 
 
-def _seconds(results):
+def _seconds(results: StudyResults) -> float:
     return sum(rows[0]["cell_seconds"] for rows in _by_cell(results).values())
 
 
-def _seeds(results):
+def _seeds(results: StudyResults) -> str:
     groups = _by_cell(results, without=("seed",)).values()
     counts = {len({row.get("seed") for row in rows}) for rows in groups}
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _duration(seconds):
+def _duration(seconds: float) -> str:
     """Write a time to two digits or more: 7.3 s, 12 min, 3.4 h."""
     unit, length = next(
         ((unit, length) for unit, length in _UNITS if seconds >= 2 * length), ("s", 1)
@@ -231,7 +234,7 @@ def _duration(seconds):
     return f"{amount:.{1 if amount < 10 else 0}f} {unit}"
 
 
-def _what_it_asks(study):
+def _what_it_asks(study: Study) -> list[Any]:
     """Return the paragraphs of the docstring, without its numpydoc sections."""
     text = inspect.cleandoc(type(study).__doc__ or "")
     paragraphs = [" ".join(paragraph.split("\n")) for paragraph in text.split("\n\n")]
@@ -242,7 +245,7 @@ def _what_it_asks(study):
     return [paragraph.replace("``", "`") for paragraph in paragraphs[:n_before] if paragraph]
 
 
-def _alt(figure, study):
+def _alt(figure: Any, study: Study) -> str:
     """Return in words what a picture shows: title, axes, panels."""
     axes = [ax for ax in figure.axes if ax.get_visible()]
     x = _distinct(ax.get_xlabel() for ax in axes)
@@ -253,11 +256,11 @@ def _alt(figure, study):
     return " ".join("; ".join(filter(None, parts)).split())
 
 
-def _distinct(texts):
+def _distinct(texts: Any) -> str:
     return ", ".join(dict.fromkeys(filter(None, texts)))
 
 
-def _versions():
+def _versions() -> str:
     partners = ", ".join(f"{name} {version(name)}" for name in _PARTNERS)
     return (
         f"Written on {datetime.date.today():%d %B %Y} with skexplain {__version__}, "
@@ -268,24 +271,24 @@ def _versions():
 # HTML
 
 
-def _summary(results):
+def _summary(results: Any) -> str:
     n_cells = sum(result.n_done for result in results)
     seconds = sum(map(_seconds, results))
     studies = "1 study" if len(results) == 1 else f"{len(results)} studies"
     return f"{studies}, {n_cells} cells, {_duration(seconds)} of computing on one thread."
 
 
-def _contents_entry(result):
+def _contents_entry(result: Any) -> str:
     study = result.study
     source = f" <span>{escape(study.source)}</span>" if study.source else ""
     return f'<li><a href="#{_anchor(result)}">{escape(study.title)}</a>{source}</li>'
 
 
-def _anchor(result):
+def _anchor(result: Any) -> str:
     return escape(f"{result.study.name}-{result.scale}")
 
 
-def _article(result):
+def _article(result: Any) -> str:
     study = result.study
     source = f'<p class="source">{escape(study.source)}</p>\n' if study.source else ""
     state = "" if result.is_complete else f'<p class="incomplete">{describe_state(result)}</p>\n'
@@ -302,7 +305,7 @@ def _article(result):
     )
 
 
-def _figure(figure, study):
+def _figure(figure: Any, study: Study) -> str:
     # As wide as it was drawn, 96 pixels an inch, so that letters have the same size in all.
     return (
         f'<figure><img width="{96 * figure.get_figwidth():.0f}" alt="{escape(_alt(figure, study))}"'
@@ -310,11 +313,11 @@ def _figure(figure, study):
     )
 
 
-def _html_code(label, text):
+def _html_code(label: str, text: str) -> str:
     return f"<code>{escape(text)}</code>" if label == "Command" else escape(text)
 
 
-def _inline_code(text):
+def _inline_code(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
@@ -323,7 +326,7 @@ def _inline_code(text):
 _MEANING = re.compile(r"<!-- meaning -->.*?<!-- /meaning -->", re.DOTALL)
 
 
-def _kept_meaning(path):
+def _kept_meaning(path: Any) -> Any:
     """Return what stands between the marks of a page, with the marks."""
     if not path.exists():
         return "<!-- meaning -->\n<!-- /meaning -->"
@@ -336,10 +339,10 @@ def _kept_meaning(path):
     return found[0]
 
 
-def _as_code(label, text):
+def _as_code(label: str, text: str) -> str:
     return f"`{text}`" if label == "Command" else text
 
 
-def _write(path, text):
+def _write(path: Any, text: str) -> Any:
     path.write_text(text, encoding="utf-8")
     return path

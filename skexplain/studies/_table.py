@@ -1,7 +1,9 @@
 """A table as text, Markdown and HTML."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,19 @@ class Table:
     rows: list
     note: str = ""
 
-    def to_text(self):
+    def to_text(self) -> str:
         """Write with aligned columns, for a terminal."""
         lines = align([self.columns, *self.rows])
         lines.insert(1, "-" * max(map(len, lines)))
         return "\n".join(filter(None, [self.title, *lines, self.note]))
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Write as Markdown."""
         lines = [_markdown_row(self.columns), "|---" * len(self.columns) + "|"]
         lines += map(_markdown_row, self.rows)
         return "\n\n".join(filter(None, [f"**{self.title}**", "\n".join(lines), self.note]))
 
-    def to_html(self):
+    def to_html(self) -> str:
         """Write as HTML."""
         head = "".join(f"<th>{escape(cell)}</th>" for cell in self.columns)
         body = "\n".join(
@@ -47,7 +49,7 @@ class Table:
         )
 
 
-def align(rows, n_left=1):
+def align(rows: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
     """Pad cells to the width of their column.
 
     Parameters
@@ -71,5 +73,5 @@ def align(rows, n_left=1):
     ]
 
 
-def _markdown_row(cells):
+def _markdown_row(cells: Any) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -5,6 +5,7 @@ import string
 import time
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -46,7 +47,7 @@ class TestRows:
     X, y : ndarray
         Rows and their labels.
     groups : ndarray of shape (n,) or None
-        Group of each row, of which the worst and the mean are told.
+        Group of each row, of which the worst and the mean are reported.
     """
 
     __test__ = False  # no test of pytest's
@@ -80,12 +81,14 @@ class Task:
     fit_params: dict = field(default_factory=dict)
 
 
-def flat(images):
+def flat(images: Any) -> Any:
     """Return rows as a table: an array of shape (n, all else)."""
     return images.reshape(len(images), -1)
 
 
-def run_trial(task, method, masks, seed, *, keep_predictions=False):
+def run_trial(
+    task: Any, method: Any, masks: Any, seed: int, *, keep_predictions: bool = False
+) -> Any:
     """Fit a method and score it.
 
     Parameters
@@ -144,7 +147,7 @@ def run_trial(task, method, masks, seed, *, keep_predictions=False):
     return rows, fitted
 
 
-def make_estimator(method, seed):
+def make_estimator(method: Any, seed: int) -> Any:
     """Build the estimator that a method describes.
 
     Parameters
@@ -179,7 +182,7 @@ def make_estimator(method, seed):
     return described(**{**shared, **params})
 
 
-def has_parameter(estimator, name):
+def has_parameter(estimator: Any, name: str) -> Any:
     """Return whether an estimator, as a description gives it, has a parameter."""
     if isinstance(estimator, str):
         estimator = look_up("estimator", estimator, _ESTIMATORS)
@@ -189,20 +192,20 @@ def has_parameter(estimator, name):
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def _seeded(estimator, seed):
+def _seeded(estimator: Any, seed: int) -> Any:
     names = estimator.get_params()
     return estimator.set_params(
         **{name: seed for name in names if name.split("__")[-1] == "random_state"}
     )
 
 
-def takes_mask(estimator):
+def takes_mask(estimator: Any) -> Any:
     """Return whether ``fit`` of an estimator takes masks, itself or for a part of it."""
     requested = get_routing_for_object(estimator).consumes("fit", ["mask"])
     return bool(requested) or has_fit_parameter(estimator, "mask")
 
 
-def _fit_arguments(estimator, task, mask, masks):
+def _fit_arguments(estimator: Any, task: Any, mask: Any, masks: Any) -> Any:
     """Return what ``fit`` is given beside rows and labels."""
     if takes_mask(estimator):
         return {"mask": mask, **task.fit_params}
@@ -214,7 +217,7 @@ def _fit_arguments(estimator, task, mask, masks):
     return task.fit_params
 
 
-def _tune_and_fit(estimator, X, task, arguments, method, seed):
+def _tune_and_fit(estimator: Any, X: Any, task: Any, arguments: Any, method: Any, seed: int) -> Any:
     """Return the estimator, fitted with the parameters chosen, and these as text."""
     grid, folds = method.get("grid"), _folds(task.y, method.get("cv", 3), seed)
     if not grid or folds is None:
@@ -228,7 +231,7 @@ def _tune_and_fit(estimator, X, task, arguments, method, seed):
     return search.best_estimator_, chosen
 
 
-def _folds(y, n_splits, seed):
+def _folds(y: Any, n_splits: Any, seed: int) -> Any:
     """Return folds that hold every class, or None where a class has a single row."""
     smallest = np.unique(y, return_counts=True)[1].min()
     if smallest < 2:
@@ -236,7 +239,7 @@ def _folds(y, n_splits, seed):
     return StratifiedKFold(min(n_splits, smallest), shuffle=True, random_state=seed)
 
 
-def classification_scores(test, predicted):
+def classification_scores(test: Any, predicted: Any) -> dict[Any, Any]:
     """Score predicted classes.
 
     Parameters
@@ -257,7 +260,7 @@ def classification_scores(test, predicted):
     }
 
 
-def _scores(estimator, test, keep_predictions):
+def _scores(estimator: Any, test: Any, keep_predictions: bool) -> Any:
     predicted = estimator.predict(test.X)
     if is_regressor(estimator):
         return {"r2": r2_score(test.y, predicted)}
@@ -271,7 +274,7 @@ def _scores(estimator, test, keep_predictions):
 _CHARACTERS = string.digits + string.ascii_letters
 
 
-def look_up(what, name, known):
+def look_up(what: Any, name: str, known: Any) -> Any:
     """Return what a name stands for in a description.
 
     Parameters

@@ -1,5 +1,8 @@
 """Template of the studies that hold methods against each other and against their controls."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from ._gains import gains_table, verdict_table
 from ._pictures import draw_measure
 from ._study import Cell, Study
@@ -25,7 +28,7 @@ class TrialStudy(Study):
         - ``without_masks``: True for methods that take none, which all others are held against;
         - ``ceiling``: True to run it on rows without the shortcut, too.
     panels : tuple of str
-        Factors that tell comparisons apart, such as ("dataset", "test").
+        Factors that distinguish comparisons, such as ("dataset", "test").
     measure : str
         What tables and pictures show.
     baseline : str
@@ -43,7 +46,7 @@ class TrialStudy(Study):
     x = None
     keep_predictions = False
 
-    def trials(self, scale):
+    def trials(self, scale: str) -> Any:
         """List the settings of the experiment.
 
         Parameters
@@ -62,7 +65,7 @@ class TrialStudy(Study):
         """
         raise NotImplementedError
 
-    def task(self, factors, settings):
+    def task(self, factors: Any, settings: Any) -> Any:
         """Make the data of a cell.
 
         Parameters
@@ -76,7 +79,7 @@ class TrialStudy(Study):
         """
         raise NotImplementedError
 
-    def cells(self, scale):
+    def cells(self, scale: str) -> list[Any]:
         """List the cells, the first seed of all of them first."""
         cells = [
             (seed, Cell({**factors, "method": name, "masks": masks, "seed": seed}, description))
@@ -88,7 +91,7 @@ class TrialStudy(Study):
         ]
         return [cell for _, cell in sorted(cells, key=lambda pair: pair[0])]
 
-    def _describe(self, name, settings):
+    def _describe(self, name: str, settings: Any) -> dict[Any, Any]:
         method = {k: v for k, v in self.methods[name].items() if k not in _ABOUT_CONTROLS}
         merged = {
             key: {**method.get(key, {}), **settings.get(key, {})} for key in ("params", "grid")
@@ -96,12 +99,12 @@ class TrialStudy(Study):
         kept = {"keep_predictions": True} if self.keep_predictions else {}
         return {**method, **settings, **merged, **kept}
 
-    def _kinds_of_masks(self, name):
+    def _kinds_of_masks(self, name: str) -> list[Any]:
         method = self.methods[name]
         kinds = ["-"] if method.get("without_masks") else ["given", *method.get("controls", ())]
         return [*kinds, *(["no shortcut"] if method.get("ceiling") else [])]
 
-    def run(self, factors, settings):
+    def run(self, factors: Any, settings: Any) -> Any:
         """Fit and score."""
         rows, estimator = run_trial(
             self.task(factors, settings),
@@ -113,17 +116,17 @@ class TrialStudy(Study):
         return rows
 
     @property
-    def _factors(self):
+    def _factors(self) -> Any:
         return (*self.panels, self.x) if self.x else self.panels
 
-    def tables(self, rows):
+    def tables(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Methods beside their controls and the published figures; then who beats all controls."""
         return [
             gains_table(self, rows, self._factors, self.measure, self.baseline),
             verdict_table(rows, self._factors, self.measure),
         ]
 
-    def pictures(self, rows):
+    def pictures(self, rows: Sequence[dict[str, Any]]) -> dict[Any, Any]:
         """A panel per data set and test set."""
         return {self.name: draw_measure(rows, self.panels, self.measure, self.x)}
 

@@ -36,7 +36,7 @@ Who = Literal["person", "copied", "suggested", "propagated"]
 
 
 class Conflict(ValueError):
-    """A mask was changed by somebody else since it was read.
+    """A mask was changed by another page since it was read.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Project:
     folder : Path
         The folder of the project.
     settings : dict
-        What :meth:`create` was told, names and labels of the pictures among it.
+        What :meth:`create` was given, names and labels of the pictures among it.
     X : uint8 ndarray of shape (n_pictures, n_channels, h, w)
         The pictures, a memory map.
     y : ndarray of shape (n_pictures,)

@@ -37,7 +37,7 @@ class Guard:
     def __init__(self, app: Any, token: str, names: set[str], port: int) -> None:
         self.app, self.token = app, token
         self.hosts = {f"{name}:{port}" for name in names}
-        # Cookies know no ports: that of another server on this machine has another name.
+        # Cookies have no ports: that of another server on this machine has another name.
         self.cookie = f"skexplain-{port}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

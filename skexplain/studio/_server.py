@@ -244,7 +244,7 @@ def serve(
     open_browser : bool, default=True
         Whether to open the page in a browser.
     show : callable, default=print
-        ``show(text)`` is told the address.
+        ``show(text)`` is called with the address.
 
     Raises
     ------

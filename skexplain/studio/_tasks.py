@@ -27,7 +27,7 @@ MODELS = {
     "shuffled": "labels and marks of other pictures",
 }
 
-# Fewer held-out pictures with marks tell nothing of a model.
+# Fewer held-out pictures with marks say nothing of a model.
 _MIN_AUDITED = 4
 
 # How many pictures are proposed to be marked next.
@@ -43,7 +43,7 @@ def train(project: Project, kind: str, report: Report) -> None:
     kind : {"labels", "marks", "shuffled"}
         What it learns from; see `MODELS`.
     report : callable
-        ``report(share, text)`` is told how far it is.
+        ``report(share, text)`` is called with how far it is.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def suggest(project: Project, report: Report) -> None:
                     "moves": one.moves,
                     "p_value": float(one.p_value),
                     "flip_rate": float(one.flip_rate),
-                    "tell": float(one.tell),
+                    "predictive_power": float(one.predictive_power),
                 }
                 for one in found
             ],

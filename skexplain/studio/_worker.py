@@ -17,7 +17,7 @@ TASKS: dict[str, Callable[..., None]] = {
 }
 
 
-def tell(record: dict[str, object]) -> None:
+def send(record: dict[str, object]) -> None:
     """Write a record for the server to read."""
     sys.stdout.write(json.dumps(record) + "\n")
     sys.stdout.flush()
@@ -33,12 +33,12 @@ def main(folder: str, task: str) -> int:
     """
 
     def report(share: float, text: str) -> None:
-        tell({"share": share, "text": text})
+        send({"share": share, "text": text})
 
     try:
         TASKS[task](Project(folder), report=report)
     except Exception as error:  # the page shows it, whatever it is
-        tell({"error": f"{error}" or type(error).__name__})
+        send({"error": f"{error}" or type(error).__name__})
         return 1
     return 0
 

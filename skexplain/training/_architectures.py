@@ -107,23 +107,21 @@ def build_network(
     ValueError
         If the samples are neither vectors nor images.
     """
-    network = _build(input_shape, n_outputs, Standardize(statistics.mean, statistics.sd))
+    standardize = Standardize(statistics.mean, statistics.sd)
+    if len(input_shape) == 1:
+        network = _perceptron(input_shape[0], n_outputs, standardize)
+    elif len(input_shape) == 2:
+        network = _convolutional((1, *input_shape), n_outputs, [standardize, _AddChannel()])
+    elif len(input_shape) == 3:
+        network = _convolutional(input_shape, n_outputs, [standardize])
+    else:
+        raise ValueError(
+            'module="auto" takes X of shape (n, d), (n, h, w) or (n, channels, h, w); got samples '
+            f"of shape {tuple(input_shape)}: pass a torch module."
+        )
     if target_scale is not None:
         network.head = nn.Sequential(network.head, Rescale(*target_scale))
     return network
-
-
-def _build(input_shape: tuple[int, ...], n_outputs: int, standardize: nn.Module) -> Network:
-    if len(input_shape) == 1:
-        return _perceptron(input_shape[0], n_outputs, standardize)
-    if len(input_shape) == 2:
-        return _convolutional((1, *input_shape), n_outputs, [standardize, _AddChannel()])
-    if len(input_shape) == 3:
-        return _convolutional(input_shape, n_outputs, [standardize])
-    raise ValueError(
-        'module="auto" takes X of shape (n, d), (n, h, w) or (n, channels, h, w); got samples of '
-        f"shape {tuple(input_shape)}: pass a torch module."
-    )
 
 
 class _AddChannel(nn.Module):

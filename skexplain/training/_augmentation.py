@@ -177,19 +177,12 @@ class Augmentation:
             return self.transform(images, masks, generator)
 
 
-def make_augmentation(
-    augment: Any, statistics: InputStatistics, device: torch.device
-) -> Augmentation | None:
-    """Make what moves images; None where `augment` is None."""
-    return None if augment is None else Augmentation(augment, statistics, device)
-
-
 def check_augment(augment: Any, shape: tuple[int, ...]) -> None:
     """Check the parameter `augment` of an estimator.
 
     Parameters
     ----------
-    augment : "light", callable, kornia.augmentation.AugmentationSequential or None
+    augment : "light", callable or kornia.augmentation.AugmentationSequential
     shape : tuple of int
         Shape of X.
 
@@ -200,8 +193,6 @@ def check_augment(augment: Any, shape: tuple[int, ...]) -> None:
     ValueError
         If X holds no images, or an augmentation of kornia does what masks cannot follow.
     """
-    if augment is None:
-        return
     if len(shape) not in (3, 4):
         raise ValueError(
             f"augment must be None unless X holds images, of shape (n, h, w) or (n, channels, h, "
@@ -214,7 +205,7 @@ def check_augment(augment: Any, shape: tuple[int, ...]) -> None:
     elif callable(augment):
         try:
             signature = inspect.signature(augment)
-        except (TypeError, ValueError):  # no signature to be had: the call itself will tell
+        except (TypeError, ValueError):  # no signature to be had: the call itself raises
             return
         try:
             signature.bind(None, None, None)

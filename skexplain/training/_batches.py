@@ -33,16 +33,15 @@ class RowStore:
         self.array = array
         self.tensor = None
         # Read-only maps (joblib's) stay numpy: torch cannot promise to leave them unwritten.
-        if _is_torch_dtype(array.dtype) and array.flags.writeable and _has_torch_strides(array):
+        # Nor does it read strides that go backwards, or by parts of elements, as those of a field
+        # of records may.
+        readable = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
+        if array.dtype in _TORCH_DTYPES and array.flags.writeable and readable:
             self.tensor = torch.from_numpy(array)
-            if self._fits_on_device():
+            # A quarter leaves room for the network, its gradients and the activations.
+            on_gpu = self.device.type == "cuda"
+            if not on_gpu or array.nbytes <= torch.cuda.mem_get_info(self.device)[0] / 4:
                 self.tensor = self.tensor.to(self.device)
-
-    def _fits_on_device(self) -> bool:
-        if self.device.type != "cuda":
-            return self.device.type != "cpu"
-        # A quarter leaves room for the network, its gradients and the activations.
-        return self.array.nbytes <= torch.cuda.mem_get_info(self.device)[0] / 4
 
     @property
     def streams(self) -> bool:
@@ -61,7 +60,7 @@ class RowStore:
                 return self._send(self.tensor[index].clone())
             return self._send(self.tensor.index_select(0, index.to(self.tensor.device)))
         rows = np.array(self.array[index if isinstance(index, slice) else index.numpy()], order="C")
-        if not _is_torch_dtype(rows.dtype):
+        if rows.dtype not in _TORCH_DTYPES:
             native = rows.dtype.newbyteorder("=")
             rows = rows.astype(native if native in _TORCH_DTYPES else np.float32)
         return self._send(torch.from_numpy(rows))
@@ -71,15 +70,6 @@ class RowStore:
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)
-
-
-def _has_torch_strides(array: np.ndarray) -> bool:
-    """Forwards and in whole elements, which those of a field of records may not be."""
-    return all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
-
-
-def _is_torch_dtype(dtype: np.dtype) -> bool:
-    return dtype in _TORCH_DTYPES
 
 
 def concatenate(first: Rows, second: Rows) -> Rows:
@@ -185,12 +175,6 @@ class TrainingData(Dataset):
         """Whether samples come batch by batch from a file or over the bus."""
         return self.inputs.streams or (self.marks is not None and self.marks.streams)
 
-    def augmented(self, steps: Any, replacing: bool, streams: Any, epoch: int) -> Any:
-        """Return the steps of an epoch, moved where there is an augmentation."""
-        if self.augmentation is None:
-            return steps
-        return self.augmentation.steps(steps, replacing, streams, epoch)
-
     def split_penalised(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Split positions in X into those of the samples without and with a penalty."""
         penalised = torch.from_numpy(self._penalised_rows)[index]
@@ -215,12 +199,13 @@ class TrainingData(Dataset):
         positions = index.to(self.device)
         marks: dict[str, Any] = {}
         if with_masks:
-            irrelevance, known = self._shared_degrees or self._degrees(index)
+            shared = self._shared_degrees
+            irrelevance, known, hard = shared or (*self._degrees(index), False)
             if self.absent is not None:
                 irrelevance, known = of_features(irrelevance, known, self.absent.take(index))
             parts = self.masks.marks_parts
             marks = {"irrelevance": irrelevance, "known": known, "marks_parts": parts}
-            marks["share_hard_mask"] = self._share_hard_mask
+            marks["share_hard_mask"] = hard
         return replace(
             self.frame,
             x=x,
@@ -232,19 +217,12 @@ class TrainingData(Dataset):
         )
 
     @cached_property
-    def _shared_degrees(self) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-        """Degrees of one mask for all samples, read once; None: they have their own."""
+    def _shared_degrees(self) -> tuple[torch.Tensor, torch.Tensor | None, bool] | None:
+        """One mask for all samples, read once, and whether it is of zeros and ones; else None."""
         if not self.masks.for_all_rows:
             return None
-        return self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.int64)))
-
-    @cached_property
-    def _share_hard_mask(self) -> bool:
-        """Whether one mask of zeros and ones serves all samples."""
-        if self._shared_degrees is None:
-            return False
-        irrelevance, _ = self._shared_degrees
-        return bool(((irrelevance == 0) | (irrelevance == 1)).all())
+        irrelevance, known = self.masks.degrees(self.marks.take(slice(0, 1)))
+        return irrelevance, known, bool(((irrelevance == 0) | (irrelevance == 1)).all())
 
     def _degrees(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         stored = index

@@ -222,7 +222,7 @@ def resume_schedules(
     callbacks : list of (str, callback)
         Whose training has just begun.
     states : dict of str to dict
-        As `states_of_schedules` returned them after the last training; empty before the first.
+        As `states_of_schedules` returned them after the last training.
     optimizer : torch.optim.Optimizer
     groups : list of dict
         Its groups before the training began.

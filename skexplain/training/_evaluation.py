@@ -6,9 +6,9 @@ import torch
 
 from ._batches import TrainingData, shuffled_passes
 from ._callbacks import BatchWatchers
-from ._means import RunningMeans
 from ._objective import Objective
 from ._random import Streams
+from ._reductions import RunningMeans
 from ._steps import evaluation_steps, read_step
 
 if TYPE_CHECKING:

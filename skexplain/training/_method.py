@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ..penalties import MaskedFeaturePenalty, Penalty
+from ..penalties import InputGradientPenalty, MaskedFeaturePenalty, Penalty
+from ..penalties._input_gradient import Output
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,6 @@ class Term:
         """Whether the label loss of perturbed samples takes the place of that of the clean ones."""
         return self.alpha in ("replace", math.inf)
 
-    @property
-    def ramp_epochs(self) -> float:
-        """Number of epochs after which everything has risen."""
-        return max(self.alpha_epochs, self.penalty_epochs)
-
     def at_epoch(self, epoch: int) -> "Term":
         """Return the term as it is in an epoch, counted from 1; its `alpha` is a number.
 
@@ -91,6 +87,23 @@ def with_hosts(terms: Sequence[Term], chosen: Callable[[Term], bool]) -> tuple[T
     """
     hosts = {term.at for term in terms if chosen(term)}
     return tuple(term for term in terms if chosen(term) or term.name in hosts)
+
+
+def added_gradient(alpha: float, output: Output, at: str) -> tuple[Term, ...]:
+    """Return the input-gradient term that a method adds to a perturbation, or nothing.
+
+    Parameters
+    ----------
+    alpha : float
+        Its weight, `grad_alpha` of the estimator; 0: there is none.
+    output : str
+        The score whose gradient is taken.
+    at : str
+        Where it is taken: "clean", or the name of the perturbation's term.
+    """
+    if alpha == 0:
+        return ()
+    return (Term("input_gradient", InputGradientPenalty(output, norm="l2"), alpha, at),)
 
 
 @dataclass(frozen=True)
@@ -170,7 +183,7 @@ class Method:
     @property
     def ramp_epochs(self) -> float:
         """Number of epochs after which all weights and penalties have risen."""
-        return max((term.ramp_epochs for term in self.terms), default=0)
+        return max((max(t.alpha_epochs, t.penalty_epochs) for t in self.terms), default=0)
 
     @property
     def own_step(self) -> frozenset[str]:

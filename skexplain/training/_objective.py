@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .._surroundings import differentiable_recurrence
-from ..penalties import Penalty, Rows
+from ..penalties import Rows
 from ..penalties._base import Point, full_precision, leaf_at
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
@@ -68,7 +68,13 @@ class Objective:
         self.mode_matters = mode_matters(module)
         # Where nothing depends on the mode, the label loss's own forward serves terms taken at the
         # clean samples.
-        readers = [] if self.mode_matters else _readers(self.terms)
+        readers = [
+            term.penalty
+            for term in self.terms
+            if term.at == "clean"
+            and not self.mode_matters
+            and (term.penalty.reads_logits or term.penalty.reads_layer)
+        ]
         self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
 
@@ -302,15 +308,6 @@ class Objective:
         finally:
             if was_training:
                 set_training(self.module)
-
-
-def _readers(terms: Sequence[Term]) -> list[Penalty]:
-    """Return the penalties at the clean samples that can share the label loss's forward pass."""
-    return [
-        term.penalty
-        for term in terms
-        if term.at == "clean" and (term.penalty.reads_logits or term.penalty.reads_layer)
-    ]
 
 
 def _repeat_last(batch: Rows, n_last: int, moved: list[Tensor]) -> Rows:

@@ -73,7 +73,8 @@ def build_module(
         raise TypeError(f"module must give a torch.nn.Module, got {type(built).__name__}.")
     built = built.to(x.device)
     built.eval()
-    tokens = adapt_tokens(built, x, tokens)
+    may_be = tokens.search or tokens.embedding_layer is not None
+    tokens = adapt_tokens(built, x, tokens) if may_be else TokenSettings()
     adapt_ends(built, x.clone())
     _warn_of_probabilities(_check_outputs(built, x, n_outputs))
     if not any(parameter.requires_grad for parameter in built.parameters()):

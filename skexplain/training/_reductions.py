@@ -1,6 +1,7 @@
-"""From the label losses of a batch to one number: the mean, or the worst groups first."""
+"""From the losses of samples to one number: of a batch, or of an epoch."""
 
 import math
+from operator import mul
 from typing import Any
 
 import torch
@@ -10,6 +11,28 @@ from ..penalties import Rows
 from ._batches import TrainingData
 from ._label_losses import weighted_mean
 from ._method import GroupDRO
+
+
+class RunningMeans:
+    """Means of an epoch's losses, left on the device so that no step waits for them."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[torch.Tensor]] = {}
+        self._counts: dict[str, list[int]] = {}
+
+    def add(self, name: str, value: torch.Tensor, count: int) -> None:
+        """Add the mean `value` of `count` samples."""
+        self._values.setdefault(name, []).append(value.detach())
+        self._counts.setdefault(name, []).append(count)
+
+    def result(self) -> dict[str, float]:
+        """Return the mean of each name as a float."""
+        return {name: self._mean(name) for name in self._values}
+
+    def _mean(self, name: str) -> float:
+        counts = self._counts[name]
+        values = torch.stack(self._values[name]).tolist()
+        return sum(map(mul, values, counts)) / sum(counts)
 
 
 class MeanReduction:

@@ -68,15 +68,13 @@ def cosine_share(step: int, n_steps: int) -> float:
     return (1 + math.cos(math.pi * (step - warm_up) / (n_steps - warm_up))) / 2
 
 
-def with_schedule(callbacks: list | None, schedule: str, once: bool) -> list:
+def with_schedule(callbacks: list, schedule: str) -> list:
     """Return callbacks with the one that follows a schedule.
 
     Parameters
     ----------
-    callbacks : list of (callback or (str, callback)) or None
-    schedule : {"constant", "cosine"}
-    once : bool
-        Whether a single epoch is trained, of which the rates are constant.
+    callbacks : list of (callback or (str, callback))
+    schedule : {"cosine"}
 
     Returns
     -------
@@ -87,9 +85,6 @@ def with_schedule(callbacks: list | None, schedule: str, once: bool) -> list:
     ValueError
         If one of the callbacks sets learning rates, too.
     """
-    callbacks = list(callbacks or [])
-    if schedule == "constant" or once:
-        return callbacks
     for item in callbacks:
         callback = item[-1] if isinstance(item, tuple) and item else item
         if isinstance(callback, LRScheduler) or callback is LRScheduler:

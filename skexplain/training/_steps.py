@@ -31,7 +31,7 @@ def epoch_steps(
     ----------
     data : TrainingData
     objective : Objective
-        Tells whether there are penalties, and whether they replace the clean samples.
+        Says whether there are penalties, and whether they replace the clean samples.
     streams : Streams
         Random streams.
     epoch : int

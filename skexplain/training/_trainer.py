@@ -24,12 +24,11 @@ from ._callbacks import (
     stop_early,
 )
 from ._evaluation import evaluate_losses
-from ._means import RunningMeans
 from ._method import Method
 from ._objective import Objective
 from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, draws_from_the_process, seed_layers
-from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction
+from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction, RunningMeans
 from ._scoring import Scored
 from ._steps import epoch_steps, read_step
 from ._terms import Generators
@@ -229,7 +228,8 @@ class Trainer(Scored):
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
         rates = [dict(group) for group in self.optimizer_.param_groups]
         self.notify("on_train_begin", X=data, y=None)
-        resume_schedules(self.callbacks_, self.schedules_, self.optimizer_, rates)
+        if self.schedules_:
+            resume_schedules(self.callbacks_, self.schedules_, self.optimizer_, rates)
         try:
             for _ in range(self.max_epochs):
                 self.history.new_epoch()
@@ -289,7 +289,9 @@ class Trainer(Scored):
         )
         read = partial(read_step, data, objective)
         reading = ahead(read, batches) if data.streams else map(read, batches)
-        reading = data.augmented(reading, bool(objective.replacing), self.streams, epoch)
+        if data.augmentation is not None:
+            replacing = bool(objective.replacing)
+            reading = data.augmentation.steps(reading, replacing, self.streams, epoch)
         for number, (batch, penalised, donors) in enumerate(reading, first_step):
             watchers.begin(batch)
             (optimizer, first), *own = between if number % self.penalty_every else with_penalties

@@ -221,7 +221,7 @@ def test_bad_parameters_are_named(parameters, error, message):
         make_decoy_digits(**parameters)
 
 
-def test_the_decoy_is_a_trap(decoy):
+def test_the_decoy_is_a_shortcut(decoy):
     """A model falls for the shade, and not where the shade was random in training."""
     digits = make_decoy_digits(decoy, flatten=True, random_state=0)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

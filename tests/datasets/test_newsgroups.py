@@ -69,9 +69,9 @@ def write_archive(folder, content):
     (folder / "20news-some.tar.gz").write_bytes(gzip.compress(content))
 
 
-def fetch(home, trap=None, random_state=0):
+def fetch(home, shortcut=None, random_state=0):
     return fetch_newsgroups(
-        trap, data_home=home, download_if_missing=False, random_state=random_state
+        shortcut, data_home=home, download_if_missing=False, random_state=random_state
     )
 
 
@@ -279,7 +279,7 @@ def test_only_the_most_frequent_words_are_kept(tmp_path):
     assert "love" in news.feature_names
 
 
-def test_without_a_trap_nothing_is_masked(home):
+def test_without_a_shortcut_nothing_is_masked(home):
     news = fetch(home)
     assert not news.mask.any()
     assert not news.mask_test.any()
@@ -367,19 +367,19 @@ def test_a_message_without_a_blank_line_is_all_header(tmp_path):
     assert_array_equal(news.mask[row], news.data[row] > 0)
 
 
-@pytest.mark.parametrize("trap", [None, "headers"])
-def test_equal_seeds_give_equal_bytes(tmp_path, trap):
+@pytest.mark.parametrize("shortcut", [None, "headers"])
+def test_equal_seeds_give_equal_bytes(tmp_path, shortcut):
     write_folder(tmp_path, many_messages(20))
     names = ["data", "target", "mask", "data_test", "target_test", "mask_test", "data_random"]
-    first, again = fetch(tmp_path, trap), fetch(tmp_path, trap, np.random.RandomState(0))
-    other = fetch(tmp_path, trap, 1)
+    first, again = fetch(tmp_path, shortcut), fetch(tmp_path, shortcut, np.random.RandomState(0))
+    other = fetch(tmp_path, shortcut, 1)
     for name in names:
         assert first[name].tobytes() == again[name].tobytes()
     for name in ("data", "target", "data_test", "target_test", "data_random"):
         assert first[name].tobytes() != other[name].tobytes()
     # Masks and labels have no rounding in them.
     content = first.mask.tobytes() + first.mask_test.tobytes() + first.target.tobytes()
-    assert hashlib.sha256(content).hexdigest() == SHA256[trap]
+    assert hashlib.sha256(content).hexdigest() == SHA256[shortcut]
 
 
 def test_global_random_state_is_untouched(home):
@@ -388,11 +388,11 @@ def test_global_random_state_is_untouched(home):
     assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-@pytest.mark.parametrize("trap", ["none", "Headers", 3, ["headers"]])
-def test_unknown_traps(home, trap):
-    message = re.escape(f"trap must be None or 'headers'; got {trap!r}")
+@pytest.mark.parametrize("shortcut", ["none", "Headers", 3, ["headers"]])
+def test_unknown_traps(home, shortcut):
+    message = re.escape(f"shortcut must be None or 'headers'; got {shortcut!r}")
     with pytest.raises(ValueError, match=message):
-        fetch(home, trap)
+        fetch(home, shortcut)
 
 
 def test_bad_random_states(home):
@@ -401,9 +401,14 @@ def test_bad_random_states(home):
 
 
 def test_description_says_what_there_is(home):
-    for trap, says in [(None, "nowhere"), ("headers", "not in its body")]:
-        news = fetch(home, trap)
-        for part in [f"Trap: {trap}", says, "5 training and 3 test", f"{news.data.shape[1]} words"]:
+    for shortcut, says in [(None, "nowhere"), ("headers", "not in its body")]:
+        news = fetch(home, shortcut)
+        for part in [
+            f"Shortcut: {shortcut}",
+            says,
+            "5 training and 3 test",
+            f"{news.data.shape[1]} words",
+        ]:
             assert part in news.DESCR
 
 

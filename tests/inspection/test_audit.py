@@ -122,7 +122,7 @@ def test_few_rows_are_unclear():
     assert report.flips_by_swap_interval == pytest.approx((0.0, 0.324412), abs=1e-5)
 
 
-def test_a_trap_that_looks_alike_wherever_it_is_is_found_by_erasure():
+def test_a_shortcut_that_looks_alike_wherever_it_is_is_found_by_erasure():
     """A white square marks class 1: swapped for another white square it stays."""
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
@@ -204,9 +204,9 @@ def test_the_certificate_has_the_marks_of_the_audit():
     X, y, mask = leak()
     # Reads the first column alone, which the mask leaves as it is, and its opposite moves.
     clf = fixed_linear([[-1.0, 0, 0], [1.0, 0, 0]], X - 0.5, y, mask_marks="relevant")
-    told = {"mask_marks": "irrelevant", "epsilon": 2.0, "random_state": 0}
-    assert audit(clf, X - 0.5, y, mask, **told).certified_accuracy == 1
-    assert audit(clf, X - 0.5, y, 1 - mask, **told).certified_accuracy == 0
+    of_marks = {"mask_marks": "irrelevant", "epsilon": 2.0, "random_state": 0}
+    assert audit(clf, X - 0.5, y, mask, **of_marks).certified_accuracy == 1
+    assert audit(clf, X - 0.5, y, 1 - mask, **of_marks).certified_accuracy == 0
 
 
 def test_equal_seeds_give_equal_reports(tmp_path):
@@ -252,8 +252,8 @@ class WhiteOrBar(BrightCorner):
 
 
 @pytest.mark.parametrize("unmarked", ["zeros", "None", "NaN"])
-def test_a_trap_of_one_class_is_given_to_the_other(unmarked):
-    """It does not matter how samples without the trap are annotated."""
+def test_a_shortcut_of_one_class_is_given_to_the_other(unmarked):
+    """It does not matter how samples without the shortcut are annotated."""
     X, y, mask = white_squares()
     mask = [row if row.any() else {"zeros": row, "NaN": np.full_like(row, np.nan, float)}.get(
         unmarked
@@ -309,7 +309,7 @@ def test_a_model_that_is_merely_disturbed_does_not_lean():
     assert report.verdict == "does not lean"
 
 
-def test_a_trap_that_tells_nothing_here_is_found_by_what_is_predicted():
+def test_a_shortcut_that_predicts_nothing_here_is_found_by_what_is_predicted():
     X, y, mask = white_squares(both=True)
     X[mask] = 0.4
     shown = np.random.default_rng(1).permutation(240) < 120
@@ -317,7 +317,7 @@ def test_a_trap_that_tells_nothing_here_is_found_by_what_is_predicted():
     mask[~shown] = False
     report = audit(WhiteOrBar("white").fit(X, y), X, y, mask, random_state=0)
     assert report.verdict == "leans"
-    assert "does not tell the class" in report.reason
+    assert "does not predict the class" in report.reason
     assert abs(report.lost_by_swap) < 0.2
     assert audit(WhiteOrBar("bar").fit(X, y), X, y, mask, random_state=0).verdict == "does not lean"
 
@@ -357,24 +357,24 @@ def test_pull_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(200, 4), (200, 30, 30), (200, 2, 13, 14)])
-def test_what_marks_tell(shape):
+def test_predict_from_marks(shape):
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
     X, mask = rng.normal(size=shape), np.zeros(shape)
     place = (slice(None), *(0,) * (len(shape) - 1))
     mask[place] = 1
 
-    def told(X, mask, **kwargs):
+    def of_marks(X, mask, **kwargs):
         swap = Perturber(ColumnReader(), X, mask, "irrelevant", "swap")
-        return _audit_measures.what_marks_tell(swap, y, 0, **kwargs)
+        return _audit_measures.predict_from_marks(swap, y, 0, **kwargs)
 
-    assert not told(X, mask).tells
+    assert not of_marks(X, mask).predictive
     X[place] = 9 * y
-    assert told(X, mask).score == 1
-    assert told(X, mask).chance == 0.5
-    assert not told(X, mask, values=False).tells
+    assert of_marks(X, mask).score == 1
+    assert of_marks(X, mask).chance == 0.5
+    assert not of_marks(X, mask, values=False).predictive
     mask[y == 0] = 0
-    assert told(X, mask, values=False).tells
+    assert of_marks(X, mask, values=False).predictive
 
 
 # -- other kinds of data -------------------------------------------------------------------------
@@ -471,7 +471,7 @@ def test_missing_values_are_audited(tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=400)
     X = pd.DataFrame({"age": rng.normal(size=400) + y, "lab": rng.normal(size=400)})
-    X.loc[y == 1, "lab"] = np.nan  # that it is missing tells the label
+    X.loc[y == 1, "lab"] = np.nan  # that it is missing predicts the label
     model = HistGradientBoostingClassifier(random_state=0).fit(X[:200], y[:200])
     report = audit(model, X[200:], y[200:], [[0, 1]], random_state=0)
     assert report.verdict == "leans"

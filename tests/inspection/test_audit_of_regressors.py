@@ -65,13 +65,13 @@ def test_few_samples_are_unclear():
     assert audit(linear(1, 0, 0), X, y, MASK, random_state=0).verdict == "unclear"
 
 
-def test_where_marks_tell_nothing_predictions_follow_what_is_predicted_for_the_donor():
+def test_where_marks_predict_nothing_predictions_follow_what_is_predicted_for_the_donor():
     """Of x0 + 2 x1 with independent columns, a swap of x1 moves the share 4 / 5 of a variance."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 3))
     report = audit(linear(1, 2, 0), X, X[:, 2], MASK, random_state=0)
     assert report.verdict == "leans"
-    assert "the marked part does not tell the target, so that R2 cannot show it" in report.reason
+    assert "the marked part does not predict the target, so that R2 cannot show it" in report.reason
     share = re.search(
         "predictions follow what it predicts for that sample by (.*) %", report.reason
     )

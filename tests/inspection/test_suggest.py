@@ -14,7 +14,7 @@ from skexplain import ERMClassifier, SwapExClassifier
 from skexplain.datasets import make_decoy_digits
 from skexplain.inspection import MaskSuggestion, accept_suggestions, suggest_masks
 from skexplain.inspection._drawing import shown_rows
-from skexplain.inspection._suggest_places import Grid, _distinct, tell_of_values
+from skexplain.inspection._suggest_places import Grid, _distinct, predictive_power
 from skexplain.masks import interpret_mask
 from skexplain.metrics import mean_group_accuracy
 
@@ -50,36 +50,36 @@ def suggestion(mask, rows):
     )
 
 
-# -- how far a value tells a class -----------------------------------------------------------------
+# -- how well a value predicts a class -------------------------------------------------------------
 
 
-def test_a_value_tells_what_its_neighbours_say():
+def test_a_value_predicts_what_its_neighbours_say():
     # Eight rows of each class: the neighbours of a row are ten of the others, in the order of the
     # value.  Row 0 is at the end: its window is places 0 to 10, with 7 of its class besides itself.
     values = np.arange(16.0)[:, None, None]
-    tell = tell_of_values(values, np.repeat([0, 1], 8), seed=0)
+    power = predictive_power(values, np.repeat([0, 1], 8), seed=0)
     share = (7 + 0.5) / 11
-    assert tell[0, 0] == pytest.approx(1 - np.log(share) / np.log(0.5))
+    assert power[0, 0] == pytest.approx(1 - np.log(share) / np.log(0.5))
     # Row 7 has places 2 to 12 around it: 5 besides itself, which is less than half, so nothing.
     share = (5 + 0.5) / 11
-    assert tell[7, 0] == pytest.approx(max(0, 1 - np.log(share) / np.log(0.5)), abs=1e-6)
+    assert power[7, 0] == pytest.approx(max(0, 1 - np.log(share) / np.log(0.5)), abs=1e-6)
 
 
-def test_a_constant_tells_nothing_even_where_rows_are_sorted_by_class():
-    tell = tell_of_values(np.zeros((400, 1, 1)), np.repeat([0, 1], 200), seed=0)
-    assert tell.mean() < 0.3  # in the order of the rows it would be 0.93
+def test_a_constant_predicts_nothing_even_where_rows_are_sorted_by_class():
+    power = predictive_power(np.zeros((400, 1, 1)), np.repeat([0, 1], 200), seed=0)
+    assert power.mean() < 0.3  # in the order of the rows it would be 0.93
 
 
-def test_of_channels_the_one_that_tells_most_counts():
+def test_of_channels_the_most_predictive_one_counts():
     codes = np.arange(100) % 2
     values = np.stack([np.zeros(100), codes], axis=1)[:, :, None]
-    tell = tell_of_values(values, codes, seed=0)
+    power = predictive_power(values, codes, seed=0)
     # But at the border of the two values, all ten neighbours are of the same class.
-    assert np.median(tell) == pytest.approx(1 - np.log(10.5 / 11) / np.log(0.5), abs=1e-6)
+    assert np.median(power) == pytest.approx(1 - np.log(10.5 / 11) / np.log(0.5), abs=1e-6)
 
 
 def test_what_is_always_predicted_is_no_surprise():
-    assert not tell_of_values(np.arange(9.0)[:, None, None], np.zeros(9, int), seed=0).any()
+    assert not predictive_power(np.arange(9.0)[:, None, None], np.zeros(9, int), seed=0).any()
 
 
 # -- cells ---------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_colour_images_and_their_masks():
     rng = np.random.default_rng(0)
     y = np.arange(120) % 3
     X = rng.uniform(size=(120, 3, 8, 8))
-    X[:, 1, :2, 4:6] = 2 + y[:, None, None]  # green tells
+    X[:, 1, :2, 4:6] = 2 + y[:, None, None]  # green is predictive
     clf = ERMClassifier(max_epochs=10, lr=1e-2, random_state=0).fit(X, y)
     found = suggest_masks(clf, X, random_state=0)[0]
     np.testing.assert_array_equal(np.argwhere(found.mask), [[0, 4], [0, 5], [1, 4], [1, 5]])

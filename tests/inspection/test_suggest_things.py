@@ -90,15 +90,15 @@ def test_no_shortcut_hides_another_one():
 
 
 def test_two_halves_stand_out_only_together():
-    # Each half of 40 cells tells in half of the rows: every cell tells as much as any other.
-    tell = np.random.default_rng(0).uniform(0, 0.65, size=(100, 40))
-    tell[:50, :20] = tell[50:, 20:] = 0.95
+    # Each half of 40 cells is predictive in half of the samples: all cells are alike.
+    power = np.random.default_rng(0).uniform(0, 0.65, size=(100, 40))
+    power[:50, :20] = power[50:, 20:] = 0.95
     first = np.arange(40) < 20
     regions = [(first, np.arange(50)), (~first, np.arange(50, 100))]
-    assert place_p_values(tell, regions[:1]) == [1.0]
-    assert max(place_p_values(tell, regions)) < 1e-3
+    assert place_p_values(power, regions[:1]) == [1.0]
+    assert max(place_p_values(power, regions)) < 1e-3
     again = [*regions, (first, np.arange(60))]  # what is known already does not count twice
-    assert place_p_values(tell, again)[2] == 1
+    assert place_p_values(power, again)[2] == 1
     assert place_p_values(np.full((100, 40), 0.7), [(first, np.arange(50))]) == [1.0]
 
 
@@ -168,16 +168,16 @@ def test_what_is_explained_is_mutual_information_over_entropy():
 def test_thresholds_are_the_best_of_all(seed):
     rng = np.random.default_rng(seed)
     distances, own = rng.integers(9, size=(30, 1)) / 4, rng.random((30, 1)) < 0.5
-    threshold, told = best_thresholds(distances, own)
+    threshold, power = best_thresholds(distances, own)
 
-    def told_at(level):
+    def power_at(level):
         there = distances <= level
         return explained(there.sum(), (there & own).sum(), 30, own.sum())
 
     levels = [level for level in np.unique(distances)[:-1] if (distances <= level).sum() >= 5]
-    assert told[0] == pytest.approx(max(map(told_at, levels), default=0))
-    if told[0]:
-        assert told_at(threshold[0]) == pytest.approx(told[0])
+    assert power[0] == pytest.approx(max(map(power_at, levels), default=0))
+    if power[0]:
+        assert power_at(threshold[0]) == pytest.approx(power[0])
 
 
 # -- stickers --------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_a_sticker_at_moving_places_is_found_in_every_row(sticker, found):
     has = np.flatnonzero(mask.any((1, 2)))
     assert len(np.intersect1d(has, found.rows)) > 0.9 * max(len(has), len(found.rows))
     assert found.p_value < 0.01
-    assert found.tell > 0.8
+    assert found.predictive_power > 0.8
     np.testing.assert_allclose(found.suspicion, found.mask.mean(axis=0))
 
 
@@ -229,7 +229,7 @@ def test_nothing_is_suggested_on_plain_digits():
 def test_of_a_table_the_column_that_leaks_is_suggested_and_no_other():
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=200)
-    X = rng.normal(size=(200, 8)) + 0.7 * y[:, None]  # all columns tell a bit
+    X = rng.normal(size=(200, 8)) + 0.7 * y[:, None]  # all columns predict a little
     assert suggest_masks(fit(X, y), X, random_state=0) == []
     X[:, 5] = y + 0.01 * X[:, 5]
     (found,) = suggest_masks(fit(X, y), X, random_state=0)

@@ -141,17 +141,17 @@ def test_flip_rate_of_a_swap_by_hand():
 
 
 def one_class_has_it(n_rows=60):
-    """A trap that class 1 alone has and marks; class 0 is annotated with nothing marked."""
+    """A shortcut that class 1 alone has and marks; class 0 is annotated with nothing marked."""
     y = np.arange(n_rows) % 2
     X = np.zeros((n_rows, 4))
     X[:, 0], X[:, 1] = y, y
     return X, y, np.column_stack([0 * y, y, 0 * y, 0 * y])
 
 
-def test_a_trap_of_one_class_comes_and_goes():
-    """Each of the annotated rows may give: half of the donors of class 1 show no trap.
+def test_a_shortcut_of_one_class_comes_and_goes():
+    """Each of the annotated rows may give: half of the donors of class 1 show no shortcut.
 
-    Where rows without the trap are not annotated, a trap is exchanged for a trap.
+    Where rows without the shortcut are not annotated, a shortcut is exchanged for a shortcut.
     """
     X, y, mask = one_class_has_it()
     told = {"n_repeats": 20, "random_state": 0}
@@ -170,7 +170,7 @@ def test_a_trap_of_one_class_comes_and_goes():
 
 
 def test_flips_are_counted_among_rows_that_change():
-    """Of three rows one marks something: it changes, and the row to which its trap is given."""
+    """Of three rows one marks something: it changes, and the row to which its shortcut is given."""
     X, mask = np.eye(4)[:, :3], np.zeros((4, 3))
     mask[0, 0] = mask[1, 0] = 1
     # Rows 0 and 1 each lose their mark, or exchange it; who changes has a flip where it differs.

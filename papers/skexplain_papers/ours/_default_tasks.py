@@ -29,7 +29,7 @@ class _Entry:
         Patterns of paths in the data home, of which one must be there; empty: none is needed.
     annotated : float or None
         Share of the samples that keep their masks; None: all.
-    trap : bool
+    has_shortcut : bool
         Whether there is a shortcut.
     regression : bool
         Whether it takes a regressor.
@@ -38,7 +38,7 @@ class _Entry:
     make: Callable
     files: tuple = ()
     annotated: float | None = None
-    trap: bool = True
+    has_shortcut: bool = True
     regression: bool = False
 
 
@@ -62,9 +62,9 @@ PANEL = {
     "digits-half-tenth": _Entry(partial(images.decoy_digits, "half"), annotated=_TENTH),
     "tweets-both-tenth": _Entry(partial(texts.decoy_words, "both"), _TWEETS, _TENTH),
     "beans-corner-tenth": _Entry(partial(images.patched_beans, "corner"), _BEANS, _TENTH),
-    "harmless-digits": _Entry(images.harmless_digits, trap=False),
-    "harmless-beans": _Entry(images.harmless_beans, _BEANS, trap=False),
-    "harmless-table": _Entry(tables.harmless_noise, trap=False),
+    "harmless-digits": _Entry(images.harmless_digits, has_shortcut=False),
+    "harmless-beans": _Entry(images.harmless_beans, _BEANS, has_shortcut=False),
+    "harmless-table": _Entry(tables.harmless_noise, has_shortcut=False),
 }
 
 
@@ -77,7 +77,7 @@ def make_panel_task(name, seed):
     name : str
         A key of `PANEL`.
     seed : int
-        Seeds all draws: samples, places of traps, and which samples are annotated.
+        Seeds all draws: samples, places of shortcuts, and which samples are annotated.
 
     Returns
     -------

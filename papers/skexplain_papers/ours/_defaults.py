@@ -22,14 +22,14 @@ class Defaults(TrialStudy):
 
     Each task has the masks that a person would naturally give, such as the patch where there is
     one.  No parameter is set but the device and the seed; at the quick scale the fits are short.
-    Label-only shows how far the shortcut is taken, and label-only on samples whose trap does not
-    depend on the label is the ceiling.  A share of 1 says that a method goes all the way from the
-    one to the other.  Shuffled masks are those of other samples.
+    Label-only shows how far the shortcut is taken, and label-only on samples whose shortcut does
+    not depend on the label is the ceiling.  A share of 1 says that a method goes all the way from
+    the one to the other.  Shuffled masks are those of other samples.
 
     In the judged test sets the other class has the patch, the header, the flower or the background.
     Digits beside a shade or bars have those of a random digit, and in the regression the column is
     independent of the number.  In the clean test sets there is no patch and no word, or, where the
-    trap is always there, it tells the truth as it does in training.  What is lost there is measured
+    shortcut is always there, it is right as in training.  What is lost there is measured
     against the ceiling, so that to give up a shortcut is no loss.
 
     Photographs, tweets and messages are read from the data home.  Tasks whose files are missing are
@@ -69,7 +69,7 @@ class Defaults(TrialStudy):
         return [
             cell
             for cell in super().cells(scale)
-            if PANEL[cell.factors["task"]].trap or cell.factors["masks"] != "no shortcut"
+            if PANEL[cell.factors["task"]].has_shortcut or cell.factors["masks"] != "no shortcut"
         ]
 
     def lacks(self, factors):
@@ -98,10 +98,10 @@ class Defaults(TrialStudy):
     def tables(self, rows):
         """Hold each method against the goals, then show it task by task."""
         left_out = [task for task in PANEL if all(row["task"] != task for row in rows)]
-        with_trap, harmless = _split(rows)
+        with_shortcut, harmless = _split(rows)
         return [
-            goals_table(with_trap, harmless, left_out),
-            share_table(with_trap),
+            goals_table(with_shortcut, harmless, left_out),
+            share_table(with_shortcut),
             harm_table(harmless),
         ]
 
@@ -159,4 +159,7 @@ def _plain(value):
 
 def _split(rows):
     """Return the rows of tasks with a shortcut, and of those without."""
-    return tuple([row for row in rows if PANEL[row["task"]].trap is trap] for trap in (True, False))
+    return tuple(
+        [row for row in rows if PANEL[row["task"]].has_shortcut is present]
+        for present in (True, False)
+    )

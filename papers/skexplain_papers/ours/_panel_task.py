@@ -16,9 +16,9 @@ class PanelTask(Task):
     """A task with the masks that a person would naturally give.
 
     Its `tests` are "broken", where the shortcut is reversed, exchanged or random, and "clean",
-    where nothing contradicts the label: samples without the trap where there can be some, else
+    where nothing contradicts the label: samples without the shortcut where there can be some, else
     samples as they are in training.  A task with nothing wrong has "clean" alone.  `X_without`
-    holds the training samples with a trap that does not depend on the label.
+    holds the training samples with a shortcut that does not depend on the label.
 
     Attributes
     ----------

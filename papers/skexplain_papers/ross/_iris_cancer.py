@@ -10,7 +10,7 @@ from skexplain.studies.tools import draw_measure, gains_table
 
 from .._study import TrialStudy
 from .._trial import run_trial
-from ._sequences import SequenceStudy, sequence_settings, share_on_trap
+from ._sequences import SequenceStudy, sequence_settings, share_on_shortcut
 from ._settings import ross_settings
 
 _N_ROWS, _N_FEATURES, _N_TOP = 67, 34, 10
@@ -67,7 +67,7 @@ def use_of_iris(estimator, X, mask):
     is_iris = np.broadcast_to(mask, X.shape) & (gradient > 0)
     return {
         "iris_in_top_10": float(np.take_along_axis(is_iris, top, axis=1).sum(axis=1).mean()),
-        "iris_share": share_on_trap(largest_gradient_mask(estimator, X), mask),
+        "iris_share": share_on_shortcut(largest_gradient_mask(estimator, X), mask),
     }
 
 

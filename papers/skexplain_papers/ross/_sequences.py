@@ -55,7 +55,7 @@ def run_sequence(task, method, masks, seed):
     Parameters
     ----------
     task : Task
-        Data; its masks say where the trap is and are not used in training.
+        Data; its masks say where the shortcut is and are not used in training.
     method : dict
         Describes each model, see `run_trial`, and says how many, ``n_models``.
     masks : str
@@ -85,7 +85,7 @@ def _rows_of_last(search, task, seen):
     model, explanation = search.estimators_[-1], search.explanations_[-1]
     shared = {
         "model": len(search.estimators_),
-        "on_the_trap": share_on_trap(explanation, task.mask),
+        "on_the_trap": share_on_shortcut(explanation, task.mask),
         "seen_before": float(seen[explanation].mean()) if seen.any() else None,
     }
     return [
@@ -94,7 +94,7 @@ def _rows_of_last(search, task, seen):
     ]
 
 
-def share_on_trap(explanation, mask):
+def share_on_shortcut(explanation, mask):
     """Measure how much of what a model looks at must not matter.
 
     Parameters
@@ -203,7 +203,7 @@ _TOLD = {
 }
 _TITLES = {
     "accuracy": "accuracy",
-    "on_the_trap": "share of what a model looks at that is the trap",
+    "on_the_trap": "share of what a model looks at that is the shortcut",
     "seen_before": "share of what a model looks at that earlier models looked at",
 }
 _NOTE = (

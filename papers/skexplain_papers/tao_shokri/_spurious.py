@@ -54,5 +54,5 @@ class Spurious(ShapesStudy):
             "Without shuffled masks as a control: those of any row mark the outermost columns, so "
             "that shuffled they still tell that the square is irrelevant.  " + verdict.note
         )
-        title = "Does knowing of the trap pay?"
+        title = "Does knowledge of the shortcut pay?"
         return [*super().tables(rows), replace(verdict, title=title, note=note)]

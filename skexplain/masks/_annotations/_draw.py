@@ -22,21 +22,21 @@ def frames(
 ) -> list[bool]:
     """Return whether each picture was annotated as it is stored, rather than as it is seen.
 
-    The sizes in the export tell it for pictures that lie on their side.  A tool treats all pictures
-    alike, so that these speak for the others, whose size tells nothing.
+    The sizes in the export decide for pictures that lie on their side.  A tool treats all pictures
+    alike, so that these speak for the others, whose size decides nothing.
     """
     found, wrong = [], []
     by = {} if drawn_on is None else {drawn_on == "stored": f"drawn_on={drawn_on!r}"}
     for picture, geometry in pairs:
-        told = None
+        stored = None
         if picture.size is not None:
             try:
-                told = is_stored(picture.size, geometry, picture.where, any_scale=True)
+                stored = is_stored(picture.size, geometry, picture.where, any_scale=True)
             except ValueError as error:
                 wrong.append(str(error))
-        if told is not None:
-            by.setdefault(told, picture.where)
-        found.append(told)
+        if stored is not None:
+            by.setdefault(stored, picture.where)
+        found.append(stored)
     if wrong:
         more = f" ({len(wrong)} pictures in all)" if len(wrong) > 1 else ""
         raise ValueError(f"{wrong[0]}{more} Is it the same file?")
@@ -46,7 +46,7 @@ def frames(
             f"or as they are seen, turned by their EXIF orientation ({by[False]})."
         )
     default = next(iter(by), False)
-    return [default if told is None else told for told in found]
+    return [default if stored is None else stored for stored in found]
 
 
 def draw_picture(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .._rows import as_numbers, check_shape, shorten
 
-# Nobody draws farther away than this.
+# Annotations are never drawn farther away than this.
 _FARTHEST = 1e8
 
 _DEEPEST = 100

@@ -145,8 +145,10 @@ def read_files(
         first.setdefault(name, file)
         by_format.setdefault(name, []).extend(FORMATS[name].read(file, content, **options))
     if len(by_format) > 1:
-        told = ", ".join(f"{name} ({file})" for name, file in first.items())
-        raise ValueError(f"{path} holds several formats: {told}. Say format=, or read them alone.")
+        names_of_files = ", ".join(f"{name} ({file})" for name, file in first.items())
+        raise ValueError(
+            f"{path} holds several formats: {names_of_files}. Say format=, or read them alone."
+        )
     if not by_format:
         what = f"of the format {expected!r}" if expected else f"of one of {list(FORMATS)}"
         raise ValueError(f"{path} must be {what}; it is not recognised.")

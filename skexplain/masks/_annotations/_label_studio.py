@@ -124,7 +124,7 @@ def _name_of(data: dict, targets: set[str], where: str) -> str | None:
             return names[preferred]
     if len(names) > 1:
         raise ValueError(
-            f"{where}: 'data' has several pictures, {sorted(names)}, and nothing tells which one "
+            f"{where}: 'data' has several pictures, {sorted(names)}, and nothing says which one "
             "was annotated."
         )
     return next(iter(names.values()), None)
@@ -186,7 +186,7 @@ def _add(
         return
     if as_float(item.get("image_rotation") or 0, f"{where}: 'image_rotation'") % 360:
         raise ValueError(
-            f"{where}: the picture was turned in Label Studio (image_rotation), and nothing tells "
+            f"{where}: the picture was turned in Label Studio (image_rotation), and nothing says "
             "where its marks lie on the file. Turn the file instead."
         )
     if as_float(item.get("item_index") or 0, f"{where}: 'item_index'"):

@@ -59,11 +59,11 @@ def read_annotations(
         Whether the tool showed pictures turned by their EXIF orientation.  None: as the sizes in
         the export say; where they do not, "upright", as browsers do.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a picture is that somebody annotated without a shape to mark: not annotated; annotated,
-        with nothing marked; or an error.  A picture that the export does not have, or that nobody
-        has annotated yet, is not annotated, or an error with "error".
+        What a picture is that was annotated without a shape to mark: not annotated; annotated,
+        with nothing marked; or an error.  A picture that the export does not have, or that was
+        never annotated, is not annotated, or an error with "error".
     predictions : bool, default=False
-        Whether to read the predictions in an export of Label Studio, for tasks that nobody
+        Whether to read the predictions in an export of Label Studio, for tasks that were not
         annotated.
 
     Returns
@@ -247,18 +247,20 @@ def _report(
     report: Counter,
 ) -> None:
     """Warn of what is in the export and not in the masks."""
-    told = []
+    described = []
     lost = [str(p.name or p.number) for p, row in zip(pictures, rows, strict=True) if row is None]
     if lost:
         more = f" and {len(lost) - _N_SHOWN} more" if len(lost) > _N_SHOWN else ""
-        told.append(
+        described.append(
             f"{len(lost)} of {len(pictures)} pictures are not in like: "
             f"{', '.join(lost[:_N_SHOWN])}{more}"
         )
     if report:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.items()))
-        told.append(f"these mark nothing: {listed}")
+        described.append(f"these mark nothing: {listed}")
     if unknown:
-        told.append(f"{len(unknown)} files are not recognised, such as {unknown[0]}")
-    if told:
-        warnings.warn(f"{os.fspath(path)} ({found}): {'; '.join(told)}.", UserWarning, stacklevel=3)
+        described.append(f"{len(unknown)} files are not recognised, such as {unknown[0]}")
+    if described:
+        warnings.warn(
+            f"{os.fspath(path)} ({found}): {'; '.join(described)}.", UserWarning, stacklevel=3
+        )

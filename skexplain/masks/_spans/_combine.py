@@ -26,15 +26,15 @@ def combine_spans(
         For each person a list with an entry for each text: spans (start, end) in characters, or
         None where this person has not annotated the text.
     how : {"union", "majority", "degree"}, default="union"
-        - "union": what somebody has marked;
+        - "union": what any person has marked;
         - "majority": what more than half of those who annotated the text have marked;
-        - "degree": what somebody has marked, with the share of people who did, as
+        - "degree": what any person has marked, with the share of people who did, as
           (start, end, degree).
 
     Returns
     -------
     spans : list of length n_texts
-        Sorted spans that do not overlap; None where nobody annotated the text.
+        Sorted spans that do not overlap; None where the text was not annotated.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def is_span(entry: Any) -> bool:
 
 
 def combine_text(people: Sequence[Iterable[tuple[int, int]]], how: Combine) -> Spans | None:
-    """Combine the spans of those who annotated a text; None if nobody did."""
+    """Combine the spans of those who annotated a text; None if there are none."""
     if not people:
         return None
     # At each end of a span, by how many more people the text behind it is marked.

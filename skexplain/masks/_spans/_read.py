@@ -45,7 +45,7 @@ def read_spans(
     combine : {"union", "majority", "degree"}, default="union"
         How the spans of several people become one, as in :func:`combine_spans`.
     missing : {"unknown", "empty", "error"}, default="unknown"
-        What a text is that somebody annotated without a span to mark: not annotated (None);
+        What a text is that was annotated without a span to mark: not annotated (None);
         annotated, with nothing marked (an empty list); or an error.
     format : {"doccano", "prodigy", "label_studio", "eraser", "token_votes"}, default=None
         The format, where the files do not show it.
@@ -53,7 +53,7 @@ def read_spans(
         Whether the tool counted characters such as emoji once, as Python does, or twice, as
         browsers do.  None: as the texts show that the export quotes; Prodigy counts once.
     predictions : bool, default=False
-        Whether to read the predictions in an export of Label Studio, for tasks that nobody
+        Whether to read the predictions in an export of Label Studio, for tasks that were not
         annotated.
 
     Returns
@@ -62,9 +62,9 @@ def read_spans(
         - ``texts``: list of str, as they stand in the export.
         - ``target``: ndarray of str of shape (n_texts,), the class of each text, of several
           people's the most frequent; None in its place where there is none or a tie.  None if no
-          text has a class.  JSON-MIN does not tell classes from other columns, and has none.
+          text has a class.  JSON-MIN does not distinguish classes from other columns, and has none.
         - ``spans``: list, for each text a list of (start, end) in characters, `end` exclusive, or
-          of (start, end, degree) with ``combine="degree"``; None where nobody annotated it.  It is
+          of (start, end, degree) with ``combine="degree"``; None where it was not annotated.  It is
           what ``WithTokenizer.fit(mask=...)`` takes.
         - ``annotators``: dict, for each person such a list of what this person marked.
         - ``marks``: list, for each text all marks with their labels, as tuples (start, end, label,
@@ -212,10 +212,12 @@ def _target(records: Sequence[AnnotatedText], report: Counter[str]) -> NDArray[n
 
 def _report(path: object, found: str, unknown: Sequence[str], report: Counter[str]) -> None:
     """Warn of what is in the export and not in the result."""
-    told = [f"{count} {kind}" for kind, count in sorted(report.items())]
+    described = [f"{count} {kind}" for kind, count in sorted(report.items())]
     if unknown:
-        told.append(f"{len(unknown)} files that are not recognised, such as {unknown[0]}")
-    if told:
+        described.append(f"{len(unknown)} files that are not recognised, such as {unknown[0]}")
+    if described:
         warnings.warn(
-            f"{path} ({found}): these mark nothing: {'; '.join(told)}.", UserWarning, stacklevel=3
+            f"{path} ({found}): these mark nothing: {'; '.join(described)}.",
+            UserWarning,
+            stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""The intermediate form of all formats: a text, and what somebody has marked in it."""
+"""The intermediate form of all formats: a text, and what people have marked in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OFFSET_UNITS = ("code_point", "utf16")
 
 
 class Mark(NamedTuple):
-    """A span that somebody has marked, in characters of the text, `end` exclusive."""
+    """A span that a person has marked, in characters of the text, `end` exclusive."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class AnnotatedText:
     key : str or None
         Identity of the text: records of one key and one text are those of several people.
     annotators : list of str
-        Who has annotated the text, also without a mark; nobody where it is empty.
+        Who has annotated the text, also without a mark; it was not annotated where it is empty.
     marks : list of Mark
         What they marked.
     targets : list of str

@@ -28,7 +28,7 @@ def mask_from_spans(
     Parameters
     ----------
     spans : sequence of length n_texts or 1
-        For each text a list, or None where nobody annotated it; or one list for all texts.  Its
+        For each text a list, or None where it was not annotated; or one list for all texts.  Its
         entries are spans (start, end) in characters, `end` exclusive; (start, end, degree) with a
         degree in [0, 1]; phrases, which mark all their occurrences as whole words, in any case;
         or compiled regular expressions.
