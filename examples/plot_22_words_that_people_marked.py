@@ -78,11 +78,12 @@ print(f"{len(export.texts)} reports; intersection over union of both people: {ag
 print(export.texts[0], export.spans[0])
 
 # %%
-# The other reports have no mask. Labels alone learn the device; the swap does not.
+# The other reports have no mask. As the device never counts, ``spread=True`` marks it there, too.
+# Labels alone learn the device; the swap does not.
 mask = export.spans + [None] * (len(texts) - len(export.texts))
 settings = {"max_epochs": 30, "lr": 0.01, "random_state": 0}
 plain = WithTokenizer(ERMClassifier(**settings)).fit(texts, y)
-robust = WithTokenizer(SwapExClassifier(**settings)).fit(texts, y, mask=mask)
+robust = WithTokenizer(SwapExClassifier(**settings), spread=True).fit(texts, y, mask=mask)
 
 groups = [
     f"{label}, device {'' if named else 'not '}named"

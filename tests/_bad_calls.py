@@ -7,7 +7,6 @@ are part of the interface.
 
 import datetime
 import dis
-import importlib.util
 import inspect
 import json
 from functools import partial
@@ -32,6 +31,7 @@ X[:, 0] += Y
 MASK = np.eye(D, dtype=bool)[[3]]
 MASKS = np.repeat(MASK, N, axis=0)
 GROUPS = np.arange(N) % 3
+TEXTS = [f"word{row} of class{cls}" for row, cls in enumerate(Y)]
 IMAGES = RNG.integers(0, 255, size=(6, 8, 8)).astype(np.float32)
 IMAGE_MASKS = np.zeros((6, 8, 8), dtype=bool)
 IMAGE_MASKS[:, 2:4, 3:6] = True
@@ -141,6 +141,8 @@ class Public:
         self.folder = Path(folder)
         self.swap, self.tree, self.images = fitted()
         self.ridge = Ridge().fit(X, X[:, 0])
+        words = skexplain.WithTokenizer(skexplain.ERMClassifier(max_epochs=1, random_state=0))
+        self.words = words.fit(TEXTS, Y)
 
     def calls(self):
         """Return functions with valid keyword arguments, by name."""
@@ -155,7 +157,6 @@ class Public:
             **self.of_penalties(),
             **self.of_estimators(),
             **self.of_texts(),
-            **self.of_studio(),
         }
 
     def of_masks(self):
@@ -287,6 +288,7 @@ class Public:
             "certified_accuracy": call(inspection.certified_accuracy, **swap, epsilon=1.0),
             "query_explanations": call(inspection.query_explanations, **without_y, n=3),
             "suggest_masks": call(inspection.suggest_masks, **without_y),
+            "suggest_words": call(inspection.suggest_words, estimator=self.words, X=TEXTS),
             "accept_suggestions": call(
                 inspection.accept_suggestions, suggestions=[self.suggestion()], n_rows=N
             ),
@@ -376,6 +378,7 @@ class Public:
 
         classes = (
             penalties.ActivationPenalty,
+            penalties.AttentionPenalty,
             penalties.AverageCasePenalty,
             penalties.CertifiedPenalty,
             penalties.DecompositionPenalty,
@@ -453,35 +456,6 @@ class Public:
             "WithTokenizer.predict": call(clf.predict, X=texts),
             "WithTokenizer.tokenize": call(clf.tokenize, X=texts, mask=[["here"]]),
             "read_spans": call(masks.read_spans, path=spans),
-        }
-
-    def of_studio(self):
-        if importlib.util.find_spec("starlette") is None:  # the extra "studio"
-            return {}
-        from skexplain.studio import Project
-
-        made, numbers = self.folder / "projects", iter(range(10**9))
-        classes = self.folder / "classes"
-        for name, values in zip("abcdefgh", np.arange(8 * 64).reshape(8, 8, 8), strict=True):
-            place = classes / ("one" if name < "e" else "two")
-            place.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((values % 256).astype(np.uint8)).save(place / f"{name}.png")
-
-        def create(pictures, **params):
-            return Project.create(made / str(next(numbers)), pictures, **params)
-
-        def set_mask(number, mask, revision):
-            project = create(classes, size=8)
-            return project.set_mask(number, mask, revision=revision)
-
-        of_create = call(Project.create, pictures=classes, size=8)[1]
-        return {
-            "Project": call(Project, folder=create(classes, size=8).folder),
-            "Project.create": (create, of_create),
-            "Project.set_mask": (
-                set_mask,
-                {"number": 0, "mask": np.zeros((8, 8), dtype=bool), "revision": 0},
-            ),
         }
 
     def of_files(self):

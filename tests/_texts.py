@@ -4,6 +4,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from skexplain.penalties import Rows
+from skexplain.penalties._tokens import Tokens
+from skexplain.training._label_losses import CrossEntropyLoss
+from skexplain.training._tokens import TokenSettings, adapt_tokens
+
 PAD, MASK, N_IDS, WIDTH = 0, 1, 40, 8
 
 
@@ -63,3 +68,27 @@ def flip(X):
     X = X.copy()
     X[:, 0] = 5 - X[:, 0]
     return X
+
+
+def make_case(seed, n=6, share=0.5):
+    """Return a network of doubles, which is adapted to tokens, and samples of them."""
+    torch.manual_seed(seed)
+    module = Reader().double().eval()
+    X, y, _ = make_texts(n, seed)
+    ids = torch.tensor(X, dtype=torch.float64)
+    adapt_tokens(module, ids, TokenSettings(search=True))
+    a = torch.rand(ids.shape, dtype=torch.float64) * (torch.rand(ids.shape) < share)
+    unused = torch.ones(1, ids.shape[1], dtype=torch.float64)
+    rows = Rows(
+        x=ids,
+        y=torch.tensor(y),
+        irrelevance=a * (ids != PAD),
+        known=ids != PAD,
+        unit=unused,
+        mean=unused,
+        lower=unused,
+        upper=unused,
+        label_loss=CrossEntropyLoss(),
+        tokens=Tokens(module.embedding, PAD, MASK),
+    )
+    return module, rows

@@ -32,6 +32,7 @@ GALLERY = [
     "plot_20_pretrained_network.py",
     "plot_21_correct_an_audited_network.py",
     "plot_22_words_that_people_marked.py",
+    "plot_23_a_word_in_a_transformer.py",
 ]
 
 

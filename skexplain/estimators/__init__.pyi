@@ -111,6 +111,7 @@ class _Estimator(BaseEstimator):
     embedding_layer: str | None
     pad_id: int | None
     mask_id: int | None
+    batches_by_length: bool
     annotated_per_batch: int | None
     augment: Literal["light"] | Callable[..., Any] | None
     penalty_chunk_size: int | None
@@ -151,6 +152,7 @@ class _Estimator(BaseEstimator):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -196,6 +198,7 @@ class _Classifier(ClassifierMixin, _Estimator):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -244,6 +247,7 @@ class _Regressor(RegressorMixin, _Estimator):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -307,6 +311,7 @@ class AvgExClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -362,6 +367,7 @@ class AvgExRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -404,6 +410,7 @@ class CDEPClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -454,6 +461,7 @@ class ConceptGradRegClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -501,6 +509,7 @@ class ConceptGradRegRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -547,6 +556,7 @@ class CounterexampleClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -585,6 +595,7 @@ class ERMClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -622,6 +633,7 @@ class ERMRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -685,6 +697,7 @@ class ExplanationClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -775,6 +788,7 @@ class GradCAMRegClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -827,6 +841,7 @@ class GradRegClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -874,6 +889,7 @@ class GradRegRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -918,6 +934,7 @@ class GroupDROClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -968,6 +985,7 @@ class HINTClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1022,6 +1040,7 @@ class IBPExClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1075,6 +1094,7 @@ class IBPExRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1115,6 +1135,7 @@ class InfluenceRegClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1210,6 +1231,7 @@ class PGDExClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1265,6 +1287,7 @@ class PGDExRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1311,6 +1334,7 @@ class SwapExClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1356,6 +1380,7 @@ class SwapExRegressor(_Regressor):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1408,6 +1433,7 @@ class TwoStageExplanationClassifier(_Classifier):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Literal["light"] | Callable[..., Any] | None = None,
         penalty_chunk_size: int | None = None,
@@ -1456,7 +1482,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     estimator: Any
     tokenizer: Any
     max_length: int | None
-    spread: bool
+    spread: bool | None
     estimator_: Any
     tokenizer_: Any
     n_tokens_: int
@@ -1466,7 +1492,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         tokenizer: Any = "words",
         max_length: int | None = 256,
-        spread: bool = False,
+        spread: bool | None = None,
     ) -> None: ...
     def fit(self, X: ArrayLike, y: ArrayLike, *, mask: SpansLike | None = None, sample_weight: ArrayLike | None = None, **fit_params: Any) -> Self: ...
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...

@@ -24,7 +24,7 @@ from ..training._random import Streams
 from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
-from ._frame import frame_of, token_settings
+from ._frame import frame_of, lengths_of, outputs_of, token_settings
 from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
@@ -90,6 +90,7 @@ class BaseExplanationEstimator(BaseEstimator):
         embedding_layer: str | None = None,
         pad_id: int | None = None,
         mask_id: int | None = None,
+        batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Any = None,
         penalty_chunk_size: int | None = None,
@@ -119,6 +120,7 @@ class BaseExplanationEstimator(BaseEstimator):
         self.embedding_layer = embedding_layer
         self.pad_id = pad_id
         self.mask_id = mask_id
+        self.batches_by_length = batches_by_length
         self.annotated_per_batch = annotated_per_batch
         self.augment = augment
         self.penalty_chunk_size = penalty_chunk_size
@@ -282,6 +284,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 groups=groups,
                 # Where parts are exchanged, samples without a mask have the same places marked.
                 pooled=masks.pooled if masks is not None and method.exchanges_parts else None,
+                lengths=lengths_of(self, X, network),
                 augmentation=augmentation,
             )
 
@@ -396,7 +399,7 @@ class BaseExplanationEstimator(BaseEstimator):
         check_is_fitted(self)
         X = check_inputs(self, X, reset=False)
         with own_surroundings():
-            outputs = self.trainer_.outputs(X)
+            outputs = outputs_of(self, X)
         if not outputs.sum().isfinite() and not (finite := outputs.isfinite().all(1)).all():
             raise ValueError(
                 f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "

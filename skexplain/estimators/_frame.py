@@ -7,6 +7,7 @@ import torch
 
 from ..penalties import Rows
 from ..penalties._tokens import Tokens
+from ..training._lengths import check_lengths, outputs_by_length, text_lengths
 from ..training._tokens import TokenSettings
 
 
@@ -64,6 +65,27 @@ def fitted_tokens(estimator: Any) -> TokenSettings:
         getattr(estimator, name, None) for name in ("embedding_layer_", "pad_id_", "mask_id_")
     )
     return TokenSettings(layer, pad_id, mask_id)
+
+
+def lengths_of(estimator: Any, X: np.ndarray, trainer: Any) -> torch.Tensor | None:
+    """Return the lengths of texts where an estimator makes batches by them, else None."""
+    if not estimator.batches_by_length:
+        return None
+    settings = fitted_tokens(estimator)
+    if settings.embedding_layer is None:
+        raise ValueError("batches_by_length must be False unless X holds ids of tokens.")
+    pad_id: Any = settings.pad_id
+    check_lengths(trainer.module_, X, pad_id, trainer.device)
+    return text_lengths(X, pad_id)
+
+
+def outputs_of(estimator: Any, X: np.ndarray) -> torch.Tensor:
+    """Return the raw outputs of the network of a fitted estimator, float32, (n, outputs)."""
+    pad_id, outputs = fitted_tokens(estimator).pad_id, estimator.trainer_.outputs
+    if not getattr(estimator, "batches_by_length", False) or pad_id is None:
+        return outputs(X)
+    size = len(X) if estimator.batch_size == -1 else estimator.batch_size
+    return outputs_by_length(outputs, X, pad_id, size)
 
 
 def tokens_of(estimator: Any, module: Any) -> Tokens | None:

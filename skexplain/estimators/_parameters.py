@@ -54,6 +54,7 @@ COMMON_CONSTRAINTS = {
     "embedding_layer": [str, None],
     "pad_id": [Interval(Integral, 0, None, closed="left"), None],
     "mask_id": [Interval(Integral, 0, None, closed="left"), None],
+    "batches_by_length": ["boolean"],
     "annotated_per_batch": [COUNT, None],
     "augment": [StrOptions({"light"}), callable, None],
     "penalty_chunk_size": [COUNT, None],
@@ -124,6 +125,11 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
     mask_id : int or None, default=None
         Id of the token that says nothing, such as [MASK] or <unk>: it stands in for irrelevant
         tokens where these are blanked.
+    batches_by_length : bool, default=False
+        Whether a batch holds texts of about one length, cut to the longest of them, so that less
+        padding is computed: for transformers and ids of tokens.  An epoch has the same samples in
+        another order; predictions are the same up to rounding.  In a swap a donor gives of its
+        first tokens, as many as the longest text of the batch has.
     annotated_per_batch : int or None, default=None
         Penalised samples per step; None: in proportion to their share of the samples.
     augment : "light", callable, kornia.augmentation.AugmentationSequential or None, default=None

@@ -1,6 +1,7 @@
 """Rows of token ids and marks of one length, from the tokens of texts."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from ..masks._spans._tokens import mark_tokens
 
 _ROOM = 8
+_MANY = 0.1  # of the texts without annotation
 
 
 def with_room(n_tokens: Any, limit: Any) -> Any:
@@ -33,7 +35,7 @@ def token_rows(spans: Any, encoded: Any) -> Any:
     ]
 
 
-def spread_marks(rows: NDArray[Any], encoded: Any, n_ids: Any) -> Any:
+def spread_marks(rows: Sequence[NDArray[Any] | None], encoded: Any, n_ids: Any) -> Any:
     """Return the rows, with those of texts without annotation made from the others."""
     there, marked = np.zeros(n_ids), np.zeros(n_ids)
     for row, tokens in zip(rows, encoded, strict=True):
@@ -47,6 +49,20 @@ def spread_marks(rows: NDArray[Any], encoded: Any, n_ids: Any) -> Any:
     return [
         of_id[tokens.ids] if row is None else row for row, tokens in zip(rows, encoded, strict=True)
     ]
+
+
+def warn_of_marked_words(rows: Any, spread: Any, stacklevel: int) -> None:
+    """Warn where many texts without annotation have words that annotated ones mark."""
+    of_others = [marks for row, marks in zip(rows, spread, strict=True) if row is None]
+    n_found = sum(marks is not None and bool((marks > 0).any()) for marks in of_others)
+    if n_found and n_found >= _MANY * len(of_others):
+        warnings.warn(
+            f"mask leaves {len(of_others)} texts without annotation, and {n_found} of them have "
+            f"words that the annotated ones mark in most places: these texts go on to reward "
+            f"them. spread=True marks them there, too; spread=False says that they may count.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def warn_of_cuts(whole: Any, kept: Any, spans: Any, stacklevel: Any) -> None:

@@ -22,7 +22,14 @@ from ..metrics._groups import row_labels as of_rows
 from ..training._token_network import TokenNetwork
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
-from ._token_rows import spread_marks, stack_ids, token_rows, warn_of_cuts, with_room
+from ._token_rows import (
+    spread_marks,
+    stack_ids,
+    token_rows,
+    warn_of_cuts,
+    warn_of_marked_words,
+    with_room,
+)
 from ._tokenizers import (
     check_texts,
     encode,
@@ -62,11 +69,12 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     max_length : int or None, default=256
         Largest number of tokens of a text; more are cut, with a warning.  None: as many as the
         longest training text has.  A tokenizer of Hugging Face may have a lower limit.
-    spread : bool, default=False
+    spread : bool or None, default=None
         Whether texts without annotation are marked as the annotated ones show: a token is marked if
         it is marked in more than half of the places where annotated texts have it, and unknown if
         they never have it.  For words that never count, marked in a few texts; not for words that
-        count in one place and not in another.
+        count in one place and not in another.  None: they are not, with a warning where many of
+        them have such a word, and so go on to reward it.
 
     Attributes
     ----------
@@ -105,7 +113,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": "no_validation",
         "tokenizer": "no_validation",
         "max_length": [COUNT, None],
-        "spread": ["boolean"],
+        "spread": ["boolean", None],
     }
 
     def __init__(
@@ -113,7 +121,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         tokenizer: Any = "words",
         max_length: int | None = 256,
-        spread: bool = False,
+        spread: bool | None = None,
     ) -> None:
         self.estimator = estimator
         self.tokenizer = tokenizer
@@ -167,7 +175,8 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If tokens were cut, or if what the mask has for all texts is in none.
+            If tokens were cut, if what the mask has for all texts is in none, or if texts without
+            annotation have words that the annotated ones mark (see `spread`).
         """
         self._validate_params()
         if isinstance(self.max_length, bool):
@@ -185,8 +194,11 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         special = special_ids(tokenizer)
         estimator = _with_network(clone(self.estimator), special, y)
         mask = None if spans is None else token_rows(spans, kept)
-        if mask is not None and self.spread:
-            mask = spread_marks(mask, kept, special.n_ids)
+        if mask is not None and self.spread is not False:
+            spread = spread_marks(mask, kept, special.n_ids)
+            if not self.spread and _marks_irrelevant(estimator):
+                warn_of_marked_words(mask, spread, stacklevel=3)
+            mask = spread if self.spread else mask
         given = {
             "mask": None if mask is None else stack_tokens(mask, n_tokens),
             "sample_weight": sample_weight,
@@ -233,6 +245,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             - ``ids``: ndarray of int64 of shape (n, `n_tokens_`), the inputs of ``estimator_``.
             - ``mask``: ndarray of shape (n, `n_tokens_`), or None without a `mask`.
             - ``tokens``: list, for each text its tokens as they stand in it, those that are kept.
+            - ``texts``: list of str, the texts.
             - ``offsets``: list, for each text an ndarray of shape (n_kept, 2), (start, end) of its
               tokens in characters.
 
@@ -252,6 +265,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
                 [text[start:end] for start, end in encoded.offsets]
                 for text, encoded in zip(texts, kept, strict=True)
             ],
+            texts=texts,
             offsets=[encoded.offsets for encoded in kept],
         )
 
@@ -339,6 +353,14 @@ def _read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:
             stacklevel=3,
         )
     return spans
+
+
+def _marks_irrelevant(estimator: Any) -> bool:
+    """Whether marks say what must not matter, of an estimator or what is around one."""
+    params = estimator.get_params(deep=True)
+    return not any(
+        name.rpartition("__")[2] == "mask_marks" and params[name] == "relevant" for name in params
+    )
 
 
 def _with_network(estimator: Any, special: Any, y: Any) -> Any:

@@ -18,6 +18,8 @@ query_explanations
     Which samples to annotate next.
 suggest_masks, accept_suggestions, MaskSuggestion
     Candidate masks found without annotation.
+suggest_words, WordSuggestion
+    Words of texts that give predictions away.
 
 Pictures
 --------
@@ -43,6 +45,7 @@ from ._query import query_explanations
 from ._saliency import saliency
 from ._saliency_display import SaliencyDisplay
 from ._suggest import suggest_masks
+from ._suggest_words import WordSuggestion, suggest_words
 from ._suggestion import MaskSuggestion, accept_suggestions
 
 __all__ = [
@@ -52,6 +55,7 @@ __all__ = [
     "MaskSuggestion",
     "PerturbationCurveDisplay",
     "SaliencyDisplay",
+    "WordSuggestion",
     "accept_suggestions",
     "audit",
     "certified_accuracy",
@@ -62,4 +66,5 @@ __all__ = [
     "query_explanations",
     "saliency",
     "suggest_masks",
+    "suggest_words",
 ]

@@ -22,7 +22,7 @@ from ..metrics import (
 from ..metrics._groups import row_labels
 from ..metrics._kinds import check_predictor
 from ..metrics._perturb import Perturber, mask_marks_of
-from ..metrics._token_inputs import TokenMatrixInputs
+from ..metrics._token_inputs import TokenMatrixInputs, read_texts
 from ._audit_context import describe_provenance, pick_examples
 from ._audit_measures import (
     among_all,
@@ -74,9 +74,9 @@ def audit(
     ----------
     estimator : fitted classifier or regressor
         Of this package, or of any other with ``predict``; then without what needs gradients.
-    X : array-like, sparse matrix or DataFrame of shape (n, ...)
+    X : array-like, sparse matrix or DataFrame of shape (n, ...), or sequence of str
         Inputs that the estimator was not trained on: samples that it knows by heart do not show
-        what it leans on elsewhere.
+        what it leans on elsewhere.  Texts of a `WithTokenizer`, with `mask` as in its ``fit``.
     y : array-like of shape (n,)
         Class labels, or targets of a regressor.
     mask : array-like, list of (array-like or None) or DataFrame
@@ -172,6 +172,10 @@ def audit(
         feature_names = listed("feature_names", feature_names)
     marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
     seed = root_seed(random_state)
+    audited = type(estimator).__name__
+    read = read_texts(estimator, X, mask)
+    if read is not None:
+        estimator, X, mask = read.estimator, read.ids, read.mask
     if feature_names is not None and column_labels(X) is None:
         mask = by_position(mask, feature_names)
     swap = Perturber(estimator, X, mask, marks, "swap")
@@ -194,7 +198,7 @@ def audit(
     erasure_counts = not crosses and predict_from_marks(widest, y, seed, values=False).predictive
 
     report = AuditReport(
-        estimator=type(estimator).__name__,
+        estimator=audited,
         **_coverage(swap),
         **{
             task.score: task.score_of(y, predicted),
@@ -251,7 +255,7 @@ def audit(
     report.deciding = _key_figures(measures[decided_by])
     report.provenance = describe_provenance(estimator, swap, n_repeats, seed)
     report.examples = pick_examples(
-        task, measures[decided_by], y, predicted, maps, names, documents
+        task, measures[decided_by], y, predicted, maps, names, documents, read
     )
     return report
 

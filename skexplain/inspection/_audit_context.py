@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 from .. import __version__
 from .._text import printable
 from ..metrics._perturb import Perturber
+from ..metrics._token_inputs import TokensOfTexts
 from ._audit_tasks import Task
 from ._drawing import shown_rows
 
@@ -61,6 +62,7 @@ def pick_examples(
     maps: np.ndarray | None,
     names: list[str] | None,
     documents: list[str] | None,
+    read: TokensOfTexts | None,
 ) -> Bunch | None:
     """Pick samples to show, those that change first, with what the pictures need of them.
 
@@ -84,6 +86,12 @@ def pick_examples(
         feature_names=names,
         documents=None if documents is None else [documents[row] for row in chosen],
     )
+    if read is not None:
+        shown = replace(
+            shown,
+            documents=[read.texts[row] for row in chosen],
+            offsets=[read.offsets[row] for row in chosen],
+        )
     is_image = shown.kind == "image"
     changed = None
     if is_image:

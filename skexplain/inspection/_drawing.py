@@ -100,6 +100,9 @@ class ShownRows:
         Names of the columns of a table.
     documents : list of str or None
         Texts of the samples.
+    offsets : list of ndarray of int of shape (n_tokens, 2) or None, default=None
+        Where the features of each sample stand in its text, if they are tokens; None: the columns
+        are words, by their names.
     """
 
     index: np.ndarray
@@ -108,6 +111,7 @@ class ShownRows:
     irrelevance: np.ndarray | None
     feature_names: list | None
     documents: list | None
+    offsets: list | None = None
 
     @property
     def kind(self) -> str:

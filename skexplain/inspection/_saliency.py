@@ -24,6 +24,7 @@ from ..estimators._largest_gradients import (
 from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..masks._tokens import real_tokens
+from ..metrics._token_inputs import read_texts
 from ..penalties._checks import check_layer
 from ..penalties._grad_cam import _enlarge, _run_to_map, heat_map
 from ..penalties._input_gradient import _score
@@ -56,9 +57,9 @@ def saliency(
     Parameters
     ----------
     estimator : classifier or regressor of this package
-        A fitted one.
-    X : array-like of the shape of the training inputs
-        Inputs.
+        A fitted one, or a `WithTokenizer` around it.
+    X : array-like of the shape of the training inputs, or sequence of str
+        Inputs; texts of a `WithTokenizer` have one value for each of its `n_tokens_` tokens.
     method : str, default="input_gradient"
         How features are weighed, with s the score that is explained and u the input unit of the
         estimator (standard deviations by default, so that columns of different scales compare):
@@ -159,6 +160,9 @@ def saliency(
     >>> int(maps.mean(axis=0).argmax())  # the second column speaks for the class
     1
     """
+    read = read_texts(estimator, X)
+    if read is not None:
+        estimator, X = read.estimator, read.ids
     check_model(estimator)
     explain = _method(method, params)
     output = _check_output(estimator, output, target)

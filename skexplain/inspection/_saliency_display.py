@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +14,11 @@ from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing
 
 from .._checks import as_numbers, is_iterable
-from .._text import drawable
+from .._text import drawable, html_text
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
 from ..masks._labels import labels_beside
+from ..metrics._token_inputs import read_texts
 from ._checks import Marks
 from ._drawing import (
     ORANGE,
@@ -30,8 +34,9 @@ from ._drawing import (
     signed_limits,
     without_ticks,
 )
+from ._html import html_page
 from ._saliency import saliency as compute_saliency
-from ._words import draw_words, height_of, word_values
+from ._words import draw_words, height_of, html_words, token_values, word_values
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -106,8 +111,8 @@ class SaliencyDisplay:
         ----------
         estimator : fitted classifier or regressor of this package
             The model.
-        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w)
-            Samples, or a DataFrame.
+        X : array-like of shape (n, d), (n, h, w) or (n, channels, h, w), or sequence of str
+            Samples, or a DataFrame; texts of a `WithTokenizer`, whose tokens are coloured.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             Marks as in ``fit``, under the estimator's `mask_marks`.
         method : str, default="input_gradient"
@@ -144,9 +149,18 @@ class SaliencyDisplay:
             If an argument is not legal or does not fit X.
         """
         marks: Any = getattr(estimator, "mask_marks", "irrelevant")
+        read = read_texts(estimator, X, mask)
+        if read is not None:
+            estimator, X, mask = read.estimator, read.ids, read.mask
         if feature_names is None:
             feature_names = labels_beside(X, fitted=estimator)["feature_names"]
         shown = shown_rows(X, mask, marks, rows, feature_names, documents)
+        if read is not None:
+            shown = replace(
+                shown,
+                documents=[read.texts[row] for row in shown.index],
+                offsets=[read.offsets[row] for row in shown.index],
+            )
         picked = _safe_indexing(X if hasattr(X, "columns") else np.asarray(X), shown.index)
         maps = {
             title: compute_saliency(
@@ -291,8 +305,32 @@ class SaliencyDisplay:
             place = "outside lower right" if ax is None else "best"
             owner.legend([handle], ["must not matter"], loc=place, fontsize=8, frameon=False)
 
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write texts with coloured words as one self-contained HTML file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        Raises
+        ------
+        ValueError
+            If no texts are shown.
+        """
+        if self.shown.kind != "text":
+            raise ValueError("to_html needs texts; other pictures are saved by figure_.savefig.")
+        parts = []
+        for row, number in enumerate(self.shown.index):
+            for title, values in self.saliency.items():
+                pieces, shades, underlined = self._shades(row, values[row])
+                words = html_words(pieces, shades, underlined)
+                parts.append(f"<h2>sample {number}, {html_text(title)}</h2>\n<p>{words}</p>")
+        page = html_page("Saliency", "\n".join(parts), "p { white-space: pre-wrap; }\n")
+        Path(path).write_text(page, encoding="utf-8")
+
     def _plot_texts(self, ax: Any, kwargs: dict[str, Any]) -> None:
-        shown, names = self.shown, self.shown.names()
+        shown = self.shown
         documents = shown.documents or []
         height = max(height_of(text, _TEXT_WIDTH) for text in documents)
         shape = (len(shown.index), len(self.saliency))
@@ -302,23 +340,27 @@ class SaliencyDisplay:
                 text = drawable(f"sample {shown.index[row]}, {title}")
                 panel.set_title(text, fontsize=9, loc="left")
         self.figure_.draw_without_rendering()  # the final width of the panels
-        colormap = require_pyplot().get_cmap(SIGNED)
         for row, panels in enumerate(self.axes_):
             for panel, values in zip(panels, self.saliency.values(), strict=True):
-                pieces, found = word_values(documents[row], names, values[row])
-                low, high = signed_limits(found)
-                shades = [
-                    None if np.isnan(v) else colormap((v - low) / (high - low)) for v in found
-                ]
-                underlined = self._underlined(row, pieces, names)
+                pieces, shades, underlined = self._shades(row, values[row])
                 draw_words(panel, pieces, shades, underlined=underlined, **kwargs)
 
-    def _underlined(self, row: int, pieces: list[str], names: list[str]) -> np.ndarray | None:
+    def _shades(self, row: int, values: np.ndarray) -> tuple[list[str], list, np.ndarray | None]:
+        """Return the pieces of a text, the colour of each, and whether it is underlined."""
+        pieces, found = self._pieces(row, values)
+        low, high = signed_limits(found)
+        colormap = require_pyplot().get_cmap(SIGNED)
+        shades = [None if np.isnan(v) else colormap((v - low) / (high - low)) for v in found]
         degrees = self.shown.flat_irrelevance(row)
         if degrees is None:
-            return None
-        _, found = word_values("".join(pieces), names, degrees)
-        return np.nan_to_num(found) > 0
+            return pieces, shades, None
+        return pieces, shades, np.nan_to_num(self._pieces(row, degrees)[1]) > 0
+
+    def _pieces(self, row: int, values: np.ndarray) -> tuple[list[str], np.ndarray]:
+        shown, text = self.shown, (self.shown.documents or [])[row]
+        if shown.offsets is not None:
+            return token_values(text, shown.offsets[row], values)
+        return word_values(text, shown.names(), values)
 
 
 def _check_targets(estimator: Any, targets: Any) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def suggest_masks(
     See Also
     --------
     accept_suggestions : Makes a mask of those that a person accepts.
+    suggest_words : The same for words of texts.
     query_explanations : Which samples to annotate by hand.
 
     Notes
@@ -169,6 +170,11 @@ def suggest_masks(
     >>> mask = accept_suggestions([first], n_rows=300)  # for fit(X, y, mask=mask)
     """
     check_model(estimator, classifier=True)
+    if getattr(estimator, "embedding_layer_", None) is not None:
+        raise ValueError(
+            "X must hold images or numbers; got ids of tokens, whose columns are positions: "
+            "suggest_words(estimator, texts) is for texts of a WithTokenizer."
+        )
     for name, value in {"n_suggestions": n_suggestions, "n_clusters": n_clusters}.items():
         check_count(name, value)
     check_number("max_p_value", max_p_value, positive=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._text import drawable, printable
+from .._text import drawable, html_text, printable
 from ._drawing import VERMILION
 
 if TYPE_CHECKING:
@@ -46,6 +46,85 @@ def word_values(
     columns = [column_of.get(piece, column_of.get(piece.lower(), -1)) for piece in pieces]
     found = np.array([values[column] if column >= 0 else np.nan for column in columns], dtype=float)
     return pieces, found
+
+
+def token_values(
+    document: str, offsets: np.ndarray, values: np.ndarray
+) -> tuple[list[str], np.ndarray]:
+    """Cut a document into its tokens and what stands between, with the value of each token.
+
+    Parameters
+    ----------
+    document : str
+        A text.
+    offsets : ndarray of int of shape (n_tokens, 2)
+        Where its tokens stand, in order; those of no characters are left out.
+    values : ndarray of shape (n_tokens or more,)
+        A value per token.
+
+    Returns
+    -------
+    pieces : list of str
+        They join to the document.
+    found : ndarray of shape (len(pieces),)
+        The value of the token; the sum where several stand at the same place, such as the bytes of
+        an emoji; NaN for what is no token.
+    """
+    pieces: list[str] = []
+    found: list[float] = []
+    end = 0
+
+    def add_gap(until: int) -> None:
+        between = _WORD.findall(document[end:until])
+        pieces.extend(between)
+        found.extend([np.nan] * len(between))
+
+    for (start, stop), value in zip(offsets.tolist(), values.tolist(), strict=False):
+        while start < stop and document[start].isspace():
+            start += 1
+        if start >= stop:
+            continue
+        if stop <= end:
+            found[-1] = np.nansum([found[-1], value])
+            continue
+        start = max(start, end)
+        add_gap(start)
+        pieces.append(document[start:stop])
+        found.append(value)
+        end = stop
+    add_gap(len(document))
+    return pieces, np.array(found, dtype=float)
+
+
+def html_words(pieces: list[str], colors: Sequence[Any], underlined: Any = None) -> str:
+    """Return a document as HTML, with the background colours of its pieces.
+
+    Parameters
+    ----------
+    pieces : list of str
+        The text, cut into words and what stands between.
+    colors : list of (color or None)
+        Background of each piece.
+    underlined : sequence of bool or None, default=None
+        Pieces to underline.
+
+    Returns
+    -------
+    str
+        Whatever is in the text is escaped.
+    """
+    from matplotlib.colors import to_hex
+
+    parts = []
+    for number, (piece, color) in enumerate(zip(pieces, colors, strict=True)):
+        text = piece if piece.isspace() else html_text(piece)
+        style = ""
+        if color is not None:
+            style = f"background: {to_hex(color)}; color: {_readable_on(color)};"
+        if underlined is not None and underlined[number]:
+            style += f" text-decoration: underline 2px {to_hex(VERMILION)};"
+        parts.append(f'<span style="{style.strip()}">{text}</span>' if style else text)
+    return "".join(parts)
 
 
 def draw_words(

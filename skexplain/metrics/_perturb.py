@@ -18,7 +18,7 @@ from ..masks._meaning import Marks
 from ._exchange import Draw, draw_donors, exchanged, mix, stand_ins
 from ._finite import measure_finite
 from ._inputs import ArrayInputs, read_inputs
-from ._token_inputs import TokenMatrixInputs, token_inputs
+from ._token_inputs import TokenMatrixInputs, read_texts, token_inputs
 
 Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
 PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
@@ -67,12 +67,17 @@ class Perturber:
         check_option("perturbation", perturbation, PERTURBATIONS)
         check_option("input_unit", input_unit, ("sd", "input"))
         check_option("where", where, ("irrelevant", "core"))
+        given = isinstance(X, ArrayInputs)
+        read = None if given else read_texts(estimator, X, mask)
+        if read is not None:
+            mask_marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
+            ids: Any = read.ids
+            estimator, X, mask = read.estimator, ids, read.mask
         self.estimator = estimator
         self.perturbation = perturbation
         self.epsilon = epsilon
         self.where = where
         self.exchange = exchange
-        given = isinstance(X, ArrayInputs)
         self.inputs = X if given else token_inputs(estimator, read_inputs(X))
         labels = labels_beside(X, fitted=estimator)
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)

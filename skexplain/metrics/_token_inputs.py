@@ -1,6 +1,6 @@
-"""Matrices of token ids, of which whole tokens are exchanged."""
+"""Matrices of token ids, of which whole tokens are exchanged, also those of texts."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,53 @@ class TokenMatrixInputs(ArrayInputs):
         if self.like is None:
             return ids
         return type(self.like)(ids, columns=self.like.columns, index=self.like.index[rows])
+
+
+class TokensOfTexts(NamedTuple):
+    """What an estimator on texts gives to the estimator inside.
+
+    Attributes
+    ----------
+    estimator : estimator
+        The one inside, which reads ids; of a search the best one.
+    ids : ndarray of int of shape (n_samples, tokens)
+    mask : ndarray of shape (n_samples, tokens) or None
+        Marks of tokens.
+    texts : list of str
+    offsets : list of ndarray of int of shape (n_tokens, 2)
+        Where the tokens of each text stand in it.
+    """
+
+    estimator: Any
+    ids: NDArray[np.int64]
+    mask: Any
+    texts: list[str]
+    offsets: list[NDArray[np.int64]]
+
+
+def read_texts(estimator: Any, X: Any, mask: Any = None) -> TokensOfTexts | None:
+    """Return the tokens of X where an estimator reads texts (`WithTokenizer`), else None.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one, or a search around it.
+    X : object
+        Inputs of the estimator.
+    mask : object, default=None
+        Marks as in its ``fit``.
+
+    Returns
+    -------
+    TokensOfTexts or None
+    """
+    fitted = getattr(estimator, "best_estimator_", estimator)
+    tokenize = getattr(fitted, "tokenize", None)
+    if not callable(tokenize):
+        return None
+    found = tokenize(X, mask=mask)
+    inside = getattr(fitted.estimator_, "best_estimator_", fitted.estimator_)
+    return TokensOfTexts(inside, found.ids, found.mask, found.texts, found.offsets)
 
 
 def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:

@@ -1,6 +1,7 @@
 """Explanation terms: one callable object per penalty, one value per sample."""
 
 from ._activations import ActivationPenalty
+from ._attention import AttentionPenalty
 from ._average_case import AverageCasePenalty
 from ._base import Penalty, PerturbationPenalty, Rows
 from ._certified import CertifiedPenalty
@@ -15,6 +16,7 @@ from ._worst_case import WorstCasePenalty
 
 __all__ = [
     "ActivationPenalty",
+    "AttentionPenalty",
     "AverageCasePenalty",
     "CertifiedPenalty",
     "ConceptGradientPenalty",

@@ -1,4 +1,4 @@
-"""A page in a browser: mark what must not matter in pictures, train again, and compare.
+"""A page in a browser: mark what must not matter, train again, and compare.
 
 The room translates between a person and the public functions of the package; a mask has no second
 meaning here.  It needs the extra ``studio``.
@@ -6,5 +6,7 @@ meaning here.  It needs the extra ``studio``.
 
 from ._project import Conflict, Project
 from ._server import serve
+from ._table import encode_columns, read_table
+from ._widget import MaskEditor
 
-__all__ = ["Conflict", "Project", "serve"]
+__all__ = ["Conflict", "MaskEditor", "Project", "encode_columns", "read_table", "serve"]

@@ -17,7 +17,7 @@ _LARGE = 768
 
 def thumbnail(project: Project, number: int) -> bytes:
     """Return what the models are given of a picture, as a PNG file."""
-    project.check(number)
+    _check(project, number)
     return _png(project.X[number])
 
 
@@ -26,15 +26,21 @@ def large_picture(project: Project, number: int) -> bytes:
 
     Where the file is gone, it is the picture in X.
     """
-    project.check(number)
-    height, width = project.shape
+    _check(project, number)
+    height, width = project.data.shape_of(number)
     times = max(1, _LARGE // max(height, width))
-    path = Path(project.settings["pictures"], project.names[number])
+    path = Path(project.settings["source"], project.names[number])
     try:
         shape = (height * times, width * times)
         return _png(read_picture(path, shape, project.settings["fit"], "RGB", 0).pixels)
     except (OSError, ValueError):
         return thumbnail(project, number)
+
+
+def _check(project: Project, number: int) -> None:
+    project.check(number)
+    if project.data.kind != "pictures":
+        raise ValueError("The project holds no pictures.")
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

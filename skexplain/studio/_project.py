@@ -1,14 +1,12 @@
-"""A project: pictures, the marks of people and the trained models, in a folder of plain files."""
+"""A project: data, the marks of people and the trained models, in a folder of plain files."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
 import threading
 from datetime import datetime, timezone
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,23 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from .._checks import as_array, check_count, check_flag, check_number, check_path
-from ..datasets import load_images
-from ..masks import ImageGeometry
+from ._data import Data, Mask, Options
 from ._files import append_line, read_lines, whole_file, write_json
+from ._kinds import KINDS, kind_of
 
-FORMAT = 1
+FORMAT = 2
 
-# What a project is made of, below its folder.
-_SETTINGS, _PICTURES, _MASKS, _JOURNAL, _MODELS = (
-    "project.json",
-    "pictures.npy",
-    "masks",
-    "journal.jsonl",
-    "models",
-)
+# What a project is made of, below its folder; its data beside it.
+_SETTINGS, _MASKS, _JOURNAL, _MODELS = "project.json", "masks", "journal.jsonl", "models"
 
-Who = Literal["person", "copied", "suggested", "propagated"]
+Who = Literal["person", "copied", "suggested", "propagated", "imported"]
 
 
 class Conflict(ValueError):
@@ -40,22 +31,24 @@ class Conflict(ValueError):
 
     Parameters
     ----------
-    picture : int
-        Number of the picture.
+    number : int
+        Number of the item.
     revision : int
         The present revision of its mask.
     """
 
-    def __init__(self, picture: int, revision: int) -> None:
+    def __init__(self, number: int, revision: int) -> None:
         super().__init__(
-            f"The mask of picture {picture} was changed elsewhere: it is at revision {revision}."
+            f"The mask of item {number} was changed elsewhere: it is at revision {revision}."
         )
-        self.picture = picture
+        self.number = number
         self.revision = revision
 
 
 class Project:
-    """Pictures, masks and models of a studio, in a folder of plain files.
+    """Data, masks and models of a studio, in a folder of plain files.
+
+    What is marked are its items: pictures, texts, or the columns of a table.
 
     Every change is on the disk when the call returns, whole or not at all.  Calls from several
     threads are put in order; one process at a time may open a project.
@@ -70,13 +63,18 @@ class Project:
     folder : Path
         The folder of the project.
     settings : dict
-        What :meth:`create` was given, names and labels of the pictures among it.
-    X : uint8 ndarray of shape (n_pictures, n_channels, h, w)
-        The pictures, a memory map.
-    y : ndarray of shape (n_pictures,)
+        What :meth:`create` was given, names and labels among it.
+    data : Data
+        Pictures, texts or a table.
+    X : sequence of length n_samples
+        Inputs of the models: of pictures a memory map of shape (n_samples, n_channels, h, w), of
+        texts a list of str, of a table an ndarray of its encoded columns.
+    y : ndarray of str of shape (n_samples,)
         Names of the classes.
-    held_out : ndarray of bool of shape (n_pictures,)
-        Whether a picture is kept out of the training, to compare models on.
+    held_out : ndarray of bool of shape (n_samples,)
+        Whether a sample is kept out of the training, to compare models on.
+    names : list of str
+        Names of the items.
 
     Raises
     ------
@@ -98,7 +96,7 @@ class Project:
     ...         path.parent.mkdir(parents=True, exist_ok=True)
     ...         Image.new("RGB", (60, 40), "orange").save(path)
     ...     project = Project.create(f"{folder}/project", f"{folder}/photos", size=32, held_out=0.5)
-    ...     mask = np.zeros(project.shape, dtype=bool)
+    ...     mask = np.zeros(project.data.shape, dtype=bool)
     ...     mask[:8] = True
     ...     revision = project.set_mask(0, mask, revision=0)
     ...     state = project.state_of(0)
@@ -107,7 +105,7 @@ class Project:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = check_path("folder", folder)
+        self.folder = Path(folder)
         settings = self.folder / _SETTINGS
         if not settings.exists():
             raise FileNotFoundError(f"{self.folder} holds no project: there is no {_SETTINGS}.")
@@ -115,19 +113,15 @@ class Project:
             self.settings = json.loads(settings.read_text(encoding="utf-8"))
             if self.settings["format"] != FORMAT:
                 raise ValueError(f"its format is {self.settings['format']}, not {FORMAT}")
-            self.X = np.load(self.folder / _PICTURES, mmap_mode="r")
-            self.y = np.array(self.settings["labels"])
-            self.names = [str(name) for name in self.settings["names"]]
-            self.geometry = [_geometry(record) for record in self.settings["geometry"]]
-            self.held_out = np.array(self.settings["held_out"], dtype=bool)
-            if not len(self.X) == len(self.y) == len(self.names) == len(self.held_out):
-                raise ValueError("its pictures, names and labels differ in number")
+            self.data: Data = KINDS[self.settings["kind"]](self.folder, self.settings)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ValueError(f"{settings} cannot be read: {error!r}.") from error
+        self.X, self.y, self.names = self.data.X, self.data.y, self.data.names
+        self.held_out = self.data.held_out
         self._lock = threading.RLock()
         self._revisions, self._sources = [0] * len(self), [""] * len(self)
         for record in read_lines(self.folder / _JOURNAL):
-            number, revision = record.get("picture"), record.get("revision")
+            number, revision = record.get("item"), record.get("revision")
             if isinstance(number, int) and isinstance(revision, int) and 0 <= number < len(self):
                 self._revisions[number] = revision
                 self._sources[number] = str(record.get("by", ""))
@@ -137,33 +131,42 @@ class Project:
     def create(
         cls,
         folder: str | os.PathLike[str],
-        pictures: str | os.PathLike[str],
+        source: str | os.PathLike[str],
         *,
+        kind: Literal["pictures", "texts", "table"] | None = None,
         size: int | tuple[int, int] = 96,
         fit: str = "pad",
+        text: str | None = None,
+        label: str | None = None,
         held_out: float = 0.3,
-        max_epochs: int = 30,
+        max_epochs: int | None = None,
         random_state: int = 0,
         verbose: bool = False,
     ) -> Project:
-        """Make a project of a folder of pictures.
+        """Make a project of a folder of pictures or texts, or of a table.
 
         Parameters
         ----------
         folder : path-like
             The folder to make; it must not hold a project.
-        pictures : path-like
-            A folder with one folder of pictures per class.  It is only read.
+        source : path-like
+            A folder with one folder of pictures, or of texts (.txt), per class; a .csv, .json or
+            .jsonl file with texts and their labels; or a table, as .csv or .npz.  It is only read.
+        kind : {"pictures", "texts", "table"} or None, default=None
+            What `source` has.  None: what its files show; a .csv file with a column of sentences
+            holds texts.
         size : int or tuple of int, default=96
-            Side, or height and width, of what the models are given.
+            Of pictures: side, or height and width, of what the models are given.
         fit : {"resize", "crop", "pad"}, default="pad"
-            See :func:`~skexplain.datasets.load_images`.
+            Of pictures: see :func:`~skexplain.datasets.load_images`.
+        text, label : str or None, default=None
+            Names of the columns of texts and labels.  None: those with a usual name.
         held_out : float, default=0.3
-            Share of the pictures of each class that models are compared on.
-        max_epochs : int, default=30
-            Epochs of each training.
+            Share of the samples of each class that models are compared on.
+        max_epochs : int or None, default=None
+            Epochs of each training; None: 30 for pictures, 40 for texts, 60 for tables.
         random_state : int, default=0
-            For which pictures are held out, and for the trainings.
+            For which samples are held out, and for the trainings.
         verbose : bool, default=False
             Whether to show a progress bar.
 
@@ -176,62 +179,35 @@ class Project:
         FileExistsError
             If the folder holds a project already.
         ValueError
-            If there are no class folders, a class has fewer than two pictures, or `held_out` leaves
-            fewer pictures than classes in one of the two parts.
+            If there are no classes, a class has fewer than two samples, `held_out` leaves fewer
+            samples than classes in one of the two parts, or `source` cannot be read.
         """
-        folder = check_path("folder", folder)
-        check_number("held_out", held_out)
-        if held_out >= 1:
-            raise ValueError(f"held_out must be a share below 1, got {held_out!r}.")
-        check_count("max_epochs", max_epochs)
-        check_count("random_state", random_state, low=0)
-        check_flag("verbose", verbose)
+        folder, source = Path(folder), Path(source)
         if (folder / _SETTINGS).exists():
             raise FileExistsError(f"{folder} holds a project already.")
+        kind = kind or kind_of(source, text)
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {sorted(KINDS)}, got {kind!r}.")
         (folder / _MASKS).mkdir(parents=True, exist_ok=True)
         (folder / _MODELS).mkdir(exist_ok=True)
-        bunch = load_images(
-            pictures,
-            size,
-            fit=fit,
-            memmap=folder / _PICTURES,
-            errors="warn",
-            verbose=verbose,
-        )
-        if bunch.target_names is None or len(bunch.target_names) < 2:
-            raise ValueError(f"{pictures} must hold at least two folders of pictures, the classes.")
-        counts = np.bincount(bunch.target)
-        if counts.min() < 2:
-            name = str(bunch.target_names[counts.argmin()])
-            raise ValueError(f"Each class must have at least two pictures; {name!r} has one.")
-        numbers = np.arange(len(bunch.target))
-        n_held_out = math.ceil(held_out * len(numbers))
-        if not len(counts) <= n_held_out <= len(numbers) - len(counts):
-            raise ValueError(
-                f"held_out must leave a picture of each of {len(counts)} classes in both parts; "
-                f"got {held_out}, which is {n_held_out} of {len(numbers)} pictures."
-            )
-        _, chosen = train_test_split(
-            numbers, test_size=held_out, stratify=bunch.target, random_state=random_state
-        )
+        stored = KINDS[kind].store(folder, source, Options(size, fit, text, label, verbose))
         settings = {
             "format": FORMAT,
-            "pictures": str(Path(pictures).resolve()),
-            "fit": fit,
+            "kind": kind,
+            "source": str(source.resolve()),
             "share_held_out": held_out,
-            "max_epochs": max_epochs,
+            "max_epochs": KINDS[kind].epochs if max_epochs is None else max_epochs,
             "random_state": random_state,
-            "names": bunch.filenames.tolist(),
-            "labels": bunch.target_names[bunch.target].tolist(),
-            "held_out": np.isin(numbers, chosen).tolist(),
-            "geometry": [dataclasses.asdict(geometry) for geometry in bunch.geometry],
-            "skipped": {str(name): str(why) for name, why in bunch.skipped.items()},
+            "held_out": _hold_out(
+                np.array(stored["labels"]), held_out, random_state, KINDS[kind].samples
+            ),
+            **stored,
         }
         write_json(folder / _SETTINGS, settings)  # last: without it there is no project
         return cls(folder)
 
     def __len__(self) -> int:
-        return len(self.X)
+        return len(self.names)
 
     @property
     def models(self) -> Path:
@@ -239,28 +215,23 @@ class Project:
         return self.folder / _MODELS
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the pictures in X, and of masks."""
-        return int(self.X.shape[-2]), int(self.X.shape[-1])
-
-    @property
     def version(self) -> int:
         """Number of changes of masks since the project was opened."""
         return len(self._changes)
 
     def changed_since(self, version: int) -> set[int]:
-        """Return the numbers of the pictures whose masks have changed since a version."""
+        """Return the numbers of the items whose masks have changed since a version."""
         return set(self._changes[version:])
 
     # -- marks ------------------------------------------------------------------------------------
 
     def state_of(self, number: int) -> dict[str, Any]:
-        """Return what is known of a picture.
+        """Return what is known of an item.
 
         Parameters
         ----------
         number : int
-            Number of the picture.
+            Number of the item.
 
         Returns
         -------
@@ -271,15 +242,14 @@ class Project:
         self.check(number)
         return {
             "name": self.names[number],
-            "label": str(self.y[number]),
-            "held_out": bool(self.held_out[number]),
+            **self.data.about(number),
             "revision": self._revisions[number],
             "annotated": self._mask_file(number).exists(),
             "by": self._sources[number],
         }
 
     def mask_of(self, number: int) -> tuple[NDArray[np.bool_] | None, int]:
-        """Return the mask of a picture and its revision; None where it is not annotated."""
+        """Return the mask of an item and its revision; None where it is not annotated."""
         self.check(number)
         with self._lock:
             return self._read_mask(number), self._revisions[number]
@@ -287,18 +257,18 @@ class Project:
     def set_mask(
         self, number: int, mask: NDArray | None, *, revision: int, by: Who = "person"
     ) -> int:
-        """Store the mask of a picture.
+        """Store the mask of an item.
 
         Parameters
         ----------
         number : int
-            Number of the picture.
-        mask : ndarray of shape (h, w) or None
+            Number of the item.
+        mask : ndarray or None
             What must not matter, not 0; all 0: annotated, with nothing marked.  None: not
-            annotated.
+            annotated.  Its shape is (h, w) for pictures, (n_words,) for texts, (1,) for columns.
         revision : int
             Revision of the mask that this one replaces.
-        by : {"person", "copied", "suggested", "propagated"}, default="person"
+        by : {"person", "copied", "suggested", "propagated", "imported"}, default="person"
             Where the mask is from.
 
         Returns
@@ -311,16 +281,13 @@ class Project:
         Conflict
             If the present mask is of another revision.
         ValueError
-            If there is no such picture, or the mask is of another shape.
+            If there is no such item, or the mask is of another shape.
         """
         self.check(number)
-        check_count("revision", revision, low=0)
-        if mask is not None:
-            mask = as_array("mask", mask)
-            if mask.shape != self.shape:
-                raise ValueError(f"mask must be of shape {self.shape}, got {mask.shape}.")
-            if mask.dtype.kind not in "buif" or not np.isfinite(mask).all():
-                raise ValueError(f"mask must hold finite numbers, or be bool; got {mask.dtype}.")
+        if mask is not None and mask.shape != self.data.shape_of(number):
+            raise ValueError(
+                f"mask must be of shape {self.data.shape_of(number)}, got {mask.shape}."
+            )
         with self._lock:
             present = self._revisions[number]
             if revision != present:
@@ -329,12 +296,10 @@ class Project:
             if mask is None:
                 file.unlink(missing_ok=True)
             else:
-                from PIL import Image
-
                 with whole_file(file) as beside:
-                    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(beside)
+                    self.data.write_mask(beside, number, mask != 0)
             record = {
-                "picture": number,
+                "item": number,
                 "revision": present + 1,
                 "by": by,
                 "action": "cleared" if mask is None else "marked",
@@ -345,8 +310,17 @@ class Project:
             self._changes.append(number)
             return present + 1
 
-    def fill(self, masks: dict[int, NDArray], *, by: Who) -> int:
-        """Store masks of pictures that are not annotated, and leave the others as they are.
+    def fill(self, masks: dict[int, Mask], *, by: Who, add: bool = False) -> int:
+        """Store masks of items that are not annotated.
+
+        Parameters
+        ----------
+        masks : dict of int to ndarray
+            Masks, by the numbers of items.
+        by : str
+            Where they are from, as in `set_mask`.
+        add : bool, default=False
+            Whether they are added to the masks that there are; else these are left as they are.
 
         Returns
         -------
@@ -356,52 +330,68 @@ class Project:
         n_stored = 0
         with self._lock:
             for number, mask in masks.items():
-                if not self._mask_file(number).exists():
-                    self.set_mask(number, mask, revision=self._revisions[number], by=by)
-                    n_stored += 1
+                new = mask
+                if self._mask_file(number).exists():
+                    present = self._read_mask(number) if add else None
+                    if present is None or not (mask & ~present).any():
+                        continue
+                    new = present | mask
+                self.set_mask(number, new, revision=self._revisions[number], by=by)
+                n_stored += 1
         return n_stored
 
     def masks(self) -> list[NDArray[np.bool_] | None]:
-        """Return the masks of all pictures, as ``fit(mask=...)`` takes them."""
+        """Return the masks of all items, None where one is not annotated."""
         with self._lock:
             return [self._read_mask(number) for number in range(len(self))]
 
-    def _read_mask(self, number: int) -> NDArray[np.bool_] | None:
-        from PIL import Image
-
-        file = self._mask_file(number)
+    def _read_mask(self, number: int) -> Mask | None:
+        file, shape = self._mask_file(number), self.data.shape_of(number)
         if not file.exists():
             return None
-        with Image.open(file) as image:
-            mask = np.asarray(image.convert("L")) > 127
-        if mask.shape != self.shape:
-            raise ValueError(f"{file} must be of shape {self.shape}, got {mask.shape}.")
+        mask = self.data.read_mask(file, number)
+        if mask.shape != shape:
+            raise ValueError(f"{file} must be of shape {shape}, got {mask.shape}.")
         return mask
 
     def _mask_file(self, number: int) -> Path:
-        # Numbers, not the names of pictures: a name may be anything.
-        return self.folder / _MASKS / f"{number:06}.png"
+        # Numbers, not names: a name may be anything.
+        return self.folder / _MASKS / f"{number:06}{self.data.suffix}"
 
     def check(self, number: int) -> None:
-        """Check that there is a picture of this number.
+        """Check that there is an item of this number.
 
         Parameters
         ----------
         number : int
-            Number of the picture.
+            Number of the item.
 
         Raises
         ------
         ValueError
             If there is none.
         """
-        if not isinstance(number, Integral) or not 0 <= number < len(self):
-            raise ValueError(f"There are {len(self)} pictures, from 0; got {number!r}.")
+        if not 0 <= number < len(self):
+            raise ValueError(f"There are {len(self)} {self.data.items}, from 0; got {number}.")
 
 
-def _geometry(record: dict[str, Any]) -> ImageGeometry:
-    """Return a geometry from JSON, which has no tuples."""
-    fields: dict[str, Any] = {
-        key: tuple(v) if isinstance(v, list) else v for key, v in record.items()
-    }
-    return ImageGeometry(**fields)
+def _hold_out(labels: NDArray[np.str_], share: float, seed: int, samples: str) -> list[bool]:
+    """Draw the samples that are held out, of each class the same share."""
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"There must be at least two classes, got {classes.tolist()}.")
+    if counts.min() < 2:
+        few = classes[counts == counts.min()].tolist()
+        raise ValueError(
+            f"Each class must have at least two {samples}; {few[0]!r} has one"
+            + (f", and so have {len(few) - 1} others." if len(few) > 1 else ".")
+        )
+    numbers = np.arange(len(labels))
+    n_held_out = math.ceil(share * len(numbers))
+    if not len(classes) <= n_held_out <= len(numbers) - len(classes):
+        raise ValueError(
+            f"held_out must leave {samples} of each of {len(classes)} classes in both parts; got "
+            f"{share}, which is {n_held_out} of {len(numbers)} {samples}."
+        )
+    _, chosen = train_test_split(numbers, test_size=share, stratify=labels, random_state=seed)
+    return np.isin(numbers, chosen).tolist()

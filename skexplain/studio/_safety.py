@@ -30,7 +30,9 @@ class Guard:
     token : str
         What the address of the first request must have as ``?token=``; a cookie has it afterwards.
     names : set of str
-        What the server is called: of these and the port one must be in the header Host.
+        What the server is called: the header Host must have one of these, or the address at which
+        the request arrived, and the port.  No page of a stranger can have such an address, where a
+        name of the stranger's could lead to this machine.
     port : int
     """
 
@@ -47,7 +49,7 @@ class Guard:
                 await self.app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        problem = self._problem(scope["method"], headers)
+        problem = self._problem(scope, headers)
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if problem is None and self._is(query.get("token", [""])[0]) and scope["path"] == "/":
             cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
@@ -66,11 +68,12 @@ class Guard:
 
         await self.app(scope, receive, send_with_headers)
 
-    def _problem(self, method: str, headers: dict[bytes, str]) -> tuple[int, str] | None:
+    def _problem(self, scope: Any, headers: dict[bytes, str]) -> tuple[int, str] | None:
         host = headers.get(b"host", "")
-        if host not in self.hosts:  # a name of a stranger that leads to this machine
+        address, port = scope["server"]
+        if host not in {*self.hosts, f"{in_address(address)}:{port}"}:
             return 421, "This is not the server of that name."
-        if method not in ("GET", "HEAD") and headers.get(b"origin") != f"http://{host}":
+        if scope["method"] not in ("GET", "HEAD") and headers.get(b"origin") != f"http://{host}":
             return 403, "The request is from another page."
         return None
 
@@ -83,6 +86,11 @@ class Guard:
 
     def _is(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def in_address(host: str) -> str:
+    """Return a host as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 async def _answer(send: Any, status: int, text: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -7,27 +7,37 @@ import contextlib
 import json
 import secrets
 import socket
+import tempfile
+import warnings
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import _exports, _pixels, _tasks
+from ._data import Mask
 from ._jobs import Jobs
 from ._project import Conflict, Project
-from ._safety import Guard
+from ._safety import Guard, in_address
 
 # Seconds between two looks at whether something has changed.
 _PAUSE = 0.1
+
+# Endings of files with marks, and how large one may be.
+_IMPORTED = ("json", "jsonl", "xml", "csv")
+_IMPORT_BYTES = 64 << 20
 
 _PAGE = {
     "index.html": "text/html; charset=utf-8",
     "studio.css": "text/css; charset=utf-8",
     "studio.js": "text/javascript; charset=utf-8",
     "editor.js": "text/javascript; charset=utf-8",
+    "marks.js": "text/javascript; charset=utf-8",
+    "words.js": "text/javascript; charset=utf-8",
 }
 
 
@@ -46,9 +56,7 @@ class Studio:
     def _finish(self, task: str) -> None:
         """Take over what a task has made."""
         if task == "propagate":
-            with np.load(self.project.models / "propagated.npz") as arrays:
-                rows, masks = arrays["rows"].tolist(), arrays["mask"]
-            self.project.fill(dict(zip(rows, masks, strict=True)), by="propagated")
+            self.project.fill(_tasks.propagated_masks(self.project), by="propagated")
 
     def state(self, since: int) -> dict[str, Any]:
         """Return what has changed since a version of the project, and what runs."""
@@ -65,11 +73,15 @@ class Studio:
         project = self.project
         return {
             "version": project.version,
-            "height": project.shape[0],
-            "width": project.shape[1],
-            "folder": project.settings["pictures"],
+            "kind": project.data.kind,
+            "items": project.data.items,
+            "samples": project.data.samples,
+            "shape": getattr(project.data, "shape", None),
+            "source": project.settings["source"],
             "skipped": project.settings["skipped"],
-            "pictures": [project.state_of(number) for number in range(len(project))],
+            "propagates": project.data.propagates,
+            "exports": project.data.exports,
+            "states": [project.state_of(number) for number in range(len(project))],
         }
 
     def models(self) -> dict[str, Any]:
@@ -87,7 +99,6 @@ def make_app(studio: Studio) -> Any:
     from starlette.routing import Route
 
     project, jobs = studio.project, studio.jobs
-    mask_bytes = int(np.prod(project.shape))
 
     def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
@@ -102,19 +113,19 @@ def make_app(studio: Studio) -> Any:
     def get_mask(request: Request) -> Response:
         mask, revision = project.mask_of(_number(request))
         content = b"" if mask is None else mask.astype(np.uint8).tobytes()
-        headers = {"ETag": f'"{revision}"'}
+        # A text without words has an empty mask, which is another thing than none.
+        headers = {"ETag": f'"{revision}"', "X-Annotated": str(int(mask is not None))}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     async def put_mask(request: Request) -> Response:
         number, revision = _number(request), _revision(request)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > mask_bytes:
-                break
-        if request.method == "PUT" and len(body) != mask_bytes:
-            raise HTTPException(400, f"A mask must have {mask_bytes} bytes, a byte per pixel.")
-        mask = np.frombuffer(body, np.uint8).reshape(project.shape) if body else None
+        project.check(number)
+        shape = project.data.shape_of(number)
+        n_bytes = int(np.prod(shape))
+        body = await _body(request, n_bytes)
+        if request.method == "PUT" and len(body) != n_bytes:
+            raise HTTPException(400, f"A mask must have {n_bytes} bytes, one for each entry.")
+        mask = np.frombuffer(body, np.uint8).reshape(shape) if request.method == "PUT" else None
         new = await asyncio.to_thread(project.set_mask, number, mask, revision=revision)
         return JSONResponse({"revision": new})
 
@@ -122,31 +133,49 @@ def make_app(studio: Studio) -> Any:
         number = _number(request)
         mask, _ = project.mask_of(number)
         if mask is None:
-            raise HTTPException(400, "The picture has no mask to copy.")
-        same_class = request.query_params.get("to") == "class"
-        others = [
-            other
-            for other in range(len(project))
-            if not same_class or project.y[other] == project.y[number]
-        ]
-        return JSONResponse({"stored": project.fill(dict.fromkeys(others, mask), by="copied")})
+            raise HTTPException(400, "There is no mask to copy.")
+        masks = project.data.copies(number, mask)
+        if request.query_params.get("to") == "class":
+            masks = {
+                other: masks[other] for other in masks if project.y[other] == project.y[number]
+            }
+        add = project.data.adds
+        return JSONResponse({"stored": project.fill(masks, by="copied", add=add)})
 
     def accept(request: Request) -> Response:
         masks = _tasks.suggested_masks(project, _number(request))
-        return JSONResponse({"stored": project.fill(masks, by="suggested")})
+        add = project.data.adds
+        return JSONResponse({"stored": project.fill(masks, by="suggested", add=add)})
 
     def suggested(request: Request) -> Response:
         masks = _tasks.suggested_masks(project, _number(request))
-        picture = int(request.path_params["picture"])
-        if picture not in masks:
+        item = int(request.path_params["item"])
+        if item not in masks:
             raise HTTPException(404)
-        content = masks[picture].astype(np.uint8).tobytes()
+        content = masks[item].astype(np.uint8).tobytes()
         return Response(content, media_type="application/octet-stream")
+
+    def content(request: Request) -> Response:
+        number = _number(request)
+        project.check(number)
+        return JSONResponse(project.data.content(number))
 
     def saliency(request: Request) -> Response:
         kind = request.path_params["kind"]
         content = _tasks.saliency_of(project, kind, _number(request)).tobytes()
         return Response(content, media_type="application/octet-stream")
+
+    async def bring(request: Request) -> Response:
+        ending = request.query_params.get("ending", "")
+        if ending not in _IMPORTED:
+            raise HTTPException(400, f"The file must end in one of {', '.join(_IMPORTED)}.")
+        body = await _body(request, _IMPORT_BYTES)
+        if len(body) > _IMPORT_BYTES:
+            raise HTTPException(413, f"The file must have at most {_IMPORT_BYTES >> 20} MiB.")
+        masks = await asyncio.to_thread(_read_marks, project, body, ending)
+        add = project.data.adds
+        stored = await asyncio.to_thread(project.fill, masks, by="imported", add=add)
+        return JSONResponse({"stored": stored})
 
     def start(request: Request) -> Response:
         tasks = request.query_params.getlist("task")
@@ -180,6 +209,15 @@ def make_app(studio: Studio) -> Any:
         start = int(since) if since.isdecimal() else 0
         return StreamingResponse(changes(start), media_type="text/event-stream")
 
+    async def _body(request: Request, n_bytes: int) -> bytes:
+        """Read the body of a request, not further than one byte more than it may have."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > n_bytes:
+                break
+        return body
+
     def _number(request: Request) -> int:
         return int(request.path_params["number"])
 
@@ -211,9 +249,11 @@ def make_app(studio: Studio) -> Any:
             Route("/api/masks/{number:int}", put_mask, methods=["PUT", "DELETE"]),
             Route("/api/masks/{number:int}/copy", copy, methods=["POST"]),
             Route("/api/suggestions/{number:int}/accept", accept, methods=["POST"]),
-            Route("/api/suggestions/{number:int}/{picture:int}", suggested),
+            Route("/api/suggestions/{number:int}/{item:int}", suggested),
+            Route("/api/items/{number:int}", content),
             Route("/api/saliency/{kind}/{number:int}", saliency),
             Route("/api/tasks", start, methods=["POST"]),
+            Route("/api/import", bring, methods=["POST"]),
             Route("/api/cancel", cancel, methods=["POST"]),
             Route("/pictures/{number:int}", partial(png, draw=_pixels.large_picture)),
             Route("/thumbnails/{number:int}", partial(png, draw=_pixels.thumbnail)),
@@ -223,12 +263,27 @@ def make_app(studio: Studio) -> Any:
     )
 
 
+def _read_marks(project: Project, content: bytes, ending: str) -> dict[int, Mask]:
+    """Read marks from the content of a file; its name is nowhere used."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"marks.{ending}")
+        path.write_bytes(content)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is in the file and not in the project
+                return project.data.read_marks(path)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "The file")) from error
+
+
 def serve(
     project: Project,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    names: Iterable[str] = (),
     open_browser: bool = True,
+    train: bool = True,
     show: Callable[[str], None] = print,
 ) -> None:
     """Serve the page of a project until the process is interrupted.
@@ -238,11 +293,15 @@ def serve(
     project : Project
         The pictures and their masks.
     host : str, default="127.0.0.1"
-        Where to listen: this machine alone by default.
+        Where to listen: this machine alone by default; "0.0.0.0" or "::": at all addresses.
     port : int, default=0
         The port; 0: a free one.
+    names : iterable of str, default=()
+        Names of this machine by which the page may be opened, beside its addresses.
     open_browser : bool, default=True
         Whether to open the page in a browser.
+    train : bool, default=True
+        Whether to train a first model, and to search with it, at once, where there is none yet.
     show : callable, default=print
         ``show(text)`` is called with the address.
 
@@ -274,12 +333,17 @@ def serve(
         lock.acquire(timeout=0)
     except Timeout:
         raise ValueError(f"{project.folder} is open in another process: end that first.") from None
-    with lock, contextlib.closing(socket.create_server((host, port))) as listening:
+    with lock, contextlib.closing(_listen(host, port)) as listening:
         studio = Studio(project)
         port = listening.getsockname()[1]
-        guard = Guard(make_app(studio), token, {host, "127.0.0.1", "localhost"}, port)
-        address = f"http://{host}:{port}/?token={token}"
+        known = {in_address(host), "127.0.0.1", "localhost", *names}
+        guard = Guard(make_app(studio), token, known, port)
+        address = f"http://{in_address(_own_address(host))}:{port}/?token={token}"
         show(f"The studio is at {address}")
+        if train and (project.models / "given.safetensors").exists():
+            studio.jobs.add("given", "suggest")
+        elif train and _tasks.read_record(project, "labels") is None:
+            studio.jobs.add("labels", "suggest")
         if open_browser:
             webbrowser.open(address)
         config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
@@ -287,3 +351,21 @@ def serve(
             uvicorn.Server(config).run(sockets=[listening])
         finally:
             studio.jobs.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def _own_address(host: str) -> str:
+    """Return an address of this machine that others reach, where the server listens at all."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:  # chooses the address towards the network; nothing is sent
+            probe.connect(("2001:db8::1" if ":" in host else "192.0.2.1", 9))
+        except OSError:  # there is no network
+            return "::1" if ":" in host else "127.0.0.1"
+        return str(probe.getsockname()[0])

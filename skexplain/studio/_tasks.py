@@ -10,38 +10,42 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 
-from ..estimators import ERMClassifier, MaskPropagator, SwapExClassifier
-from ..inspection import audit, query_explanations, saliency, suggest_masks
+from ..correction import CorrectedClassifier
+from ..inspection import audit
 from ..persistence import load, save
 from ..training._callbacks import EpochReporter
+from ._data import MIN_AUDITED, Data, ItemMasks, Mask, with_weights
 from ._files import whole_file, write_json
 from ._project import Project
 
 Report = Callable[[float, str], None]
 
-#: Models, by what they learn from.
-MODELS = {
-    "labels": "labels alone",
-    "marks": "labels and marks",
-    "shuffled": "labels and marks of other pictures",
-}
+#: Models, in the order in which they are shown.
+MODELS = ("given", "labels", "marks", "corrected", "shuffled")
 
-# Fewer held-out pictures with marks say nothing of a model.
-_MIN_AUDITED = 4
 
-# How many pictures are proposed to be marked next.
-_N_NEXT = 12
+def title_of(project: Project, kind: str) -> str:
+    """Return what a model has learnt from."""
+    given = _path(project, "given").exists()
+    titles = {
+        "given": "the given model",
+        "labels": "labels alone",
+        "marks": "labels and marks",
+        "corrected": f"{'the given model' if given else 'labels alone'}, then corrected",
+    }
+    return titles.get(kind, project.data.control)
 
 
 def train(project: Project, kind: str, report: Report) -> None:
-    """Train a model on the pictures that are not held out, judge it on the others, and store it.
+    """Train a model on the samples that are not held out, judge it on the others, and store it.
 
     Parameters
     ----------
     project : Project
     kind : {"labels", "marks", "shuffled"}
-        What it learns from; see `MODELS`.
+        What it learns from; see `title_of`.
     report : callable
         ``report(share, text)`` is called with how far it is.
 
@@ -50,57 +54,143 @@ def train(project: Project, kind: str, report: Report) -> None:
     ValueError
         If it is to learn from marks, and there are none.
     """
-    masks = project.masks()
+    data, masks = project.data, project.masks()
     train = np.flatnonzero(~project.held_out)
-    given = [masks[number] for number in train]
-    n_epochs = project.settings["max_epochs"]
+    n_epochs, seed = project.settings["max_epochs"], project.settings["random_state"]
+    title = title_of(project, kind)
 
     def show(done: int) -> None:
-        report(done / n_epochs, f"{MODELS[kind]}: epoch {done} of {n_epochs}")
+        report(done / n_epochs, f"{title}: epoch {done} of {n_epochs}")
 
-    parameters = {"max_epochs": n_epochs, "random_state": project.settings["random_state"]}
-    progress = EpochReporter(show)
+    clf = data.estimator(
+        kind != "labels",
+        max_epochs=n_epochs,
+        random_state=seed,
+        callbacks=[EpochReporter(show)],
+    )
     start = perf_counter()
     if kind == "labels":
-        clf = ERMClassifier(**parameters, callbacks=[progress])
-        clf.fit(project.X[train], project.y[train])
+        clf.fit(data.samples_of(train), project.y[train])
     else:
-        if not any(mask is not None and mask.any() for mask in given):
-            raise ValueError(
-                "Mark something in pictures of the training first; held-out pictures, which have a "
-                "dashed frame, do not count."
-            )
-        if kind == "shuffled":
-            given = _shuffled(given, project.settings["random_state"])
-        clf = SwapExClassifier(**parameters, callbacks=[progress])
-        clf.fit(project.X[train], project.y[train], mask=given)
-    clf.set_params(callbacks=None)
-    seconds = perf_counter() - start
-    report(1.0, f"{MODELS[kind]}: comparing")
-    path = project.models / f"{kind}.safetensors"
-    with whole_file(path) as beside:
+        _check_marked(data, train, masks)
+        given = data.shuffled(masks, seed) if kind == "shuffled" else masks
+        mask = data.masks_of(train, given)
+        clf.fit(data.samples_of(train), project.y[train], mask=mask)
+    clf = data.without_callbacks(clf)
+    _keep(project, kind, clf, masks, perf_counter() - start, report)
+
+
+def take(project: Project, path: Path) -> None:
+    """Take a saved model into the project, to look at and to correct.
+
+    Parameters
+    ----------
+    project : Project
+    path : Path
+        A model file.
+
+    Raises
+    ------
+    ValueError
+        If its classes are not those of the project.
+    """
+    clf = load(path)
+    given, own = np.asarray(getattr(clf, "classes_", [])).tolist(), np.unique(project.y).tolist()
+    if given != own:
+        raise ValueError(f"The classes of {path} must be {own}, as of the data; got {given}.")
+    with whole_file(_path(project, "given")) as beside:
+        save(clf, beside)
+
+
+def judge_given(project: Project, report: Report) -> None:
+    """Judge the model that was given.
+
+    Parameters
+    ----------
+    project : Project
+    report : callable
+        ``report(share, text)`` is called with how far it is.
+    """
+    _keep(project, "given", _load(project, "given"), project.masks(), 0.0, report)
+
+
+def _to_repair(project: Project) -> Any:
+    """Return the model that was given, or else the one of labels alone."""
+    return _load(project, "given" if _path(project, "given").exists() else "labels")
+
+
+def correct(project: Project, report: Report) -> None:
+    """Correct the model that was given, or that of labels alone, by a new last layer.
+
+    Parameters
+    ----------
+    project : Project
+    report : callable
+        ``report(share, text)`` is called with how far it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, or there are no marks.
+    """
+    data, masks = project.data, project.masks()
+    train = np.flatnonzero(~project.held_out)
+    _check_marked(data, train, masks)
+    clf = _to_repair(project)
+    report(0.1, "correcting the model")
+    start = perf_counter()
+    network = data.network_of(clf)
+    corrected = CorrectedClassifier(
+        FrozenEstimator(network),
+        method="refit_head",
+        mask_marks="irrelevant",
+        seen=True,
+        random_state=project.settings["random_state"],
+    )
+    corrected.fit(
+        data.arrays_of(clf, train),
+        project.y[train],
+        mask=data.array_masks_of(clf, train, masks),
+    )
+    clf = data.with_network(clf, with_weights(network, corrected))
+    _keep(project, "corrected", clf, masks, perf_counter() - start, report)
+
+
+def _check_marked(data: Data, train: NDArray[np.intp], masks: ItemMasks) -> None:
+    if not data.n_marked(train, masks):
+        raise ValueError(data.unmarked)
+
+
+def _keep(
+    project: Project, kind: str, clf: Any, masks: ItemMasks, seconds: float, report: Report
+) -> None:
+    """Store a model, and what it does on samples that are held out."""
+    title = title_of(project, kind)
+    report(1.0, f"{title}: comparing")
+    with whole_file(_path(project, kind)) as beside:
         save(clf, beside)
     judgement = judge(project, clf, masks, page=project.models / f"{kind}.html")
-    used = sum(mask is not None for mask in given) if kind != "labels" else 0
+    trained_on = np.flatnonzero(~project.held_out)
+    used = 0 if kind in ("given", "labels") else project.data.n_annotated(trained_on, masks)
     write_json(
         project.models / f"{kind}.json",
-        {"kind": kind, "title": MODELS[kind], "seconds": seconds, "n_marked": used} | judgement,
+        {"kind": kind, "title": title, "seconds": seconds, "n_marked": used} | judgement,
     )
 
 
-def judge(project: Project, clf: Any, masks: list[NDArray | None], *, page: Path) -> dict[str, Any]:
-    """Return what a model does on the pictures that are held out, and write the audit's page.
+def judge(project: Project, clf: Any, masks: ItemMasks, *, page: Path) -> dict[str, Any]:
+    """Return what a model does on the samples that are held out, and write the audit's page.
 
     Returns
     -------
     dict
-        ``accuracy``; of an audit, where enough of these pictures have marks,
-        ``accuracy_after_swap``, ``verdict`` and ``reason``; and of all pictures ``predictions``
+        ``accuracy``; of an audit, where enough of these samples have marks,
+        ``accuracy_after_swap``, ``verdict`` and ``reason``; and of all samples ``predictions``
         and ``confidences``.
     """
-    probabilities = np.concatenate(
-        [clf.predict_proba(project.X[at : at + 256]) for at in range(0, len(project), 256)]
-    )
+    data, n_samples = project.data, len(project.y)
+    parts = [np.arange(at, min(at + 256, n_samples)) for at in range(0, n_samples, 256)]
+    probabilities = np.concatenate([clf.predict_proba(data.samples_of(part)) for part in parts])
     predictions = clf.classes_[probabilities.argmax(1)]
     held_out = np.flatnonzero(project.held_out)
     judged = {
@@ -112,17 +202,22 @@ def judge(project: Project, clf: Any, masks: list[NDArray | None], *, page: Path
         "verdict": None,
         "reason": "",
     }
-    kept = [masks[number] for number in held_out]
-    n_marked = sum(mask is not None and bool(mask.any()) for mask in kept)
-    if n_marked < _MIN_AUDITED:
+    n_marked = data.n_marked(held_out, masks)
+    if n_marked < MIN_AUDITED:
         page.unlink(missing_ok=True)  # of an earlier model
         judged["reason"] = (
-            f"{n_marked} held-out pictures have marks; mark at least {_MIN_AUDITED} of them, and "
-            "the audit says whether the model leans on what is marked."
+            f"{n_marked} held-out {data.samples} have marks; mark at least {MIN_AUDITED} of them, "
+            "and the audit says whether the model leans on what is marked."
         )
         return judged
-    seed = project.settings["random_state"]
-    result = audit(clf, project.X[held_out], project.y[held_out], kept, random_state=seed)
+    result = audit(
+        data.network_of(clf),
+        data.arrays_of(clf, held_out),
+        project.y[held_out],
+        data.array_masks_of(clf, held_out, masks),
+        feature_names=data.feature_names(),
+        random_state=project.settings["random_state"],
+    )
     judged |= {
         "accuracy_after_swap": float(result.accuracy_after_swap),
         "verdict": result.verdict,
@@ -134,21 +229,16 @@ def judge(project: Project, clf: Any, masks: list[NDArray | None], *, page: Path
 
 
 def suggest(project: Project, report: Report) -> None:
-    """Search for what the model of labels alone leans on, and for pictures to mark next."""
-    clf = load(project.models / "labels.safetensors")
+    """Search for what the first model leans on, and for what to mark next."""
+    data, seed = project.data, project.settings["random_state"]
+    clf = _to_repair(project)
     report(0.1, "searching for what the model leans on")
-    X, seed = np.asarray(project.X), project.settings["random_state"]
-    found = suggest_masks(clf, X, random_state=seed)
-    report(0.8, "choosing pictures to mark next")
-    masks = project.masks()
-    n_open = sum(mask is None for mask in masks)
-    proposed = query_explanations(
-        clf, X, min(_N_NEXT, n_open), mask=masks, random_state=seed
-    ) if n_open else np.array([], dtype=int)  # fmt: skip
-    arrays = {}
+    found = data.suggest(clf, seed)
+    report(0.8, f"choosing {data.items} to mark next")
+    proposed = data.next_items(clf, project.masks(), seed)
+    arrays: dict[str, NDArray[Any]] = {}
     for number, one in enumerate(found):
-        arrays[f"rows_{number}"] = one.rows
-        arrays[f"mask_{number}"] = np.packbits(one.mask, axis=-1)
+        arrays[f"items_{number}"], arrays[f"bits_{number}"] = _pack(one.masks)
     with whole_file(project.models / "suggestions.npz") as beside:
         np.savez_compressed(beside, **arrays)  # type: ignore[arg-type]
     write_json(
@@ -156,57 +246,51 @@ def suggest(project: Project, report: Report) -> None:
         {
             "found": [
                 {
-                    "rows": one.rows.tolist(),
-                    "moves": one.moves,
+                    "text": one.text,
+                    "items": list(one.masks),
                     "p_value": float(one.p_value),
                     "flip_rate": float(one.flip_rate),
                     "predictive_power": float(one.predictive_power),
                 }
                 for one in found
             ],
-            "next": proposed.tolist(),
+            "next": proposed,
         },
     )
 
 
-def suggested_masks(project: Project, number: int) -> dict[int, NDArray[np.bool_]]:
-    """Return the masks of a suggestion, by the numbers of the pictures."""
-    path, width = project.models / "suggestions.npz", project.shape[1]
+def suggested_masks(project: Project, number: int) -> dict[int, Mask]:
+    """Return the masks of a suggestion, by the numbers of the items."""
+    path = project.models / "suggestions.npz"
     if not path.exists():
         raise ValueError("There is no suggestion yet: train and search first.")
     with np.load(path) as arrays:
-        if f"rows_{number}" not in arrays:
+        if f"items_{number}" not in arrays:
             raise ValueError(f"There is no suggestion {number}.")
-        rows = arrays[f"rows_{number}"].tolist()
-        mask = np.unpackbits(arrays[f"mask_{number}"], axis=-1, count=width).astype(bool)
-    return {row: mask[i] if mask.ndim == 3 else mask for i, row in enumerate(rows)}
+        return _unpack(project, arrays[f"items_{number}"], arrays[f"bits_{number}"])
 
 
 def saliency_of(project: Project, kind: str, number: int) -> NDArray[np.uint8]:
-    """Return where a model looks in a picture, in shares of the most, 0 to 255, shape (h, w)."""
-    path = project.models / f"{kind}.safetensors"
-    if kind not in MODELS or not path.exists():
-        raise ValueError(
-            f"There is no model of {MODELS.get(kind, repr(kind))} yet: train it first."
-        )
+    """Return where a model looks in an item, in shares of the most, 0 to 255."""
+    clf = _load(project, kind)
     project.check(number)
-    maps = saliency(load(path), project.X[number : number + 1])
-    shares = np.abs(maps[0]).sum(axis=0)
-    return (255 * shares / max(shares.max(), 1e-30)).astype(np.uint8)
+    return (255 * project.data.looks_at(clf, number)).astype(np.uint8)
 
 
 def propagate(project: Project, report: Report) -> None:
-    """Guess the masks of the pictures that are not annotated, from those that are."""
-    masks = project.masks()
+    """Guess the masks of the items that are not annotated, from those that are."""
     report(0.1, "learning what is marked")
-    X = np.asarray(project.X)
-    propagator = MaskPropagator(random_state=project.settings["random_state"]).fit(X, masks)
-    report(0.8, "guessing the other masks")
-    filled = np.asarray(propagator.fill(X, masks)).reshape(len(X), *project.shape)
-    rows = [number for number, mask in enumerate(masks) if mask is None]
+    guessed, iou = project.data.propagate(project.masks(), project.settings["random_state"])
+    items, bits = _pack(guessed)
     with whole_file(project.models / "propagated.npz") as beside:
-        np.savez_compressed(beside, rows=rows, mask=filled[rows] > 0.5)
-    write_json(project.models / "propagated.json", {"iou": float(propagator.iou_)})
+        np.savez_compressed(beside, items=items, bits=bits)
+    write_json(project.models / "propagated.json", {"iou": iou})
+
+
+def propagated_masks(project: Project) -> dict[int, Mask]:
+    """Return the masks that were guessed, by the numbers of the items."""
+    with np.load(project.models / "propagated.npz") as arrays:
+        return _unpack(project, arrays["items"], arrays["bits"])
 
 
 def read_record(project: Project, name: str) -> Any:
@@ -215,10 +299,29 @@ def read_record(project: Project, name: str) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _shuffled(masks: list[NDArray | None], seed: int) -> list[NDArray | None]:
-    """Return the masks, those of annotated pictures in another order."""
-    rows = [number for number, mask in enumerate(masks) if mask is not None]
-    shuffled = list(masks)
-    for row, other in zip(rows, np.random.default_rng(seed).permutation(rows), strict=True):
-        shuffled[row] = masks[other]
-    return shuffled
+def _path(project: Project, kind: str) -> Path:
+    return project.models / f"{kind}.safetensors"
+
+
+def _load(project: Project, kind: str) -> Any:
+    if kind not in MODELS or not _path(project, kind).exists():
+        title = title_of(project, kind) if kind in MODELS else repr(kind)
+        raise ValueError(f"There is no model of {title} yet: train it first.")
+    return load(_path(project, kind))
+
+
+def _pack(masks: dict[int, Mask]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return the numbers of items, and a bit for each entry of their masks."""
+    flat = [mask.ravel() for mask in masks.values()]
+    bits = np.packbits(np.concatenate([np.zeros(0, dtype=bool), *flat]))
+    return np.array(list(masks), dtype=np.int64), bits
+
+
+def _unpack(project: Project, items: NDArray[np.int64], bits: NDArray[np.uint8]) -> dict[int, Mask]:
+    flat = np.unpackbits(bits).astype(bool)
+    masks, start = {}, 0
+    for item in items.tolist():
+        shape = project.data.shape_of(item)
+        end = start + int(np.prod(shape))
+        masks[item], start = flat[start:end].reshape(shape), end
+    return masks

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from functools import partial
 
 from ._project import Project
-from ._tasks import MODELS, propagate, suggest, train
+from ._tasks import correct, judge_given, propagate, suggest, train
 
 TASKS: dict[str, Callable[..., None]] = {
-    **{kind: partial(train, kind=kind) for kind in MODELS},
+    **{kind: partial(train, kind=kind) for kind in ("labels", "marks", "shuffled")},
+    "given": judge_given,
+    "corrected": correct,
     "suggest": suggest,
     "propagate": propagate,
 }

@@ -113,6 +113,8 @@ class TrainingData(Dataset):
         Group of each sample.
     pooled : float32 Tensor of shape (1, ...) or None, default=None
         Irrelevance of the samples without a mask; None: zero.
+    lengths : LongTensor of shape (n,) or None, default=None
+        Lengths of texts, where batches are made by them.
     augmentation : Augmentation or None, default=None
         What moves samples and masks in training steps; `rows` hands them out as they are.
     """
@@ -131,6 +133,7 @@ class TrainingData(Dataset):
         label_weight: np.ndarray | None = None,
         groups: np.ndarray | None = None,
         pooled: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
         augmentation: Any = None,
     ) -> None:
         self.inputs = RowStore(X, device)
@@ -143,6 +146,7 @@ class TrainingData(Dataset):
         self.sample_weight = _as_weight(sample_weight, device)
         self.groups: Any = None if groups is None else torch.as_tensor(groups).to(device)
         self.pooled = None if pooled is None else pooled.to(device)
+        self.lengths = lengths
         self.augmentation = augmentation
         self.frame = frame
         self.device = torch.device(device)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ._mapping import MappedModule
+from ._tokens import is_text_model
 
 #: What constructors call the number of outputs.
 N_OUTPUTS_NAMES = ("n_outputs", "num_classes", "num_labels", "n_classes")
@@ -21,7 +22,8 @@ def replace_head(module: nn.Module, n_outputs: int, *, layer: str | None = None)
 
     Estimators take a function that builds the network and hand it the number of classes, so
     that ``module=functools.partial(replace_head, backbone)`` is all that a pretrained network
-    needs; the new weights then depend on `random_state`.
+    needs; the new weights then depend on `random_state`.  An encoder of texts of transformers,
+    which has no head, is given one: `EncoderWithHead`.
 
     Parameters
     ----------
@@ -56,6 +58,8 @@ def replace_head(module: nn.Module, n_outputs: int, *, layer: str | None = None)
     if layer is None and callable(reset):
         reset(n_outputs)
         return module
+    if layer is None and is_encoder(module):
+        return EncoderWithHead(module, n_outputs)
     name = _last_linear(module) if layer is None else layer
     parent_name, _, child = name.rpartition(".")
     old = dict(module.named_modules()).get(name)
@@ -70,6 +74,41 @@ def replace_head(module: nn.Module, n_outputs: int, *, layer: str | None = None)
     if hasattr(config, "num_labels"):  # transformers choose their losses by it
         config.num_labels = module.num_labels = n_outputs  # type: ignore[union-attr,assignment]
     return module
+
+
+def is_encoder(module: nn.Module) -> bool:
+    """Return whether a network is an encoder of texts of transformers, which has no head."""
+    return getattr(module, "base_model", None) is module and is_text_model(module)
+
+
+class EncoderWithHead(nn.Module):
+    """An encoder of texts of transformers, with a linear layer on the mean of its tokens.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Such as a ``BertModel``; it returns an object with ``last_hidden_state``.
+    n_outputs : int
+        Number of classes, or 1 for a regression.
+    """
+
+    def __init__(self, encoder: nn.Module, n_outputs: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        config: Any = encoder.config
+        device: Any = encoder.device
+        self.config = config
+        self.head = nn.Linear(config.hidden_size, n_outputs, device=device)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Compute the outputs; tokens whose attention mask is 0 do not take part."""
+        states = self.encoder(input_ids, attention_mask=attention_mask).last_hidden_state
+        if attention_mask is None:
+            return self.head(states.mean(1))
+        there = attention_mask.unsqueeze(2).to(states.dtype)
+        return self.head((states * there).sum(1) / there.sum(1).clamp(min=1))
 
 
 def _last_linear(module: nn.Module) -> str:

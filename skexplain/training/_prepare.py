@@ -15,7 +15,7 @@ from torch import nn
 
 from ..penalties import Rows
 from ..penalties._tokens import at_embedding
-from ._heads import N_OUTPUTS_NAMES, n_outputs_parameter
+from ._heads import N_OUTPUTS_NAMES, is_encoder, n_outputs_parameter
 from ._mapping import MappedModule, build_mapping, find_feature_layer
 from ._method import Mapping, Term
 from ._random import Streams, seed_layers
@@ -146,6 +146,11 @@ def _check_outputs(module: nn.Module, x: torch.Tensor, n_outputs: int) -> torch.
         hint = ""
         if n_outputs == 2 and isinstance(got, tuple) and got[1:] in ((), (1,)):
             hint = " It has one output for two classes: give it two, one logit per class."
+        elif is_encoder(module):
+            hint = (
+                " It is an encoder without a head, and replace_head adds one: "
+                "module=functools.partial(skexplain.training.replace_head, encoder)."
+            )
         elif isinstance(got, tuple) and len(got) == 2:
             hint = (
                 f" A class or function whose parameter for it is called as one of "

@@ -7,6 +7,7 @@ import torch
 
 from ..penalties import Rows
 from ._batches import TrainingData, batch_sizes, concatenate, penalised_sizes, shuffled_passes
+from ._lengths import shorten, split_by_length
 from ._objective import Objective
 from ._random import Streams
 
@@ -53,8 +54,11 @@ def epoch_steps(
         batch) and of their donors.  Where penalised samples are replaced, the first are those of
         the batch that are not penalised.
     """
-    order = shuffled_passes(data.index, len(data), streams.generator("order", epoch))
-    batches = order.split(batch_sizes(len(data), batch_size))
+    generator = streams.generator("order", epoch)
+    order = shuffled_passes(data.index, len(data), generator)
+    batches: Sequence[torch.Tensor] = order.split(sizes := batch_sizes(len(data), batch_size))
+    if data.lengths is not None:
+        batches = split_by_length(order, data.lengths, sizes, generator)
     if not len(data.penalised) or not (objective.terms or objective.replacing):
         return [(batch, None, None) for batch in batches]
     if objective.replacing:
@@ -85,7 +89,7 @@ def evaluation_steps(
 def read_step(
     data: TrainingData, objective: Objective, positions: Positions
 ) -> tuple[Rows, Rows | None, Rows | None]:
-    """Read the samples of a step.
+    """Read the samples of a step; texts are cut to the longest, where batches are made by length.
 
     Parameters
     ----------
@@ -101,6 +105,19 @@ def read_step(
         of the batch where they are replaced.
     donors : Rows or None
     """
+    batch, penalised, donors = _read_whole(data, objective, positions)
+    if data.lengths is None:
+        return batch, penalised, donors
+    of_texts = [index for index in positions[:2] if index is not None]
+    n_tokens = int(data.lengths[torch.cat(of_texts)].max())
+    short = shorten(batch, n_tokens)
+    same = penalised is batch
+    return short, short if same else shorten(penalised, n_tokens), shorten(donors, n_tokens)
+
+
+def _read_whole(
+    data: TrainingData, objective: Objective, positions: Positions
+) -> tuple[Rows, Rows | None, Rows | None]:
     index, penalised_index, donor_index = positions
     donors = None if donor_index is None else data.rows(donor_index, with_masks=True)
     if penalised_index is None:

@@ -136,7 +136,7 @@ def adapt_tokens(module: nn.Module, x: torch.Tensor, settings: TokenSettings) ->
                 f"{parameter} must be an id of embedding_layer {found!r}, which has "
                 f"{embedding.num_embeddings}; got {number}."
             )
-    attends = pad_id is not None and _takes_attention_mask(module)
+    attends = pad_id is not None and is_text_model(module)
     reader = TokenReader(pad_id, as_integers, attends)
     module.register_forward_pre_hook(reader.read, with_kwargs=True)
     module.register_forward_hook(reader.forget, always_call=True)
@@ -214,7 +214,7 @@ def _of_config(module: nn.Module, name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _takes_attention_mask(module: nn.Module) -> bool:
+def is_text_model(module: nn.Module) -> bool:
     """Return whether a forward is that of transformers: ``(input_ids, attention_mask, ...)``."""
     forward: Callable[..., Any] = module.forward
     names = list(inspect.signature(forward).parameters)

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from skexplain import (
 )
 from skexplain.correction import CorrectedClassifier
 from skexplain.exceptions import MissingExplanationWarning
+from skexplain.training import replace_head
 from skexplain.training._token_network import TokenNetwork
 
 TEXTS = ["Portable film, opacity", "opacity (portable)", "clear lungs here", "film: clear lungs"]
@@ -106,6 +108,7 @@ def test_tokens_and_masks():
     assert tokens.mask[0, :3].tolist() == [1, 0, 0]
     assert [TEXTS[0][s:e] for s, e in clf.tokenize(TEXTS).offsets[0]][1] == "film"
     assert clf.tokenize(TEXTS).mask is None
+    assert tokens.texts == ["Film, new"]
 
 
 def test_it_is_the_estimator_on_tokens():
@@ -154,6 +157,10 @@ def test_marks_spread_to_other_texts():
     expected = [[1, 1, 0, nan], [1, 0, nan, nan], [0, 1, nan, 0], [nan, 0, nan, nan]]
     np.testing.assert_array_equal(given["mask"][:, :4], expected)
     assert np.isnan(given["mask"][:, 4:]).all()
+    with pytest.warns(UserWarning, match="mask leaves 2 texts .* 1 of them .* spread=True"):
+        WithTokenizer(Recorder()).fit(X, Y, mask=mask)
+    WithTokenizer(Recorder(), spread=False).fit(X, Y, mask=mask)
+    WithTokenizer(quick(mask_marks="relevant")).fit(X, Y, mask=mask)
     nothing = WithTokenizer(Recorder(), spread=True).fit(X, Y, mask=[None] * 4)
     assert np.isnan(nothing.estimator_.given_["mask"]).all()
 
@@ -337,6 +344,38 @@ def test_a_classifier_of_transformers(tmp_path):
     mask = clf.tokenize(X[:1], mask=[["portable"]]).mask[0]
     assert np.isnan(mask[0])
     assert mask[1:3].tolist() == [1, 1]  # both pieces of the word
+
+
+def test_an_encoder_of_transformers_is_given_a_head(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    X, y, spans = problem()
+    tokenizer = fast()
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer), intermediate_size=16, pad_token_id=0, **sizes
+    )
+    encoder = transformers.BertModel(config)
+    with pytest.raises(ValueError, match="encoder without a head, and replace_head adds one"):
+        WithTokenizer(quick(module=encoder), tokenizer).fit(X, y, mask=spans)
+    network = partial(replace_head, encoder)
+    clf = WithTokenizer(quick(module=network, backbone_lr=0), tokenizer).fit(X, y, mask=spans)
+    assert clf.estimator_.embedding_layer_ == "encoder.embeddings.word_embeddings"
+    # By hand: the mean over the tokens of the text alone, and a linear layer.
+    tokens = clf.tokenize(X[:1])
+    ids = torch.as_tensor(tokens.ids[:, : len(tokens.tokens[0])])
+    with torch.no_grad():
+        mean = encoder.eval()(ids).last_hidden_state.mean(1)
+    head = clf.estimator_.module_.head
+    logits = mean @ head.weight.T + head.bias
+    np.testing.assert_allclose(
+        clf.predict_proba(X[:1]), logits.detach().softmax(1).numpy(), rtol=1e-4, atol=1e-6
+    )
+    network_alone = replace_head(encoder.eval(), 3)
+    with torch.no_grad():
+        np.testing.assert_allclose(network_alone(ids), network_alone.head(mean), atol=1e-6)
+    save(clf, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors", module=network, tokenizer=tokenizer)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
 # -- files -----------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from _texts import MASK, N_IDS, PAD, Reader, make_texts
+from _texts import MASK, N_IDS, PAD, make_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,32 +20,6 @@ from skexplain.penalties import (
 )
 from skexplain.penalties._tokens import Tokens, at_embedding
 from skexplain.propagation import decompose, propagate_interval
-from skexplain.training._label_losses import CrossEntropyLoss
-from skexplain.training._tokens import TokenSettings, adapt_tokens
-
-
-def make_case(seed, n=6, share=0.5):
-    """Return a network of doubles, which is adapted to tokens, and samples of them."""
-    torch.manual_seed(seed)
-    module = Reader().double().eval()
-    X, y, _ = make_texts(n, seed)
-    ids = torch.tensor(X, dtype=torch.float64)
-    adapt_tokens(module, ids, TokenSettings(search=True))
-    a = torch.rand(ids.shape, dtype=torch.float64) * (torch.rand(ids.shape) < share)
-    unused = torch.ones(1, ids.shape[1], dtype=torch.float64)
-    rows = Rows(
-        x=ids,
-        y=torch.tensor(y),
-        irrelevance=a * (ids != PAD),
-        known=ids != PAD,
-        unit=unused,
-        mean=unused,
-        lower=unused,
-        upper=unused,
-        label_loss=CrossEntropyLoss(),
-        tokens=Tokens(module.embedding, PAD, MASK),
-    )
-    return module, rows
 
 
 def hard(rows):

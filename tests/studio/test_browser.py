@@ -1,11 +1,13 @@
 """The whole story in Chromium: look, mark, train again, compare, take away; also by keys alone."""
 
+import base64
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +16,12 @@ from numpy.testing import assert_array_equal
 pytest.importorskip("uvicorn")
 webdriver = pytest.importorskip("selenium.webdriver")
 from _studio import save_photos, stickers, token_of  # noqa: E402
+from _studio_kinds import save_table, save_texts  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-from skexplain.studio import Project  # noqa: E402
+from skexplain.studio import MaskEditor, Project, _tasks  # noqa: E402
 
 pytestmark = [
     pytest.mark.browser,
@@ -32,10 +35,12 @@ COMMAND = "import sys; from skexplain._cli import main; sys.exit(main(sys.argv[1
 class Served:
     """The command in a process of its own."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, data="photos", trains=False):
         self.folder = folder
-        command = [sys.executable, "-c", COMMAND, "studio", str(folder / "photos")]
+        command = [sys.executable, "-c", COMMAND, "studio", str(folder / data)]
         command += ["--project", str(folder / "project"), "--no-browser", *map(str, options)]
+        if not trains:
+            command.append("--no-training")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -59,10 +64,12 @@ class Served:
 def start(tmp_path):
     running = []
 
-    def start(*options, n_pictures=24):
-        if not (tmp_path / "photos").exists():
+    def start(*options, n_pictures=24, data="photos", trains=False):
+        if not (tmp_path / data).exists():
             save_photos(tmp_path / "photos", n_pictures=n_pictures)
-        running.append(Served(tmp_path, "--size", 16, "--max-epochs", 3, *options))
+        running.append(
+            Served(tmp_path, "--size", 16, "--max-epochs", 3, *options, data=data, trains=trains)
+        )
         return running[-1]
 
     yield start
@@ -72,10 +79,11 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def browse():
+def drive():
+    """Make browsers, and end them."""
     drivers = []
 
-    def browse(address, *arguments, size=(1400, 900), script=""):
+    def drive(*arguments, size=(1400, 900)):
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
         for argument in (
@@ -86,16 +94,24 @@ def browse():
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = webdriver.ChromeService(shutil.which("chromedriver"))
-        page = Page(webdriver.Chrome(options=options, service=service))
-        drivers.append(page.driver)
+        drivers.append(webdriver.Chrome(options=options, service=service))
+        return drivers[-1]
+
+    yield drive
+    for driver in drivers:
+        driver.quit()
+
+
+@pytest.fixture
+def browse(drive):
+    def browse(address, *arguments, size=(1400, 900), script=""):
+        page = Page(drive(*arguments, size=size))
         before_the_page = {"source": script}
         page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", before_the_page)
         page.open(address)
         return page
 
-    yield browse
-    for driver in drivers:
-        driver.quit()
+    return browse
 
 
 class Page:
@@ -106,7 +122,7 @@ class Page:
 
     def open(self, address):
         self.driver.get(address)
-        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, ".cell img"))
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, ".cell"))
         self.until(lambda: self.text("facts"))
 
     def until(self, condition, seconds=120):
@@ -121,7 +137,7 @@ class Page:
     def run(self, tasks):
         self.driver.find_element(By.CSS_SELECTOR, f'[data-tasks="{tasks}"]').click()
         self.until(lambda: self.text("job-text") or self.text("message"))
-        self.until(lambda: not self.text("job-text"))
+        self.until(lambda: not self.text("job-text"), seconds=500)
 
     def drag(self, left, top, right, bottom, height, width):
         """Draw from one pixel of the grid to another."""
@@ -142,6 +158,17 @@ class Page:
     def keys(self, *keys):
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
 
+    def words(self):
+        return self.driver.find_elements(By.CSS_SELECTOR, "#words button")
+
+    def missing_exports(self):
+        """Return the names of what cannot be taken away."""
+        links = [link.get_attribute("href") for link in self.driver.find_elements(By.TAG_NAME, "a")]
+        fetched = "return fetch(arguments[0]).then((a) => a.ok)"
+        missing = [link for link in links if not self.driver.execute_script(fetched, link)]
+        self.driver.get_log("browser")  # it reports those that are missing as errors
+        return [link.rpartition("/")[2] for link in missing]
+
     def problems(self):
         """Return the errors that the browser reports."""
         log = self.driver.get_log("browser")
@@ -149,12 +176,16 @@ class Page:
 
 
 def test_the_whole_story(start, browse, tmp_path):
-    served = start(n_pictures=40)
+    served = start(n_pictures=40, trains=True)
     page = browse(served.address)
+    page.until(lambda: "labels alone" in page.text("models"), seconds=500)  # at once
     page.run("labels suggest")
     assert page.text("message") == ""
     assert "labels alone" in page.text("models")
+    Select(page.get("order")).select_by_value("name")
+    page.driver.find_element(By.CSS_SELECTOR, ".cell").click()
     project = served.project()
+    page.until(lambda: project.names[0] == page.text("item-title"))
     truth = stickers(project.X)
     for number, mask in enumerate(truth):
         if not mask.any():
@@ -162,13 +193,11 @@ def test_the_whole_story(start, browse, tmp_path):
         else:
             rows, columns = np.nonzero(mask)
             corners = columns.min(), rows.min(), columns.max(), rows.max()
-            page.drag(*map(int, corners), *project.shape)
+            page.drag(*map(int, corners), *project.data.shape)
         page.until(lambda number=number: served.project().mask_of(number)[1])
         page.get("after").click()
         if number + 1 < len(truth):
-            page.until(
-                lambda number=number: project.names[number + 1] == page.text("picture-title")
-            )
+            page.until(lambda number=number: project.names[number + 1] == page.text("item-title"))
     drawn = np.stack(served.project().masks())
     assert (drawn & truth).sum() / (drawn | truth).sum() > 0.9
     page.until(lambda: "mask: 40" in page.text("marked"))
@@ -181,11 +210,102 @@ def test_the_whole_story(start, browse, tmp_path):
     Select(page.get("looks-of")).select_by_value("marks")
     looks = "return arguments[0].getContext('2d').getImageData(0, 0, 16, 16).data.some((v) => v)"
     page.until(lambda: page.driver.execute_script(looks, page.get("looks")))
-    links = [link.get_attribute("href") for link in page.driver.find_elements(By.TAG_NAME, "a")]
-    fetched = "return fetch(arguments[0]).then((a) => a.ok)"
-    assert len(links) == 5
-    assert all(page.driver.execute_script(fetched, link) for link in links)
     assert page.problems() == []
+    assert page.missing_exports() == ["corrected"]  # it was not asked for
+
+
+def test_texts_with_a_decoy_word(start, browse, tmp_path):
+    save_texts(tmp_path / "texts.csv", n_texts=60)
+    served = start(data="texts.csv")
+    page = browse(served.address)
+    assert not page.get("stage").is_displayed()
+    Select(page.get("filter")).select_by_value("class ill")
+    page.driver.find_element(By.CSS_SELECTOR, ".cell").click()
+    page.until(lambda: "class ill" in page.text("facts"))
+    project = served.project()
+    assert page.text("words") == project.X[project.names.index(page.text("item-title"))]
+    portable = next(word for word in page.words() if word.text == "Portable")
+    portable.click()
+    page.until(lambda: "marked by you" in page.text("facts"))
+    page.get("copy-all").click()
+    page.until(lambda: "mask: 60" in page.text("marked"))
+    for mask, number in zip(served.project().masks(), range(60), strict=True):
+        words = [word for word, _ in project.data.content(number)["words"]]
+        assert mask.tolist() == [word == "Portable" for word in words]
+    page.run("labels marks shuffled")
+    assert page.text("message") == ""
+    assert "other words, drawn at random" in page.text("models")
+    page.run("corrected")
+    assert "then corrected" in page.text("models")
+    Select(page.get("looks-of")).select_by_value("marks")
+    page.until(lambda: any("looks-4" in w.get_attribute("class") for w in page.words()))
+    assert page.missing_exports() == []
+    assert page.problems() == []
+
+
+def test_words_by_keys_alone(start, browse, tmp_path):
+    save_texts(tmp_path / "texts.csv")
+    served = start("--max-epochs", 1, data="texts.csv")
+    page = browse(served.address)
+    number = served.project().names.index(page.text("item-title"))
+    for _ in range(30):
+        page.keys(Keys.TAB)
+        if page.driver.switch_to.active_element == page.words()[0]:
+            break
+    page.keys(Keys.ARROW_RIGHT, " ", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, " ")
+    page.until(lambda: served.project().mask_of(number)[1] == 2)
+    assert np.flatnonzero(served.project().mask_of(number)[0]).tolist() == [1, 3]
+    page.keys("z")
+    page.until(lambda: served.project().mask_of(number)[1] == 3)
+    assert np.flatnonzero(served.project().mask_of(number)[0]).tolist() == [1]
+    page.keys("0")
+    page.until(lambda: served.project().mask_of(number)[1] == 4)
+    assert not served.project().mask_of(number)[0].any()
+    assert page.problems() == []
+
+
+def test_a_table_with_a_leaking_column(start, browse, tmp_path):
+    pytest.importorskip("pandas")
+    save_table(tmp_path / "table.csv", n_rows=200, n_noise=4)
+    served = start("--label", "outcome", "--max-epochs", 20, data="table.csv")
+    page = browse(served.address)
+    page.run("labels suggest")
+    assert page.text("message") == ""
+    first = page.driver.find_element(By.CSS_SELECTOR, ".cell b")
+    assert first.text == "ward"  # leaned on most
+    first.click()
+    page.until(lambda: page.text("item-title") == "ward")
+    assert "A (" in page.text("classes")
+    page.until(lambda: "“ward”" in page.text("suggestions"))
+    page.keys("a")  # it must not matter
+    page.until(lambda: served.project().state_of(1)["annotated"])
+    page.run("labels marks shuffled")
+    assert page.text("message") == ""
+    models = _tasks.read_record(served.project(), "labels")
+    assert models["verdict"] == "leans"
+    assert _tasks.read_record(served.project(), "marks")["verdict"] != "leans"
+    assert page.missing_exports() == ["corrected"]
+    assert page.problems() == []
+
+
+@pytest.mark.parametrize("data", ["photos", "texts.csv", "table.csv"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_people_out(start, browse, tmp_path, data, scheme):
+    """No rule of axe-core for accessibility is broken, as far as it can be computed."""
+    axe = pytest.importorskip("axe_core_python")
+    if data != "photos":
+        pytest.importorskip("pandas")
+        (save_texts if data == "texts.csv" else save_table)(tmp_path / data)
+    options = ["--label", "outcome"] if data == "table.csv" else []
+    page = browse(start(*options, data=data).address)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page.driver.set_script_timeout(120)
+    script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    page.driver.execute_script(script)
+    found = page.driver.execute_async_script("axe.run().then(arguments[0])")
+    broken = [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found["violations"]]
+    assert broken == []
 
 
 def test_by_keys_alone(start, browse):
@@ -216,7 +336,7 @@ def test_by_keys_alone(start, browse):
     page.until(lambda: served.project().mask_of(0)[1] == 4)
     assert served.project().mask_of(0)[0].sum() > expected.sum()
     page.keys(".")
-    page.until(lambda: page.text("picture-title") == served.project().names[1])
+    page.until(lambda: page.text("item-title") == served.project().names[1])
     page.keys("0")
     page.until(lambda: served.project().mask_of(1)[1] == 1)
     assert not served.project().mask_of(1)[0].any()
@@ -311,3 +431,40 @@ def test_narrow_and_dark(start, browse, width, scheme):
     if "SKEXPLAIN_SCREENSHOTS" in os.environ:
         name = f"studio-{width}-{scheme}.png"
         page.driver.save_screenshot(os.path.join(os.environ["SKEXPLAIN_SCREENSHOTS"], name))
+
+
+# A notebook's side of the widget, without a kernel: what is sent is kept.
+_NOTEBOOK = """
+const [script, png, done] = arguments;
+const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
+const view = new DataView(bytes.buffer);
+const state = { number: 0, n_samples: 2, shape: [8, 8], shown: { png: view, marks: null } };
+const model = {
+  sent: [], get: (name) => state[name], set: (name, value) => { state[name] = value; },
+  save_changes: () => {}, on: () => {}, off: () => {},
+  send: (content, _, buffers) => model.sent.push([content, [...new Uint8Array(buffers[0])]]),
+};
+window.model = model;
+import(URL.createObjectURL(new Blob([script], { type: "text/javascript" }))).then((module) => {
+  module.default.render({ model, el: document.body });
+  done(document.body.textContent);
+});
+"""
+
+
+def test_the_editor_in_a_notebook(drive):
+    pytest.importorskip("anywidget")
+    editor = MaskEditor(np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8))
+    driver = drive()
+    png = base64.b64encode(editor.widget.shown["png"]).decode()
+    text = driver.execute_async_script(_NOTEBOOK, str(editor.widget._esm), png)
+    assert "1 of 2: not looked at" in text
+    driver.execute_script("document.querySelector('canvas').focus()")
+    keys = (Keys.ARROW_UP, " ", *[Keys.ARROW_RIGHT] * 2, Keys.ARROW_DOWN, " ")
+    webdriver.ActionChains(driver).send_keys(*keys).perform()
+    ((content, marks),) = driver.execute_script("return model.sent")
+    editor._take(content, [bytes(marks)])
+    expected = np.zeros((8, 8), dtype=bool)
+    expected[3:5, 4:7] = True
+    assert_array_equal(editor.mask[0], expected)
+    assert "1 of 2: marked" in driver.find_element(By.TAG_NAME, "p").text

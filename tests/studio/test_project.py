@@ -22,7 +22,7 @@ def project(tmp_path):
 
 
 def box(project, top=2):
-    mask = np.zeros(project.shape, dtype=bool)
+    mask = np.zeros(project.data.shape, dtype=bool)
     mask[top : top + 4, 3:9] = True
     return mask
 
@@ -32,7 +32,7 @@ def test_pictures_are_those_that_the_library_loads(project, tmp_path):
     assert_array_equal(project.X, bunch.data)
     assert_array_equal(project.y, bunch.target_names[bunch.target])
     assert project.names == list(bunch.filenames)
-    assert project.geometry == list(bunch.geometry)
+    assert project.data.geometry == list(bunch.geometry)
     assert project.held_out.sum() == 5
     assert len(set(project.y[project.held_out])) == 2
 
@@ -40,7 +40,7 @@ def test_pictures_are_those_that_the_library_loads(project, tmp_path):
 def test_marks_are_there_again(project):
     assert project.mask_of(3) == (None, 0)
     assert project.set_mask(3, box(project), revision=0) == 1
-    assert project.set_mask(4, np.zeros(project.shape), revision=0) == 1
+    assert project.set_mask(4, np.zeros(project.data.shape), revision=0) == 1
     assert project.set_mask(5, box(project), revision=0) == 1
     assert project.set_mask(5, None, revision=1) == 2
     for opened in (project, Project(project.folder)):
@@ -56,7 +56,7 @@ def test_marks_are_there_again(project):
 
 def test_nobody_overwrites_what_another_has_drawn(project):
     project.set_mask(0, box(project), revision=0)
-    with pytest.raises(Conflict, match="picture 0 was changed elsewhere: it is at revision 1"):
+    with pytest.raises(Conflict, match="item 0 was changed elsewhere: it is at revision 1"):
         project.set_mask(0, box(project, top=8), revision=0)
     assert_array_equal(project.mask_of(0)[0], box(project))
 
@@ -82,7 +82,7 @@ def test_of_many_at_once_one_wins(project):
 
 
 def test_fill_leaves_what_is_annotated(project):
-    project.set_mask(1, np.zeros(project.shape), revision=0)
+    project.set_mask(1, np.zeros(project.data.shape), revision=0)
     masks = dict.fromkeys([0, 1, 2], box(project))
     assert project.fill(masks, by="propagated") == 2
     assert not project.mask_of(1)[0].any()
@@ -106,7 +106,7 @@ import os, sys
 import numpy as np
 from skexplain.studio import Project
 project = Project(sys.argv[1])
-mask = np.zeros(project.shape, dtype=bool)
+mask = np.zeros(project.data.shape, dtype=bool)
 for number in range(10**9):
     mask[:] = number % 2
     revision = project.set_mask(number % 16, mask, revision=number // 16)
@@ -140,7 +140,7 @@ def test_what_is_no_project_is_said(project, tmp_path):
     with pytest.raises(FileExistsError, match="holds a project already"):
         Project.create(project.folder, tmp_path / "photos")
     settings = json.loads((project.folder / "project.json").read_text())
-    for damage in ({"format": 2}, {"labels": ["a"]}, {"geometry": [{"a": 1}]}):
+    for damage in ({"format": 1}, {"labels": ["a"]}, {"geometry": [{"a": 1}]}):
         (project.folder / "project.json").write_text(json.dumps(settings | damage))
         with pytest.raises(ValueError, match=r"project\.json cannot be read"):
             Project(project.folder)
@@ -161,6 +161,6 @@ def test_bad_arguments(project, tmp_path):
         Project.create(tmp_path / "third", flat / "healthy", size=16)
     pictures = save_photos(tmp_path / "ten", n_pictures=10)
     for share in (0.1, 0.9):
-        with pytest.raises(ValueError, match="held_out must leave a picture of each of 2 classes"):
+        with pytest.raises(ValueError, match="held_out must leave pictures of each of 2 classes"):
             Project.create(tmp_path / "other", pictures, size=16, held_out=share)
     assert not (tmp_path / "other" / "project.json").exists()

@@ -11,6 +11,7 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 from _studio import Client, save_photos, serving, stickers  # noqa: E402
 
+from skexplain.masks import write_annotations  # noqa: E402
 from skexplain.studio import Project  # noqa: E402
 
 
@@ -65,6 +66,24 @@ def test_strangers_are_not_served(served, headers, method, status):
     assert project.version == version
 
 
+def test_an_own_address_is_served_and_a_strange_name_is_not(served):
+    from skexplain.studio._safety import Guard
+
+    async def app(scope, receive, send):
+        raise AssertionError
+
+    guard = Guard(app, "t", {"studio.example"}, 80)
+    for server, host, allowed in (
+        ("192.168.1.7", "192.168.1.7:80", True),  # listening at 0.0.0.0, reached from outside
+        ("192.168.1.7", "192.168.1.8:80", False),
+        ("fd00::7", "[fd00::7]:80", True),
+        ("192.168.1.7", "studio.example:80", True),
+        ("192.168.1.7", "evil.example:80", False),
+    ):
+        scope = {"method": "GET", "server": (server, 80)}
+        assert (guard._problem(scope, {b"host": host}) is None) == allowed
+
+
 def test_a_wrong_token_opens_nothing(served):
     _, client = served
     for token in ("", "x", "%00"):
@@ -75,7 +94,7 @@ def test_a_wrong_token_opens_nothing(served):
 
 def test_masks_are_read_written_and_cleared(served):
     project, client = served
-    mask = np.zeros(project.shape, dtype=np.uint8)
+    mask = np.zeros(project.data.shape, dtype=np.uint8)
     mask[3:6, 2:5] = 1
     body = mask.tobytes()
     answer = client.ask("GET", "/api/masks/2")
@@ -117,6 +136,33 @@ def test_what_is_wrong_is_said(served, method, path, body, headers, status, said
     answered, told = client.json(method, path, body, **headers)
     assert answered == status
     assert said in told["error"]
+
+
+def test_marks_are_brought_from_a_file(served, tmp_path):
+    project, client = served
+    place = next(i for i in range(len(project)) if not project.state_of(i)["annotated"])
+    mask = np.zeros((1, *project.data.shape))
+    mask[0, 4:9, 4:9] = 1
+    write_annotations(
+        tmp_path / "coco.json", mask, like=[project.data.geometry[place]], label="sticker",
+        images=[project.names[place]],
+    )  # fmt: skip
+    body = (tmp_path / "coco.json").read_bytes()
+    assert client.json("POST", "/api/import?ending=json", body) == (200, {"stored": 1})
+    state = project.state_of(place)
+    assert (state["annotated"], state["by"]) == (True, "imported")
+    assert project.mask_of(place)[0][5, 5]
+    assert client.json("POST", "/api/import?ending=json", body) == (200, {"stored": 0})
+    client.ask("DELETE", f"/api/masks/{place}", If_Match='"1"')
+    for ending, content, status, said in (
+        ("exe", body, 400, "must end in one of"),
+        ("json/../../x", body, 400, "must end in one of"),
+        ("json", b"{", 400, "The file"),
+        ("json", bytes((64 << 20) + 1), 413, "at most 64 MiB"),
+    ):
+        answered, told = client.json("POST", f"/api/import?ending={ending}", content)
+        assert answered == status
+        assert said in told["error"]
 
 
 def test_pictures_are_png(served):

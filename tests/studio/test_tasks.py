@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skexplain import SwapExClassifier, load
+from skexplain import SwapExClassifier, load, save
 from skexplain.studio import Project
 
 pytest.importorskip("PIL")
@@ -57,10 +57,13 @@ def test_the_control_has_the_masks_of_others(marked):
     _tasks.train(marked, "shuffled", silent)
     record = _tasks.read_record(marked, "shuffled")
     assert record["title"] == "labels and marks of other pictures"
-    given = _tasks._shuffled(list(range(1, 6)) + [None], seed=0)
-    assert given[-1] is None
-    assert sorted(given[:-1]) == [1, 2, 3, 4, 5]
-    assert given[:-1] != [1, 2, 3, 4, 5]
+    train = np.flatnonzero(~marked.held_out)
+    masks = marked.masks()
+    masks[train[0]] = None
+    given = marked.data.shuffled(masks, 0)
+    assert given[train[0]] is None
+    assert {id(given[row]) for row in train} == {id(masks[row]) for row in train}
+    assert any(given[row] is not masks[row] for row in train)
 
 
 def test_without_marks_it_says_what_is_missing(tmp_path):
@@ -81,7 +84,7 @@ def test_without_marks_it_says_what_is_missing(tmp_path):
 
 def test_saliency_is_in_shares(marked):
     shares = _tasks.saliency_of(marked, "labels", 1)
-    assert shares.shape == marked.shape
+    assert shares.shape == marked.data.shape
     assert shares.dtype == np.uint8
     assert shares.max() == 255
 
@@ -92,10 +95,30 @@ def test_suggestions_and_what_to_mark_next(marked, tmp_path):
     assert record["next"] == []  # every picture is annotated
     for number, one in enumerate(record["found"]):
         masks = _tasks.suggested_masks(marked, number)
-        assert sorted(masks) == sorted(one["rows"])
-        assert all(mask.shape == marked.shape for mask in masks.values())
+        assert sorted(masks) == sorted(one["items"])
+        assert all(mask.shape == marked.data.shape for mask in masks.values())
     with pytest.raises(ValueError, match="no suggestion 99"):
         _tasks.suggested_masks(marked, 99)
+
+
+def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
+    project = Project.create(tmp_path / "project", marked.settings["source"], size=16)
+    with pytest.raises(ValueError, match="no model of labels alone yet"):
+        _tasks.suggest(project, silent)
+    _tasks.take(project, marked.models / "labels.safetensors")
+    _tasks.judge_given(project, silent)
+    record = _tasks.read_record(project, "given")
+    assert record["title"] == "the given model"
+    assert record["predictions"] == _tasks.read_record(marked, "labels")["predictions"]
+    for number, mask in enumerate(marked.masks()):
+        project.set_mask(number, mask, revision=0)
+    _tasks.correct(project, silent)
+    assert _tasks.read_record(project, "corrected")["n_marked"] == (~project.held_out).sum()
+    other = SwapExClassifier(max_epochs=1, random_state=0)
+    other.fit(marked.X, marked.y == "sick", mask=stickers(marked.X))
+    save(other, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"must be \['healthy', 'sick'\], as of the data; got"):
+        _tasks.take(project, tmp_path / "other.safetensors")
 
 
 def test_propagated_masks_are_of_the_others(tmp_path):
@@ -104,10 +127,10 @@ def test_propagated_masks_are_of_the_others(tmp_path):
     for number in range(12):
         project.set_mask(number, stickers(project.X)[number], revision=0)
     _tasks.propagate(project, silent)
-    with np.load(project.models / "propagated.npz") as arrays:
-        assert_array_equal(arrays["rows"], range(12, 24))
-        assert arrays["mask"].shape == (12, *project.shape)
-        assert arrays["mask"].dtype == bool
+    guessed = _tasks.propagated_masks(project)
+    assert sorted(guessed) == list(range(12, 24))
+    assert all(mask.shape == project.data.shape for mask in guessed.values())
+    assert all(mask.dtype == bool for mask in guessed.values())
 
 
 @pytest.mark.slow  # other processes; CI runs it with those in a browser
@@ -134,7 +157,7 @@ def test_masks_go_back_to_the_tools(marked, tmp_path, what):
     from skexplain.masks import read_annotations
 
     (tmp_path / "export.json").write_bytes(write_export(marked, what)[2])
-    photos = load_images(marked.settings["pictures"], 16, fit="pad")
+    photos = load_images(marked.settings["source"], 16, fit="pad")
     options = {"predictions": True} if what == "label_studio" else {}
     mask = read_annotations(tmp_path / "export.json", like=photos, missing="empty", **options)
     read = np.nan_to_num(np.asarray(mask, dtype=float)) > 0.5

@@ -121,6 +121,7 @@ _ADDED = {
     "lr_schedule": "constant",
     "augment": None,
     "penalty_every": 1,
+    "batches_by_length": False,
 }
 _ADDED_TO_REGRESSORS = {"label_loss": "squared_error", "quantile": 0.5, "huber_delta": 1.0}
 _ADDED_TO_GRAD_REG = {"robust": None, "epsilon": 1.0, "n_steps": 10}

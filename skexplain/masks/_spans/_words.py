@@ -39,10 +39,18 @@ def word_pattern() -> re.Pattern[str]:
     return re.compile(rf"{word}(?:['’]{word})*|\S[{marks}]*")
 
 
+def _spellings(word: str) -> str:
+    forms = [word, *(unicodedata.normalize(form, word) for form in ("NFC", "NFD"))]
+    return f"(?:{'|'.join(re.escape(form) for form in dict.fromkeys(forms))})"
+
+
 @cache
 def phrase_pattern(phrase: str) -> re.Pattern[str]:
-    """Return the expression that finds a phrase: whole words, in any case, across white space."""
-    inside = r"\s+".join(re.escape(word) for word in phrase.split())
+    """Return the expression that finds a phrase: whole words, in any case, across white space.
+
+    Letters with marks are found however they are written: as one character or as several.
+    """
+    inside = r"\s+".join(map(_spellings, phrase.split()))
     letter = rf"[^\W{_UNSPACED}]"
     bare = phrase.strip()
     before = rf"(?<!{letter})" if re.match(letter, bare[0]) else ""

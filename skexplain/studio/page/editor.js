@@ -1,15 +1,13 @@
 // The mask of one picture: a byte per pixel of the grid, drawn on, undone and redone.
 
-export class Editor {
-  // onChange(mask) is called after each mark; mask is a Uint8Array, or null: not looked at.
+import { Marks } from "./marks.js";
+
+export class Editor extends Marks {
   constructor(canvas, onChange) {
+    super(onChange);
     this.canvas = canvas;
-    this.onChange = onChange;
     this.tool = "box";
     this.size = 5;
-    this.undone = [];
-    this.done = [];
-    this.mask = null;
     this.start = null;
     this.points = [];
     this.cross = null;
@@ -27,11 +25,7 @@ export class Editor {
     [this.canvas.height, this.canvas.width] = [4 * height, 4 * width];
   }
 
-  open(mask) {
-    this.mask = mask;
-    [this.done, this.undone] = [[], []];
-    this.drop();
-  }
+  nothing() { return new Uint8Array(this.height * this.width); }
 
   drop() {
     [this.start, this.now, this.points, this.before] = [null, null, [], null];
@@ -133,30 +127,6 @@ export class Editor {
         }
       }
     }
-  }
-
-  copy() {
-    return this.mask ? this.mask.slice() : new Uint8Array(this.height * this.width);
-  }
-
-  store(mask) {
-    this.done.push(this.mask);
-    this.undone = [];
-    this.mask = mask;
-    this.draw();
-    this.onChange(mask);
-  }
-
-  undo() { this.swap(this.done, this.undone); }
-  redo() { this.swap(this.undone, this.done); }
-
-  swap(from, to) {
-    if (!from.length) return;
-    this.drop();
-    to.push(this.mask);
-    this.mask = from.pop();
-    this.draw();
-    this.onChange(this.mask);
   }
 
   key(event) {

@@ -1,14 +1,19 @@
 // The page: what the server says is shown, what a person does is sent.  Texts of the data are set as
 // text, never as HTML.
 
-import { Editor, paint } from "/page/editor.js";
+import { Editor, paint } from "./editor.js";
+import { Words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const CELL = 96;
+const CELL = 96; // of pictures; what has a name alone has a line
+const LINE = 56;
+
+// Models, in the order of the table.
+const KINDS = ["given", "labels", "marks", "corrected", "shuffled"];
 
 let project = null; // see Studio.overview of the server
 let models = {};
-let order = []; // numbers of the pictures that are shown
+let order = []; // numbers of the items that are shown
 let current = -1;
 let saving = Promise.resolve();
 
@@ -42,20 +47,24 @@ function statusOf(picture) {
   return picture.by === "person" ? "marked by you" : `mask ${picture.by}`;
 }
 
+const ofPictures = () => project.kind === "pictures";
+const ofSamples = () => project.kind !== "table"; // each item has a class and a prediction
+
 function fillFilters() {
-  const labels = [...new Set(project.pictures.map((p) => p.label))];
   const add = (value, text) => $("filter").append(new Option(text, value));
   add("all", "all");
   add("open", "not looked at");
   add("person", "marked by me");
   add("guessed", "guessed, to be checked");
+  if (!ofSamples()) return;
+  const labels = [...new Set(project.states.map((p) => p.label))];
   add("wrong", "wrong by the model");
   add("changed", "changed by the marks");
   for (const label of labels) add(`class ${label}`, `class ${label}`);
 }
 
 function chosen(number) {
-  const picture = project.pictures[number];
+  const picture = project.states[number];
   const filter = $("filter").value;
   const labels = models.labels?.predictions;
   const marks = models.marks?.predictions;
@@ -68,58 +77,87 @@ function chosen(number) {
 }
 
 function arrange() {
-  order = [...project.pictures.keys()].filter(chosen);
+  order = [...project.states.keys()].filter(chosen);
   const sure = (models.marks ?? models.labels)?.confidences;
-  const next = models.suggestions?.next ?? [];
+  const rank = new Map((models.suggestions?.next ?? []).map((number, i) => [number, i]));
   const by = $("order").value;
-  if (by === "next") order.sort((a, b) => next.includes(b) - next.includes(a) || a - b);
-  if (by === "sure" && sure) order.sort((a, b) => sure[b] - sure[a]);
-  if (by === "unsure" && sure) order.sort((a, b) => sure[a] - sure[b]);
-  const skipped = Object.keys(project.skipped).length;
-  $("count").textContent = `${order.length} of ${project.pictures.length} pictures`
-    + (skipped ? `; ${skipped} files could not be read` : "");
+  const rankOf = (number) => rank.get(number) ?? project.states.length + number;
+  if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
+  if (by === "sure" && sure && ofSamples()) order.sort((a, b) => sure[b] - sure[a]);
+  if (by === "unsure" && sure && ofSamples()) order.sort((a, b) => sure[a] - sure[b]);
+  $("count").textContent = `${order.length} of ${project.states.length} ${project.items}`;
   drawGrid();
 }
 
-// Only what is seen is in the page, so that ten thousand pictures scroll.
+const heightOf = () => (ofPictures() ? CELL : LINE);
+
+function showSkipped() {
+  const skipped = Object.entries(project.skipped);
+  $("skipped").hidden = !skipped.length;
+  $("skipped").firstElementChild.textContent = `${skipped.length} could not be read`;
+  $("skipped").lastElementChild.replaceChildren(...skipped.slice(0, 100).map(([name, why]) => {
+    const line = document.createElement("li");
+    line.textContent = `${name}: ${why}`;
+    return line;
+  }));
+}
+
+function columnsOf(grid) {
+  return ofPictures() ? Math.max(1, Math.floor(grid.clientWidth / CELL)) : 1;
+}
+
+// Only what is seen is in the page, so that ten thousand items scroll.
 function drawGrid() {
   const grid = $("grid");
-  const columns = Math.max(1, Math.floor(grid.clientWidth / CELL));
+  const [columns, height] = [columnsOf(grid), heightOf()];
   const space = $("space");
-  space.style.height = `${Math.ceil(order.length / columns) * CELL}px`;
-  const first = Math.max(0, Math.floor(grid.scrollTop / CELL) - 1) * columns;
-  const last = first + (Math.ceil(grid.clientHeight / CELL) + 3) * columns;
-  const cells = order.slice(first, last).map((number, i) => {
-    const picture = project.pictures[number];
-    const cell = document.createElement("div");
-    cell.className = "cell";
-    cell.id = `cell-${number}`;
-    cell.setAttribute("role", "option");
-    cell.setAttribute("aria-selected", number === current);
-    cell.setAttribute("aria-label", `${picture.name}, ${picture.label}, ${statusOf(picture)}`);
-    cell.title = picture.name;
-    cell.classList.toggle("held", picture.held_out);
-    cell.classList.toggle("marked", picture.annotated);
-    const place = first + i;
-    cell.style.top = `${Math.floor(place / columns) * CELL}px`;
-    cell.style.left = `${(place % columns) * CELL}px`;
+  space.style.height = `${Math.ceil(order.length / columns) * height}px`;
+  const first = Math.max(0, Math.floor(grid.scrollTop / height) - 1) * columns;
+  const last = first + (Math.ceil(grid.clientHeight / height) + 3) * columns;
+  space.replaceChildren(...order.slice(first, last).map((number, i) => {
+    const cell = makeCell(number);
+    cell.style.top = `${Math.floor((first + i) / columns) * height}px`;
+    cell.style.left = `${((first + i) % columns) * CELL}px`;
+    return cell;
+  }));
+  if ($(`cell-${current}`)) grid.setAttribute("aria-activedescendant", `cell-${current}`);
+  else grid.removeAttribute("aria-activedescendant");
+}
+
+function makeCell(number) {
+  const item = project.states[number];
+  const cell = document.createElement("div");
+  cell.className = ofPictures() ? "cell" : "cell line";
+  cell.id = `cell-${number}`;
+  cell.setAttribute("role", "option");
+  cell.setAttribute("aria-selected", number === current);
+  cell.setAttribute("aria-label", `${item.name}, ${item.label}, ${statusOf(item)}`);
+  cell.title = item.name;
+  cell.classList.toggle("held", item.held_out);
+  cell.classList.toggle("marked", item.annotated);
+  if (ofPictures()) {
     const image = document.createElement("img");
     image.src = `/thumbnails/${number}`;
     image.alt = "";
     cell.append(image);
-    cell.addEventListener("click", () => open(number));
-    return cell;
-  });
-  space.replaceChildren(...cells);
-  grid.setAttribute("aria-activedescendant", `cell-${current}`);
+  } else {
+    const [name, label] = [document.createElement("b"), document.createElement("span")];
+    name.textContent = item.name;
+    label.textContent = `${item.label}; ${statusOf(item)}`;
+    cell.append(name, label);
+  }
+  cell.addEventListener("click", () => open(number));
+  return cell;
 }
 
 function showCurrent() {
   const grid = $("grid");
-  const columns = Math.max(1, Math.floor(grid.clientWidth / CELL));
-  const top = Math.floor(order.indexOf(current) / columns) * CELL;
+  const height = heightOf();
+  const top = Math.floor(order.indexOf(current) / columnsOf(grid)) * height;
   if (top < grid.scrollTop) grid.scrollTop = top;
-  if (top + CELL > grid.scrollTop + grid.clientHeight) grid.scrollTop = top + CELL - grid.clientHeight;
+  if (top + height > grid.scrollTop + grid.clientHeight) {
+    grid.scrollTop = top + height - grid.clientHeight;
+  }
   drawGrid();
 }
 
@@ -128,40 +166,57 @@ function step(by) {
   if (place >= 0 && place < order.length) open(order[place]);
 }
 
-// -- the picture in the editor --------------------------------------------------------------------
+// -- the item in the editor -----------------------------------------------------------------------
 
-const editor = new Editor($("mask"), (mask) => {
+const store = (mask) => {
   const number = current;
   saving = saving.then(() => save(number, mask)); // one after the other
-});
+};
+let editor = null;
 
 const open = attempt(async (number) => {
   await saving;
   current = number;
-  const picture = project.pictures[number];
-  $("picture").src = `/pictures/${number}`;
-  $("picture").alt = `${picture.name}, class ${picture.label}`;
+  const item = project.states[number];
+  if (ofPictures()) {
+    $("picture").src = `/pictures/${number}`;
+    $("picture").alt = `${item.name}, class ${item.label}`;
+  } else {
+    const content = await (await ask(`/api/items/${number}`)).json();
+    if (number !== current) return;
+    editor.show(content.before ?? "", content.words ?? [[`${item.name} must not matter`, ""]]);
+    showClasses(content.classes ?? []);
+  }
   await readMask(number);
   showFacts();
   showCurrent();
   showLooks();
 });
 
+// What a column has in each class.
+function showClasses(classes) {
+  $("classes").replaceChildren(...classes.flatMap((texts) => texts.map((text, i) => {
+    const part = document.createElement(i ? "dd" : "dt");
+    part.textContent = text;
+    return part;
+  })));
+}
+
 async function readMask(number) {
   const answer = await ask(`/api/masks/${number}`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   if (number !== current) return;
-  project.pictures[number].revision = Number(answer.headers.get("etag").replaceAll('"', ""));
-  editor.open(bytes.length ? bytes : null);
+  project.states[number].revision = Number(answer.headers.get("etag").replaceAll('"', ""));
+  editor.open(answer.headers.get("x-annotated") === "1" ? bytes : null);
 }
 
 async function save(number, mask) {
   try {
-    const headers = { "If-Match": `"${project.pictures[number].revision}"` };
+    const headers = { "If-Match": `"${project.states[number].revision}"` };
     const options = mask ? { method: "PUT", body: mask, headers } : { method: "DELETE", headers };
     const answer = await ask(`/api/masks/${number}`, options);
     // Not kept from before: an event may have replaced the record meanwhile.
-    project.pictures[number].revision = (await answer.json()).revision;
+    project.states[number].revision = (await answer.json()).revision;
     say("");
   } catch (error) {
     if (error.status === 409) {
@@ -177,14 +232,14 @@ async function save(number, mask) {
 }
 
 function showFacts() {
-  const picture = project.pictures[current];
-  if (!picture) return;
-  $("picture-title").textContent = picture.name;
-  const facts = [`class ${picture.label}`, statusOf(picture)];
-  if (picture.held_out) facts.push("held out: models are compared on it");
-  for (const kind of ["labels", "marks"]) {
+  const item = project.states[current];
+  if (!item) return;
+  $("item-title").textContent = item.name;
+  const facts = [ofSamples() ? `class ${item.label}` : item.label, statusOf(item)];
+  if (item.held_out) facts.push("held out: models are compared on it");
+  for (const kind of KINDS) {
     const model = models[kind];
-    if (model) {
+    if (model && ofSamples() && kind !== "shuffled") {
       const sure = Math.round(100 * model.confidences[current]);
       facts.push(`${model.title}: ${model.predictions[current]} (${sure} %)`);
     }
@@ -194,14 +249,16 @@ function showFacts() {
 
 // What a model looks at: the brighter, the more.
 const showLooks = attempt(async () => {
-  const [canvas, kind, number] = [$("looks"), $("looks-of").value, current];
-  [canvas.height, canvas.width] = [project.height, project.width]; // clears it
+  const [kind, number] = [$("looks-of").value, current];
+  if (ofPictures()) [$("looks").height, $("looks").width] = project.shape; // clears it
+  else editor.looks(null);
   if (!kind) return;
   const answer = await ask(`/api/saliency/${kind}/${number}`);
   const shares = new Uint8Array(await answer.arrayBuffer());
   if (number !== current) return;
-  const pen = canvas.getContext("2d");
-  const image = pen.createImageData(project.width, project.height);
+  if (!ofPictures()) { editor.looks(shares); return; }
+  const pen = $("looks").getContext("2d");
+  const image = pen.createImageData(project.shape[1], project.shape[0]);
   shares.forEach((share, i) => image.data.set([255, 255, 0, share], 4 * i));
   pen.putImageData(image, 0, 0);
 });
@@ -211,7 +268,7 @@ const showLooks = attempt(async () => {
 async function readModels() {
   models = await (await ask("/api/models")).json();
   showModels();
-  showSuggestions();
+  readSuggestions();
   arrange();
   showFacts();
   if ($("looks-of").value) showLooks();
@@ -219,7 +276,7 @@ async function readModels() {
 
 function showModels() {
   const share = (value) => (value === null ? "–" : value.toFixed(2));
-  const rows = ["labels", "marks", "shuffled"].filter((kind) => models[kind]).map((kind) => {
+  const rows = KINDS.filter((kind) => models[kind]).map((kind) => {
     const model = models[kind];
     const row = document.createElement("tr");
     const verdict = model.verdict ?? model.reason;
@@ -245,58 +302,96 @@ function showModels() {
 }
 
 function showMarked() {
-  const annotated = project.pictures.filter((p) => p.annotated);
+  const annotated = project.states.filter((p) => p.annotated);
   const held = annotated.filter((p) => p.held_out).length;
-  $("marked").textContent = `Pictures with a mask: ${annotated.length}, of them held out: ${held}.`;
+  const name = project.items[0].toUpperCase() + project.items.slice(1);
+  $("marked").textContent = `${name} with a mask: ${annotated.length}`
+    + (ofSamples() ? `, of them held out: ${held}.` : ".");
+}
+
+// Suggestions that are still to be decided on, by their numbers; the keys are for the first.
+let pending = [];
+
+function readSuggestions() {
+  pending = [...(models.suggestions?.found ?? []).keys()];
+  showSuggestions();
 }
 
 function showSuggestions() {
   const found = models.suggestions?.found;
-  if (!found) { $("suggestions").replaceChildren(); return; }
-  if (!found.length) {
+  if (found && !found.length) {
     $("suggestions").textContent = "Nothing suspicious was found. That is no proof.";
     return;
   }
-  $("suggestions").replaceChildren(...found.map((one, number) => {
-    const box = document.createElement("div");
-    box.className = "suggestion";
-    const text = document.createElement("p");
-    const flips = Math.round(100 * one.flip_rate);
-    text.textContent = `${one.moves ? "A thing" : "A place"} in ${one.rows.length} pictures, `
-      + `p = ${one.p_value.toPrecision(2)}; without it ${flips} % of the predictions change. `
-      + "Should it matter?";
-    const shown = document.createElement("div");
-    shown.className = "shown";
-    for (const row of one.rows.slice(0, 5)) shown.append(sketch(number, row));
-    const accept = document.createElement("button");
-    accept.textContent = "It must not matter";
-    accept.addEventListener("click", attempt(async () => {
-      await ask(`/api/suggestions/${number}/accept`, { method: "POST" });
-      box.remove();
-    }));
-    const reject = document.createElement("button");
-    reject.textContent = "It may";
-    reject.addEventListener("click", () => box.remove());
-    const buttons = document.createElement("div");
-    buttons.className = "row";
-    buttons.append(accept, reject);
-    box.append(text, shown, buttons);
-    return box;
-  }));
+  $("suggestions").replaceChildren(...pending.map(makeSuggestion));
+}
+
+function whatIs(one) {
+  if (ofPictures()) return `${one.text} in ${one.items.length} pictures`;
+  if (project.kind === "texts") return `“${one.text}” in ${one.items.length} texts`;
+  return `The column “${one.text}”`;
+}
+
+const DECIDE = {
+  a: ["It must not matter", attempt(async (number) => {
+    await ask(`/api/suggestions/${number}/accept`, { method: "POST" });
+    drop(number);
+  })],
+  r: ["It may", (number) => drop(number)],
+  n: ["Not sure", (number) => { drop(number); pending.push(number); showSuggestions(); }],
+};
+
+function drop(number) {
+  pending = pending.filter((other) => other !== number);
+  showSuggestions();
+}
+
+function makeSuggestion(number, place) {
+  const one = models.suggestions.found[number];
+  const box = document.createElement("div");
+  box.className = "suggestion";
+  const text = document.createElement("p");
+  const flips = Math.round(100 * one.flip_rate);
+  text.textContent = `${whatIs(one)}, p = ${one.p_value.toPrecision(2)}; without it ${flips} % of the `
+    + "predictions change. Should it matter?";
+  const buttons = document.createElement("div");
+  buttons.className = "row";
+  for (const [key, [title, decide]] of Object.entries(DECIDE)) {
+    const button = document.createElement("button");
+    button.textContent = `${title} `;
+    if (!place) {
+      const shown = document.createElement("kbd");
+      shown.textContent = key;
+      button.append(shown);
+    }
+    button.addEventListener("click", () => decide(number));
+    buttons.append(button);
+  }
+  const shown = document.createElement("div");
+  shown.className = "shown";
+  for (const item of one.items.slice(0, 5)) {
+    const button = document.createElement("button");
+    if (ofPictures()) button.append(sketch(number, item));
+    else button.textContent = project.states[item].name;
+    button.addEventListener("click", () => open(item));
+    shown.append(button);
+  }
+  box.append(text, shown, buttons);
+  return box;
 }
 
 function sketch(number, row) {
   const canvas = document.createElement("canvas");
-  [canvas.height, canvas.width] = [project.height, project.width];
+  [canvas.height, canvas.width] = project.shape;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", project.pictures[row].name);
+  canvas.setAttribute("aria-label", project.states[row].name);
   const image = new Image();
   image.addEventListener("load", attempt(async () => {
     const pen = canvas.getContext("2d");
     pen.drawImage(image, 0, 0);
     const answer = await ask(`/api/suggestions/${number}/${row}`);
     const mask = new Uint8Array(await answer.arrayBuffer());
-    paint(pen, mask, project.height, project.width, 1);
+    paint(pen, mask, ...project.shape, 1);
   }));
   image.src = `/thumbnails/${row}`;
   return canvas;
@@ -331,12 +426,12 @@ function listen() {
     project.version = state.version;
     for (const [key, picture] of Object.entries(state.changed)) {
       const number = Number(key);
-      const known = number === current ? project.pictures[number].revision : picture.revision;
-      project.pictures[number] = { ...picture, revision: known };
+      const known = number === current ? project.states[number].revision : picture.revision;
+      project.states[number] = { ...picture, revision: known };
       // Another window, a copy or a guess may have changed what is open here.
       if (number === current) {
         saving = saving.then(() => {
-          const older = project.pictures[number].revision < picture.revision;
+          const older = project.states[number].revision < picture.revision;
           return older && number === current ? readMask(number) : null;
         });
       }
@@ -384,10 +479,13 @@ const KEYS = {
   e: () => setTool("eraser"),
   z: () => editor.undo(),
   y: () => editor.redo(),
-  0: () => editor.store(new Uint8Array(project.height * project.width)),
+  0: () => editor.store(editor.nothing()),
   u: () => editor.store(null),
   ",": () => step(-1),
   ".": () => step(1),
+  ...Object.fromEntries(Object.entries(DECIDE).map(([key, [, decide]]) => [key, () => {
+    if (pending.length) decide(pending[0]);
+  }])),
 };
 
 function connectAll() {
@@ -409,15 +507,23 @@ function connectAll() {
   $("brush-size").addEventListener("change", () => {
     editor.size = Math.max(1, Math.min(64, Number($("brush-size").value) || 1));
   });
+  $("import").addEventListener("change", attempt(async () => {
+    const [file] = $("import").files;
+    if (!file) return;
+    const ending = encodeURIComponent(file.name.split(".").pop());
+    const answer = await ask(`/api/import?ending=${ending}`, { method: "POST", body: file });
+    say(`${(await answer.json()).stored} masks were read; masks that were there are as they were.`);
+    $("import").value = "";
+  }));
   $("filter").addEventListener("change", arrange);
   $("order").addEventListener("change", arrange);
   $("looks-of").addEventListener("change", showLooks);
   $("grid").addEventListener("scroll", drawGrid);
   $("grid").addEventListener("keydown", (event) => {
-    const columns = Math.max(1, Math.floor($("grid").clientWidth / CELL));
+    const columns = columnsOf($("grid"));
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
     if (by) { event.preventDefault(); step(by); }
-    if (event.key === "Enter") $("mask").focus();
+    if (event.key === "Enter") (ofPictures() ? $("mask") : $("words").querySelector("button"))?.focus();
   });
   window.addEventListener("resize", drawGrid);
   document.addEventListener("keydown", (event) => {
@@ -428,11 +534,42 @@ function connectAll() {
   });
 }
 
+// Shows what the kind of data has, and makes its editor.
+function fit() {
+  for (const name of ["stage", "keys", "tools"]) $(name).hidden = !ofPictures();
+  for (const name of ["words", "word-keys"]) $(name).hidden = ofPictures();
+  $("classes").hidden = ofSamples();
+  for (const name of ["copy-class", "copy-all", "bring"]) $(name).hidden = !ofSamples();
+  document.querySelector('[data-tasks="propagate"]').hidden = !project.propagates;
+  for (const option of $("order").querySelectorAll('[value$="sure"]')) option.hidden = !ofSamples();
+  if (ofPictures()) {
+    editor = new Editor($("mask"), store);
+    editor.resize(...project.shape);
+    const [height, width] = project.shape;
+    $("stage").style.aspectRatio = `${width} / ${height}`; // before a picture is there
+  } else {
+    editor = new Words($("words"), store);
+    if (project.kind === "texts") {
+      $("copy-class").textContent = "These words in this class";
+      $("copy-all").textContent = "These words in all texts";
+    }
+  }
+  for (const name of project.exports) {
+    const [line, link] = [document.createElement("li"), document.createElement("a")];
+    link.href = `/export/${name}`;
+    link.download = "";
+    link.textContent = `marks: ${name.replace("_", " ")}`;
+    line.append(link);
+    $("exports").append(line);
+  }
+}
+
 async function start() {
   project = await (await ask("/api/project")).json();
-  $("folder").textContent = project.folder;
-  editor.resize(project.height, project.width);
-  $("stage").style.aspectRatio = `${project.width} / ${project.height}`; // before a picture is there
+  $("source").textContent = project.source;
+  $("list-title").textContent = project.items[0].toUpperCase() + project.items.slice(1);
+  fit();
+  showSkipped();
   fillFilters();
   connectAll();
   await readModels();

@@ -112,6 +112,8 @@ def test_words_cover_all_but_white_space(text):
         ("喜欢", "我喜欢你", ["喜欢"]),
         ("a+b", "a+b aab", ["a+b"]),
         ("ete", "ete\u0301 ete", ["ete"]),
+        ("caf\u00e9", "cafe\u0301 caf\u00e9 cafe", ["cafe\u0301", "caf\u00e9"]),
+        ("cafe\u0301", "caf\u00e9", ["caf\u00e9"]),
     ],
 )
 def test_phrases_are_whole_words(phrase, text, found):

@@ -1,0 +1,227 @@
+"""What a kind of data must say of itself, so that it can be marked, learnt from and taken away."""
+
+from __future__ import annotations
+
+import abc
+import zipfile
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..estimators import ERMClassifier, SwapExClassifier
+
+Mask: TypeAlias = NDArray[np.bool_]
+#: One mask for each item, None where it is not annotated.
+ItemMasks: TypeAlias = Sequence[Mask | None]
+
+# Fewer held-out samples with marks say nothing of a model.
+MIN_AUDITED = 4
+
+
+class Options(NamedTuple):
+    """How data are read, of any kind; see :meth:`Project.create`."""
+
+    size: int | tuple[int, int] = 96
+    fit: str = "pad"
+    text: str | None = None
+    label: str | None = None
+    verbose: bool = False
+
+
+class Found(NamedTuple):
+    """A suggestion: what it is, the masks of items, and how sure it is."""
+
+    text: str
+    masks: dict[int, Mask]
+    p_value: float
+    flip_rate: float
+    predictive_power: float
+
+
+class Data(abc.ABC):
+    """The samples of a project, and its items: what a person marks, one mask for each.
+
+    Of pictures and texts each sample is an item; of a table each column is one.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the project.
+    settings : dict
+        What `store` returned, and ``held_out``.
+
+    Attributes
+    ----------
+    X : sequence of length n_samples
+        Inputs.
+    y : ndarray of str of shape (n_samples,)
+        Names of the classes.
+    held_out : ndarray of bool of shape (n_samples,)
+        Whether a sample is kept out of the training.
+    names : list of str
+        Names of the items.
+    """
+
+    #: What is in the settings of a project.
+    kind: ClassVar[str]
+    #: What the page and messages call items and samples.
+    items: ClassVar[str]
+    samples: ClassVar[str]
+    #: Ending of a file with a mask.
+    suffix: ClassVar[str]
+    #: Files to take away beside the model, its audit and the script.
+    exports: ClassVar[tuple[str, ...]] = ()
+    #: Whether marks that are copied or accepted are added to the masks that there are.
+    adds: ClassVar[bool] = False
+    #: What the control learns from.
+    control: ClassVar[str]
+    #: What an error says where nothing is marked.
+    unmarked: ClassVar[str]
+    #: Epochs of a training, unless the project says otherwise, and its learning rate.
+    epochs: ClassVar[int] = 30
+    lr: ClassVar[float] = 1e-3
+    #: Whether masks of other items can be guessed.
+    propagates: ClassVar[bool] = True
+
+    X: Any
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder, self.settings = folder, settings
+        self.y = np.array(settings["labels"])
+        self.held_out = np.array(settings["held_out"], dtype=bool)
+        self.names = [str(name) for name in settings["names"]]
+
+    # -- what is stored -------------------------------------------------------------------------
+
+    @staticmethod
+    @abc.abstractmethod
+    def store(folder: Path, source: Path, options: Options) -> dict[str, Any]:
+        """Read data and store what the project needs; returns the settings.
+
+        They have ``labels``, a class for each sample, ``names``, one for each item, ``skipped``,
+        why what could not be read, by name, and what the kind itself needs.
+        """
+
+    @abc.abstractmethod
+    def shape_of(self, number: int) -> tuple[int, ...]:
+        """Return the shape of the mask of an item."""
+
+    @abc.abstractmethod
+    def write_mask(self, path: Path, number: int, mask: Mask) -> None:
+        """Write the mask of an item."""
+
+    @abc.abstractmethod
+    def read_mask(self, path: Path, number: int) -> Mask:
+        """Read what `write_mask` wrote."""
+
+    def about(self, number: int) -> dict[str, Any]:
+        """Return the label of an item, and whether it is held out."""
+        return {"label": str(self.y[number]), "held_out": bool(self.held_out[number])}
+
+    def content(self, number: int) -> dict[str, Any]:
+        """Return what the page shows of an item that is no picture."""
+        return {}
+
+    # -- what is learnt -------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def masks_of(self, numbers: NDArray[np.intp], masks: ItemMasks) -> Any:
+        """Return the masks of samples, as ``fit(mask=...)`` takes them."""
+
+    @abc.abstractmethod
+    def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
+        """Return in how many of these samples something is marked."""
+
+    @abc.abstractmethod
+    def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
+        """Return how many items have a mask, among these samples or of all columns."""
+
+    @abc.abstractmethod
+    def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:
+        """Return masks for the control: as many marks, of which none means anything."""
+
+    def estimator(self, with_marks: bool, **params: Any) -> Any:
+        """Return an estimator that is not fitted yet."""
+        return (SwapExClassifier if with_marks else ERMClassifier)(lr=self.lr, **params)
+
+    def samples_of(self, numbers: NDArray[np.intp]) -> Any:
+        """Return samples as `fit` takes them."""
+        return self.X[numbers]
+
+    def network_of(self, clf: Any) -> Any:
+        """Return the estimator within a fitted one whose inputs are arrays."""
+        return clf
+
+    def arrays_of(self, clf: Any, numbers: NDArray[np.intp]) -> NDArray[Any]:
+        """Return what that estimator is given for samples."""
+        return np.asarray(self.samples_of(numbers))
+
+    def array_masks_of(self, clf: Any, numbers: NDArray[np.intp], masks: ItemMasks) -> Any:
+        """Return the masks of samples over these arrays."""
+        return self.masks_of(numbers, masks)
+
+    def feature_names(self) -> list[str] | None:
+        """Return the names of the columns of these arrays, where they have any."""
+        return None
+
+    def with_network(self, clf: Any, network: Any) -> Any:
+        """Return a fitted estimator with another network within."""
+        return network
+
+    def without_callbacks(self, clf: Any) -> Any:
+        """Return a fitted estimator without the callback that reports epochs."""
+        return clf.set_params(callbacks=None)
+
+    @abc.abstractmethod
+    def looks_at(self, clf: Any, number: int) -> NDArray[np.float64]:
+        """Return where a model looks in an item, of the shape of its mask, in shares of the most.
+
+        Of a column, in shares of all columns.
+        """
+
+    @abc.abstractmethod
+    def suggest(self, clf: Any, seed: int) -> list[Found]:
+        """Search for what a model of labels alone leans on."""
+
+    @abc.abstractmethod
+    def next_items(self, clf: Any, masks: ItemMasks, seed: int) -> list[int]:
+        """Return the items to mark next, the most important first."""
+
+    @abc.abstractmethod
+    def propagate(self, masks: ItemMasks, seed: int) -> tuple[dict[int, Mask], float | None]:
+        """Guess the masks of other items; also returns how well, where that is known."""
+
+    def copies(self, number: int, mask: Mask) -> dict[int, Mask]:
+        """Return the masks of all items if what is marked in one is marked in all."""
+        return dict.fromkeys(range(len(self.names)), mask)
+
+    # -- what is brought and taken away ---------------------------------------------------------
+
+    def read_marks(self, path: Path) -> dict[int, Mask]:
+        """Read the masks of items from a file of an annotation tool."""
+        raise ValueError(f"Masks of {self.items} cannot be read from files.")
+
+    @abc.abstractmethod
+    def export(self, what: str, masks: ItemMasks) -> tuple[str, bytes]:
+        """Return the media type and the content of one of `exports`."""
+
+    @abc.abstractmethod
+    def write_script(self, archive: zipfile.ZipFile, masks: ItemMasks) -> None:
+        """Add a script that repeats the training with marks, and what it reads."""
+
+
+def with_weights(clf: Any, corrected: Any) -> Any:
+    """Return a copy of an estimator with the weights of a corrected network."""
+    weights = corrected.fold().state_dict()
+    clf = deepcopy(clf)
+    clf.module_.load_state_dict(weights)
+    return clf
+
+
+def in_shares(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return values in shares of the largest."""
+    return np.asarray(values / max(float(values.max(initial=0)), 1e-30), dtype=np.float64)
