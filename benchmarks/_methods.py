@@ -77,6 +77,12 @@ METHODS = {
     ),
     "influence": Method(InfluenceRegClassifier(), "2 F, 3 B, two of them to be differentiated"),
     "two-stage": Method(TwoStageExplanationClassifier(), "1 F, 1 B, 2 f, mapping twice", 2),
+    "two-stage, low rank": Method(
+        TwoStageExplanationClassifier(mapping="low_rank"),
+        "1 F, 1 B, 2 f, mapping twice",
+        2,
+        ("CNN",),
+    ),
     "two-stage, conv1x1": Method(
         TwoStageExplanationClassifier(mapping="conv1x1", feature_layer="5"),
         "1 F, 1 B, 2 f, mapping twice",

@@ -60,6 +60,7 @@ def write_page(path, benchmarks, figures):
     sections = [
         _section(name, benchmark, figures.get(name, {}), meanings.get(name, ""))
         for name, benchmark in benchmarks.items()
+        if name in figures or meanings.get(name)
     ]
     path.write_text("\n\n".join([_INTRODUCTION, *sections]) + "\n", encoding="utf-8")
 

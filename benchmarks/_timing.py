@@ -1,4 +1,4 @@
-"""Wall-clock time by turns."""
+"""Time by turns."""
 
 import statistics
 import time
@@ -6,7 +6,7 @@ import time
 import torch
 
 
-def take_turns(contestants, options):
+def take_turns(contestants, options, clock=time.perf_counter):
     """Run each contestant once per turn, one after the other.
 
     A busy machine slows all that take part in a turn, so that the ratio of a turn is steady.  Each
@@ -17,6 +17,8 @@ def take_turns(contestants, options):
     contestants : dict of str to callable
         Each is called without arguments.
     options : Options
+    clock : callable, default=time.perf_counter
+        Wall-clock time, or ``time.process_time``.
 
     Returns
     -------
@@ -29,17 +31,17 @@ def take_turns(contestants, options):
     for turn in range(n_warm_up + options.repeats):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            times[name].append(seconds(contestants[name], options.device))
+            times[name].append(seconds(contestants[name], options.device, clock))
     return {name: taken[n_warm_up:] for name, taken in times.items()}
 
 
-def seconds(function, device):
-    """Wall-clock time of a call, to the end of what it has asked of a GPU."""
-    start = time.perf_counter()
+def seconds(function, device, clock=time.perf_counter):
+    """Time of a call, to the end of what it has asked of a GPU."""
+    start = clock()
     function()
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def ratio(ours, theirs):

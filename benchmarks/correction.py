@@ -38,9 +38,11 @@ from skexplain import ERMClassifier, GroupDROClassifier, SwapExClassifier
 from skexplain.correction import CorrectedClassifier, swapped_copies
 from skexplain.datasets import make_decoy_digits
 
-N_TRAIN, N_COPIES, N_FEW, AGREEMENT = 200, 2, 20, 0.95
+N_TRAIN, N_COPIES, N_FEW, AGREEMENT, BLOCK = 200, 2, 20, 0.95, 16
 METHODS = {
     "one direction": {"method": "project", "n_directions": 1},
+    "one direction, as LEACE": {"method": "oblique", "n_directions": 1, "labels": False},
+    "one direction, as SPLINCE": {"method": "oblique", "n_directions": 1},
     "project, number chosen": {"method": "project"},
     "head, copies alone": {"method": "refit_head", "clean_share": 0.0},
     "head, a quarter clean": {"method": "refit_head", "clean_share": 0.25},
@@ -224,7 +226,7 @@ def accuracies(module, tests):
     with torch.no_grad():
         for name, (X, y) in tests.items():
             X = X if X.dtype == np.int64 else X.astype(np.float32)
-            parts = [module(torch.from_numpy(X[s : s + 64])) for s in range(0, len(X), 64)]
+            parts = [module(torch.from_numpy(X[s : s + BLOCK])) for s in range(0, len(X), BLOCK)]
             found[name] = float((torch.cat(parts).argmax(1).numpy() == y).mean())
     return found
 
@@ -288,8 +290,11 @@ def measure_corrections(
             continue
         before, start = 0.0 if frozen is None else frozen.seconds, time.process_time()
         params = {"n_copies": N_COPIES, "random_state": seed, "seen": True, **params}
+        labels = y if params.pop("labels", True) else None
+        if labels is None:
+            params["seen"] = False
         clf = CorrectedClassifier(estimator, mask_marks=marks, **params)
-        clf.fit(X, y, mask=masks)
+        clf.fit(X, labels, mask=masks)
         seconds = time.process_time() - start
         seconds -= 0.0 if frozen is None else frozen.seconds - before
         report = clf.report_
@@ -298,7 +303,7 @@ def measure_corrections(
             **accuracies(clf.module_, tests),
             seconds=seconds,
             choice=f"{clf.method_} {clf.n_directions_} {report.layer}",
-            is_repair=bool(report.is_repair),
+            is_repair=report.is_repair,
             gain=report.gain,
         )
 
@@ -309,7 +314,7 @@ def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
     def features(X):
         X = X if X.dtype == np.int64 else X.astype(np.float32)
         return torch.cat(
-            [frozen(torch.from_numpy(X[s : s + 64])) for s in range(0, len(X), 64)]
+            [frozen(torch.from_numpy(X[s : s + BLOCK])) for s in range(0, len(X), BLOCK)]
         ).numpy()
 
     own = features(X)
@@ -322,6 +327,7 @@ def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
             clone_head(heads["labels alone"]), max_epochs=30, random_state=seed
         )
         heads["group DRO, group labels"] = dro.fit(own, y, group_labels=groups).module_
+    heads["random direction"] = without_direction(heads["labels alone"], own, seed)
     for name, head in heads.items():
         if name not in record.done:
             record(name, **accuracies(nn.Sequential(frozen, head), tests))
@@ -329,6 +335,17 @@ def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
     marks = "relevant" if groups is None else "irrelevant"
     measure_corrections(record, plain, X, y, mask, tests, METHODS, seed, frozen, marks)
     print(f"features: {1000 * frozen.seconds / len(frozen.known):.0f} ms a sample", flush=True)
+
+
+def without_direction(head, features, seed):
+    """Return a head behind a projection that takes a random direction out, around the mean."""
+    v = np.random.default_rng(seed).normal(size=features.shape[1]).astype(np.float32)
+    v /= np.linalg.norm(v)
+    projection = nn.Linear(len(v), len(v))
+    with torch.no_grad():
+        projection.weight.copy_(torch.from_numpy(np.eye(len(v), dtype=np.float32) - np.outer(v, v)))
+        projection.bias.copy_(torch.from_numpy(v * (v @ features.mean(0))))
+    return nn.Sequential(projection, head)
 
 
 def clone_head(head):
@@ -449,7 +466,7 @@ def show(rows):
                 )
             seconds = [row["seconds"] for row in part if "seconds" in row]
             cells.append(f"{np.mean(seconds):.1f}" if seconds else "")
-            repairs = [row["is_repair"] for row in part if "is_repair" in row]
+            repairs = [row["is_repair"] for row in part if row.get("is_repair") is not None]
             cells.append(f"{sum(repairs)} of {len(repairs)}" if repairs else "")
             yield f"| {method} | {' | '.join(cells)} |"
 

@@ -387,6 +387,7 @@ class Public:
             penalties.HINTPenalty,
             penalties.InputGradientPenalty,
             penalties.MaskedFeaturePenalty,
+            penalties.PatternPenalty,
             penalties.WorstCasePenalty,
         )
         return {cls.__name__: (partial(check, cls), call(cls)[1]) for cls in classes}

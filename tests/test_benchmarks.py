@@ -106,11 +106,11 @@ def test_the_page_shows_goals_beside_figures(tmp_path):
 
 def test_what_is_written_by_hand_is_kept(tmp_path):
     page = tmp_path / "page.md"
-    _page.write_page(page, {"toy": TOY}, {})
+    _page.write_page(page, {"toy": TOY}, {"toy": {}})
     marked = "<!-- meaning toy -->\n"
     by_hand = page.read_text().replace(marked, f"{marked}Case b waits for \\1.\n")
     page.write_text(by_hand)
-    _page.write_page(page, {"toy": TOY}, {})
+    _page.write_page(page, {"toy": TOY}, {})  # also without figures
     assert page.read_text() == by_hand
 
 

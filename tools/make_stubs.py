@@ -122,6 +122,7 @@ RETURNED = {
     "get_params": "dict[str, Any]",
     "predict": "NDArray[Any]",
     "predict_proba": "NDArray[np.float64]",
+    "predict_log_proba": "NDArray[np.float64]",
     "score": "float",
     "tokenize": "Bunch",
 }

@@ -24,6 +24,41 @@ def small_cnn(n_channels=1, side=64, n_classes=2):
     return _conv_net((8, 16, 16), n_channels, side, n_classes)
 
 
+def shapes_cnn(init="torch", output="softmax"):
+    """Return `small_cnn` with other initial weights or one output.
+
+    Parameters
+    ----------
+    init : {"torch", "glorot", "normal"}, default="torch"
+        Initial weights: those of torch; uniform as by Glorot and Bengio, the default of Keras; or
+        normal with standard deviation .05.  With the latter two biases are 0.
+    output : {"softmax", "sigmoid"}, default="softmax"
+        Two outputs, or one, whose sigmoid is the probability of class 1: beside a 0 for class 0 its
+        cross entropy is the binary one.
+
+    Returns
+    -------
+    nn.Sequential
+    """
+    network = small_cnn(n_classes=2 if output == "softmax" else 1)
+    if init != "torch":
+        for name, parameter in network.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif init == "glorot":
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.normal_(parameter, std=0.05)
+    return network if output == "softmax" else nn.Sequential(*network, _BesideZero())
+
+
+class _BesideZero(nn.Module):
+    """Put a 0 before the one output of a network: the logits of two classes."""
+
+    def forward(self, x):
+        return nn.functional.pad(x, (1, 0))
+
+
 def bird_cnn(n_channels=3, side=64, n_classes=2):
     """Two convolutions of 8 and 16 channels with max-pooling, and a linear layer.
 

@@ -9,11 +9,12 @@ from functools import partial
 from skexplain.studies import tools
 
 from ._augmentations import WholeFlipAndShift, WholeShift
-from ._networks import bird_cnn, decoy_mlp, four_layer_cnn, mlp, ross_mlp, small_cnn
+from ._networks import bird_cnn, decoy_mlp, four_layer_cnn, mlp, ross_mlp, shapes_cnn, small_cnn
 
 #: Networks by the name that a description gives them.
 NETWORKS = {
     "small-cnn": small_cnn,
+    "shapes-cnn": shapes_cnn,
     "bird-cnn": bird_cnn,
     "ross-mlp": ross_mlp,
     "mlp": mlp,

@@ -19,6 +19,7 @@ ESTIMATORS = (
     "counterexample",
     "grad-reg",
     "grad-reg-adversarial",
+    "rr-clarc",
     "pgd-ex",
     "pgd-ex+grad-reg",
     "ibp-ex",

@@ -15,15 +15,14 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_method_params,
     assert_all_finite,
-    check_is_fitted,
     column_or_1d,
 )
 
+from ..estimators._delegation import DelegatedPredictionsMixin
 from ..estimators._fit_routing import FitRoutingMixin
 from ..estimators._mask_warnings import warn_about_masks
 from ..estimators._parameters import COUNT, StrOptions
@@ -38,18 +37,10 @@ from ._texts import with_shared_texts
 from ._weights import check_weight, fix_class_weights, half_of_the_say, weight_keyword
 
 
-def _estimator_has(method: str) -> Any:
-    """Check whether the estimator, fitted or not, has a method."""
-
-    def check(self: Any) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
 @with_shared_texts
-class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
+class BaseSwapAugmented(
+    DelegatedPredictionsMixin, FitRoutingMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Base of the classifier and the regressor.
 
     Parameters
@@ -100,10 +91,6 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             setattr(tags, name, getattr(inner, name))
         tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return whether there is a fitted estimator."""
-        return hasattr(self, "estimator_")
 
     def fit(
         self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any
@@ -253,65 +240,6 @@ class BaseSwapAugmented(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             fit_params, given = {**given, **fit_params}, {}
         routed = process_routing(self, "fit", **fit_params).estimator.fit if fit_params else {}
         return {**given, **routed}
-
-    @available_if(_estimator_has("predict"))
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict with the fitted estimator.
-
-        %(predict)s
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
-    @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict class probabilities with the fitted estimator.
-
-        %(predict_proba)s
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
-
-    @available_if(_estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Predict the logarithms of class probabilities with the fitted estimator.
-
-        %(predict_proba)s
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_log_proba(X)
-
-    @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute the decision function of the fitted estimator.
-
-        %(decision_function)s
-        """
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
-
-    @available_if(_estimator_has("score"))
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the score of the fitted estimator.
-
-        Parameters
-        ----------
-        X : array-like of the kind of the training inputs
-            Inputs; no mask is needed.
-        y : array-like of shape (n_samples,)
-            Class labels or target values.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            Accuracy of a classifier, coefficient of determination of a regressor.
-        """
-        check_is_fitted(self)
-        if sample_weight is None:
-            return self.estimator_.score(X, y)
-        return self.estimator_.score(X, y, sample_weight=sample_weight)
 
 
 def _routing_hint() -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.stats
 
 from ._evaluation import Outcome
 from ._place import shuffled_place
 from ._report import CorrectionReport
 from ._search import NOTHING, Choice, CorrectionSearch
+
+# Shufflings of masks, at least and at most, whose scatter is part of the test; as many, and as many
+# copies in each, as make so many copies in all.
+_FEWEST_SHUFFLINGS, _MOST_SHUFFLINGS = 3, 5
+_N_SHUFFLED = 1000
 
 
 def make_report(
@@ -61,16 +67,19 @@ def make_report(
             gain_se=None,
             shuffled_gain=None,
             random_gain=None,
+            p_value=None,
             changed=changed,
             candidates={},
         )
     before, after = search.outcome(NOTHING), search.outcome(choice)
     hits, hits_before = after.hits(labels), before.hits(labels)
     gains = hits - hits_before
-    shuffled_gain, random_gain = (
-        None if control is None else float((control.hits(labels) - hits_before).mean())
-        for control in _controls(search, choice, generator, exchange, cache)
+    shuffled, random = (
+        [outcome.hits(labels) for outcome in outcomes]
+        for outcomes in _controls(search, choice, generator, exchange, cache)
     )
+    p_values = [_p_value(gains)]
+    p_values += [_p_value(hits - np.stack(control)) for control in (shuffled, random) if control]
     return CorrectionReport(
         method=choice.method,
         n_directions=choice.n_directions,
@@ -81,8 +90,9 @@ def make_report(
         flip_rate=(before.flip_rate(), after.flip_rate()),
         gain=float(gains.mean()),
         gain_se=float(gains.std() / np.sqrt(n_samples)),
-        shuffled_gain=shuffled_gain,
-        random_gain=random_gain,
+        shuffled_gain=_mean_gain(shuffled, hits_before),
+        random_gain=_mean_gain(random, hits_before),
+        p_value=max(p_values),
         changed=changed,
         candidates=search.swap_accuracies(),
     )
@@ -94,16 +104,58 @@ def _controls(
     generator: np.random.Generator,
     exchange: bool,
     cache: Any,
-) -> tuple[Outcome | None, Outcome | None]:
+) -> tuple[list[Outcome], list[Outcome]]:
     """Return outcomes with the masks of other samples, and with random directions."""
+    shuffled: list[Outcome] = []
+    random: list[Outcome] = []
     if choice == NOTHING:
-        return None, None
+        return shuffled, random
     place = search.places[choice.place]
-    source = shuffled_place(place, generator, exchange, cache)
-    shuffled = None if source is None else search.cross_validated(choice, source)
-    random = None
+    n_copies, n_samples, d = place.material.swapped.shape
+    n_shufflings = int(
+        np.clip(_N_SHUFFLED // (n_copies * n_samples), _FEWEST_SHUFFLINGS, _MOST_SHUFFLINGS)
+    )
+    n_each = max(1, min(n_copies, _N_SHUFFLED // (n_shufflings * n_samples)))
+    if choice.method == "finetune":  # each takes a training
+        n_shufflings, n_each = 1, n_copies
+    for _ in range(n_shufflings):
+        source = shuffled_place(place, generator, exchange, n_each, cache)
+        if source is not None:
+            shuffled.append(search.cross_validated(choice, source))
     if choice.n_directions:
-        d = place.material.clean.shape[1]
         drawn = np.linalg.qr(generator.normal(size=(d, min(d, choice.n_directions))))[0]
-        random = search.cross_validated(choice, place, drawn)
+        random.append(search.cross_validated(choice, place, drawn))
     return shuffled, random
+
+
+def _mean_gain(hits: list[np.ndarray], hits_before: np.ndarray) -> float | None:
+    return float((np.mean(hits, axis=0) - hits_before).mean()) if hits else None
+
+
+def _p_value(differences: np.ndarray) -> float:
+    """Return the p-value of a one-sided t-test that a mean is positive.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n_samples,) or (n_draws, n_samples)
+        One line per draw of a control, if there are several.  What is compared with them would be
+        another such draw if it were no better, so that their scatter counts once more.
+
+    Returns
+    -------
+    float
+    """
+    draws = np.atleast_2d(differences)
+    of_samples, n_draws = draws.mean(0), len(draws)
+    mean = of_samples.mean()
+    variances = [of_samples.var(ddof=1) / len(of_samples)]
+    freedoms = [len(of_samples) - 1]
+    if n_draws > 1:
+        variances.append(draws.mean(1).var(ddof=1) * (1 + 1 / n_draws))
+        freedoms.append(n_draws - 1)
+    variance = sum(variances)
+    if variance == 0:
+        return 0.0 if mean > 0 else 1.0
+    # Of Welch and Satterthwaite.
+    freedom = variance**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
+    return float(scipy.stats.t.sf(mean / np.sqrt(variance), freedom))

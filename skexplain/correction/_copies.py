@@ -98,6 +98,8 @@ class SwappedCopies:
         Those given, with the marks that samples without a mask share with the others.
     exchange : bool
         Whether parts are exchanged here.
+    pools : bool
+        Whether samples without a mask are given the places that the masks of others share.
     tokens : TokenSettings or None
         As given.
     """
@@ -111,8 +113,10 @@ class SwappedCopies:
             inputs = TokenMatrixInputs(X, tokens.pad_id, tokens.mask_id)
             masks = masks.without(inputs.absent)
         exchange = exchange and masks.marks_parts
-        if exchange and masks.pooled is not None:
-            masks = _with_pooled(masks, masks.pooled.numpy())
+        pooled = masks.pooled if exchange else None
+        self.pools = pooled is not None
+        if pooled is not None:
+            masks = _with_pooled(masks, pooled.numpy())
         n_marked = int(masks.has_irrelevant.sum())
         if n_marked < 2:
             raise ValueError(

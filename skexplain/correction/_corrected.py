@@ -50,7 +50,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimator : fitted classifier with ``module_``, or torch.nn.Module that returns logits
         What is corrected; never changed.  A fitted estimator is wrapped in
         ``sklearn.frozen.FrozenEstimator`` where this one is cloned, as in a cross-validation.
-    method : {"auto", "project", "oblique", "reactive", "refit_head"}, default="auto"
+    method : {"auto", "project", "oblique", "reactive", "refit_head", "finetune"}, default="auto"
         - "project": the leading directions of h(x) - h(swapped x) are projected out of the features
           h, around their mean (P-ClArC of Anders et al. 2022 [1]_, its concept made by masks);
         - "oblique": the same directions by the projection that changes features least (LEACE of
@@ -59,7 +59,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         - "reactive": as "project", but only in samples in which a linear detector finds what masks
           mark (Bareeva et al. 2024 [4]_);
         - "refit_head": the last linear layer is fitted anew, as logistic regression on features of
-          swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups);
+          swapped copies (as Kirichenko et al. 2023 [5]_ do on samples balanced over groups); where
+          some samples have no copies, its ridge penalty is larger along the directions in which a
+          swap moves features, by a factor that is chosen by cross-validation;
         - "finetune": the layers behind `layer` are trained further by `trainer`;
         - "auto": the best of these and of leaving the network as it is, by cross-validated accuracy
           on swapped copies; among those within one standard error of it, the first one in the
@@ -84,7 +86,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         their labels then, so that it would be compared unfairly; a head that is fitted on labels
         alone, without the samples at hand, stands in for it wherever methods are compared.
     batch_size : int, default=128
-        Samples that the network runs on at once.
+        Samples that the network runs on at once, at most: on a processor these are fewer where
+        samples are large, such as 10 images of 128 pixels, which is faster.
     trainer : classifier of this package or None, default=None
         What trains with ``method="finetune"``: a clone of it whose `module` is the network.  One
         without penalties, such as an ``ERMClassifier``, is given swapped copies: their features,
@@ -320,11 +323,11 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         choice = search.choose(self.method, self.n_directions)
         correction = search.make(choice)
         module = None if correction is None else correction.apply(network.module)
-        clean = network.logits([X]).argmax(1)
-        after = clean if module is None else network.logits([X], module).argmax(1)
         outcome = None
         if codes is None and module is not None:
             outcome = Outcome.of(swaps.logits(network, module))
+        place = places[choice.place]
+        clean, after = (place.predictions(c) for c in (None, correction))
         changed = np.flatnonzero(clean != after)
         report = make_report(search, choice, changed, outcome, generator, self.exchange, self.cache)
         return module, correction, report

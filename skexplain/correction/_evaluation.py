@@ -131,19 +131,20 @@ class Swaps:
         generator = np.random.default_rng([self.seed, number])
         yield from self.copies.draw(self.rows, generator)
 
-    def read(self, reader: FeatureReader) -> tuple[list[Features], list[list[Features]]]:
-        """Read features of the samples, per site, and of the copies, per number and site."""
+    def read_clean(self, reader: FeatureReader) -> list[Features]:
+        """Read the features of the samples as they are, per site."""
+        return reader.read(self.clean, len(self.rows), self.X, self.rows)
+
+    def read_swapped(self, reader: FeatureReader) -> list[list[Features]]:
+        """Read the features of the copies, per number and site."""
         marks = self.copies.masks
-        key = (self.X, self.rows)
         drawn = (marks.stored, marks.place, marks.annotated, marks.has_irrelevant)
         drawn += (marks.marks_relevant, marks.taking_part, marks.absent)
         drawn += (self.copies.exchange, self.seed)
-        clean = reader.read(self.clean, len(self.rows), *key)
-        swapped = [
-            reader.read(partial(self.swapped, k), len(self.rows), *key, *drawn, k)
+        return [
+            reader.read(partial(self.swapped, k), len(self.rows), self.X, self.rows, *drawn, k)
             for k in range(self.n_copies)
         ]
-        return clean, swapped
 
     def logits(self, network: Network, module: Any) -> tuple[np.ndarray, np.ndarray]:
         """Compute logits of the samples, and of the copies, of a corrected network."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,24 @@ PROJECTIONS = ("project", "oblique", "reactive")
 METHODS = (*PROJECTIONS, "refit_head", "finetune")
 # Inverse strengths among which a new head is chosen.
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
+# How much more strongly it is penalised along the directions in which a swap moves features.
+_ALONG_SWAPS = (1.0, 10.0, 100.0, 1000.0)
+
+
+class HeadPenalty(NamedTuple):
+    """Ridge penalty of a new head, on standardised features.
+
+    Attributes
+    ----------
+    strength : float
+        Inverse strength, as C of scikit-learn.
+    along_swaps : float, default=0.0
+        The penalty of weights w is ``|w|^2 + along_swaps * mean((w . d)^2)`` with the differences d
+        between features of samples and of their swapped copies.
+    """
+
+    strength: float
+    along_swaps: float = 0.0
 
 
 @dataclass
@@ -168,7 +186,7 @@ def check_all_classes(material: Material, method: str) -> None:
 
 
 def fit_head(
-    material: Material, network: Network, site: Site, strength: float, clean_share: float
+    material: Material, network: Network, site: Site, penalty: HeadPenalty, clean_share: float
 ) -> nn.Linear:
     """Fit the last linear layer anew, on features of swapped copies.
 
@@ -180,8 +198,7 @@ def fit_head(
         Whose head it replaces.
     site : Site
         Of the head.
-    strength : float
-        Inverse strength of the ridge penalty on standardised features.
+    penalty : HeadPenalty
     clean_share : float
         Weight of a sample as it is beside its copies.
 
@@ -190,7 +207,7 @@ def fit_head(
     nn.Linear
     """
     check_all_classes(material, "refit_head")
-    coefficients, intercept = _fit_logistic(material, strength, clean_share)
+    coefficients, intercept = _Design(material, clean_share, penalty.along_swaps > 0).fit(penalty)
     # The site of a head is that of a linear layer, see Network.find_site.
     old = cast(nn.Linear, network.module.get_submodule(site.layer))
     n_outputs = old.out_features
@@ -205,21 +222,51 @@ def fit_head(
     return head
 
 
-def _fit_logistic(
-    material: Material, strength: float, clean_share: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit logistic regression in standardised features; return it in those as they are."""
-    d = material.clean.shape[1]
-    features = [material.swapped.reshape(-1, d)]
-    features += [material.clean] if clean_share else []
-    features += [material.other_features] if len(material.other_codes) else []
-    codes, weight = row_weights(material, clean_share)
-    x = np.concatenate(features)
-    mean, sd = _scale(x, weight)
-    fitted = LogisticRegression(C=strength, tol=1e-3, max_iter=1000)
-    fitted.fit((x - mean) / sd, codes, weight)
-    coefficients = fitted.coef_ / sd
-    return coefficients, fitted.intercept_ - coefficients @ mean
+class _Design:
+    """Standardised features and labels that a new head is fitted to, for several penalties.
+
+    Samples without copies reward the shortcut.  So they weigh no more than the others, unless the
+    penalty along swaps keeps the head from using it: then each weighs as much as any sample.
+
+    Parameters
+    ----------
+    material : Material
+        With labels.
+    clean_share : float
+        Weight of a sample as it is beside its copies.
+    along_swaps : bool
+        Whether there will be a penalty along swaps.
+    """
+
+    def __init__(self, material: Material, clean_share: float, along_swaps: bool) -> None:
+        d = material.clean.shape[1]
+        features = [material.swapped.reshape(-1, d)]
+        features += [material.clean] if clean_share else []
+        features += [material.other_features] if len(material.other_codes) else []
+        if along_swaps:
+            material = replace(material, others_weight=1.0)
+        self.codes, self.weight = row_weights(material, clean_share)
+        x = np.concatenate(features)
+        self.mean, self.sd = _scale(x, self.weight)
+        self.x = (x - self.mean) / self.sd
+        if along_swaps:
+            differences = (material.clean - material.swapped).reshape(-1, d) / self.sd
+            self.directions = leading_directions(differences, min(differences.shape))
+            self.variances = ((differences @ self.directions) ** 2).mean(0)
+
+    def fit(self, penalty: HeadPenalty) -> tuple[np.ndarray, np.ndarray]:
+        """Fit logistic regression; return coefficients and intercepts for features as they are."""
+        fitted = LogisticRegression(C=penalty.strength, tol=1e-3, max_iter=1000)
+        fitted.fit(self._shrunk(self.x, penalty), self.codes, self.weight)
+        coefficients = self._shrunk(fitted.coef_, penalty) / self.sd
+        return coefficients, fitted.intercept_ - coefficients @ self.mean
+
+    def _shrunk(self, rows: np.ndarray, penalty: HeadPenalty) -> np.ndarray:
+        """Multiply by the inverse root of the penalty's matrix, which makes it a plain ridge."""
+        if not penalty.along_swaps:
+            return rows
+        scales = 1 / np.sqrt(1 + penalty.along_swaps * self.variances) - 1
+        return rows + ((rows @ self.directions) * scales) @ self.directions.T
 
 
 def row_weights(material: Material, clean_share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -260,8 +307,11 @@ def _scale(features: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.n
     return mean, np.where(sd > 0, sd, 1.0)
 
 
-def choose_strength(material: Material, clean_share: float) -> float:
+def choose_penalty(material: Material, clean_share: float) -> HeadPenalty:
     """Choose the ridge penalty of a new head by the log loss on copies of samples left out.
+
+    Where there are samples without copies, a penalty along swaps is among the candidates: its
+    factor is chosen at the weakest ridge penalty, and then the strength of this.
 
     Parameters
     ----------
@@ -272,22 +322,40 @@ def choose_strength(material: Material, clean_share: float) -> float:
 
     Returns
     -------
-    float
-        Inverse strength, in standardised features.
+    HeadPenalty
     """
-    losses = np.zeros(len(_STRENGTHS))
+    parts = []
     for train, test in folds(material.labels, n_folds=3):
-        part, d = material.take(train), material.clean.shape[1]
-        held_out = material.swapped[:, test].reshape(-1, d)
+        held_out = material.swapped[:, test].reshape(-1, material.clean.shape[1])
         codes = np.tile(material.labels[test], len(material.swapped))
-        for number, strength in enumerate(_STRENGTHS):
-            coefficients, intercept = _fit_logistic(part, strength, clean_share)
-            logits = held_out @ coefficients.T + intercept
-            if logits.shape[1] == 1:
-                logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-            log_sum = torch.from_numpy(logits).logsumexp(1).numpy()
-            losses[number] += (log_sum - logits[np.arange(len(codes)), codes]).sum()
-    return _STRENGTHS[int(losses.argmin())]
+        parts.append((material.take(train), held_out, codes))
+
+    def best_of(penalties: list[HeadPenalty]) -> tuple[float, HeadPenalty]:
+        along_swaps = penalties[0].along_swaps > 0
+        losses = np.zeros(len(penalties))
+        for part, held_out, codes in parts:
+            design = _Design(part, clean_share, along_swaps)
+            for number, penalty in enumerate(penalties):
+                coefficients, intercept = design.fit(penalty)
+                losses[number] += _log_loss(held_out @ coefficients.T + intercept, codes)
+        return losses.min(), penalties[int(losses.argmin())]
+
+    loss, best = best_of([HeadPenalty(strength) for strength in _STRENGTHS])
+    if len(material.other_codes) and (material.clean != material.swapped).any():
+        _, chosen = best_of([HeadPenalty(_STRENGTHS[-1], factor) for factor in _ALONG_SWAPS])
+        other_loss, other = best_of(
+            [HeadPenalty(strength, chosen.along_swaps) for strength in _STRENGTHS]
+        )
+        if other_loss < loss:
+            return other
+    return best
+
+
+def _log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    log_sum = torch.from_numpy(logits).logsumexp(1).numpy()
+    return float((log_sum - logits[np.arange(len(codes)), codes]).sum())
 
 
 def folds(codes: np.ndarray, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -17,6 +17,9 @@ from torch import nn
 from ..estimators._frame import fitted_tokens
 from ..training._tokens import TokenSettings, adapt_tokens
 
+# Values of inputs that a processor runs on at once: activations of a few large images stay in its
+# caches, which makes an EfficientNet-Lite0 at 128 pixels three times as fast.
+_BLOCK_VALUES = 1 << 19
 # Probabilities of a model and of its network may differ by rounding alone.
 _TOLERANCE = 1e-3
 
@@ -51,11 +54,12 @@ class Network:
     model : nn.Module or fitted estimator with ``module_``
         Never changed.
     batch_size : int
-        Samples per block.
+        Samples per block at most; a processor runs on fewer large ones.
     """
 
     def __init__(self, model: Any, batch_size: int) -> None:
         self.batch_size = batch_size
+        self._block_values: float = _BLOCK_VALUES
         self.classes: np.ndarray | None = None
         self._tokens: TokenSettings | None = None
         if isinstance(model, nn.Module):
@@ -78,6 +82,8 @@ class Network:
         parameter = next(self.module.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device
         self.dtype = torch.float32 if parameter is None else parameter.dtype
+        if self.device.type != "cpu":
+            self._block_values = np.inf
 
     def tokens(self, X: np.ndarray) -> TokenSettings:
         """Return whether the network reads X as tokens, and what it says about padding.
@@ -149,7 +155,7 @@ class Network:
     def at_once(self, n_samples: int) -> Network:
         """Return one that runs so many samples in one block."""
         other = copy(self)
-        other.batch_size = n_samples
+        other.batch_size, other._block_values = n_samples, np.inf
         return other
 
     def read(
@@ -214,8 +220,10 @@ class Network:
         try:
             with torch.no_grad():
                 for part in parts:
-                    for start in range(0, len(part), self.batch_size):
-                        x = self.as_tensor(part[start : start + self.batch_size])
+                    n_values = max(1, part[:1].size)
+                    step = max(1, int(min(self.batch_size, self._block_values // n_values)))
+                    for start in range(0, len(part), step):
+                        x = self.as_tensor(part[start : start + step])
                         yield first_tensor(module(x)).cpu()
         finally:
             for m in training:

@@ -85,6 +85,31 @@ class Place:
         swapped = np.stack([self._run(runs, features[rows]) for features in self.swapped])
         return self._run(runs, self.clean[rows]), swapped
 
+    def predictions(self, correction: Correction | None) -> np.ndarray:
+        """Return the codes that are predicted for all samples as they are.
+
+        Parameters
+        ----------
+        correction : Correction or None
+            None: of the network as it is.
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples,)
+        """
+        rows, n_samples = self.swaps.rows, len(self.swaps.X)
+        rest = np.setdiff1d(np.arange(n_samples), rows)
+        if self.tail is None or self.clean is None or (len(rest) and self.others is None):
+            module = self.network.module
+            module = module if correction is None else correction.apply(module)
+            return self.network.logits([self.swaps.X], module).argmax(1)
+        runs = self.tail if correction is None else correction.on_tail(self.tail)
+        codes = np.empty(n_samples, dtype=np.intp)
+        codes[rows] = self._run(runs, self.clean).argmax(1)
+        if self.others is not None:
+            codes[rest] = self._run(runs, self.others).argmax(1)
+        return codes
+
     def _run(self, module: nn.Module, features: np.ndarray) -> np.ndarray:
         step = max(1, _BLOCK_VALUES // max(1, features[:1].size))
         found = []
@@ -132,7 +157,7 @@ def read_places(
     n_passes = 1 + swaps.n_copies
     cut = [tail is not None for tail in tails]
     reader = FeatureReader(network, sites, cut, n_passes, swaps.X, cache)
-    clean, swapped = swaps.read(reader)
+    clean, swapped = swaps.read_clean(reader), swaps.read_swapped(reader)
     rest = np.setdiff1d(np.arange(len(swaps.X)), swaps.rows)
     others: list[Features] | None = None
     if codes is not None and len(rest) and any(cut):
@@ -169,7 +194,7 @@ def read_places(
 
 
 def shuffled_place(
-    place: Place, generator: np.random.Generator, exchange: bool, cache: Any
+    place: Place, generator: np.random.Generator, exchange: bool, n_copies: int, cache: Any
 ) -> Place | None:
     """Return a place whose copies are drawn under the masks of other samples.
 
@@ -180,38 +205,34 @@ def shuffled_place(
         Draws who is given whose mask.
     exchange : bool
         Whether parts are exchanged.
+    n_copies : int
+        Copies of each sample.
     cache : str, path-like, joblib.Memory or None
         Where features are kept.
 
     Returns
     -------
     Place or None
-        None where all masks are alike, so that there is nothing to shuffle.
+        None where all masks are alike, or are always at the same places and stand in for those that
+        are lacking, so that there is nothing to shuffle.
     """
-    masks = shuffle_masks(place.masks, generator)
+    own = place.swaps
+    masks = None if own.copies.pools else shuffle_masks(place.masks, generator)
     if masks is None:
         return None
-    own = place.swaps
-    # The samples that the shuffled masks annotate are the same.
+    # The samples that the shuffled masks annotate are the same; they themselves are read already.
     copies = SwappedCopies(own.X, masks, exchange, own.copies.tokens)
-    swaps = Swaps(own.X, copies, own.n_copies, own.seed)
-    (other,) = read_places(
-        place.network,
-        [place.site],
-        [place.tail],
-        swaps.on(own.rows),
-        masks,
-        None,
-        place.material.n_classes,
-        cache,
-    )
+    swaps = Swaps(own.X, copies, n_copies, own.seed).on(own.rows)
+    cut = [place.tail is not None]
+    reader = FeatureReader(place.network, [place.site], cut, 1 + own.n_copies, own.X, cache)
+    swapped = [features for (features,) in swaps.read_swapped(reader)]
     material = replace(
         place.material,
-        clean=other.material.clean,
-        swapped=other.material.swapped,
-        marked=other.material.marked,
+        swapped=np.stack([features.pooled for features in swapped]),
+        marked=masks.has_irrelevant[own.rows],
     )
-    return replace(other, material=material, others=place.others)
+    whole = [features.whole for features in swapped if features.whole is not None]
+    return replace(place, swaps=swaps, masks=masks, material=material, swapped=whole)
 
 
 def shuffle_masks(masks: Masks, generator: np.random.Generator) -> Masks | None:

@@ -8,6 +8,8 @@ import numpy as np
 
 # Above this accuracy a network has probably been trained on the samples.
 _BY_HEART = 0.995
+# Level of the tests of a repair, about two standard errors on one side.
+_LEVEL = 0.025
 # Changed samples whose numbers are printed.
 _N_SHOWN = 10
 
@@ -42,9 +44,15 @@ class CorrectionReport:
     gain_se : float or None
         Standard error of the gain, over samples.
     shuffled_gain : float or None
-        Gain of the same method with the masks of other samples.
+        Gain of the same method with the masks of other samples: the mean of three to five
+        shufflings (one of further training).  None where all masks are alike, or mark the same
+        places.
     random_gain : float or None
         Gain of a projection on as many random directions.
+    p_value : float or None
+        The largest of the p-values of one-sided t-tests that the accuracy on swapped copies is
+        higher than before, than with shuffled masks, and than with random directions, paired by
+        sample; the scatter of the shufflings counts, too.
     changed : ndarray of int
         Numbers of the samples of X that are predicted otherwise than before.
     candidates : dict of str to float
@@ -62,19 +70,17 @@ class CorrectionReport:
     gain_se: float | None
     shuffled_gain: float | None
     random_gain: float | None
+    p_value: float | None
     changed: np.ndarray
     candidates: dict[str, float]
 
     @property
     def is_repair(self) -> bool | None:
-        """Whether it helps, by two standard errors more than nothing and than each control.
+        """Whether it helps, more than nothing and than each control: `p_value` below 2.5 %.
 
         None without labels: nothing can be said then.
         """
-        if self.gain is None or self.gain_se is None:
-            return None
-        controls = [gain for gain in (self.shuffled_gain, self.random_gain) if gain is not None]
-        return self.gain - max([0.0, *controls]) > 2 * self.gain_se
+        return None if self.p_value is None else self.p_value < _LEVEL
 
     def __str__(self) -> str:
         """Return the report as text."""
@@ -99,6 +105,8 @@ class CorrectionReport:
         ):
             if gain is not None:
                 lines.append(f"  {name:<28}{gain:+.3f}")
+        if self.p_value is not None:
+            lines.append(f"  {'p-value':<28}{self.p_value:.3g}")
         which = ", ".join(map(str, self.changed[:_N_SHOWN].tolist()))
         which = (
             f" (samples {which}{', ...' if len(self.changed) > _N_SHOWN else ''})" if which else ""
@@ -107,8 +115,7 @@ class CorrectionReport:
         verdict = {
             None: "Without labels nothing can be said about a repair.",
             True: "The correction helps, and more than its controls.",
-            False: "Not shown to be a repair: the gain is within two standard errors of nothing or "
-            "of a control.",
+            False: "Not shown to be a repair: chance, or a control, may explain the gain.",
         }[self.is_repair]
         lines.append(f"  {verdict}")
         if self.clean_accuracy is not None and self.clean_accuracy[0] > _BY_HEART:

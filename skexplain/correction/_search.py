@@ -14,9 +14,10 @@ from ._directions import NothingLeft
 from ._evaluation import Correction, Outcome
 from ._finetune import Finetuning
 from ._methods import (
+    HeadPenalty,
     Material,
     as_splice,
-    choose_strength,
+    choose_penalty,
     fit_head,
     folds,
     make_projection,
@@ -205,7 +206,7 @@ class CorrectionSearch:
         material = place.material.take(rows)
         if choice.method == "refit_head":
             share = self.finetuning.clean_share
-            layer: nn.Module = fit_head(material, self.network, place.site, self._strength, share)
+            layer: nn.Module = fit_head(material, self.network, place.site, self._penalty, share)
             return as_splice(layer, place.site, self.network)
         if directions is None:
             directions = material.directions(choice.n_directions)
@@ -217,9 +218,9 @@ class CorrectionSearch:
         return as_splice(layer, place.site, self.network)
 
     @cached_property
-    def _strength(self) -> float:
-        """Inverse strength of the ridge penalty of a new head."""
-        return choose_strength(self._heads[0].material, self.finetuning.clean_share)
+    def _penalty(self) -> HeadPenalty:
+        """Ridge penalty of a new head."""
+        return choose_penalty(self._heads[0].material, self.finetuning.clean_share)
 
     # -- how it fares -----------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ class CorrectionSearch:
         """Return a last layer that has not seen the other samples."""
         part = self._as_they_are.take(train)
         site = self._heads[0].site
-        return fit_head(part, self.network, site, self._clean_strength, 0.0).to(
+        return fit_head(part, self.network, site, self._clean_penalty, 0.0).to(
             self.network.device, self.network.dtype
         )
 
@@ -283,5 +284,5 @@ class CorrectionSearch:
         return replace(material, swapped=material.clean[None], others_weight=1.0)
 
     @cached_property
-    def _clean_strength(self) -> float:
-        return choose_strength(self._as_they_are, 0.0)
+    def _clean_penalty(self) -> HeadPenalty:
+        return choose_penalty(self._as_they_are, 0.0)

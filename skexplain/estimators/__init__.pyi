@@ -660,7 +660,7 @@ class ExplanationClassifier(_Classifier):
     schedule: Literal["joint", "two_stage"]
     group_step_size: float
     group_adjustment: float
-    mapping: Literal["conv1x1", "linear"] | nn.Module | None
+    mapping: Literal["conv1x1", "linear", "low_rank"] | nn.Module | None
     mapping_init: Literal["default", "identity"]
     mapping_lr: float
     feature_layer: str | None
@@ -678,7 +678,7 @@ class ExplanationClassifier(_Classifier):
         schedule: Literal["joint", "two_stage"] = "joint",
         group_step_size: float = 0.01,
         group_adjustment: float = 0.0,
-        mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
+        mapping: Literal["conv1x1", "linear", "low_rank"] | nn.Module | None = "linear",
         mapping_init: Literal["default", "identity"] = "default",
         mapping_lr: float = 0.001,
         feature_layer: str | None = None,
@@ -1403,7 +1403,7 @@ class TwoStageExplanationClassifier(_Classifier):
     alpha: float
     schedule: Literal["joint", "two_stage"]
     mask_fill: float | ArrayLike | Literal["mean"]
-    mapping: Literal["conv1x1", "linear"] | nn.Module | None
+    mapping: Literal["conv1x1", "linear", "low_rank"] | nn.Module | None
     mapping_init: Literal["default", "identity"]
     mapping_lr: float
     feature_layer: str | None
@@ -1414,7 +1414,7 @@ class TwoStageExplanationClassifier(_Classifier):
         alpha: float = 1.0,
         schedule: Literal["joint", "two_stage"] = "two_stage",
         mask_fill: float | ArrayLike | Literal["mean"] = 0.0,
-        mapping: Literal["conv1x1", "linear"] | nn.Module | None = "linear",
+        mapping: Literal["conv1x1", "linear", "low_rank"] | nn.Module | None = "linear",
         mapping_init: Literal["default", "identity"] = "default",
         mapping_lr: float = 0.001,
         feature_layer: str | None = None,
@@ -1472,6 +1472,7 @@ class WithPropagatedMasks(MetaEstimatorMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: ArrayLike, *, mask: MaskLike | None = None, sample_weight: ArrayLike | None = None, **fit_params: Any) -> Self: ...
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
     def predict(self, X: ArrayLike) -> NDArray[Any]: ...
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]: ...
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]: ...
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
     def set_fit_request(self, *, mask: bool | str | None = "$UNCHANGED$", sample_weight: bool | str | None = "$UNCHANGED$") -> Self: ...

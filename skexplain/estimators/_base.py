@@ -226,8 +226,9 @@ class BaseExplanationEstimator(BaseEstimator):
         go_on: bool,
         partial: bool = False,
         classes: Any = None,
+        train_by: Any = None,
     ) -> "Self":
-        """Check, ask for the method, read the samples, train, and keep what was learnt."""
+        """Check, ask for the method, read the samples, train (or let `train_by`), keep all."""
         trainer = None
         # What ended epochs have taught is kept, whatever ends the training; without one the
         # estimator is what it was.
@@ -306,18 +307,15 @@ class BaseExplanationEstimator(BaseEstimator):
                     seed, share = trainer.streams.seed("split"), self.validation_fraction
                     parts = stratified_split(index, penalised, codes, groups, share, seed)
                     train, valid = map(data.subset, parts)
+            name, known = type(self).__name__, getattr(self, "classes_", None)
             warn_about_masks(
-                type(self).__name__,
-                method.active_terms,
-                masks,
-                y,
-                index,
-                penalised,
-                getattr(self, "classes_", None),
-                stacklevel=5,
+                name, method.active_terms, masks, y, index, penalised, known, stacklevel=5
             )
             check_donors(self, method.active_terms, len(train.penalised))
 
+            if train_by is not None:
+                train_by(trainer, train)
+                return self
             # Train, and keep what was learnt.
             try:
                 with deterministic_algorithms() if self.deterministic else nullcontext():

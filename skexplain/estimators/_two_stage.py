@@ -11,9 +11,11 @@ from ._classifier import BaseExplanationClassifier
 from ._parameters import NON_NEGATIVE, POSITIVE, ModuleLike, StrOptions
 
 MAPPING_TEXT = """\
-mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
-        The mapping layer: over the flattened features, over their channels, a module of one's own
-        that keeps their shape (it is copied), or none, where the second step trains the features.
+mapping : {"linear", "low_rank", "conv1x1"}, torch.nn.Module or None, default="linear"
+        The mapping layer: over the flattened features, the features plus a map of them of rank 32
+        (for features so many that a square matrix over them is larger than the network), over
+        their channels, a module of one's own that keeps their shape (it is copied), or none, where
+        the second step trains the features.
     mapping_init : {"default", "identity"}, default="default"
         Start of the mapping: torch's random values, or the identity.
     mapping_lr : float, default=1e-3
@@ -25,7 +27,7 @@ mapping : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
 
 
 MAPPING_CONSTRAINTS = {
-    "mapping": [StrOptions({"linear", "conv1x1"}), nn.Module, None],
+    "mapping": [StrOptions({"linear", "low_rank", "conv1x1"}), nn.Module, None],
     "mapping_init": [StrOptions({"default", "identity"})],
     "mapping_lr": [POSITIVE],
     "feature_layer": [str, None],
@@ -43,7 +45,7 @@ def mapping_of(estimator: Any) -> Mapping:
     """
     if estimator.mapping_init == "identity" and not isinstance(estimator.mapping, str):
         raise ValueError(
-            f'mapping_init="identity" goes with mapping="linear" or "conv1x1", got '
+            f'mapping_init="identity" goes with mapping="linear", "low_rank" or "conv1x1", got '
             f"mapping={estimator.mapping!r}."
         )
     return Mapping(

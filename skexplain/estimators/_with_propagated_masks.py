@@ -1,24 +1,20 @@
 """An estimator that fills in the masks of samples that have none before it learns from them."""
 
 import warnings
-from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import UnreliableMaskWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ._delegation import DelegatedPredictionsMixin
 from ._fit_routing import FitRoutingMixin
 from ._mask_propagation import MaskPropagator, known_features
 from ._parameters import Interval
@@ -29,17 +25,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-def _estimator_has(method: str) -> Callable[[Any], bool]:
-    """Return whether the estimator, fitted or not, has a method."""
-
-    def check(self: Any) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
-class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
+class WithPropagatedMasks(
+    DelegatedPredictionsMixin, FitRoutingMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Fit an estimator on masks filled in from those of a few annotated samples.
 
     `fit` learns masks from the annotated samples, predicts those of the other samples, and trains
@@ -132,10 +120,6 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
-
-    def __sklearn_is_fitted__(self) -> Any:
-        """Return whether there is a trained estimator."""
-        return hasattr(self, "estimator_")
 
     def fit(
         self, X: Any, y: Any, *, mask: Any = None, sample_weight: Any = None, **fit_params: Any
@@ -235,76 +219,6 @@ class WithPropagatedMasks(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     def classes_(self) -> Any:
         """Class labels."""
         return self.estimator_.classes_
-
-    @available_if(_estimator_has("predict"))
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict with the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
-    @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict class probabilities with the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
-
-    @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X: Any) -> Any:
-        """Compute the decision function of the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, n_classes)
-        """
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
-
-    @available_if(_estimator_has("score"))
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the score of the trained estimator.
-
-        Parameters
-        ----------
-        X : array-like of the shape of the training inputs
-            Inputs; no mask is needed.
-        y : array-like of shape (n,)
-            Class labels or target values.
-        sample_weight : array-like of shape (n,) or None, default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            Accuracy of a classifier, coefficient of determination of a regressor.
-        """
-        check_is_fitted(self)
-        return self.estimator_.score(X, y, sample_weight=sample_weight)
 
 
 def _parameter(estimator: Any, name: Any) -> Any:

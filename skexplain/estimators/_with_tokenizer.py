@@ -20,6 +20,7 @@ from ..masks._labels import check_row_order, is_series, row_labels
 from ..masks._spans._tokens import resolve_spans, stack_tokens
 from ..metrics._groups import row_labels as of_rows
 from ..training._token_network import TokenNetwork
+from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
 from ._token_rows import (
@@ -39,7 +40,6 @@ from ._tokenizers import (
     of_texts,
     special_ids,
 )
-from ._with_propagated_masks import _estimator_has
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -276,7 +276,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         warn_of_cuts(whole, kept, None, stacklevel=4)
         return stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad)
 
-    @available_if(_estimator_has("predict"))
+    @available_if(estimator_has("predict"))
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict with the trained estimator.
 
@@ -292,7 +292,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         ids = self._ids(X)
         return self.estimator_.predict(ids)
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict class probabilities with the trained estimator.
 
@@ -309,7 +309,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         ids = self._ids(X)
         return self.estimator_.predict_proba(ids)
 
-    @available_if(_estimator_has("score"))
+    @available_if(estimator_has("score"))
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the score of the trained estimator.
 

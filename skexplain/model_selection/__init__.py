@@ -18,6 +18,11 @@ worst_group_scorer
 worst_of_clean_and_swapped_scorer
     The lower of the accuracies of samples as they are, and after the swap.
 
+Several seeds
+-------------
+fit_seeds
+    Fit an estimator with several seeds at once.
+
 Tests
 -----
 mask_permutation_test
@@ -32,10 +37,12 @@ from ._scorers import (
     worst_group_scorer,
     worst_of_clean_and_swapped_scorer,
 )
+from ._seeds import fit_seeds
 from ._split import SubsampleSplit
 
 __all__ = [
     "SubsampleSplit",
+    "fit_seeds",
     "make_mask_scorer",
     "mask_permutation_test",
     "mean_group_scorer",

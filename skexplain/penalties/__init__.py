@@ -12,6 +12,7 @@ from ._grad_cam import GradCAMPenalty, HINTPenalty
 from ._influence import InfluencePenalty
 from ._input_gradient import InputGradientPenalty
 from ._masked_features import MaskedFeaturePenalty
+from ._patterns import PatternPenalty
 from ._worst_case import WorstCasePenalty
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "InfluencePenalty",
     "InputGradientPenalty",
     "MaskedFeaturePenalty",
+    "PatternPenalty",
     "Penalty",
     "PerturbationPenalty",
     "Rows",

@@ -18,6 +18,7 @@ from ._checks import (
     check_option,
     check_token_fill,
 )
+from ._draws import draw
 from ._fill import (
     Fill,
     exchange,
@@ -134,6 +135,12 @@ class AverageCasePenalty(PerturbationPenalty):
         return self.exchange and self.perturbation in _EXCHANGING
 
     @property
+    def allows_stacking(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether several networks may compute it as one: one copy of each sample, in its place."""
+        own = callable(self.perturbation) or self.perturbation == "shift"
+        return self.n_draws == 1 and not own
+
+    @property
     def default_alpha(self) -> Literal["replace"] | float:
         """Weight where none is given: other values take the place of the clean ones, noise adds."""
         return "replace" if self.perturbation in _REPLACING else 1.0
@@ -220,14 +227,12 @@ class AverageCasePenalty(PerturbationPenalty):
     def _gaussian(
         self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
     ) -> torch.Tensor:
-        x = rows.x
-        noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-        return self._add(rows, noise)
+        return self._add(rows, draw(torch.randn, rows.x.shape, generator, rows.x))
 
     def _uniform(
         self, rows: Rows, donors: Rows | None, generator: torch.Generator | None
     ) -> torch.Tensor:
-        return self._add(rows, 2 * _uniform(rows.x, rows.x.shape, generator) - 1)
+        return self._add(rows, 2 * draw(torch.rand, rows.x.shape, generator, rows.x) - 1)
 
     def _add(self, rows: Rows, noise: torch.Tensor) -> torch.Tensor:
         return rows.x + self.epsilon * rows.irrelevance * rows.unit * noise
@@ -283,13 +288,6 @@ class AverageCasePenalty(PerturbationPenalty):
         return rows.x
 
 
-def _uniform(
-    x: torch.Tensor, shape: Sequence[int], generator: torch.Generator | None
-) -> torch.Tensor:
-    """Draw numbers between 0 and 1, of the kind of x."""
-    return torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype)
-
-
 def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | None) -> torch.Tensor:
     """Draw shares of the given shape, and return the values there in each column or channel.
 
@@ -297,7 +295,7 @@ def _in_range(rows: Rows, shape: Sequence[int], generator: torch.Generator | Non
     """
     if rows.tokens is not None:
         return rows.tokens.draw(tuple(shape), generator, rows.x)
-    return rows.lower + _uniform(rows.x, shape, generator) * (rows.upper - rows.lower)
+    return rows.lower + draw(torch.rand, shape, generator, rows.x) * (rows.upper - rows.lower)
 
 
 def _redistribute(donors: Any, n_draws: int, generator: torch.Generator | None) -> Rows:

@@ -119,6 +119,9 @@ class Penalty(BaseEstimator):
     #: Whether the network may run through ``torch.compile``, which neither differentiates twice nor
     #: runs on intervals.
     allows_compile = False
+    #: Whether several networks may compute it as one stacked network: it calls the network on whole
+    #: copies of the samples in their order, and draws through ``draw``.
+    allows_stacking = False
     #: Whether it takes the label loss at a bound of the outputs.
     bounds_label_loss = False
     #: Whether its masks are over the units of a layer instead of the features of X; such a penalty

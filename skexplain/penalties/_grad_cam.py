@@ -180,6 +180,11 @@ class HINTPenalty(Penalty):
         return self.attribution == "input_gradient"
 
     @property
+    def allows_stacking(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether several networks may compute it as one: not from the output of a layer."""
+        return self.attribution == "input_gradient"
+
+    @property
     def reads_embedding(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether it takes the gradient at the output of the embedding of tokens."""
         return self.attribution == "input_gradient"

@@ -55,6 +55,7 @@ class InfluencePenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    allows_stacking = True
     reads_embedding = True
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:

@@ -124,6 +124,11 @@ class InputGradientPenalty(Penalty):
         return self.robust is None
 
     @property
+    def allows_stacking(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether several networks may compute it as one."""
+        return self.robust is None
+
+    @property
     def allows_mixed_precision(self) -> bool:  # type: ignore[override]
         """Whether the network may run in bfloat16: not on intervals."""
         return self.robust != "certified"

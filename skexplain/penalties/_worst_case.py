@@ -7,6 +7,7 @@ from .._surroundings import differentiable_recurrence
 from ._base import PerturbationPenalty, Rows
 from ._box import Clip, irrelevant_box
 from ._checks import check_box, check_count, check_flag, check_number
+from ._draws import draw
 from ._fill import exchange
 from ._layers import check_input_gradient
 from ._tokens import at_embedding
@@ -26,7 +27,7 @@ class WorstCasePenalty(PerturbationPenalty):
     epsilon : float, default=2.0
         Radius of the box in input units; ``inf`` together with ``clip="data"`` is the whole range.
     n_steps : int, default=5
-        Number of steps.
+        Number of steps; 1, from a random start, is the fast form of Wong et al. 2020.
     step_size : float or None, default=None
         Step in input units; None: 2.5 / `n_steps` of the half width of the (clipped) box.  The
         reference implementation takes ``epsilon / n_steps`` from the clean point.
@@ -45,6 +46,8 @@ class WorstCasePenalty(PerturbationPenalty):
     ----------
     .. [1] J. Heo, V. Piratla, M. Wicker, A. Weller (2023). Use Perturbations when Learning from
        Explanations. NeurIPS.
+    .. [2] E. Wong, L. Rice, J. Z. Kolter (2020). Fast is better than free: Revisiting adversarial
+       training. ICLR.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class WorstCasePenalty(PerturbationPenalty):
         self.clip = clip
         self.exchange = exchange
 
+    allows_stacking = True
     reads_embedding = True
 
     @property
@@ -95,7 +99,7 @@ class WorstCasePenalty(PerturbationPenalty):
         step = self._step(rows, low, high)
         x = rows.x
         if self.random_start:
-            noise = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+            noise = draw(torch.rand, x.shape, generator, x)
             x = (low + noise * (high - low)).clamp(low, high)
         with differentiable_recurrence(module):
             for _ in range(self.n_steps):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..datasets import make_decoy_digits
+from ..penalties import PatternPenalty
 from ._trial import Task, TestRows
 
 
@@ -40,6 +41,9 @@ ESTIMATORS = {
     "counterexample": _as_stored("CounterexampleClassifier"),
     "grad-reg": _as_stored("GradRegClassifier"),
     "grad-reg-adversarial": _as_stored("GradRegClassifier", robust="adversarial", n_steps=5),
+    "rr-clarc": _as_stored(
+        "ExplanationClassifier", penalties=[("pattern", PatternPenalty())], alpha=0.1
+    ),
     "pgd-ex": _as_stored("PGDExClassifier"),
     "pgd-ex+grad-reg": _as_stored("PGDExClassifier", grad_alpha=0.03),
     "ibp-ex": _as_stored("IBPExClassifier"),
@@ -55,8 +59,9 @@ ESTIMATORS = {
 WITHOUT_MASKS = ("erm", "group-dro")
 
 #: What is compared on a data set by default: Grad-CAM needs images, and stored results are older
-#: than the adversarial form.
-_BY_DEFAULT = [name for name in ESTIMATORS if name not in ("grad-cam", "grad-reg-adversarial")]
+#: than the others that are left out.
+_NOT_BY_DEFAULT = ("grad-cam", "grad-reg-adversarial", "rr-clarc")
+_BY_DEFAULT = [name for name in ESTIMATORS if name not in _NOT_BY_DEFAULT]
 DEFAULTS = {
     "decoy-corner": _BY_DEFAULT,
     "decoy-half": _BY_DEFAULT,

@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ..masks._statistics import InputStatistics
-from ._mapping import LinearMapping, MappedLayer, MappedModule
+from ._mapping import LinearMapping, LowRankMapping, MappedLayer, MappedModule
+from ._stack import StackedLinear
 
 
 class Standardize(nn.Module):
@@ -190,8 +191,10 @@ _SAME_IN_BOTH_MODES = (
     Network,
     _AddChannel,
     LinearMapping,
+    LowRankMapping,
     MappedLayer,
     MappedModule,
+    StackedLinear,
 )
 
 

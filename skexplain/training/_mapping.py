@@ -24,14 +24,38 @@ class LinearMapping(nn.Module):
         if size * size > _MAX_WEIGHTS:
             raise ValueError(
                 f'mapping="linear" needs {size} x {size} weights for features of shape '
-                f'{tuple(shape)}, more than 2^24: use mapping="conv1x1", or a feature_layer with '
-                f"fewer features."
+                f'{tuple(shape)}, more than 2^24: use mapping="low_rank", mapping="conv1x1", or a '
+                f"feature_layer with fewer features."
             )
         self.linear = nn.Linear(size, size)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map the features, shape unchanged."""
         return self.linear(features.flatten(1)).view_as(features)
+
+
+class LowRankMapping(nn.Module):
+    r"""The flattened features and a linear map of them through a few numbers.
+
+    .. math:: m(f) = f + U V f + b
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the features of one sample.
+    rank : int, default=32
+        Number of rows of V, at most; there are no more than features.
+    """
+
+    def __init__(self, shape: tuple[int, ...], rank: int = 32) -> None:
+        super().__init__()
+        size = int(torch.Size(shape).numel())
+        self.down = nn.Linear(size, min(rank, size), bias=False)
+        self.up = nn.Linear(min(rank, size), size)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map the features, shape unchanged."""
+        return features + self.up(self.down(features.flatten(1))).view_as(features)
 
 
 class _FeaturesReached(Exception):
@@ -173,7 +197,7 @@ def build_mapping(mapping: str | nn.Module | None, shape: tuple[int, ...], init:
 
     Parameters
     ----------
-    mapping : {"linear", "conv1x1"}, nn.Module or None
+    mapping : {"linear", "low_rank", "conv1x1"}, nn.Module or None
         None is the identity, without weights.
     shape : tuple of int
         Shape of the features of one sample.
@@ -194,6 +218,12 @@ def build_mapping(mapping: str | nn.Module | None, shape: tuple[int, ...], init:
             nn.init.eye_(layer.linear.weight)
             nn.init.zeros_(layer.linear.bias)
         return layer
+    if mapping == "low_rank":
+        low_rank = LowRankMapping(shape)
+        if init == "identity":
+            nn.init.zeros_(low_rank.up.weight)
+            nn.init.zeros_(low_rank.up.bias)
+        return low_rank
     if len(shape) < 2:
         raise ValueError(
             f'mapping="conv1x1" needs features of shape (channels, ...), got {tuple(shape)}: use '

@@ -128,7 +128,7 @@ class Mapping:
 
     Attributes
     ----------
-    layer : {"linear", "conv1x1"}, torch.nn.Module or None, default="linear"
+    layer : {"linear", "low_rank", "conv1x1"}, torch.nn.Module or None, default="linear"
         What it is; None: the identity, without weights.
     init : {"default", "identity"}, default="default"
         Start from torch's random values or from the identity.

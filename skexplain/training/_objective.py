@@ -20,7 +20,6 @@ from ..penalties import Rows
 from ..penalties._base import Point, full_precision, leaf_at
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
-from ._label_losses import weighted_mean
 from ._method import Term, with_hosts
 from ._reductions import MeanReduction
 from ._terms import Generators, evaluate_terms
@@ -38,7 +37,7 @@ class Objective:
         replaces clean samples by perturbed ones.
     forward : callable or None, default=None
         What runs the network (a compiled form of the module); None: the module.
-    reduction : callable or None, default=None
+    reduction : MeanReduction or None, default=None
         From the label losses of a batch to one number; None: their mean.
     mixed_precision : bool, default=False
         Whether the network runs in bfloat16 where ``torch.autocast`` deems that safe.
@@ -51,7 +50,7 @@ class Objective:
         module: torch.nn.Module,
         terms: Sequence[Term] = (),
         forward: Callable | None = None,
-        reduction: Callable | None = None,
+        reduction: MeanReduction | None = None,
         mixed_precision: bool = False,
         has_label_loss: bool = True,
     ) -> None:
@@ -241,7 +240,7 @@ class Objective:
                 self.terms, self.forward, penalised, donors, generators, clean, moved
             )
         return {
-            term.name: weighted_mean(values[term.name], _weight(term, penalised))
+            term.name: self.reduction.mean(values[term.name], _weight(term, penalised))
             for term in self.terms
         }
 
@@ -278,7 +277,7 @@ class Objective:
         return 0.0 if math.isinf(alpha) else alpha
 
     def backward(self, loss: Any) -> None:
-        """Compute the gradients of all weights.
+        """Compute the gradients of all weights; those of several networks from a loss each.
 
         Inputs at which a penalty took a gradient would get one too, at the price of a pass through
         the first layer: they are left out.
@@ -286,7 +285,7 @@ class Objective:
         weights = None
         if self.has_input_gradient:
             weights = [weight for weight in self.module.parameters() if weight.requires_grad]
-        loss.backward(inputs=weights)
+        loss.backward(torch.ones_like(loss) if loss.ndim else None, inputs=weights)
 
     def _precision(self, x: Tensor) -> AbstractContextManager[Any]:
         if not self.mixed_precision:

@@ -27,12 +27,25 @@ class RunningMeans:
 
     def result(self) -> dict[str, float]:
         """Return the mean of each name as a float."""
-        return {name: self._mean(name) for name in self._values}
+        return {
+            name: _mean(torch.stack(values).tolist(), self._counts[name])
+            for name, values in self._values.items()
+        }
 
-    def _mean(self, name: str) -> float:
-        counts = self._counts[name]
-        values = torch.stack(self._values[name]).tolist()
-        return sum(map(mul, values, counts)) / sum(counts)
+    def of_each(self) -> list[dict[str, float]]:
+        """Return such means for each network, where values have shape (n_networks,)."""
+        columns = {name: torch.stack(v, 1).tolist() for name, v in self._values.items()}
+        return [
+            {
+                name: _mean(column, self._counts[name])
+                for name, column in zip(columns, of_one, strict=True)
+            }
+            for of_one in zip(*columns.values(), strict=True)
+        ]
+
+
+def _mean(values: list[float], counts: list[int]) -> float:
+    return sum(map(mul, values, counts)) / sum(counts)
 
 
 class MeanReduction:
@@ -50,10 +63,35 @@ class MeanReduction:
 
     def __call__(self, losses: torch.Tensor, batch: Rows) -> torch.Tensor:
         """Reduce losses of shape (n_samples,)."""
-        return weighted_mean(losses, batch.label_weight)
+        return self.mean(losses, batch.label_weight)
+
+    def mean(self, values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """Mean of the values of a penalty."""
+        return weighted_mean(values, weight)
 
 
-class GroupDROReduction:
+class MeanOfEach(MeanReduction):
+    """The weighted means over the samples of several networks, which have equal parts of a batch.
+
+    Parameters
+    ----------
+    n_networks : int
+    """
+
+    def __init__(self, n_networks: int) -> None:
+        self.n_networks = n_networks
+
+    def mean(self, values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """Reduce values of shape (n_samples,) to shape (n_networks,)."""
+        values = values.view(self.n_networks, -1)
+        if weight is None:
+            return values.mean(1)
+        weights = weight.view(self.n_networks, -1)
+        totals = weights.sum(1).clamp(min=torch.finfo(weights.dtype).tiny)
+        return (values * weights).sum(1) / totals
+
+
+class GroupDROReduction(MeanReduction):
     r"""Group distributionally robust optimisation: a mean that worse groups weigh more in.
 
     With group weights q, the share p_g of each group in the training samples, and its number of

@@ -30,7 +30,7 @@ from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction, RunningMeans
 from ._scoring import Scored
-from ._steps import epoch_steps, read_step
+from ._steps import Positions, epoch_steps, read_step
 from ._terms import Generators
 
 Step = tuple[torch.optim.Optimizer, Objective]
@@ -277,16 +277,7 @@ class Trainer(Scored):
         set_training(self.module_)
         # Steps are counted on over epochs, and over calls of fit that go on.
         first_step = sum(row.get("train_batch_count", 0) for row in self.history)
-        batches = epoch_steps(
-            data,
-            objective,
-            self.streams,
-            epoch,
-            batch_size=self.effective_batch_size(data),
-            annotated_per_batch=self.annotated_per_batch,
-            penalty_every=self.penalty_every,
-            first_step=first_step,
-        )
+        batches = self._draw_steps(data, objective, self.streams, first_step)
         read = partial(read_step, data, objective)
         reading = ahead(read, batches) if data.streams else map(read, batches)
         if data.augmentation is not None:
@@ -309,7 +300,26 @@ class Trainer(Scored):
             watchers.end(batch, loss, logits.detach())
         watchers.stand_in(len(data))
         self.history.record("train_batch_count", len(batches))
-        losses = means.result()
+        self._record_means(means, objective, data)
+
+    def _draw_steps(
+        self, data: TrainingData, objective: Objective, streams: Streams, first_step: int
+    ) -> list[Positions]:
+        return epoch_steps(
+            data,
+            objective,
+            streams,
+            self.epoch_,
+            batch_size=self.effective_batch_size(data),
+            annotated_per_batch=self.annotated_per_batch,
+            penalty_every=self.penalty_every,
+            first_step=first_step,
+        )
+
+    def _record_means(self, means: RunningMeans, objective: Objective, data: TrainingData) -> None:
+        self._record(means.result(), objective, data)
+
+    def _record(self, losses: dict[str, float], objective: Objective, data: TrainingData) -> None:
         if self.penalty_every > 1 and len(data.penalised):
             losses = self._with_all_penalties(losses, objective)
         for name, value in losses.items():

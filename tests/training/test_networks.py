@@ -151,15 +151,30 @@ def test_identity_mapping_changes_nothing_and_features_skip_the_head(module, nam
     assert heads == [1]
 
 
-@pytest.mark.parametrize("kind", ["linear", "conv1x1"])
+@pytest.mark.parametrize("kind", ["linear", "low_rank", "conv1x1"])
 @pytest.mark.parametrize("shape", [(4, 3, 3), (4, 5), (2, 3, 2, 2)])
 def test_mappings_keep_the_shape_and_start_where_told(kind, shape):
     features = torch.randn(3, *shape)
     mapping = build_mapping(kind, shape, "identity")
     torch.testing.assert_close(mapping(features), features)
     assert not torch.allclose(build_mapping(kind, shape, "default")(features), features)
-    n_inputs = int(np.prod(shape)) if kind == "linear" else shape[0]
-    assert sum(p.numel() for p in mapping.parameters()) == n_inputs * (n_inputs + 1)
+    size, channels = int(np.prod(shape)), shape[0]
+    n_weights = {
+        "linear": size * (size + 1),
+        "low_rank": size * (2 * min(32, size) + 1),
+        "conv1x1": channels * (channels + 1),
+    }
+    assert sum(p.numel() for p in mapping.parameters()) == n_weights[kind]
+
+
+def test_a_low_rank_mapping_adds_a_linear_map_of_low_rank():
+    mapping = build_mapping("low_rank", (4, 5, 5), "default")
+    features = torch.randn(150, 4, 5, 5)
+    with torch.no_grad():
+        change = (mapping(features) - features).flatten(1) - mapping.up.bias
+        expected = features.flatten(1) @ (mapping.up.weight @ mapping.down.weight).T
+    torch.testing.assert_close(change, expected)
+    assert torch.linalg.matrix_rank(change, rtol=1e-4) == 32
 
 
 def test_too_large_a_linear_mapping_is_refused():
@@ -184,6 +199,7 @@ def images():
     [
         {},
         {"mapping": "conv1x1"},
+        {"mapping": "low_rank"},
         {"mapping": None},
         {"mapping_init": "identity"},
         {"schedule": "joint", "alpha": 0.1},

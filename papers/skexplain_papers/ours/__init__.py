@@ -5,5 +5,13 @@ from ._defaults import Defaults
 from ._irrelevant_dimension import IrrelevantDimension
 from ._leaves import Leaves
 from ._mask_quality import MaskQuality
+from ._successors import Successors
 
-STUDIES = (AnnotationBudget(), MaskQuality(), IrrelevantDimension(), Defaults(), Leaves())
+STUDIES = (
+    AnnotationBudget(),
+    MaskQuality(),
+    IrrelevantDimension(),
+    Defaults(),
+    Leaves(),
+    Successors(),
+)

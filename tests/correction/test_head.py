@@ -1,0 +1,67 @@
+"""A new head that is fitted to samples of which few have masks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from _corrections import MASK, Biased, make_data
+from scipy.special import expit
+
+from skexplain.correction import correct
+from skexplain.correction._methods import HeadPenalty, Material, _Design, choose_penalty
+
+
+def make_material(n_samples=60, n_others=40, d=4, seed=0):
+    """Return features of which the last one moves when samples are swapped."""
+    rng = np.random.default_rng(seed)
+    codes, other_codes = rng.integers(2, size=n_samples), rng.integers(2, size=n_others)
+    clean = rng.normal(size=(n_samples, d)) + codes[:, None]
+    swapped = np.stack([clean, clean])
+    swapped[:, :, -1] = rng.normal(size=(2, n_samples)) + 0.5
+    others = rng.normal(size=(n_others, d)) + other_codes[:, None]
+    marked = np.ones(n_samples, dtype=bool)
+    return Material(clean, swapped, codes, marked, 2, others, other_codes)
+
+
+@pytest.mark.parametrize("along_swaps", [0.0, 30.0])
+def test_the_penalised_loss_has_its_minimum_at_the_head(along_swaps):
+    material = make_material()
+    penalty = HeadPenalty(0.1, along_swaps)
+    design = _Design(material, 0.25, along_swaps > 0)
+    coefficients, intercept = design.fit(penalty)
+    weights = coefficients[0] * design.sd
+    logits = design.x @ weights + intercept[0] + coefficients[0] @ design.mean
+    residuals = design.weight * (expit(logits) - design.codes)
+    differences = (material.clean - material.swapped).reshape(-1, 4) / design.sd
+    ridge = weights + along_swaps * (differences.T @ (differences @ weights)) / len(differences)
+    gradient = penalty.strength * design.x.T @ residuals + ridge
+    assert np.abs(gradient).max() < 1e-2 * np.abs(ridge).max()
+    assert abs(residuals.sum()) < 1e-2 * np.abs(residuals).sum()
+    # Samples without copies weigh as any sample once the head is kept from the shortcut.
+    assert design.weight[-40:] == pytest.approx(1.0)
+
+
+def test_what_swaps_move_is_penalised_where_samples_lack_masks():
+    """Of samples without masks the last feature is the label."""
+    material = make_material()
+    material.other_features[:, -1] = 4.0 * material.other_codes
+    assert choose_penalty(material, 0.25).along_swaps > 0
+    nothing_moves = replace(material, swapped=material.clean[None])
+    assert choose_penalty(nothing_moves, 0.25).along_swaps == 0
+    all_have_masks = replace(
+        material, other_features=np.zeros((0, 0)), other_codes=np.zeros(0, dtype=int)
+    )
+    assert choose_penalty(all_have_masks, 0.25).along_swaps == 0
+
+
+def test_twenty_masks_repair_a_head_as_all_do():
+    X, y = make_data(400)
+    few = [MASK[0] if row < 20 else None for row in range(400)]
+    lie, truth = make_data(500, seed=1, agreement=0.0)
+    params = {"method": "refit_head", "exchange": False, "random_state": 0}
+    scores = [
+        correct(Biased(), X, masks, y, **params).score(lie, truth)
+        for masks in (few, np.repeat(MASK, 400, axis=0))
+    ]
+    assert scores[1] > 0.9
+    assert scores[0] > scores[1] - 0.03
