@@ -93,6 +93,29 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
         ) from error
 
 
+def as_numbers(name: str, values: Any) -> NDArray[np.float64]:
+    """Return values as an array of float64, or raise an error if they are no numbers.
+
+    Raises
+    ------
+    ValueError
+        With the name.
+    """
+    array = as_array(name, values)
+    if array.dtype.kind not in "buifO":
+        raise ValueError(f"{name} must hold numbers; got {reprlib.repr(values)}.")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers; got {reprlib.repr(values)}.") from error
+
+
+def check_text(name: str, value: Any) -> None:
+    """Check that an argument is text or None."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} must be text or None, got {value!r}.")
+
+
 def is_iterable(value: Any) -> bool:
     """Whether a value holds others; text does not, nor does an array without axes."""
     if isinstance(value, str | bytes | type) or getattr(value, "ndim", 1) == 0:

@@ -8,6 +8,7 @@ are part of the interface.
 import datetime
 import dis
 import inspect
+import json
 from functools import partial
 from pathlib import Path
 
@@ -139,6 +140,7 @@ class Public:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.swap, self.tree, self.images = fitted()
+        self.ridge = Ridge().fit(X, X[:, 0])
         words = skexplain.WithTokenizer(skexplain.ERMClassifier(max_epochs=1, random_state=0))
         self.words = words.fit(TEXTS, Y)
 
@@ -154,6 +156,7 @@ class Public:
             **self.of_datasets(),
             **self.of_penalties(),
             **self.of_estimators(),
+            **self.of_texts(),
         }
 
     def of_masks(self):
@@ -206,6 +209,8 @@ class Public:
             "accuracy_after_swap": call(metrics.accuracy_after_swap, **labelled),
             "accuracy_under_noise": call(metrics.accuracy_under_noise, **labelled, scale=1.0),
             "nuisance_flip_rate": call(metrics.nuisance_flip_rate, **data),
+            "nuisance_shift": call(metrics.nuisance_shift, **{**data, "estimator": self.ridge}),
+            "group_r2_scores": call(metrics.group_r2_scores, **grouped),
             "group_accuracies": call(metrics.group_accuracies, **grouped),
             "mean_group_accuracy": call(metrics.mean_group_accuracy, **grouped),
             "worst_group_accuracy": call(metrics.worst_group_accuracy, **grouped),
@@ -269,6 +274,12 @@ class Public:
         maps, grouped = inspection.SaliencyDisplay, inspection.GroupAccuracyDisplay
         return {
             "audit": call(inspection.audit, **tree, n_repeats=1, group_labels=GROUPS),
+            "audit of a regressor": call(
+                inspection.audit,
+                **{**tree, "estimator": self.ridge, "y": X[:, 0]},
+                n_repeats=1,
+                group_labels=GROUPS,
+            ),
             "saliency": call(inspection.saliency, **without_y),
             "largest_gradient_mask": call(inspection.largest_gradient_mask, **without_y),
             "fgsm": call(inspection.fgsm, **swap, epsilon=1.0),
@@ -338,6 +349,7 @@ class Public:
             ),
             "SwapAugmentedRegressor.fit": (partial(fit, regressor), {**of_regressor, **data}),
             "CorrectedClassifier.fit": (partial(fit, corrected), {**of_corrected, **data}),
+            "correct": call(correction.correct, model=self.swap, **data),
         }
 
     def of_datasets(self):
@@ -356,6 +368,7 @@ class Public:
             "load_iris_cancer": call(datasets.load_iris_cancer),
             "inject_leak": call(datasets.inject_leak, X=X, y=Y),
             "inject_patches": call(datasets.inject_patches, X=IMAGES, y=y, mask=IMAGE_MASKS),
+            "augment_images": call(datasets.augment_images, X=IMAGES, mask=IMAGE_MASKS),
             "load_images": call(datasets.load_images, source=[self.folder / "a.png"], size=4),
         }
 
@@ -424,11 +437,41 @@ class Public:
             "FindAnotherExplanationClassifier.fit": (find, {**data, **another}),
         }
 
+    def of_texts(self):
+        def fit(tokenizer, max_length, spread, X, y, mask, sample_weight):
+            inner = skexplain.SwapExClassifier(max_epochs=1, random_state=0)
+            clf = skexplain.WithTokenizer(inner, tokenizer, max_length, spread)
+            return clf.fit(X, y, mask=mask, sample_weight=sample_weight).predict(X)
+
+        texts, y = ["rain here today", "here is sun"] * 4, ["wet", "dry"] * 4
+        clf = skexplain.WithTokenizer(skexplain.SwapExClassifier(max_epochs=1, random_state=0))
+        clf.fit(texts, y, mask=[["here"]])
+        data = {"X": texts, "y": y, "mask": [["here"], [(0, 4)]] * 4, "sample_weight": None}
+        spans = self.folder / "spans.jsonl"
+        spans.write_text(json.dumps({"text": "rain today", "label": [[0, 4, "x"]]}) + "\n")
+        return {
+            "WithTokenizer.fit": (
+                fit,
+                {"tokenizer": "words", "max_length": 8, "spread": False, **data},
+            ),
+            "WithTokenizer.predict": call(clf.predict, X=texts),
+            "WithTokenizer.tokenize": call(clf.tokenize, X=texts, mask=[["here"]]),
+            "read_spans": call(masks.read_spans, path=spans),
+        }
+
     def of_files(self):
         path = self.folder / "model.safetensors"
         skexplain.save(self.swap, path)
         Image.fromarray(255 * IMAGE_MASKS[0].astype(np.uint8)).save(self.folder / "a.png")
+        like = datasets.load_images([self.folder / "a.png"], size=8)
+        export = self.folder / "export.json"
+        annotated = {"mask": IMAGE_MASKS[:1], "like": like, "label": "ruler"}
+        masks.write_annotations(export, **annotated)
         return {
+            "read_annotations": call(masks.read_annotations, path=export, like=like),
+            "write_annotations": call(
+                masks.write_annotations, path=self.folder / "other.json", **annotated
+            ),
             "save": call(skexplain.save, estimator=self.swap, path=self.folder / "other"),
             "load": call(skexplain.load, path=path),
         }

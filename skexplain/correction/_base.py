@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from ..masks._meaning import Marks
 from ..metrics._perturb import make_generator
 from ..penalties import AverageCasePenalty
 from ..training._method import Term
-from ._copies import MODES, SwappedCopies, make_plan, read_masks
+from ._copies import MODES, SwappedCopies, make_plan, read_masks, settings_of_matrix
 from ._texts import with_shared_texts
 from ._weights import check_weight, fix_class_weights, half_of_the_say, weight_keyword
 
@@ -57,6 +58,7 @@ class BaseSwapAugmented(
         "mode": [StrOptions(set(MODES))],
         "mask_marks": [StrOptions({"irrelevant", "relevant"})],
         "exchange": ["boolean"],
+        "pad_id": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -71,6 +73,7 @@ class BaseSwapAugmented(
         mode: str = "replace",
         mask_marks: Marks = "irrelevant",
         exchange: bool = True,
+        pad_id: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -78,6 +81,7 @@ class BaseSwapAugmented(
         self.mode = mode
         self.mask_marks = mask_marks
         self.exchange = exchange
+        self.pad_id = pad_id
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -206,7 +210,7 @@ class BaseSwapAugmented(
         if len(every) < len(weight):
             masks = masks.of_rows(every)
         self._warn_of_what_remains(masks, every, y)
-        copies = SwappedCopies(X, masks, self.exchange)
+        copies = SwappedCopies(X, masks, self.exchange, settings_of_matrix(X, self.pad_id))
         if is_classifier(self):
             fix_class_weights(estimator, y, weight)
         plan = make_plan(every, copies.rows, self.n_copies, self.mode, repeat=keyword is None)

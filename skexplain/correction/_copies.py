@@ -46,6 +46,32 @@ def read_masks(X: Any, mask: MaskLike, mask_marks: Marks, y: Any = None) -> Mask
     return interpret_mask(padded, inputs.shape, marks=mask_marks, **labels)
 
 
+def settings_of_matrix(X: Any, pad_id: int | None) -> TokenSettings | None:
+    """Return how a matrix of ids holds tokens, after checking that it does; None without padding.
+
+    Parameters
+    ----------
+    X : array-like
+        The inputs.
+    pad_id : int or None
+        Id of padding; None: X is taken as it is.
+
+    Returns
+    -------
+    TokenSettings or None
+    """
+    if pad_id is None:
+        return None
+    check_count("pad_id", pad_id, low=-(2**62))
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "iu":
+        given = f"{X.dtype} of shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
+        raise ValueError(
+            f"pad_id must be None unless X is an integer array of token ids, (n_samples, tokens); "
+            f"got {given}."
+        )
+    return TokenSettings(embedding_layer="", pad_id=pad_id)
+
+
 class SwappedCopies:
     """Draws copies of samples with the irrelevant part of other samples.
 
@@ -161,6 +187,7 @@ def swapped_copies(
     mode: str = "replace",
     mask_marks: Marks = "irrelevant",
     exchange: bool = True,
+    pad_id: int | None = None,
     random_state: Any = None,
 ) -> tuple[Any, np.ndarray]:
     """Copy samples with the irrelevant part of other samples, for any library.
@@ -182,6 +209,9 @@ def swapped_copies(
         What a mark of 1 says.
     exchange : bool, default=True
         Whether samples exchange parts, where masks mark parts of a sample.
+    pad_id : int or None, default=None
+        Id of padding, where X is an integer array of token ids: padding stays where it is, and is
+        never given.  None: all entries are exchanged as they are.
     random_state : int, RandomState instance or None, default=None
         Draws the donors.
 
@@ -224,7 +254,7 @@ def swapped_copies(
     if mask is None:
         raise ValueError("mask must say which features must not matter, got None.")
     masks = read_masks(X, mask, mask_marks)
-    copies = SwappedCopies(X, masks, exchange)
+    copies = SwappedCopies(X, masks, exchange, settings_of_matrix(X, pad_id))
     every = np.arange(len(masks.annotated))
     return copies.assemble(
         make_plan(every, copies.rows, n_copies, mode), make_generator(random_state)

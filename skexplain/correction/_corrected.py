@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 from torch import nn
 
 from .._checks import as_array
 from ..estimators._parameters import COUNT, SHARE, StrOptions
+from ..estimators._tokenizers import check_takes_no_texts
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
@@ -242,10 +243,14 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             if isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
         check_cache(self.cache)
+        check_takes_no_texts(
+            self.estimator,
+            "with t = clf.tokenize(X, mask), correct clf.estimator_ on t.ids and t.mask",
+        )
         given = X
         X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
         network = Network(self.estimator, self.batch_size)
-        network.check_is_whole_model(self.estimator, X)
+        network.check_is_whole_model(self.estimator, X, given)
         n_classes = network.logits([X[:2]]).shape[1]
         classes, codes = self._encode(network, n_classes, X, y)
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
@@ -255,7 +260,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         else:
             module, correction, report = self._correct(network, X, codes, masks, n_classes)
         self.classes_ = classes
-        self.n_features_in_ = X.shape[1]
+        validate_data(self, given, skip_check_array=True)  # keeps the names of the columns
         self.report_ = report
         self.method_ = "nothing" if report is None else report.method
         self.n_directions_ = 0 if report is None else report.n_directions
@@ -388,5 +393,5 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
+        X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
         return Network(self.module_, self.batch_size).logits([X])

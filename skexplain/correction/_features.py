@@ -229,6 +229,8 @@ def check_cache(cache: Any) -> None:
         )
     if cache == "":
         raise ValueError("cache must be None, the path of a folder or a joblib.Memory, got ''.")
+    if (folder := _folder(cache)) is not None and folder.parent.is_file():
+        raise NotADirectoryError(f"cache must be a folder, but {folder.parent} is a file.")
 
 
 def _folder(cache: Any) -> Path | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -104,8 +105,17 @@ class Network:
             self._tokens = adapt_tokens(module, x, TokenSettings(search=may_be))
         return self._tokens
 
-    def check_is_whole_model(self, model: Any, X: np.ndarray) -> None:
+    def check_is_whole_model(self, model: Any, X: np.ndarray, given: Any) -> None:
         """Check that the probabilities of an estimator are those of its network.
+
+        Parameters
+        ----------
+        model : estimator or nn.Module
+            What is corrected.
+        X : ndarray of shape (n_samples, ...)
+            Samples as the network takes them.
+        given : array-like
+            The same samples as they were passed, with the names that the estimator compares.
 
         Raises
         ------
@@ -114,8 +124,9 @@ class Network:
         """
         if isinstance(model, nn.Module) or not hasattr(model, "predict_proba"):
             return
-        expected = model.predict_proba(X[:8])
-        got = probabilities(self.logits([X[:8]]))
+        first = np.arange(min(8, len(X)))
+        expected = model.predict_proba(_safe_indexing(given, first))
+        got = probabilities(self.logits([X[first]]))
         if expected.shape != got.shape or not np.allclose(expected, got, atol=_TOLERANCE):
             raise ValueError(
                 "estimator must predict the softmax of its network's outputs, so that a correction "

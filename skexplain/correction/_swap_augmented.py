@@ -33,6 +33,7 @@ class SwapAugmentedClassifier(BaseSwapAugmented):
     %(mode)s
     %(mask_marks)s
     %(exchange)s
+    %(pad_id)s
     %(random_state)s
 
     Attributes
@@ -100,6 +101,7 @@ class SwapAugmentedRegressor(BaseSwapAugmented):
     %(mode)s
     %(mask_marks)s
     %(exchange)s
+    %(pad_id)s
     %(random_state)s
 
     Attributes

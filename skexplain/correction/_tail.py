@@ -196,6 +196,8 @@ def find_sites(
         return [find_site(network, X, layer, channel_axis)]
     names: list[str] = []
     for name in [layer] if isinstance(layer, str) else layer:
+        if not isinstance(name, str):
+            raise TypeError(f"layer must be a name, a list of names or None, got {layer!r}.")
         names += find_layers(network, X, _can_be_cut(network, X)) if name == "auto" else [name]
     wanted: list[str | None] = list(dict.fromkeys(names))
     if find_head(network, X) is not None or not wanted:

@@ -31,6 +31,11 @@ exchange : bool, default=True
     there says nothing about the label.  False: a sample is changed at its own marks alone, so that
     an entry that is a reason in some samples keeps its value there.
 """,
+    "pad_id": """\
+pad_id : int or None, default=None
+    Id of padding, where X is an integer array of token ids, (n_samples, tokens): padding stays
+    where it is, and is never given.  None: all entries are exchanged as they are.
+""",
     "random_state": """\
 random_state : int, RandomState instance or None, default=None
     Draws the donors.  The estimator's own randomness is its own parameter.

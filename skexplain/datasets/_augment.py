@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import as_array
 from .._typing import MaskLike, Seed
 from ..masks import interpret_mask
 from ..masks._meaning import mask_shape
@@ -80,12 +81,12 @@ def augment_images(
     >>> mask
     array([[[0., 0., 1.]]], dtype=float32)
     """
-    images = np.asarray(X)
+    images = as_array("X", X)
     if images.dtype.kind not in "buif" or not images.size:
         raise ValueError(f"X must hold numbers, got {images.size} values of dtype {images.dtype}.")
     if not np.isfinite(images).all():
         raise ValueError("X must hold finite numbers, got NaN or infinite values.")
-    if augment is None or isinstance(augment, str) and augment != "light":
+    if augment != "light" if isinstance(augment, str) else not callable(augment):
         raise ValueError(
             f'augment must be "light", a callable or an AugmentationSequential of kornia; got '
             f"{augment!r}."

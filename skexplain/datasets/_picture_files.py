@@ -48,7 +48,7 @@ def find_pictures(source: Any, labels: Any) -> PictureFiles:
     """Find the pictures and labels that the arguments of :func:`load_images` name."""
     if not isinstance(source, str | os.PathLike):
         return _from_list(source, labels)
-    folder = Path(source)
+    folder = check_path("source", source)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"source must be an existing folder or a list of files; got {str(folder)!r}."

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import is_iterable
 from ..masks._rows import shorten
 from ..masks._spans._words import word_pattern
 from ._parameters import COUNT
@@ -170,6 +172,10 @@ def _bounds(tokens: Any, text: str) -> list[tuple[int, int]]:
     """Return where the tokens of a user's function stand."""
     bounds: list[tuple[int, int]] = []
     end = 0
+    if not is_iterable(tokens):
+        raise ValueError(
+            f"tokenizer must return the tokens of a text, as a list; got {shorten(tokens)}."
+        )
     for token in tokens:
         if isinstance(token, str):
             start = text.find(token, end)
@@ -199,6 +205,27 @@ def of_texts(tags: Any) -> Any:
     return tags
 
 
+def check_takes_no_texts(estimator: Any, instead: str) -> None:
+    """Check that an estimator is not one on texts.
+
+    Parameters
+    ----------
+    estimator : object
+        What is passed as `estimator`, of scikit-learn's kind or not.
+    instead : str
+        What the error recommends.
+
+    Raises
+    ------
+    TypeError
+        If it takes texts.
+    """
+    if hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.string:
+        raise TypeError(
+            f"estimator must take arrays, not texts as {type(estimator).__name__} does: {instead}."
+        )
+
+
 def check_texts(X: Any) -> list[str]:
     """Return texts as a list, also those of a table with one column.
 
@@ -207,7 +234,7 @@ def check_texts(X: Any) -> list[str]:
     ValueError
         If X is not a sequence of str.
     """
-    if isinstance(X, str | bytes | dict) or not hasattr(X, "__iter__"):
+    if isinstance(X, dict) or not is_iterable(X):
         raise ValueError(f"X must be a sequence of texts; got {shorten(X)}.")
     shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) > 1:
@@ -246,7 +273,7 @@ def make_tokenizer(tokenizer: Any, texts: list[str]) -> Any:
                 f"{type(tokenizer).__name__}: pass use_fast=True to from_pretrained."
             )
     elif not _is_rust(tokenizer):
-        if not callable(tokenizer):
+        if not callable(tokenizer) or isinstance(tokenizer, type):
             raise TypeError(
                 f'tokenizer must be "words", a WordTokenizer, a fast tokenizer of Hugging Face or '
                 f"a function that splits a text; got {type(tokenizer).__name__}."

@@ -18,6 +18,7 @@ from ._delegation import DelegatedPredictionsMixin
 from ._fit_routing import FitRoutingMixin
 from ._mask_propagation import MaskPropagator, known_features
 from ._parameters import Interval
+from ._tokenizers import check_takes_no_texts
 from ._validation import check_inputs, check_weights
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ class WithPropagatedMasks(
             raise TypeError(
                 f"estimator must be one of scikit-learn's kind, got {self.estimator!r}."
             )
+        check_takes_no_texts(
+            self.estimator, "put the tokenizer outside, WithTokenizer(WithPropagatedMasks(...))"
+        )
         given_mask, estimator, propagator = mask, clone(self.estimator), None
         if mask is not None:
             mask, propagator = self._propagate(estimator, X, y, mask, sample_weight)

@@ -13,10 +13,12 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from .._checks import as_array
 from ..masks._labels import check_row_order, is_series, row_labels
 from ..masks._spans._tokens import resolve_spans, stack_tokens
+from ..metrics._groups import row_labels as of_rows
 from ..training._token_network import TokenNetwork
 from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
@@ -177,8 +179,11 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
             annotation have words that the annotated ones mark (see `spread`).
         """
         self._validate_params()
+        if isinstance(self.max_length, bool):
+            raise ValueError(f"max_length must be an int or None, got {self.max_length!r}.")
         labels = row_labels(X)
         texts = check_texts(X)
+        _check_targets(y)
         spans = _read_mask(mask, texts, labels)
         tokenizer = make_tokenizer(self.tokenizer, texts)
         limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
@@ -325,6 +330,11 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         ids = self._ids(X)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self.estimator_.score(ids, y, **weights)
+
+
+def _check_targets(y: Any) -> None:
+    """Check that there is a target per text; the estimator checks what it is."""
+    of_rows(column_or_1d(as_array("y", y)), "y")
 
 
 def _read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:

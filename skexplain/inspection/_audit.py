@@ -10,22 +10,18 @@ from sklearn.utils import Bunch
 from .._checks import check_count
 from .._text import printable
 from .._typing import MaskLike, Seed
-from ..estimators._classifier import BaseExplanationClassifier
+from ..estimators._base import BaseExplanationEstimator
 from ..estimators._parameters import root_seed
 from ..masks._labels import by_position, column_labels
 from ..metrics import (
     accuracy_under_noise,
-    group_accuracies,
     irrelevant_saliency_mass,
-    mean_group_accuracy,
-    nuisance_flip_rate,
     relative_core_sensitivity,
-    worst_group_accuracy,
     wrong_reason_share,
 )
-from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
+from ..metrics._groups import row_labels
+from ..metrics._kinds import check_predictor
 from ..metrics._perturb import Perturber, mask_marks_of
-from ..metrics._reliance import check_classifier
 from ..metrics._token_inputs import TokenMatrixInputs, read_texts
 from ._audit_context import describe_provenance, pick_examples
 from ._audit_measures import (
@@ -40,12 +36,12 @@ from ._audit_measures import (
     why_no_arithmetic,
 )
 from ._audit_report import AuditReport
+from ._audit_tasks import CLASSIFICATION, Task, task_of
 from ._audit_verdict import decide
 from ._certificates import certified_accuracy
 from ._checks import Marks
-from ._curve_display import accuracy_curve
-from ._drawing import check_length, list_documents
-from ._group_display import group_counts
+from ._curve_display import score_curve
+from ._drawing import check_length, list_documents, listed
 from ._saliency import saliency
 
 _NOISE = np.array([0, 0.5, 1, 2, 3])  # standard deviations
@@ -67,22 +63,22 @@ def audit(
     n_repeats: int = 5,
     random_state: Seed = None,
 ) -> AuditReport:
-    """Report whether a classifier leans on features that must not matter.
+    """Report whether a model leans on features that must not matter.
 
     Each sample is given what another sample marks, or loses what it marks itself (a swap), or has
     it set to the mean of its other features (erasure); predictions that change were owed to it.
     Unlike accuracy on held-out samples this finds it even where the shortcut holds in all data at
-    hand, and it needs no gradients, so that any classifier can be audited.
+    hand, and it needs no gradients, so that any classifier or regressor can be audited.
 
     Parameters
     ----------
-    estimator : fitted classifier
+    estimator : fitted classifier or regressor
         Of this package, or of any other with ``predict``; then without what needs gradients.
     X : array-like, sparse matrix or DataFrame of shape (n, ...), or sequence of str
         Inputs that the estimator was not trained on: samples that it knows by heart do not show
         what it leans on elsewhere.  Texts of a `WithTokenizer`, with `mask` as in its ``fit``.
     y : array-like of shape (n,)
-        Class labels.
+        Class labels, or targets of a regressor.
     mask : array-like, list of (array-like or None) or DataFrame
         What must not matter, in one of the shapes of the user guide.  Samples without annotation
         count in the overall accuracy alone.
@@ -92,7 +88,7 @@ def audit(
         What a mark of 1 says; None: what the estimator says, "irrelevant" if nothing.
     epsilon : float, default=None
         Radius of the certified accuracy, in the estimator's `input_unit`; None: without it.  Only
-        for estimators of this package.
+        for classifiers of this package.
     feature_names : list of str of length d, default=None
         Names of the columns; None: those of a DataFrame.
     documents : list of str of length n, default=None
@@ -111,9 +107,10 @@ def audit(
     Raises
     ------
     TypeError
-        If the estimator is no classifier.
+        If the estimator is neither classifier nor regressor.
     ValueError
-        If an argument is not legal or does not fit X, or y is of another kind than the predictions.
+        If an argument is not legal or does not fit X, `epsilon` is given for a regressor, or y is
+        of another kind than the predictions.
 
     See Also
     --------
@@ -133,6 +130,13 @@ def audit(
     shown nothing else.  Where it does not, as in data in which the shortcut is random, accuracy
     cannot show a lean: the verdict is "leans" where more than 0.10 of the predictions change beyond
     doubt, and go to what is predicted for the sample that gives.
+
+    Of a regressor R2, the coefficient of determination, stands in for accuracy, and how far
+    predictions move, in standard deviations of the predictions, for the share that changes
+    (:func:`~skexplain.metrics.nuisance_shift`); the limits are the same numbers.  Predictions
+    follow the other sample by the coefficient of its target (or of what is predicted for it) in a
+    linear regression of the predictions after the swap on it and on the predictions before.
+    Quarters of the targets stand in for classes.
 
     Swaps exchange values and need no arithmetic: missing values, text, categories and tokens take
     part.  Erasure and noise are left out, with a note, where marked features are no quantities.
@@ -156,8 +160,16 @@ def audit(
     >>> report.verdict
     'leans'
     """
-    check_classifier(estimator)
+    check_predictor(estimator)
+    task = task_of(estimator)
+    if epsilon is not None and task is not CLASSIFICATION:
+        raise ValueError(
+            f"epsilon must be None for a regressor: certificates are of class labels; got "
+            f"{epsilon!r}."
+        )
     check_count("n_repeats", n_repeats)
+    if feature_names is not None:
+        feature_names = listed("feature_names", feature_names)
     marks = mask_marks_of(estimator) if mask_marks is None else mask_marks
     seed = root_seed(random_state)
     audited = type(estimator).__name__
@@ -173,14 +185,14 @@ def audit(
     if group_labels is not None:
         group_labels = row_labels(group_labels, "group_labels", len(y), "X")
     predicted = swap.predict(np.arange(len(y)))
-    right = check_correct(y, predicted, BESIDE_ESTIMATOR)
+    y = task.read(y, predicted)
     widest, notes = swap, []
     measures = {"swap": measure_swap(swap, y, predicted, n_repeats, seed)}
     missing = unannotated_classes(swap, y)
     if missing:
         widest = among_all(swap)
         measures["swap_among_all"] = measure_swap(widest, y, predicted, n_repeats, seed)
-        notes.append(_describe_missing(missing, measures["swap_among_all"]))
+        notes.append(_describe_missing(task, missing, measures["swap_among_all"]))
     of_marks = predict_from_marks(widest, y, seed)
     crosses = list(measures.values())[-1].crossing >= 0.5
     erasure_counts = not crosses and predict_from_marks(widest, y, seed, values=False).predictive
@@ -188,12 +200,15 @@ def audit(
     report = AuditReport(
         estimator=audited,
         **_coverage(swap),
-        accuracy=float(np.mean(right)),
-        accuracy_annotated=float(np.mean(right[swap.annotated])),
-        accuracy_of_marks=of_marks.accuracy,
-        chance=of_marks.chance,
-        flip_rate_by_feature=_by_feature(estimator, X, swap, names, n_repeats, seed),
+        **{
+            task.score: task.score_of(y, predicted),
+            f"{task.score}_annotated": task.score_of(y[swap.annotated], predicted[swap.annotated]),
+            f"{task.score}_of_marks": of_marks.score,
+            task.by_feature: _by_feature(task, estimator, X, swap, names, n_repeats, seed),
+        },
     )
+    if task is CLASSIFICATION:  # of a regressor it is 0
+        report.chance = of_marks.chance
     obstacle, erases_tokens = why_no_arithmetic(estimator, swap), can_erase_tokens(swap)
     if obstacle is None or erases_tokens:
         measures["erasure"] = measure_erasure(swap.changed("erase"), y, predicted, seed)
@@ -201,12 +216,12 @@ def audit(
         left_out = "Noise is" if erases_tokens else "Erasure and noise are"
         notes.append(f"{left_out} left out: {obstacle}.")
     else:
-        report.update(_under_noise(estimator, X, y, mask, marks, swap, n_repeats, seed))
+        report.update(_under_noise(task, estimator, X, y, mask, marks, swap, n_repeats, seed))
     for name, measured in measures.items():
-        report.update(_numbers_of(name, measured))
+        report.update(_numbers_of(task, name, measured))
     maps = None
     of_numbers = not reads_tokens(estimator, swap) or isinstance(swap.inputs, TokenMatrixInputs)
-    if isinstance(estimator, BaseExplanationClassifier) and of_numbers:
+    if isinstance(estimator, BaseExplanationEstimator) and of_numbers:
         maps = saliency(estimator, X)
         report.update(_saliency_numbers(maps, swap, marks))
         if epsilon is not None:
@@ -214,10 +229,10 @@ def audit(
                 estimator, X, y, mask, epsilon, mask_marks=marks
             )
     if group_labels is not None:
-        report.update(_by_group(y, predicted, group_labels))
+        report.update(task.by_group(y, predicted, group_labels))
 
     verdict, decided_by, reason = decide(
-        measures, of_marks.predictive, erasure_counts=erasure_counts
+        measures, of_marks.predictive, task.words, erasure_counts=erasure_counts
     )
     report.trained_on = is_training_data(estimator, swap)
     if report.trained_on and verdict == "does not lean":
@@ -230,9 +245,9 @@ def audit(
         notes.append(
             "These are the samples that the model was trained on; on others it may lean more."
         )
-    elif report.accuracy_annotated >= _KNOWN_BY_HEART:
+    elif (score := report[f"{task.score}_annotated"]) >= _KNOWN_BY_HEART:
         notes.append(
-            f"The accuracy on these samples is {report.accuracy_annotated:.3f}. If the model was "
+            f"The {task.words.score} on these samples is {score:.3f}. If the model was "
             f"trained on them, it may know them by heart and lean more on others: audit samples "
             f"that it has not seen."
         )
@@ -240,15 +255,15 @@ def audit(
     report.deciding = _key_figures(measures[decided_by])
     report.provenance = describe_provenance(estimator, swap, n_repeats, seed)
     report.examples = pick_examples(
-        measures[decided_by], y, predicted, maps, names, documents, read
+        task, measures[decided_by], y, predicted, maps, names, documents, read
     )
     return report
 
 
-def _describe_missing(classes: list[Any], measured: Bunch) -> str:
+def _describe_missing(task: Task, classes: list[Any], measured: Bunch) -> str:
     """Return the note on classes of which hardly any sample has a mask."""
     listed = ", ".join(map(printable, classes[:5])) + (", ..." if len(classes) > 5 else "")
-    text = f"Of class {listed} few samples or none have a mask. "
+    text = f"{task.words.of_targets.format(listed)} few samples or none have a mask. "
     if measured.crossing < 0.5:
         return (
             f"{text}What others mark cannot be given to it, since it would cover most of a sample "
@@ -260,15 +275,15 @@ def _describe_missing(classes: list[Any], measured: Bunch) -> str:
     )
 
 
-def _numbers_of(name: str, measured: Bunch) -> dict[str, Any]:
+def _numbers_of(task: Task, name: str, measured: Bunch) -> dict[str, Any]:
     """Return the numbers of one measure under their names in the report."""
     return {
-        f"accuracy_after_{name}": measured.accuracy,
+        f"{task.score}_after_{name}": measured.score,
         f"lost_by_{name}": measured.lost,
         f"lost_by_{name}_se": measured.lost_se,
         f"lost_by_{name}_interval": measured.lost_interval,
-        f"flips_by_{name}": measured.flips,
-        f"flips_by_{name}_interval": measured.flips_interval,
+        f"{task.change}_by_{name}": measured.flips,
+        f"{task.change}_by_{name}_interval": measured.flips_interval,
     } | (
         {
             f"toward_donor_by_{name}": measured.toward,
@@ -298,6 +313,7 @@ def _coverage(swap: Perturber) -> dict[str, Any]:
 
 
 def _by_feature(
+    task: Task,
     estimator: Any,
     X: ArrayLike,
     swap: Perturber,
@@ -305,7 +321,7 @@ def _by_feature(
     n_repeats: int,
     seed: int,
 ) -> dict[str, float]:
-    """Return flip rates when each irrelevant column is swapped alone, where there are few."""
+    """Return the change when each irrelevant column is swapped alone, where there are few."""
     if names is None or not swap.masks.for_all_rows:
         return {}
     degrees, _ = swap.masks.degrees_of(swap.irrelevant[:1])
@@ -313,7 +329,7 @@ def _by_feature(
     if len(columns) > _MAX_FEATURES:
         return {}
     return {
-        names[column]: nuisance_flip_rate(
+        names[column]: task.change_of_feature(
             estimator,
             X,
             degrees.numpy() * np.eye(len(names))[column],
@@ -337,6 +353,7 @@ def _feature_names(given: Sequence[str] | None, inputs: Any) -> list[str] | None
 
 
 def _under_noise(
+    task: Task,
     estimator: Any,
     X: ArrayLike,
     y: np.ndarray,
@@ -347,7 +364,7 @@ def _under_noise(
     seed: int,
 ) -> dict[str, Any]:
     noise = swap.changed("gaussian")
-    curve = accuracy_curve(noise, y, _NOISE, n_repeats, np.random.default_rng(seed))
+    curve = score_curve(noise, y, _NOISE, n_repeats, np.random.default_rng(seed))
     core = float(curve[_NOISE == 1].mean())
     spurious = accuracy_under_noise(
         estimator,
@@ -360,12 +377,14 @@ def _under_noise(
         n_repeats=n_repeats,
         random_state=seed,
     )
-    return {
+    numbers = {
         "noise": (_NOISE, curve),
-        "accuracy_noise_on_irrelevant": core,
-        "accuracy_noise_on_core": spurious,
-        "relative_core_sensitivity": relative_core_sensitivity(core, spurious),
+        f"{task.score}_noise_on_irrelevant": core,
+        f"{task.score}_noise_on_core": spurious,
     }
+    if task is CLASSIFICATION:  # it is defined for shares
+        numbers["relative_core_sensitivity"] = relative_core_sensitivity(core, spurious)
+    return numbers
 
 
 def _saliency_numbers(maps: np.ndarray, swap: Perturber, marks: Marks) -> dict[str, float]:
@@ -373,13 +392,4 @@ def _saliency_numbers(maps: np.ndarray, swap: Perturber, marks: Marks) -> dict[s
     return {
         "irrelevant_saliency_mass": irrelevant_saliency_mass(maps, values, mask_marks=marks),
         "wrong_reason_share": wrong_reason_share(maps, values, mask_marks=marks),
-    }
-
-
-def _by_group(y: np.ndarray, predicted: np.ndarray, group_labels: ArrayLike) -> dict[str, Any]:
-    return {
-        "mean_group_accuracy": mean_group_accuracy(y, predicted, group_labels),
-        "worst_group_accuracy": worst_group_accuracy(y, predicted, group_labels),
-        "group_accuracies": group_accuracies(y, predicted, group_labels),
-        "group_counts": group_counts(group_labels),
     }

@@ -14,6 +14,7 @@ from .. import __version__
 from .._text import printable
 from ..metrics._perturb import Perturber
 from ..metrics._token_inputs import TokensOfTexts
+from ._audit_tasks import Task
 from ._drawing import shown_rows
 
 _N_EXAMPLES = 4
@@ -54,6 +55,7 @@ def _describe_parameters(estimator: Any) -> str:
 
 
 def pick_examples(
+    task: Task,
     measured: Bunch,
     y: np.ndarray,
     predicted: np.ndarray,
@@ -71,7 +73,8 @@ def pick_examples(
         return None
     changes = measured.changes[0]
     rows, after = measured.rows[changes], measured.after_each[0][changes]
-    flips, stays = rows[after != predicted[rows]], rows[after == predicted[rows]]
+    moved = task.moved(predicted[rows], after, predicted)
+    flips, stays = rows[moved], rows[~moved]
     chosen = _spread(flips, _N_EXAMPLES)
     chosen = np.concatenate([chosen, _spread(stays, _N_EXAMPLES - len(chosen))])
     degrees, known = perturber.masks.degrees_of(chosen)
@@ -99,9 +102,9 @@ def pick_examples(
         original=perturber.inputs[chosen] if is_image else None,
         changed=changed,
         saliency=None if maps is None else maps[chosen],
-        y=y[chosen],
-        predicted=predicted[chosen],
-        predicted_changed=after[np.searchsorted(rows, chosen)],
+        y=task.shown(y[chosen]),
+        predicted=task.shown(predicted[chosen]),
+        predicted_changed=task.shown(after[np.searchsorted(rows, chosen)]),
     )
 
 

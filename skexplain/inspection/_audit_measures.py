@@ -6,18 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import Bunch
 
 from ..metrics._finite import measure_finite
 from ..metrics._perturb import Perturber
 from ..metrics._token_inputs import TokenMatrixInputs
-from ._group_display import wilson_interval
+from ._audit_tasks import task_of
 
-Z = 1.96
-# Of a difference that is looked for in every audit, not in one that was asked for.
-_Z_PREDICTIVE = 2.58
 # A class is annotated rarely if a smaller share of it has a mask, in that of the class with most.
 _RARE = 0.2
 _LEAST_ROWS = 5
@@ -34,34 +29,39 @@ def measure_swap(
     swap : Perturber
         Swaps.
     y, predicted : ndarray of shape (n,)
-        True and predicted labels of all samples.
+        True and predicted labels, or targets, of all samples.
     n_repeats, seed : int
         Number of swaps, and what draws them.
 
     Returns
     -------
     Bunch
-        `lost`, `lost_interval`, `flips`, `flips_interval`, `before` and `after` (accuracies) are of
-        the samples that change.  `toward` is by how much more often than by chance a prediction
-        goes to the class of the sample that gives, `toward_predicted` to the class that is
-        predicted for that sample; each with its interval.  `crossing` is the share of pairs of two
-        classes with different marks in which marked parts could come and go.
+        `lost`, `lost_interval`, `flips`, `flips_interval`, `before` and `after` (accuracies, or R2)
+        are of the samples that change.  `toward` is by how much more often than by chance a
+        prediction goes to the class of the sample that gives, `toward_predicted` to the class that
+        is predicted for that sample; each with its interval.  Of a regressor `flips` is how far
+        predictions move, and the others by what share they follow these.  `crossing` is the share
+        of pairs of two classes with different marks in which marked parts could come and go.
     """
-    rows = swap.annotated
+    task, rows = task_of(swap.estimator), swap.annotated
     draws = [swap.draw(each) for each in np.random.default_rng(seed).spawn(n_repeats)]
     after = np.stack([swap.predict_perturbed(rows, draw) for draw in draws])
     sources, exchanged = zip(*(swap.sources(rows, draw) for draw in draws), strict=True)
     sources = np.stack(sources)
     pairs = np.stack([draw.donors[rows] for draw in draws])
-    between = y[rows] != y[pairs]
-    measured = _describe(rows, y, predicted, after, sources != rows)
+    strata = task.strata(y)
+    between = strata[rows] != strata[pairs]
+    measured = task.describe(rows, y, predicted, after, sources != rows)
     measured.update(
+        rows=rows,
+        after_each=after,
+        changes=sources != rows,
         perturber=swap,
         draw=draws[0],
         crossing=float(np.mean(np.stack(exchanged)[between])) if between.any() else 0.0,
     )
     for name, labels in (("toward", y), ("toward_predicted", predicted)):
-        measured.update(_pull(name, predicted[rows], after, labels[sources], sources != rows))
+        measured.update(task.pull(name, predicted[rows], after, labels[sources], sources != rows))
     return measured
 
 
@@ -76,8 +76,8 @@ def measure_erasure(erase: Perturber, y: np.ndarray, predicted: np.ndarray, seed
     rows, generator = erase.annotated, np.random.default_rng(seed)
     after = erase.predict_perturbed(rows, generator)[None]
     changes = np.isin(rows, erase.irrelevant)[None]
-    measured = _describe(rows, y, predicted, after, changes)
-    measured.update(perturber=erase, draw=generator)
+    measured = task_of(erase.estimator).describe(rows, y, predicted, after, changes)
+    measured.update(rows=rows, after_each=after, changes=changes, perturber=erase, draw=generator)
     return measured
 
 
@@ -91,26 +91,28 @@ def among_all(swap: Perturber) -> Perturber:
 def unannotated_classes(swap: Perturber, y: np.ndarray) -> list[Any]:
     """List the classes of which far fewer samples have a mask than of others.
 
-    A shortcut of the other classes can then be given to samples without a mask only.
+    A shortcut of the other classes can then be given to samples without a mask only.  Of a
+    regressor quarters of the targets are taken for classes.
 
     Returns
     -------
     list
     """
-    classes, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
+    strata = task_of(swap.estimator).strata(y)
+    classes, labels, counts = np.unique(strata, return_inverse=True, return_counts=True)
     annotated = np.bincount(labels[swap.annotated], minlength=len(classes)) / counts
     return list(classes[(annotated < _RARE * annotated.max()) & (counts >= _LEAST_ROWS)])
 
 
 def predict_from_marks(swap: Perturber, y: np.ndarray, seed: int, values: bool = True) -> Bunch:
-    """Predict the label from the marked part alone, by a forest, in a cross-validation.
+    """Predict labels, or targets, from the marked part alone, by a forest, in a cross-validation.
 
     Parameters
     ----------
     swap : Perturber
         What is marked.
     y : ndarray of shape (n,)
-        True labels.
+        True labels, or targets.
     seed : int
         Of the forest and of the folds.
     values : bool, default=True
@@ -119,28 +121,17 @@ def predict_from_marks(swap: Perturber, y: np.ndarray, seed: int, values: bool =
     Returns
     -------
     Bunch
-        `accuracy`, `chance` (share of the most frequent class) and `predictive`, whether the one is
-        beyond doubt above the other.
+        `score` (accuracy, or R2), `chance` (share of the most frequent class, or 0) and
+        `predictive`, whether the one is beyond doubt above the other.
     """
-    rows, rng = swap.annotated, np.random.default_rng(seed)
+    task, rows, rng = task_of(swap.estimator), swap.annotated, np.random.default_rng(seed)
     if len(rows) > _MAX_ROWS:
         rows = np.sort(rng.choice(rows, _MAX_ROWS, replace=False))
-    _, labels, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
-    chance = float(counts.max() / len(rows))
+    _, counts = np.unique(y[rows], return_counts=True)
     if len(counts) < 2 or len(rows) < 10 or (swap.masks.for_all_rows and not values):
-        return Bunch(accuracy=chance, chance=chance, predictive=False)
-    folds = StratifiedKFold if counts.min() >= 5 else KFold
-    guessed = cross_val_predict(
-        RandomForestClassifier(50, random_state=seed % 2**32),
-        _marked_features(swap, rows, values),
-        labels,
-        cv=folds(5, shuffle=True, random_state=seed % 2**32),
-    )
-    accuracy = float(np.mean(guessed == labels))
-    low = accuracy - _Z_PREDICTIVE * np.sqrt(
-        max(accuracy * (1 - accuracy), 1 / len(rows)) / len(rows)
-    )
-    return Bunch(accuracy=accuracy, chance=chance, predictive=bool(low > chance))
+        chance = task.chance(y[rows])
+        return Bunch(score=chance, chance=chance, predictive=False)
+    return task.guess(_marked_features(swap, rows, values), y[rows], seed % 2**32)
 
 
 def can_erase_tokens(swap: Perturber) -> bool:
@@ -191,67 +182,6 @@ def is_training_data(estimator: Any, swap: Perturber) -> bool:
         np.allclose(getattr(kept, name), getattr(given, name), rtol=1e-6, atol=1e-9)
         for name in names
     )
-
-
-def _describe(
-    rows: np.ndarray, y: np.ndarray, predicted: np.ndarray, after: np.ndarray, changes: np.ndarray
-) -> Bunch:
-    """Compare predictions with those before, among the samples that change."""
-    was_right = np.broadcast_to(predicted[rows] == y[rows], after.shape)
-    is_right, flips = after == y[rows], after != predicted[rows]
-    counts = changes.sum(axis=0)
-    any_change = counts > 0
-    n_rows = int(any_change.sum())
-
-    def by_row(values: np.ndarray) -> np.ndarray:
-        return (values * changes).sum(axis=0)[any_change] / counts[any_change]
-
-    lost = by_row(was_right & ~is_right) - by_row(is_right & ~was_right)
-    to_wrong, to_right = by_row(was_right & ~is_right).mean(), by_row(is_right & ~was_right).mean()
-    mean = float(lost.mean())
-    error = float(lost.std(ddof=1) / np.sqrt(n_rows)) if n_rows > 1 else np.inf
-    # Among few samples none may be lost by chance: Wilson's interval has a width then, too.
-    high = max(mean + Z * error, wilson_interval(to_wrong, n_rows)[1] - to_right)
-    flipped = float(by_row(flips).mean())
-    return Bunch(
-        rows=rows,
-        after_each=after,
-        changes=changes,
-        n_rows=n_rows,
-        accuracy=float(is_right.mean()),
-        before=float(by_row(was_right).mean()),
-        after=float(by_row(is_right).mean()),
-        lost=mean,
-        lost_se=error,
-        lost_interval=(mean - Z * error, float(high)),
-        flips=flipped,
-        flips_interval=tuple(map(float, wilson_interval(flipped, n_rows))),
-    )
-
-
-def _pull(
-    name: str, before: np.ndarray, after: np.ndarray, given: np.ndarray, changes: np.ndarray
-) -> dict[str, Any]:
-    """Return by how much more often than by chance predictions go to given classes.
-
-    Chance is how often they go to a class that neither is given nor was predicted: a change that
-    merely disturbs leads there as well.  Among two classes: how often a prediction changes although
-    the other sample is of the same class.
-    """
-    before = np.broadcast_to(before, after.shape)
-    chance = np.zeros(after.shape)
-    for label in np.unique(given):
-        others = changes & (given != label) & (before != label)
-        chance[given == label] = np.mean(after[others] == label) if others.any() else 0.0
-    eligible = changes & (given != before)
-    counts = eligible.sum(axis=0)
-    some = counts > 0
-    if not some.any():
-        return {name: 0.0, f"{name}_interval": (0.0, 0.0)}
-    gain = (((after == given) - chance) * eligible).sum(axis=0)[some] / counts[some]
-    mean = float(gain.mean())
-    error = float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else np.inf
-    return {name: mean, f"{name}_interval": (mean - Z * error, mean + Z * error)}
 
 
 def _marked_features(swap: Perturber, rows: np.ndarray, values: bool) -> np.ndarray:

@@ -74,8 +74,9 @@ def _draw_images(examples: Bunch) -> Figure:
 
 
 def draw_features(report: Bunch) -> Figure | None:
-    """Draw the flip rate of each irrelevant column."""
-    rates = report.get("flip_rate_by_feature")
+    """Draw the flip rate, or the shift, of each irrelevant column."""
+    of_classes = "flip_rate_by_feature" in report
+    rates = report["flip_rate_by_feature" if of_classes else "shift_by_feature"]
     if not rates:
         return None
     names = sorted(rates, key=rates.get, reverse=True)
@@ -83,17 +84,25 @@ def draw_features(report: Bunch) -> Figure | None:
     ax.barh(range(len(names)), [rates[name] for name in names], color=VERMILION)
     ax.set_yticks(range(len(names)), list(map(drawable, names)), fontsize=8)
     ax.invert_yaxis()
-    ax.set(xlim=(0, 1), xlabel="share of predictions that change")
+    if of_classes:
+        ax.set(xlim=(0, 1), xlabel="share of predictions that change")
+    else:
+        ax.set(xlabel="mean change of a prediction, in standard deviations")
+        ax.set_xlim(0, max(1, *rates.values()))
     ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def draw_noise(report: Bunch) -> Figure | None:
-    """Draw accuracy against noise."""
+    """Draw the score against noise."""
     if "noise" not in report:
         return None
     curve = PerturbationCurveDisplay(
-        *report.noise, perturbation="gaussian noise", unit="sd", name=report.estimator
+        *report.noise,
+        perturbation="gaussian noise",
+        unit="sd",
+        name=report.estimator,
+        score="accuracy" if "accuracy" in report else "R2",
     )
     return curve.plot().figure_
 

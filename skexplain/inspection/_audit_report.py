@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sklearn.utils import Bunch
 
+from .._checks import check_path
 from .._text import html_text
+from ._audit_numbers import NUMBERS
 from ._audit_pictures import draw_examples, draw_features, draw_groups, draw_noise
 from ._html import data_url, html_page
 
@@ -17,75 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-# Name, label and meaning of each number, in the order in which they are shown.
-_NUMBERS = {
-    "n_rows": ("samples", "in X"),
-    "n_annotated": (
-        "annotated samples",
-        "samples with a mask; what follows the accuracy is of these",
-    ),
-    "irrelevant_share": (
-        "irrelevant share",
-        "share of the features of a sample that is irrelevant",
-    ),
-    "accuracy": ("accuracy", "of all samples as they are"),
-    "accuracy_annotated": ("accuracy, annotated", "of the annotated samples as they are"),
-    "accuracy_of_marks": (
-        "accuracy of the marked part",
-        "of a random forest that sees nothing but what is marked",
-    ),
-    "chance": ("chance", "share of the most frequent class"),
-    "accuracy_after_swap": (
-        "accuracy after a swap",
-        "each annotated sample with the marked part of another, or without its own",
-    ),
-    "lost_by_swap": ("lost by the swap", "of the samples that change; 0 is right"),
-    "lost_by_swap_se": ("… its standard error", "samples paired"),
-    "flips_by_swap": ("flips by the swap", "share of predictions that change; 0 is right"),
-    "toward_donor_by_swap": (
-        "toward the other's class",
-        "how much more often than by chance a prediction goes to the class of the sample that "
-        "gives; 0 is right",
-    ),
-    "accuracy_after_swap_among_all": (
-        "accuracy after a swap among all",
-        "samples without a mask count as samples that mark nothing",
-    ),
-    "lost_by_swap_among_all": ("lost by it", "of the samples that change; 0 is right"),
-    "lost_by_swap_among_all_se": ("… its standard error", "samples paired"),
-    "flips_by_swap_among_all": ("flips by it", "share of predictions that change; 0 is right"),
-    "toward_donor_by_swap_among_all": (
-        "toward the other's class",
-        "as above",
-    ),
-    "accuracy_after_erasure": (
-        "accuracy after erasure",
-        "irrelevant features set to the mean of the others (a table: of the column)",
-    ),
-    "lost_by_erasure": ("lost by erasure", "of the samples that change; 0 is right"),
-    "lost_by_erasure_se": ("… its standard error", "samples paired"),
-    "flips_by_erasure": ("flips by erasure", "share of predictions that change; 0 is right"),
-    "accuracy_noise_on_irrelevant": (
-        "accuracy, noise on irrelevant features",
-        "Gaussian noise of one standard deviation",
-    ),
-    "accuracy_noise_on_core": ("accuracy, noise on all others", "the same on the other features"),
-    "relative_core_sensitivity": (
-        "relative core sensitivity",
-        "from both; 1: the core alone decides, -1: the irrelevant features do",
-    ),
-    "irrelevant_saliency_mass": (
-        "saliency on irrelevant features",
-        "share of the input gradient; spread evenly it is the irrelevant share",
-    ),
-    "wrong_reason_share": (
-        "wrong reasons",
-        "share of the irrelevant features that the input gradient lights up",
-    ),
-    "certified_accuracy": ("certified accuracy", "right, whatever irrelevant features change to"),
-    "mean_group_accuracy": ("mean over groups", "accuracy, groups weighted alike"),
-    "worst_group_accuracy": ("worst group", "accuracy of the worst group"),
-}
 _ANSWERS = {
     "leans": ("It leans on what it must not.", "#D55E00"),
     "does not lean": ("No sign that it leans on what it must not.", "#0072B2"),
@@ -96,7 +28,7 @@ _CHANGES = {
     "swap_among_all": "marked parts are swapped among all samples",
     "erasure": "marked parts are erased",
 }
-_BY_COLUMN = "Share of predictions that change when one column alone is swapped"
+_BY_COLUMN = "Change of predictions when one column alone is swapped"
 _STYLE = """\
 .skexplain-audit { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 0 auto;
   color: #1a1a1a; background: #fff; padding: 1rem; }
@@ -176,15 +108,23 @@ class AuditReport(Bunch):
         The same with the irrelevant features erased; only where they are numbers.
     flip_rate_by_feature : dict
         For tables of at most 20 irrelevant columns: flip rate when one column alone is swapped.
+    r2, r2_annotated, r2_of_marks, r2_after_swap, r2_noise_on_irrelevant, ... : float
+        Of a regressor, in place of accuracies; `lost_by_swap` and the like are of R2 then.
+    shift_by_swap, shift_by_swap_among_all, shift_by_erasure : float
+        Of a regressor, in place of flips: how far predictions move on average, in their standard
+        deviations; with intervals, and `shift_by_feature`.
     accuracy_noise_on_irrelevant, accuracy_noise_on_core, relative_core_sensitivity : float
         Only where the features that change are numbers.
     irrelevant_saliency_mass, wrong_reason_share : float
-        Only for classifiers of this package.
+        Only for estimators of this package.
     certified_accuracy : float
         Only if a radius was given.
     mean_group_accuracy, worst_group_accuracy : float
     group_accuracies : dict
         Only if groups were given.
+    mean_group_r2, worst_group_r2 : float
+    group_r2_scores : dict
+        The same of a regressor.
     """
 
     def numbers(self) -> dict[str, float]:
@@ -194,7 +134,7 @@ class AuditReport(Bunch):
         -------
         dict of str to float
         """
-        return {name: self[name] for name in _NUMBERS if name in self}
+        return {name: self[name] for name in NUMBERS if name in self}
 
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers as a table.
@@ -214,7 +154,7 @@ class AuditReport(Bunch):
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas") from error
         numbers = self.numbers()
-        meanings = [_NUMBERS[name][1] for name in numbers]
+        meanings = [NUMBERS[name][1] for name in numbers]
         columns = {"value": list(numbers.values()), "meaning": meanings}
         return pd.DataFrame(columns, index=list(numbers))
 
@@ -231,10 +171,11 @@ class AuditReport(Bunch):
         ImportError
             If matplotlib is not installed (extra "plot").
         """
+        score = "Accuracy" if "accuracy" in self else "R2"
         drawn = {
             self._caption(): draw_examples(self.examples),
             _BY_COLUMN: draw_features(self),
-            "Accuracy under noise on the irrelevant features": draw_noise(self),
+            f"{score} under noise on the irrelevant features": draw_noise(self),
             "Accuracy by group": draw_groups(self),
         }
         return {caption: figure for caption, figure in drawn.items() if figure is not None}
@@ -252,8 +193,9 @@ class AuditReport(Bunch):
         ImportError
             If matplotlib is not installed (extra "plot").
         """
+        path = check_path("path", path)
         page = html_page(f"Audit of {self.estimator}", self._body(self.figures()))
-        Path(path).write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
 
     def _repr_html_(self) -> str:
         try:
@@ -276,7 +218,7 @@ class AuditReport(Bunch):
         rows = "\n".join(
             f'<tr><td>{label}</td><td class="number">{_format(self[name])}</td>'
             f'<td class="meaning">{meaning}</td></tr>'
-            for name, (label, meaning) in _NUMBERS.items()
+            for name, (label, meaning) in NUMBERS.items()
             if name in self
         )
         provenance = "\n".join(
@@ -297,18 +239,31 @@ class AuditReport(Bunch):
     def _key_figures(self) -> str:
         """Return the three figures that a reader sees first."""
         m, change = self.deciding, _CHANGES[self.decided_by]
-        cards = [
-            (f"{m.before:.2f} → {m.after:.2f}", f"accuracy before and after {change}"),
-            (
-                f"{100 * m.flips:.0f} %",
-                f"of the predictions change (95 % interval {_interval(m.flips_interval)}; "
-                f"{m.n_rows} samples)",
-            ),
-            (
-                f"{self.accuracy_of_marks:.2f}",
-                f"accuracy from the marked part alone (most frequent class: {self.chance:.2f})",
-            ),
-        ]
+        fall = f"{m.before:.2f} → {m.after:.2f}"
+        if "accuracy" in self:
+            cards = [
+                (fall, f"accuracy before and after {change}"),
+                (
+                    f"{100 * m.flips:.0f} %",
+                    f"of the predictions change (95 % interval {_interval(m.flips_interval)}; "
+                    f"{m.n_rows} samples)",
+                ),
+                (
+                    f"{self.accuracy_of_marks:.2f}",
+                    f"accuracy from the marked part alone (most frequent class: {self.chance:.2f})",
+                ),
+            ]
+        else:
+            low, high = m.flips_interval
+            cards = [
+                (fall, f"R2 before and after {change}"),
+                (
+                    f"{m.flips:.2f}",
+                    f"standard deviations by which predictions move (95 % interval {low:.2f} to "
+                    f"{high:.2f}; {m.n_rows} samples)",
+                ),
+                (f"{self.r2_of_marks:.2f}", "R2 from the marked part alone"),
+            ]
         inside = "".join(
             f'<div class="figure"><b>{number}</b><span>{text}</span></div>\n'
             for number, text in cards
@@ -320,9 +275,9 @@ class AuditReport(Bunch):
         lines = [f"Audit of {self.estimator}: {_ANSWERS[self.verdict][0]}"]
         for text in (self.reason, *self.notes):
             lines += textwrap.wrap(text, 98, initial_indent="  ", subsequent_indent="  ")
-        width = max(len(_NUMBERS[name][0]) for name in self.numbers())
+        width = max(len(NUMBERS[name][0]) for name in self.numbers())
         lines += [
-            f"  {_NUMBERS[name][0]:<{width}}  {_format(value)}"
+            f"  {NUMBERS[name][0]:<{width}}  {_format(value)}"
             for name, value in self.numbers().items()
         ]
         return "\n".join(lines)

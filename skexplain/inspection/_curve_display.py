@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.metrics import r2_score
 
-from .._checks import check_count, check_option
+from .._checks import as_array, as_numbers, check_count, check_option, check_text
 from .._text import drawable
 from .._typing import MaskLike, Seed
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
+from ..metrics._kinds import check_predictor, is_tagged_regressor
 from ..metrics._perturb import Perturber, make_generator
-from ..metrics._reliance import check_classifier
+from ..metrics._regression import target_values
 from ._checks import Marks
 from ._drawing import single_axes
 
@@ -43,6 +45,8 @@ class PerturbationCurveDisplay:
         Unit of the sizes, for the label of the axis.
     name : str or None, default=None
         Name of the model, for the legend.
+    score : str, default="accuracy"
+        What the accuracies are, for the label of the axis; of a regressor "R2".
 
     Attributes
     ----------
@@ -83,12 +87,14 @@ class PerturbationCurveDisplay:
         perturbation: str = "change",
         unit: str = "",
         name: str | None = None,
+        score: str = "accuracy",
     ) -> None:
         self.epsilons = epsilons
         self.accuracies = accuracies
         self.perturbation = perturbation
         self.unit = unit
         self.name = name
+        self.score = score
 
     @classmethod
     def from_estimator(
@@ -112,12 +118,12 @@ class PerturbationCurveDisplay:
 
         Parameters
         ----------
-        estimator : fitted classifier
-            Of any library, with ``predict``.
+        estimator : fitted classifier or regressor
+            Of any library, with ``predict``; of a regressor the curve is of R2.
         X : array-like, sparse matrix or DataFrame of shape (n, ...)
             Inputs.
         y : array-like of shape (n,)
-            Class labels.
+            Class labels, or targets of a regressor.
         mask : array-like, list of (array-like or None) or DataFrame
             Which features must not matter, as in ``fit``.  Samples without annotation do not count.
         perturbation : {"gaussian", "uniform", "offset"}, default="gaussian"
@@ -149,7 +155,7 @@ class PerturbationCurveDisplay:
         ImportError
             If matplotlib is not installed (extra "plot").
         TypeError
-            If the estimator is no classifier.
+            If the estimator is neither classifier nor regressor.
         ValueError
             If an argument is not legal or does not fit X, or y is of another kind than the
             predictions.
@@ -158,16 +164,18 @@ class PerturbationCurveDisplay:
         check_count("n_repeats", n_repeats)
         n_repeats = 1 if perturbation == "offset" else n_repeats
         epsilons = _check_epsilons(epsilons, perturbation)
-        check_classifier(estimator)
+        check_predictor(estimator)
         perturber = Perturber(estimator, X, mask, mask_marks, perturbation, input_unit=input_unit)
-        y = row_labels(y, "y", len(perturber.inputs), "X")
+        read = target_values if is_tagged_regressor(estimator) else row_labels
+        y = read(y, "y", len(perturber.inputs), "X")
         generator = make_generator(random_state)
         return cls(
             epsilons,
-            accuracy_curve(perturber, y, epsilons, n_repeats, generator),
+            score_curve(perturber, y, epsilons, n_repeats, generator),
             perturbation=perturbation,
             unit="sd" if input_unit == "sd" else "units of X",
             name=type(estimator).__name__ if name is None else name,
+            score="R2" if is_tagged_regressor(estimator) else "accuracy",
         ).plot(ax=ax, **kwargs)
 
     @classmethod
@@ -215,7 +223,8 @@ class PerturbationCurveDisplay:
         ValueError
             If the shapes do not fit, or labels are of another kind than predictions.
         """
-        y_true, predictions = row_labels(y_true, "y_true"), np.asarray(predictions)
+        y_true, predictions = row_labels(y_true, "y_true"), as_array("predictions", predictions)
+        check_text("unit", unit)
         epsilons = _check_epsilons(epsilons, "offset")
         if predictions.ndim == 2:
             predictions = predictions[:, None]
@@ -246,6 +255,7 @@ class PerturbationCurveDisplay:
             The display itself.
         """
         name = self.name if name is None else name
+        check_text("name", name)
         self.figure_, self.ax_ = single_axes(ax, (4.5, 3.2))
         # The next style that these axes have not used.
         color, marker = _STYLES[len(self.ax_.lines) % len(_STYLES)]
@@ -261,7 +271,8 @@ class PerturbationCurveDisplay:
             epsilons, accuracies.min(axis=1), accuracies.max(axis=1), color=color, alpha=0.2, lw=0
         )
         unit = f" ({self.unit})" if self.unit else ""
-        self.ax_.set(ylim=(0, 1.02), ylabel="accuracy")
+        lowest = min(0.0, self.ax_.dataLim.ymin)  # R2 has no lower end
+        self.ax_.set(ylim=(lowest, 1.02), ylabel=drawable(self.score))
         self.ax_.set_xlabel(drawable(f"{self.perturbation} of the irrelevant features{unit}"))
         self.ax_.grid(color="0.9")
         self.ax_.set_axisbelow(True)
@@ -271,26 +282,30 @@ class PerturbationCurveDisplay:
         return self
 
 
-def accuracy_curve(
+def score_curve(
     perturber: Perturber,
     y: np.ndarray,
     epsilons: np.ndarray,
     n_repeats: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Return the accuracy of the annotated samples at each size of a change, (k, n_repeats)."""
+    """Return the score of the annotated samples at each size of a change, (k, n_repeats)."""
     rows = perturber.annotated
-    accuracies = np.empty((len(epsilons), n_repeats))
+    of_classes = not is_tagged_regressor(perturber.estimator)
+    scores = np.empty((len(epsilons), n_repeats))
     for place, epsilon in enumerate(epsilons):
         sized = perturber.changed(perturber.perturbation, epsilon)
         for repeat in range(n_repeats):
             predicted = sized.predict_perturbed(rows, generator)
-            accuracies[place, repeat] = check_correct(y[rows], predicted, BESIDE_ESTIMATOR).mean()
-    return accuracies
+            if of_classes:
+                scores[place, repeat] = check_correct(y[rows], predicted, BESIDE_ESTIMATOR).mean()
+            else:
+                scores[place, repeat] = r2_score(y[rows], predicted)
+    return scores
 
 
 def _check_epsilons(epsilons: ArrayLike, perturbation: str) -> np.ndarray:
-    values = np.asarray(epsilons, dtype=float)
+    values = as_numbers("epsilons", epsilons)
     least = -np.inf if perturbation == "offset" else 0
     if (
         values.ndim != 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import check_option
+from .._checks import as_array, check_option, is_iterable
 from .._text import drawable
 from .._typing import MaskLike
 from ..masks import interpret_mask
@@ -150,19 +150,21 @@ def shown_rows(
     labels = labels_beside(X)
     if feature_names is None:
         feature_names = labels["feature_names"]
-    values = np.asarray(X)
-    if values.ndim < 2 or values.ndim > 4 or not len(values):
+    values = as_array("X", X)
+    if values.ndim < 2 or values.ndim > 4 or not values.size:
         raise ValueError(
             f"X must hold samples of a table, (n, d), or images, (n, h, w) or (n, channels, h, w); "
             f"got shape {values.shape}."
         )
     index = _check_rows(rows, len(values))
     if feature_names is not None:
-        feature_names = [str(name) for name in feature_names]
+        feature_names = [str(name) for name in listed("feature_names", feature_names)]
         check_length("feature_names", feature_names, values.shape[1], "columns of X")
     if documents is not None:
         documents = _check_documents(documents, values, feature_names, index)
     numeric = values.dtype.kind in "buif"
+    if values.ndim > 2 and not numeric:
+        raise ValueError(f"X must hold numbers to be drawn as images, got {values.dtype}.")
     return ShownRows(
         index,
         values[index],
@@ -176,7 +178,7 @@ def shown_rows(
 def _check_rows(rows: ArrayLike | None, n_rows: int) -> np.ndarray:
     if rows is None:
         return np.arange(min(4, n_rows))
-    index = np.atleast_1d(np.asarray(rows))
+    index = np.atleast_1d(as_array("rows", rows))
     if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index):
         raise ValueError(f"rows must be numbers of samples of X, at least one; got {rows!r}.")
     if index.min() < -n_rows or index.max() >= n_rows:
@@ -198,9 +200,16 @@ def _check_documents(
 
 def list_documents(documents: Iterable[str], n_rows: int) -> list[str]:
     """Return the text of each sample as a list, so that no Series is looked up by label."""
-    documents = list(documents)
+    documents = listed("documents", documents)
     check_length("documents", documents, n_rows, "samples of X")
     return documents
+
+
+def listed(name: str, values: Iterable[Any]) -> list[Any]:
+    """Return texts as a list, after checking that they are several."""
+    if not is_iterable(values):
+        raise TypeError(f"{name} must be a sequence of text, got {values!r}.")
+    return list(values)
 
 
 def check_length(name: str, values: Sized, expected: int, what: str) -> None:

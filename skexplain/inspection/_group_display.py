@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._text import drawable
 from ..metrics import group_accuracies
 from ..metrics._groups import label_codes, row_labels
-from ..metrics._reliance import check_classifier
+from ..metrics._kinds import check_classifier
 from ._drawing import BLUE, VERMILION, single_axes
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class GroupAccuracyDisplay:
             As :func:`skexplain.metrics.group_accuracies`.
         """
         name = type(estimator).__name__ if name is None else name
-        check_classifier(estimator)
+        check_classifier(estimator, of_regressor="skexplain.metrics.group_r2_scores")
         predicted = estimator.predict(X)
         return cls.from_predictions(y, predicted, group_labels, name=name, ax=ax, **kwargs)
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing
 
+from .._checks import as_numbers, is_iterable
 from .._text import drawable, html_text
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
@@ -159,7 +161,7 @@ class SaliencyDisplay:
                 documents=[read.texts[row] for row in shown.index],
                 offsets=[read.offsets[row] for row in shown.index],
             )
-        picked = X.iloc[shown.index] if hasattr(X, "iloc") else np.asarray(X)[shown.index]
+        picked = _safe_indexing(X if hasattr(X, "columns") else np.asarray(X), shown.index)
         maps = {
             title: compute_saliency(
                 estimator, picked, method=method, target=target, **saliency_parameters
@@ -223,6 +225,8 @@ class SaliencyDisplay:
             If an argument does not fit X.
         """
         shown = shown_rows(X, mask, mask_marks, rows, feature_names, documents)
+        if isinstance(saliency, dict) and not saliency:
+            raise ValueError("saliency must hold at least one map; got an empty dict.")
         if not isinstance(saliency, dict):
             saliency = {"saliency": saliency}
         shape = np.shape(X)
@@ -367,14 +371,17 @@ def _check_targets(estimator: Any, targets: Any) -> dict[str, Any]:
         targets = list(estimator.classes_)
     elif isinstance(targets, str):
         targets = [targets]
-    if not len(targets):
+    if not is_iterable(targets):
+        raise TypeError(f'targets must be a sequence of classes, or "all"; got {targets!r}.')
+    targets = list(targets)
+    if not targets:
         raise ValueError('targets must name at least one class, or be "all"; got none.')
     known = list(estimator.classes_)
     titles = {}
     for target in targets:
         if isinstance(target, str) and target == "predicted" and target not in known:
             titles["predicted class"] = None
-        elif target in known:
+        elif not isinstance(target, np.void) and np.ndim(target) == 0 and target in known:
             titles[f"class {target}"] = target
         else:
             raise ValueError(f'targets must be "predicted" or of {known}; got {target!r}.')
@@ -382,7 +389,7 @@ def _check_targets(estimator: Any, targets: Any) -> dict[str, Any]:
 
 
 def _check_map(values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
-    values = np.asarray(values, dtype=float)
+    values = as_numbers("saliency", values)
     legal = [tuple(shape)]
     if len(shape) == 4:
         legal += [(shape[0], 1, *shape[2:]), (shape[0], *shape[2:])]

@@ -56,6 +56,7 @@ def group_accuracies(
     --------
     mean_group_accuracy : Their unweighted mean.
     worst_group_accuracy : Their minimum.
+    group_r2_scores : The same for regressors.
 
     Examples
     --------
@@ -68,14 +69,10 @@ def group_accuracies(
     >>> group_accuracies(y_true, y_pred, ruler, labels=["with", "without", "unsure"])
     {'with': 0.0, 'without': 1.0, 'unsure': nan}
     """
-    correct, codes, groups, weights = _check_rows(y_true, y_pred, group_labels, sample_weight)
-    total = np.bincount(codes, weights, minlength=len(groups))
-    hits = np.bincount(codes, weights * correct, minlength=len(groups))
-    with np.errstate(invalid="ignore"):
-        accuracies = dict(zip(groups, (hits / total).tolist(), strict=True))
-    if labels is None:
-        return {group: accuracies[group] for group in _sorted(groups)}
-    return {group: accuracies.get(group, float("nan")) for group in _check_labels(labels, groups)}
+    y_true = row_labels(y_true, "y_true")
+    y_pred = row_labels(y_pred, "y_pred", len(y_true))
+    codes, groups, weights = check_groups(group_labels, sample_weight, len(y_true))
+    return means_by_group(check_correct(y_true, y_pred), codes, groups, weights, labels)
 
 
 def mean_group_accuracy(
@@ -194,16 +191,30 @@ def worst_group_accuracy(
     return float(np.nanmin(list(accuracies.values())))
 
 
-def _check_rows(
-    y_true: ArrayLike, y_pred: ArrayLike, group_labels: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[NDArray[np.bool_], NDArray[Any], list[Any], NDArray[np.float64]]:
-    """Return correctness, group code and weight of every sample, and the labels of the codes."""
-    y_true = row_labels(y_true, "y_true")
-    n_rows = len(y_true)
-    y_pred = row_labels(y_pred, "y_pred", n_rows)
+def check_groups(
+    group_labels: ArrayLike, sample_weight: ArrayLike | None, n_rows: int
+) -> tuple[NDArray[Any], list[Any], NDArray[np.float64]]:
+    """Return group code and weight of every sample, and the labels of the codes."""
     codes, groups = label_codes(row_labels(group_labels, "group_labels", n_rows))
     weights = np.ones(n_rows) if sample_weight is None else check_weights(sample_weight, n_rows)
-    return check_correct(y_true, y_pred), codes, groups, weights
+    return codes, groups, weights
+
+
+def means_by_group(
+    values: NDArray[Any],
+    codes: NDArray[Any],
+    groups: list[Any],
+    weights: NDArray[np.float64],
+    labels: ArrayLike | None,
+) -> dict[Any, float]:
+    """Return the weighted mean of values of samples by group, nan where there is no weight."""
+    total = np.bincount(codes, weights, minlength=len(groups))
+    sums = np.bincount(codes, weights * values, minlength=len(groups))
+    with np.errstate(invalid="ignore"):
+        means = dict(zip(groups, (sums / total).tolist(), strict=True))
+    if labels is None:
+        return {group: means[group] for group in _sorted(groups)}
+    return {group: means.get(group, float("nan")) for group in _check_labels(labels, groups)}
 
 
 def row_labels(

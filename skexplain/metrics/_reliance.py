@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import is_classifier, is_regressor
-from sklearn.metrics import accuracy_score, r2_score
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_count, check_number
 from .._typing import MaskLike, Seed
 from ..masks._meaning import Marks
 from ._groups import check_weights, row_labels
+from ._kinds import check_classifier, check_predictor, score_of
 from ._perturb import Perturbation, Perturber, make_generator
 
 
@@ -258,6 +257,7 @@ def nuisance_flip_rate(
 
     See Also
     --------
+    nuisance_shift : The same for regressors.
     skexplain.inspection.certified_accuracy : What holds for every change within epsilon.
 
     Examples
@@ -275,30 +275,41 @@ def nuisance_flip_rate(
     >>> nuisance_flip_rate(leans_on_second, X, mask, random_state=0) > 0.4
     True
     """
-    moves_either_way = isinstance(perturbation, str) and perturbation == "offset"
-    check_number("epsilon", epsilon, least=-np.inf if moves_either_way else 0)
+    check_epsilon(epsilon, perturbation)
     check_count("n_repeats", n_repeats)
-    check_classifier(estimator)
+    check_classifier(estimator, of_regressor="nuisance_shift")
     perturber = Perturber(estimator, X, mask, mask_marks, perturbation, epsilon, input_unit)
     generator = make_generator(random_state)
-    if perturbation == "swap":
-        return _swap_flip_rate(perturber, n_repeats, generator)
-    rows = perturber.irrelevant
-    before = perturber.predict(rows)
-    changed = [perturber.predict_perturbed(rows, generator) != before for _ in range(n_repeats)]
-    return float(np.mean(changed))
+    return mean_change(perturber, n_repeats, generator, np.not_equal)
 
 
-def _swap_flip_rate(perturber: Perturber, n_repeats: int, generator: np.random.Generator) -> float:
-    """Return the share of flips among the samples that a swap changes."""
+def check_epsilon(epsilon: float, perturbation: str) -> None:
+    """Check the size of a change; an offset may have any sign."""
+    moves_either_way = isinstance(perturbation, str) and perturbation == "offset"
+    check_number("epsilon", epsilon, least=-np.inf if moves_either_way else 0)
+
+
+def mean_change(
+    perturber: Perturber,
+    n_repeats: int,
+    generator: np.random.Generator,
+    change: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]],
+) -> float:
+    """Return the mean of ``change(before, after)`` over draws and the samples that are changed."""
+    if perturber.perturbation != "swap":
+        rows = perturber.irrelevant
+        before = perturber.predict(rows)
+        draws = range(n_repeats)
+        changes = [change(before, perturber.predict_perturbed(rows, generator)) for _ in draws]
+        return float(np.mean(changes))
     rows = perturber.annotated
-    before, rates = perturber.predict(rows), []
+    before, means = perturber.predict(rows), []
     for _ in range(n_repeats):
         draw = perturber.draw(generator)
-        changes = perturber.sources(rows, draw)[0] != rows
-        after = perturber.predict_perturbed(rows[changes], draw)
-        rates.append(np.mean(after != before[changes]))
-    return float(np.mean(rates))
+        changed = perturber.sources(rows, draw)[0] != rows
+        after = perturber.predict_perturbed(rows[changed], draw)
+        means.append(np.mean(change(before[changed], after)))
+    return float(np.mean(means))
 
 
 def relative_core_sensitivity(core_accuracy: float, spurious_accuracy: float) -> float:
@@ -378,31 +389,3 @@ def _perturbed_accuracy(
             ]
         )
     )
-
-
-def score_of(estimator: Any) -> Callable[..., float]:
-    """Return the metric of scikit-learn's ``score``: accuracy, of a regressor R2."""
-    return r2_score if is_tagged_regressor(estimator) else accuracy_score
-
-
-def is_tagged_regressor(estimator: Any) -> bool:
-    """Return whether an estimator is a regressor by its tags."""
-    return hasattr(estimator, "__sklearn_tags__") and is_regressor(estimator)
-
-
-def check_predictor(estimator: Any) -> None:
-    """Check that an estimator is a classifier or a regressor."""
-    if not is_tagged_regressor(estimator):
-        check_classifier(estimator)
-
-
-def check_classifier(estimator: Any) -> None:
-    """Check that an estimator predicts and, by its tags, is a classifier."""
-    is_other = hasattr(estimator, "__sklearn_tags__") and not is_classifier(estimator)
-    if is_other or not hasattr(estimator, "predict"):
-        hint = ""
-        if is_tagged_regressor(estimator):
-            hint = ": of a regressor compare accuracy_after_swap, which is R2 then, with its score"
-        raise TypeError(
-            f"estimator must be a fitted classifier, got {type(estimator).__name__}{hint}."
-        )

@@ -19,6 +19,7 @@ from ..exceptions import MissingExplanationWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside, own_labels, row_labels
 from ..masks._meaning import mask_shape
+from ._scorers import finite_score
 
 
 def mask_permutation_test(
@@ -188,7 +189,8 @@ def _fit_and_score(
     arguments = _slice(score_params, test, len(y))
     if _asks_for_mask(scorer):
         arguments.setdefault("mask", _safe_indexing(mask, test))
-    return scorer(estimator, _safe_indexing(X, test), _safe_indexing(y, test), **arguments)
+    score = scorer(estimator, _safe_indexing(X, test), _safe_indexing(y, test), **arguments)
+    return finite_score(score, scorer)
 
 
 def _permuted(rows: NDArray[Any], annotated: NDArray[np.bool_], seed: int) -> NDArray[Any]:

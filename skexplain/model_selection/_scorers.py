@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from .._checks import check_flag
 from .._typing import MaskLike, Seed
-from ..metrics import accuracy_after_swap, mean_group_accuracy, worst_group_accuracy
+from ..metrics import accuracy_after_swap, group_accuracies, group_r2_scores
 from ..metrics._groups import check_weights, row_labels
-from ..metrics._reliance import check_classifier, check_predictor, score_of
+from ..metrics._kinds import check_predictor, is_tagged_regressor, score_of
 
 
 def make_mask_scorer(
@@ -61,8 +62,8 @@ def make_mask_scorer(
 
     Notes
     -----
-    A search replaces the score of a scorer that fails by nan and warns, unless
-    ``error_score="raise"`` is set.
+    A score that is nan is an error.  A search replaces the score of a scorer that fails by nan and
+    warns, also where all fail, unless ``error_score="raise"`` is set.
 
     Examples
     --------
@@ -187,7 +188,7 @@ def worst_of_clean_and_swapped_scorer(
 
 
 def worst_group_scorer() -> "MetadataScorer":
-    """Make a scorer of the accuracy of the worst group.
+    """Make a scorer of the accuracy of the worst group, of a regressor of its R2.
 
     Returns
     -------
@@ -198,6 +199,7 @@ def worst_group_scorer() -> "MetadataScorer":
     See Also
     --------
     skexplain.metrics.worst_group_accuracy : The metric.
+    skexplain.metrics.group_r2_scores : Its values for a regressor.
     swap_accuracy_scorer : Needs masks, not groups.
 
     Examples
@@ -213,7 +215,7 @@ def worst_group_scorer() -> "MetadataScorer":
 
 
 def mean_group_scorer() -> "MetadataScorer":
-    """Make a scorer of the unweighted mean of the groups' accuracies.
+    """Make a scorer of the unweighted mean of the groups' accuracies, of a regressor of their R2.
 
     Returns
     -------
@@ -224,6 +226,7 @@ def mean_group_scorer() -> "MetadataScorer":
     See Also
     --------
     skexplain.metrics.mean_group_accuracy : The metric.
+    skexplain.metrics.group_r2_scores : Its values for a regressor.
     worst_group_scorer : Their minimum, noisier.
 
     Examples
@@ -285,7 +288,7 @@ class MetadataScorer:
             raise ValueError(self._describe_missing())
         if "y" in signature(self.metric).parameters:
             arguments["y"] = y
-        return self.sign * float(self.metric(estimator, X=X, **arguments))
+        return self.sign * finite_score(self.metric(estimator, X=X, **arguments), self.metric)
 
     def _describe_missing(self) -> str:
         text = (
@@ -346,6 +349,14 @@ class MetadataScorer:
         return self
 
 
+def finite_score(value: Any, metric: Any) -> float:
+    """Return a score as a float; one that is NaN compares with nothing, so that no model wins."""
+    score = float(value)
+    if np.isnan(score):
+        raise ValueError(f"the score of {_name(metric)} must be a number, got {value!r}.")
+    return score
+
+
 def lower_of_clean_and_swapped(
     estimator: Any,
     X: Any,
@@ -373,10 +384,8 @@ def worst_group(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Return the accuracy of the worst group from a fitted estimator."""
-    check_classifier(estimator)
-    y_pred = estimator.predict(X)
-    return worst_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
+    """Return the score of the worst group from a fitted estimator."""
+    return float(np.nanmin(_scores_by_group(estimator, X, y, group_labels, sample_weight)))
 
 
 def mean_group(
@@ -387,10 +396,18 @@ def mean_group(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Return the mean of the groups' accuracies from a fitted estimator."""
-    check_classifier(estimator)
-    y_pred = estimator.predict(X)
-    return mean_group_accuracy(y, y_pred, group_labels, sample_weight=sample_weight)
+    """Return the mean of the groups' scores from a fitted estimator."""
+    return float(np.nanmean(_scores_by_group(estimator, X, y, group_labels, sample_weight)))
+
+
+def _scores_by_group(
+    estimator: Any, X: Any, y: ArrayLike, group_labels: ArrayLike, sample_weight: ArrayLike | None
+) -> list[float]:
+    """Return the accuracy of each group, of a regressor its coefficient of determination."""
+    check_predictor(estimator)
+    scores = group_r2_scores if is_tagged_regressor(estimator) else group_accuracies
+    by_group = scores(y, estimator.predict(X), group_labels, sample_weight=sample_weight)
+    return list(by_group.values())
 
 
 def _named_arguments(function: Callable[..., Any]) -> set[str]:

@@ -80,14 +80,14 @@ def run_to_layer(
         If there is no such layer, it does not run, or it does not return one tensor with a gradient
         and a row per sample.
     """
-    with keep_outputs(module, [layer]) as outputs:
+    with keep_outputs(module, [layer], differentiable=True) as outputs:
         point = replace(point_at(module, x), outputs=outputs)
     return point, output_at(point, layer)
 
 
 @contextmanager
 def keep_outputs(
-    module: nn.Module, layers: Iterable[str | None]
+    module: nn.Module, layers: Iterable[str | None], *, differentiable: bool = False
 ) -> Iterator[dict[str | None, Any]]:
     """Keep what layers return while the network runs.
 
@@ -97,6 +97,9 @@ def keep_outputs(
         The network.
     layers : sequence of str or None
         Names as in ``named_modules``; None: the convolution that runs last.
+    differentiable : bool, default=False
+        Whether what the network makes of an output can be differentiated with respect to it, also
+        where all before it is frozen.
 
     Yields
     ------
@@ -121,9 +124,13 @@ def keep_outputs(
     outputs, handles = {}, []
 
     def keep(layer: str | None, _: Any, __: Any, output: Any) -> torch.Tensor | None:
+        is_tensor = isinstance(output, torch.Tensor)
+        starts = differentiable and is_tensor and output.is_floating_point()
+        if starts and torch.is_grad_enabled() and not output.requires_grad:
+            output = output.detach().requires_grad_()
         outputs[layer] = output
         # The network goes on with a copy, as its next layer may overwrite what it is given.
-        return output.clone() if isinstance(output, torch.Tensor) else None
+        return output.clone() if is_tensor else None
 
     try:
         for layer in layers:
@@ -165,8 +172,8 @@ def output_at(point: Point, layer: str | None) -> torch.Tensor:
         )
     if not output.requires_grad:
         raise ValueError(
-            f"layer must return a tensor through which gradients flow; got {layer!r}, which does "
-            f"not: it may be frozen, with backbone_lr=0 or requires_grad_(False)."
+            f"layer must return a tensor through which gradients flow; got {layer!r}, which runs "
+            f"without them (torch.no_grad). Name another layer, or run it with gradients."
         )
     return output
 

@@ -200,6 +200,8 @@ def check_augment(augment: Any, shape: tuple[int, ...]) -> None:
         )
     if is_of_kornia(augment):
         check_kornia(augment)
+    elif isinstance(augment, type):
+        raise TypeError(f"augment must be a function, not a class; got {augment!r}.")
     elif callable(augment):
         try:
             signature = inspect.signature(augment)

@@ -18,6 +18,7 @@ from torch import nn
 
 from ..exceptions import DivergenceError
 from ..penalties import Rows
+from ._schedules import CosineSchedule
 
 
 class WeightKeeper:
@@ -61,11 +62,12 @@ def _sums(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 
 class BatchWatchers:
-    """Serves the callbacks that use single batches, where there are any."""
+    """Serves schedules, and the callbacks that use single batches, where there are any."""
 
     def __init__(self, net: Any) -> None:
         self.net = net
         callbacks = [callback for _, callback in net.callbacks_]
+        self.schedules = [each for each in callbacks if isinstance(each, CosineSchedule)]
         self.at_begin = _overrides(callbacks, "on_batch_begin")
         self.at_end = _overrides(callbacks, "on_batch_end")
         self.at_gradients = _overrides(callbacks, "on_grad_computed")
@@ -73,6 +75,9 @@ class BatchWatchers:
 
     def begin(self, batch: Rows, training: bool = True) -> None:
         """Announce a batch."""
+        if training:
+            for schedule in self.schedules:
+                schedule.begin_step(self.net)
         if self.active:
             self.net.notify("on_batch_begin", batch=(batch.x, batch.y), training=training)
 

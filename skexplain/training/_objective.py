@@ -216,7 +216,8 @@ class Objective:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
         x = leaf_at(batch) if shared else batch.x
         layers = self.kept_layers if shared else ()
-        with self._precision(x), keep_outputs(self.module, layers) as outputs:
+        kept = keep_outputs(self.module, layers, differentiable=True)
+        with self._precision(x), kept as outputs:
             logits = full_precision(self.forward(x))
         loss = self.reduction(batch.label_loss(logits, batch.y), batch)
         return loss, logits, Point(x, logits, outputs) if shared else None

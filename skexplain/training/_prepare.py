@@ -348,6 +348,9 @@ def build_optimizer(
             groups.append({"params": chosen, **of_group})
     if rest:
         groups.append({"params": [weight for _, weight in rest]})
+    if issubclass(optimizer, torch.optim.LBFGS):  # it flattens gradients with view
+        lay_out: Any = module.to  # its annotations lack the layout of memory
+        lay_out(memory_format=torch.contiguous_format)
     kinds = {"fused", "foreach", "capturable", "differentiable"}
     sparse = any(getattr(layer, "sparse", False) for layer in module.modules())
     if optimizer in _FUSED and not sparse and not kinds & set(settings):

@@ -23,11 +23,10 @@ class CosineSchedule(Callback):
         self.n_steps_, self.step_ = net.max_epochs * per_epoch, 0
         self.rates_ = [group["lr"] for group in _groups(net)]
 
-    def on_batch_begin(self, net: Any, training: bool = True, **kwargs: Any) -> None:
-        """Set the rates of the step."""
-        if training:
-            self._set(net, cosine_share(self.step_, self.n_steps_))
-            self.step_ += 1
+    def begin_step(self, net: Any) -> None:
+        """Set the rates of the step; no hook of skorch, for which batches would be recorded."""
+        self._set(net, cosine_share(self.step_, self.n_steps_))
+        self.step_ += 1
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Restore the rates."""

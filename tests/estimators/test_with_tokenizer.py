@@ -23,11 +23,13 @@ from skexplain import (
     ERMRegressor,
     GradRegClassifier,
     SwapExClassifier,
+    WithPropagatedMasks,
     WithTokenizer,
     WordTokenizer,
     load,
     save,
 )
+from skexplain.correction import CorrectedClassifier
 from skexplain.exceptions import MissingExplanationWarning
 from skexplain.training import replace_head
 from skexplain.training._token_network import TokenNetwork
@@ -399,3 +401,22 @@ def test_functions_are_handed_to_load(tmp_path):
         load(tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors", tokenizer=str.split, split=str.split)
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+# -- other estimators around it --------------------------------------------------------------------
+
+
+def test_masks_are_propagated_inside_not_outside():
+    X, y, _ = problem()
+    with pytest.raises(TypeError, match=r"arrays, not texts as WithTokenizer.*put the tokenizer o"):
+        WithPropagatedMasks(WithTokenizer(quick())).fit(X, y, mask=[["portable"]])
+
+
+def test_the_estimator_inside_is_corrected_on_tokens():
+    X, y, spans = problem()
+    clf = WithTokenizer(quick()).fit(X, y, mask=spans)
+    with pytest.raises(TypeError, match=r"with t = clf\.tokenize\(X, mask\), correct clf\.estima"):
+        CorrectedClassifier(clf).fit(X, y, mask=spans)
+    t = clf.tokenize(X, spans)
+    corrected = CorrectedClassifier(clf.estimator_, random_state=0).fit(t.ids, y, mask=t.mask)
+    assert set(corrected.predict(t.ids)) <= set(y)

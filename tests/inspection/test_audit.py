@@ -28,7 +28,7 @@ from sklearn.tree import DecisionTreeClassifier
 import skexplain
 from skexplain import ERMClassifier, SwapExClassifier
 from skexplain.datasets import make_decoy_digits
-from skexplain.inspection import _audit_measures, audit, saliency
+from skexplain.inspection import _audit_measures, _audit_tasks, audit, saliency
 from skexplain.metrics import (
     accuracy_after_swap,
     irrelevant_saliency_mass,
@@ -204,9 +204,9 @@ def test_the_certificate_has_the_marks_of_the_audit():
     X, y, mask = leak()
     # Reads the first column alone, which the mask leaves as it is, and its opposite moves.
     clf = fixed_linear([[-1.0, 0, 0], [1.0, 0, 0]], X - 0.5, y, mask_marks="relevant")
-    told = {"mask_marks": "irrelevant", "epsilon": 2.0, "random_state": 0}
-    assert audit(clf, X - 0.5, y, mask, **told).certified_accuracy == 1
-    assert audit(clf, X - 0.5, y, 1 - mask, **told).certified_accuracy == 0
+    of_marks = {"mask_marks": "irrelevant", "epsilon": 2.0, "random_state": 0}
+    assert audit(clf, X - 0.5, y, mask, **of_marks).certified_accuracy == 1
+    assert audit(clf, X - 0.5, y, 1 - mask, **of_marks).certified_accuracy == 0
 
 
 def test_equal_seeds_give_equal_reports(tmp_path):
@@ -350,7 +350,7 @@ def test_pull_by_hand():
     given = np.array([[1, 1, 2, 0]])
     after = np.array([[1, 0, 2, 1]])
     changes = np.ones((1, 4), dtype=bool)
-    pull = _audit_measures._pull("p", before, after, given, changes)["p"]
+    pull = _audit_tasks._pull_labels("p", before, after, given, changes)["p"]
     # Given 1: one of two, and by chance (of those that are given 2 or 0) one of two; given 2: one
     # of one, by chance none of three.
     assert pull == pytest.approx(((1 - 0.5) + (0 - 0.5) + 1) / 3)
@@ -370,7 +370,7 @@ def test_predict_from_marks(shape):
 
     assert not of_marks(X, mask).predictive
     X[place] = 9 * y
-    assert of_marks(X, mask).accuracy == 1
+    assert of_marks(X, mask).score == 1
     assert of_marks(X, mask).chance == 0.5
     assert not of_marks(X, mask, values=False).predictive
     mask[y == 0] = 0

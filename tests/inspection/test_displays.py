@@ -13,6 +13,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb, to_rgba
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from skexplain import ERMClassifier, ERMRegressor
 from skexplain.inspection import (
@@ -379,7 +380,7 @@ def test_bad_arguments_of_curves(steps):
     with pytest.raises(ValueError, match=r"perturbation must be one of .* got 'swap'"):
         PerturbationCurveDisplay.from_estimator(Threshold(), *steps, perturbation="swap")
     with pytest.raises(TypeError, match="estimator must be a fitted classifier"):
-        PerturbationCurveDisplay.from_estimator(quick(ERMRegressor), *steps)
+        PerturbationCurveDisplay.from_estimator(StandardScaler(), *steps)
 
 
 # -- bad input -----------------------------------------------------------------------------------

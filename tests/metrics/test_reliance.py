@@ -283,7 +283,7 @@ def test_what_does_not_predict_is_refused(metric):
 def test_flips_are_of_classes():
     X, y, mask = both_tell()
     regressor = LinearRegression().fit(X, y)
-    with pytest.raises(TypeError, match="of a regressor compare accuracy_after_swap, which is R2"):
+    with pytest.raises(TypeError, match="got LinearRegression: of a regressor use nuisance_shift"):
         nuisance_flip_rate(regressor, X, mask)
 
 

@@ -191,3 +191,12 @@ def test_bad_masks(mask, message):
 def test_bad_number_of_permutations():
     with pytest.raises(ValueError, match="n_permutations must be a positive integer, got 0"):
         run(X / 100, n_permutations=0)
+
+
+def test_scores_that_are_nan_raise():
+    with pytest.raises(ValueError, match="score of nothing must be a number, got nan"):
+        run(X / 100, scoring=nothing, n_permutations=1)
+
+
+def nothing(estimator, X, y):
+    return np.nan

@@ -16,7 +16,12 @@ from skexplain.masks import interpret_mask
 from skexplain.penalties import ConceptGradientPenalty, Rows
 from skexplain.penalties._base import point_at
 from skexplain.penalties._grad_cam import GradCAMPenalty, HINTPenalty, grad_cam
-from skexplain.penalties._layers import find_layers, keep_outputs, run_to_layer
+from skexplain.penalties._layers import (
+    find_layers,
+    keep_outputs,
+    run_to_layer,
+    trainable_gradient,
+)
 from skexplain.training._label_losses import CrossEntropyLoss
 from skexplain.training._mapping import MappedModule
 from skexplain.training._method import Term
@@ -458,3 +463,30 @@ def test_no_hook_is_left_behind():
     with pytest.raises(RuntimeError):
         GradCAMPenalty()(net, rows)
     assert not hooks(net)
+
+
+class Words(nn.Module):
+    """Embeds ids, through which no gradient flows, and runs a convolution over them."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.conv = nn.Embedding(9, 4), nn.Conv1d(4, 5, 3, padding=1)
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.conv(self.embed(x.long()).mT)).mean(2))
+
+
+def test_a_layer_behind_frozen_ones_alone_has_gradients():
+    """The value, and the gradient of what is trained, are those of the network as a whole."""
+    net, x = Words().eval(), torch.arange(12.0).reshape(2, 6) % 9
+    gradients = []
+    for frozen in (False, True):
+        net.conv.requires_grad_(not frozen)
+        net.embed.requires_grad_(not frozen)
+        point, activations = run_to_layer(net, x, "conv")
+        score = (trainable_gradient(point.logits[:, 0], activations) * activations).square().sum()
+        gradients.append([score.detach(), *torch.autograd.grad(score, [net.head.weight])])
+    for whole, frozen in zip(*gradients, strict=True):
+        assert torch.equal(whole, frozen)
+    assert gradients[1][1].any()

@@ -6,7 +6,12 @@ import torch
 from numpy.testing import assert_allclose
 from skorch.callbacks import Checkpoint, LRScheduler
 
-from skexplain import ERMClassifier, TwoStageExplanationClassifier
+from skexplain import (
+    ERMClassifier,
+    GradRegClassifier,
+    SwapExClassifier,
+    TwoStageExplanationClassifier,
+)
 
 LR, N_ROWS, BATCH, EPOCHS = 1e-2, 50, 16, 5
 N_STEPS = EPOCHS * 4  # batches of 16, 16, 16 and 2 samples
@@ -84,3 +89,39 @@ def test_rates_are_restored_where_a_callback_has_loaded_an_optimizer(tmp_path):
     best = Checkpoint(monitor="train_loss_best", dirname=str(tmp_path), load_best=True)
     clf = make(lr_schedule="cosine", callbacks=[("best", best)]).fit(X, Y)
     assert [group["lr"] for group in clf.trainer_.optimizer_.param_groups] == [LR]
+
+
+def test_a_schedule_costs_no_further_passes_and_no_records_of_batches():
+    """A callback on batches makes the network run once more on held-out samples."""
+
+    class Counting(torch.nn.Linear):
+        n_samples = 0
+
+        def forward(self, x):
+            Counting.n_samples += len(x)
+            return super().forward(x)
+
+    counts = {}
+    for schedule in ("constant", "cosine"):
+        Counting.n_samples = 0
+        settings = {"early_stopping": True, "validation_fraction": 0.4, "lr_schedule": schedule}
+        clf = make(SwapExClassifier, module=lambda: Counting(2, 2), **settings)
+        clf.fit(X, Y, mask=np.array([[True, False]]))
+        counts[schedule] = Counting.n_samples
+        assert not any("train_loss" in batch for row in clf.history_ for batch in row["batches"])
+    assert counts["cosine"] == counts["constant"]
+
+
+@pytest.mark.parametrize("cls", [ERMClassifier, SwapExClassifier, GradRegClassifier])
+def test_lbfgs_trains_convolutions(cls):
+    """It flattens gradients with view, which needs the usual layout of memory."""
+    images = np.random.default_rng(0).normal(size=(20, 6, 6))
+    images[:, 0, 0] += 4 * (np.arange(20) % 2)
+    mask = np.zeros((1, 6, 6))
+    mask[:, 5] = 1
+    clf = cls(max_epochs=2, random_state=0, warm_start=True)
+    clf.fit(images, np.arange(20) % 2, mask=mask)  # with Adam, in the layout that is faster
+    clf.set_params(optimizer=torch.optim.LBFGS, lr=0.1, max_epochs=5, warm_start=False)
+    clf.fit(images, np.arange(20) % 2, mask=mask)
+    losses = clf.history_[:, "train_loss"]
+    assert losses[-1] < losses[0]

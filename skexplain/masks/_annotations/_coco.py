@@ -29,8 +29,8 @@ def matches_sam(content: Any) -> bool:
 
 def read(path: Path, content: Any) -> list[AnnotatedPicture]:
     """Read the pictures of a COCO file."""
-    source = str(path)
-    names = {}
+    source, names = str(path), {}
+    content = as_dict(content, source)
     if content.get("categories"):
         for name, record in coco._entries(content, "categories", source):
             number = coco._id(record, "id", name)
@@ -77,8 +77,8 @@ def _add(picture: AnnotatedPicture, where: str, record: dict, labels: list[str])
 
 def read_sam(path: Path, content: Any) -> list[AnnotatedPicture]:
     """Read the picture of a SAM file; its regions have no labels."""
-    where = f"{path}: image"
-    image = as_dict(content["image"], where)
+    where, content = f"{path}: image", as_dict(content, str(path))
+    image = as_dict(content.get("image"), where)
     size = as_size(image.get("height"), image.get("width"), where)
     name, number = image.get("file_name"), image.get("image_id")
     picture = AnnotatedPicture(
@@ -87,7 +87,7 @@ def read_sam(path: Path, content: Any) -> list[AnnotatedPicture]:
         None if number is None else as_text(number, f"{where}: 'image_id'"),
         size,
     )
-    for here, record in objects(content["annotations"], f"{path}: annotations"):
+    for here, record in objects(content.get("annotations"), f"{path}: annotations"):
         runs = as_dict(record.get("segmentation"), f"{here}: 'segmentation'")
         picture.add_raster(here, [], partial(coco._blame, here, decode_rle, runs))
     return [picture]

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from ._fields import as_float, as_items, as_points, as_size, as_text, floats, objects
+from ._fields import as_dict, as_float, as_items, as_points, as_size, as_text, floats, objects
 from ._images import decode_base64, read_mask_image
 from ._label_studio_rle import decode_brush
 from ._shapes import AnnotatedPicture
@@ -48,7 +48,8 @@ def _is_minimal(record: dict) -> bool:
 def read(path: Path, content: Any, *, predictions: bool = False) -> list[AnnotatedPicture]:
     """Read the tasks of a file; those without a person's annotation are not annotated."""
     if isinstance(content, dict):  # one annotation, as it is written to a cloud storage
-        content = [content["task"] | {"annotations": [content]}]
+        task = as_dict(content.get("task"), f"{path}: 'task'")
+        content = [task | {"annotations": [content]}]
     return [_picture(where, task, predictions) for where, task in objects(content, f"{path}: task")]
 
 
@@ -196,7 +197,7 @@ def _add(
     picture.size = size
     pixels = np.array(size[::-1]) / 100  # of one percent
     if "points" in value:
-        outline = as_points(value["points"], f"{where}: 'points'") * pixels
+        outline = as_points(value.get("points"), f"{where}: 'points'") * pixels
         picture.add_polygon(where, labels, outline)
     elif "radiusX" in value:
         x, y, radius_x, radius_y = floats(value, "x y radiusX radiusY", where)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._fields import as_items, as_points, as_size, as_text, objects, stem_of
+from ._fields import as_dict, as_items, as_points, as_size, as_text, objects, stem_of
 from ._images import decode_base64, read_mask_image
 from ._shapes import AnnotatedPicture
 
@@ -23,13 +23,13 @@ def matches(content: Any) -> bool:
 
 def read(path: Path, content: Any) -> list[AnnotatedPicture]:
     """Read the picture of a file."""
-    size = None
+    content, size = as_dict(content, str(path)), None
     if content.get("imageHeight") is not None:
         size = as_size(content["imageHeight"], content.get("imageWidth"), str(path))
-    name = content["imagePath"]
+    name = content.get("imagePath")
     name = stem_of(path) if not name else as_text(name, f"{path}: 'imagePath'")
     picture = AnnotatedPicture(str(path), name, size=size)
-    for where, shape in objects(content["shapes"], f"{path}: shapes"):
+    for where, shape in objects(content.get("shapes"), f"{path}: shapes"):
         _add(picture, where, shape)
     return [picture]
 

@@ -7,12 +7,12 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._checks import check_path, is_iterable
 from .._place import geometries_of, names_of, with_unknown_padding
 from .._rows import Missing, as_list, check_missing, row_without_marks, shorten, stack_rows
 from ._draw import DRAWN_ON, draw_picture, frames
@@ -140,7 +140,7 @@ def read_annotations(
             raise ValueError(f"{name} must be one of {list(legal)}, or None; got {value!r}.")
     geometries = geometries_of(like)
     keys = _check_images(images, like, len(geometries))
-    found, pictures, unknown = read_files(Path(path), format, predictions=predictions)
+    found, pictures, unknown = read_files(check_path("path", path), format, predictions=predictions)
     shapes = _choose(pictures, labels, path)
     uids = like.get("instance_uids") if isinstance(like, Mapping) and images is None else None
     rows = join(pictures, keys, len(geometries), None if uids is None else list(uids))
@@ -209,7 +209,7 @@ def _choose(pictures: Sequence[AnnotatedPicture], labels: Any, path: Any) -> lis
     if labels is None:
         return everything
     wanted = [labels] if isinstance(labels, str | int | np.integer) else labels
-    if isinstance(wanted, Mapping) or not hasattr(wanted, "__iter__"):
+    if isinstance(wanted, Mapping) or not is_iterable(wanted):
         raise TypeError(f"labels must be labels, or None for all; got {labels!r}.")
     names = {str(label) for label in wanted}
     known = {label for shapes in everything for shape in shapes for label in shape.labels}

@@ -21,12 +21,13 @@ def matches(content: Any) -> bool:
 
 def read(path: Path, content: Any) -> list[AnnotatedPicture]:
     """Read the picture of a file."""
+    content = as_dict(content, str(path))
     if "frames" in content or "volumeMeta" in content:
         raise ValueError(f"{path} is an export of a video or a volume; only pictures are read.")
-    size = as_dict(content["size"], f"{path}: 'size'")
+    size = as_dict(content.get("size"), f"{path}: 'size'")
     height, width = as_size(size.get("height"), size.get("width"), str(path))
     picture = AnnotatedPicture(str(path), stem_of(path), size=(height, width))
-    for where, item in objects(content["objects"], f"{path}: objects"):
+    for where, item in objects(content.get("objects"), f"{path}: objects"):
         _add(picture, where, item)
     return [picture]
 

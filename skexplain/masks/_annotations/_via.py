@@ -31,6 +31,7 @@ def matches(content: Any) -> bool:
 
 def read(path: Path, content: Any) -> list[AnnotatedPicture]:
     """Read the pictures of a file."""
+    content = as_dict(content, str(path))
     if "view" in content and "metadata" in content:
         raise ValueError(
             f"{path} is a project of VIA 3, which has video and audio, too: export it as COCO, or "

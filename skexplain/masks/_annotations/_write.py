@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._checks import as_array, check_number, check_option, check_path
 from .._geometry import ImageGeometry
 from .._place import geometries_of, lift, names_of
 from .._rows import as_list
@@ -91,11 +92,12 @@ def write_annotations(
             [0, 0, 0, 0],
             [0, 0, 0, 0]]])
     """
-    if format not in _FORMATS:
-        raise ValueError(f"format must be one of {list(_FORMATS)}; got {format!r}.")
+    path = check_path("path", path)
+    check_option("format", format, _FORMATS)
     if not isinstance(label, str) or not label:
         raise ValueError(f"label must be text; got {label!r}.")
-    if not 0 < threshold <= 1:
+    check_number("threshold", threshold, positive=True)
+    if threshold > 1:
         raise ValueError(f"threshold must lie in (0, 1]; got {threshold!r}.")
     if not isinstance(url, str) or "{name}" not in url:
         raise ValueError(f'url must be text with "{{name}}" in it; got {url!r}.')
@@ -117,7 +119,7 @@ def write_annotations(
 
 
 def _check_mask(mask: ArrayLike, geometries: Sequence[ImageGeometry]) -> NDArray:
-    values = np.asarray(mask)
+    values = as_array("mask", mask)
     if values.ndim == 4 and values.shape[1] == 1:
         values = values[:, 0]
     shape = (len(geometries), *geometries[0].shape)

@@ -66,7 +66,7 @@ def _task(task: dict[str, Any], where: str, predictions: bool) -> tuple[dict[str
             name = annotation.get("completed_by", annotation.get("model_version"))
             person = _person(number if name is None else name, here)
             results.append((here, person, as_items(annotation.get("result", []), here)))
-    return as_dict(task["data"], f"{where}: 'data'"), results
+    return as_dict(task.get("data"), f"{where}: 'data'"), results
 
 
 def _minimal_task(task: dict[str, Any], where: str) -> tuple[dict[str, Any], _Results]:

@@ -7,14 +7,13 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ..._checks import check_option
+from ..._checks import check_option, check_path, is_iterable
 from .._rows import Missing, check_missing
 from ._combine import COMBINE, Combine, Spans, combine_text
 from ._files import FORMATS, read_files
@@ -123,7 +122,9 @@ def read_spans(
         check_option("format", format, FORMATS)
     if offset_unit is not None:
         check_option("offset_unit", offset_unit, OFFSET_UNITS)
-    found, records, unknown = read_files(Path(path), format, offset_unit, predictions=predictions)
+    found, records, unknown = read_files(
+        check_path("path", path), format, offset_unit, predictions=predictions
+    )
     report: Counter[str] = Counter()
     for record in records:
         report.update(record.left_out)
@@ -165,9 +166,10 @@ def _check_labels(
     """Return the labels to mark, None for all."""
     if labels is None:
         return None
-    if not isinstance(labels, str) and not all(isinstance(label, str) for label in labels):
+    given = [labels] if isinstance(labels, str) else labels
+    if not is_iterable(given) or not all(isinstance(label, str) for label in given):
         raise TypeError(f"labels must be labels, or None for all; got {labels!r}.")
-    names = {labels} if isinstance(labels, str) else set(labels)
+    names = set(given)
     known = {mark.label for record in records for mark in record.marks}
     for name in sorted(names - known):
         close = get_close_matches(name, known, cutoff=0.5) or sorted(known)

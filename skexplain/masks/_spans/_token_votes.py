@@ -41,7 +41,7 @@ def read(path: Path, records: Sequence[Any]) -> Iterator[AnnotatedText]:
                 found.targets.append(as_text(label, f"{here}: 'label'"))
             if label != _WITHOUT_RATIONALE:
                 asked.append(people[-1])
-        votes = as_items(record["rationales"], f"{where}: 'rationales'")
+        votes = as_items(record.get("rationales"), f"{where}: 'rationales'")
         if len(asked) != len(votes):
             asked = people if len(people) == len(votes) else [str(n) for n in range(len(votes))]
         if len(set(asked)) < len(asked):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._checks import is_iterable
 from .._rows import as_list, shorten
 from ._combine import is_span
 from ._words import phrase_pattern
@@ -120,7 +121,8 @@ def resolve_spans(
     """
     if isinstance(spans, re.Pattern):
         spans = [[spans]]
-    if isinstance(spans, str | bytes | dict | set) or not hasattr(spans, "__len__"):
+    is_listed = is_iterable(spans) and hasattr(spans, "__len__")
+    if isinstance(spans, dict | set) or not is_listed:
         raise TypeError(
             f"{name} must have a list of {_ENTRIES} for each text, None where it is not annotated, "
             f"or one list for all texts, such as [['portable']]; got {shorten(spans)}."

@@ -132,7 +132,8 @@ def test_addresses_and_names_of_tags(tmp_path):
     [
         ({"format": "voc"}, "format must be one of"),
         ({"label": ""}, "label must be text"),
-        ({"threshold": 0}, "threshold must lie in"),
+        ({"threshold": 0}, "threshold must be a positive number"),
+        ({"threshold": 2}, "threshold must lie in"),
         ({"url": "x"}, "url must be text"),
         ({"images": ["a"]}, "images must be names of 2 files"),
         ({"mask": np.zeros((2, 8, 11))}, r"mask must be numbers of shape \(2, 8, 12\)"),

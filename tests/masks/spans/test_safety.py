@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from _text_exports import label_studio, write_json, write_lines
+from _text_exports import PLAIN, write_json, write_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,39 +49,6 @@ def test_deep_files(tmp_path):
     with pytest.raises(ValueError, match="is not a text file in UTF-8"):
         read_spans(path)
 
-
-PLAIN = {
-    "doccano": {
-        "id": 1,
-        "text": "one 👍 two",
-        "label": [[0, 3, "x"]],
-        "entities": [{"start_offset": 0, "end_offset": 3, "label": "x"}],
-        "username": "a",
-    },
-    "prodigy": {
-        "text": "one two",
-        "_input_hash": 4,
-        "spans": [{"start": 0, "end": 3, "label": "x", "text": "one"}],
-        "answer": "accept",
-        "accept": ["y"],
-        "_session_id": "a",
-    },
-    "label_studio": label_studio(
-        "one two", [{"start": 0, "end": 3, "text": "one"}], completed_by=2
-    ),
-    "eraser": {
-        "annotation_id": "q",
-        "docids": ["a"],
-        "evidences": [[{"docid": "a", "start_token": 0, "end_token": 1, "text": "one"}]],
-        "classification": "x",
-    },
-    "token_votes": {
-        "post_id": "p",
-        "annotators": [{"label": "x", "annotator_id": 1}],
-        "rationales": [[1, 0]],
-        "post_tokens": ["one", "two"],
-    },
-}
 
 NOISE = st.recursive(
     st.none()
