@@ -252,6 +252,10 @@ class Public:
             "make_mask_scorer": call(
                 model_selection.make_mask_scorer, metric=metrics.accuracy_after_swap
             ),
+            "fit_seeds": call(
+                model_selection.fit_seeds,
+                **{**data, "estimator": quick, "mask": MASKS & (X > 0), "seeds": [0, 1]},
+            ),
             "mask_permutation_test": call(
                 model_selection.mask_permutation_test,
                 **{

@@ -205,6 +205,7 @@ BAD_PARAMETERS = {
     "augment": ["strong", 3, True],
     "penalty_chunk_size": COUNT,
     "penalty_every": [*COUNT, None],
+    "batches_by_length": BOOL,
     "device": ["tpu", 3, None, "meta", "cuda:99"],
     "compile": BOOL,
     "mixed_precision": BOOL,
