@@ -351,7 +351,10 @@ class MetadataScorer:
 
 def finite_score(value: Any, metric: Any) -> float:
     """Return a score as a float; one that is NaN compares with nothing, so that no model wins."""
-    score = float(value)
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        score = float("nan")
     if np.isnan(score):
         raise ValueError(f"the score of {_name(metric)} must be a number, got {value!r}.")
     return score
