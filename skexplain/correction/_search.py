@@ -81,6 +81,12 @@ class CorrectionSearch:
         self._outcomes: dict[Choice, Outcome] = {}
         # Without labels nothing is cross-validated.
         self._folds = [] if self.codes is None else folds(self._labels)
+        if self.codes is not None and len(np.unique(self._labels)) < 2:
+            raise ValueError(
+                "mask must annotate samples of two classes or more where y is given, since a "
+                "network that always predicts one class is right for all samples of that class; "
+                f"got {len(self._labels)} samples of one class."
+            )
 
     @property
     def _labels(self) -> np.ndarray:
@@ -179,8 +185,8 @@ class CorrectionSearch:
         if method != "auto":
             return [method] if method != "oblique" or has_room else []
         names = ["project", "oblique"] if has_room else ["project"]
-        marked = material.marked
-        if number == 0 and 2 <= marked.sum() <= len(marked) - 2:
+        marked = [material.marked[train] for train, _ in self._folds]
+        if number == 0 and all(2 <= part.sum() <= len(part) - 2 for part in marked):
             names.append("reactive")
         return names
 
