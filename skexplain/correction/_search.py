@@ -81,12 +81,6 @@ class CorrectionSearch:
         self._outcomes: dict[Choice, Outcome] = {}
         # Without labels nothing is cross-validated.
         self._folds = [] if self.codes is None else folds(self._labels)
-        if self.codes is not None and len(np.unique(self._labels)) < 2:
-            raise ValueError(
-                "mask must annotate samples of two classes or more where y is given, since a "
-                "network that always predicts one class is right for all samples of that class; "
-                f"got {len(self._labels)} samples of one class."
-            )
 
     @property
     def _labels(self) -> np.ndarray:
@@ -128,6 +122,13 @@ class CorrectionSearch:
                 f"y must be given with method={method!r}, n_directions={n_directions!r} and "
                 f"{len(self.places)} layer(s). Without labels pass one layer, "
                 f'method="project" and a number of directions.'
+            )
+        n_classes = 0 if self.codes is None else len(np.unique(self._labels))
+        if n_classes == 1 and method != "finetune":  # which needs samples of all classes
+            raise ValueError(
+                "mask must annotate samples of two classes or more where y is given, since a "
+                "network that always predicts one class is right for all samples of that class; "
+                f"got {len(self._labels)} samples of one class."
             )
         candidates = self._candidates(method, n_directions)
         if len(candidates) == 1:
