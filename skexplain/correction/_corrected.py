@@ -248,7 +248,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             "with t = clf.tokenize(X, mask), correct clf.estimator_ on t.ids and t.mask",
         )
         given = X
-        X = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=True)
+        X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
         network = Network(self.estimator, self.batch_size)
         network.check_is_whole_model(self.estimator, X, given)
         n_classes = network.logits([X[:2]]).shape[1]

@@ -123,6 +123,13 @@ class CorrectionSearch:
                 f"{len(self.places)} layer(s). Without labels pass one layer, "
                 f'method="project" and a number of directions.'
             )
+        n_classes = 0 if self.codes is None else len(np.unique(self._labels))
+        if n_classes == 1 and method != "finetune":  # which needs samples of all classes
+            raise ValueError(
+                "mask must annotate samples of two classes or more where y is given, since a "
+                "network that always predicts one class is right for all samples of that class; "
+                f"got {len(self._labels)} samples of one class."
+            )
         candidates = self._candidates(method, n_directions)
         if len(candidates) == 1:
             return candidates[0]
@@ -179,8 +186,8 @@ class CorrectionSearch:
         if method != "auto":
             return [method] if method != "oblique" or has_room else []
         names = ["project", "oblique"] if has_room else ["project"]
-        marked = material.marked
-        if number == 0 and 2 <= marked.sum() <= len(marked) - 2:
+        marked = [material.marked[train] for train, _ in self._folds]
+        if number == 0 and all(2 <= part.sum() <= len(part) - 2 for part in marked):
             names.append("reactive")
         return names
 

@@ -126,7 +126,10 @@ class BaseExplanationRegressor(RegressorMixin, BaseExplanationEstimator):
         partial: bool,
         classes: Any,
     ) -> Any:
-        y = np.asarray(y, dtype=np.float64)
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"y must hold numbers: {error}.") from error
         check_float32(y, "y")
         if not go_on:
             # The built-in network learns in units of the first fit's targets.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, validate_data
 from torch import nn
+from torch.utils.data import Dataset
 
 from ..masks import Masks, interpret_mask
 from ..masks._meaning import Marks
@@ -20,6 +21,9 @@ from ..training._batches import TrainingData
 from ..training._method import Method, Term
 from ..training._tokens import check_ids
 from ._frame import tokens_of
+
+# What holds several labels of one sample.
+_SEVERAL = list | tuple | set
 
 
 def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool = True) -> Any:
@@ -37,6 +41,17 @@ def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool =
         raise ValueError(
             f"X must be one array with a row per sample, got a dict of {sorted(map(str, X))}: a "
             f"network of several inputs takes them from the columns of one array."
+        )
+    if isinstance(X, Dataset):
+        raise ValueError(
+            f"X must be one array with a row per sample, got a {type(X).__name__} of torch: pass "
+            f"its inputs as X and its targets as y."
+        )
+    if isinstance(y, list) and any(isinstance(row, _SEVERAL) and len(row) != 1 for row in y):
+        raise ValueError(
+            "y must hold one label per sample, got lists of labels: make an array with a column "
+            "for each label, and put sklearn.multioutput.MultiOutputClassifier around the "
+            "estimator; of a regressor MultiOutputRegressor."
         )
     shape: Any = getattr(y, "shape", ())
     if len(shape) == 2 and shape[1] > 1:

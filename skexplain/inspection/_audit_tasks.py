@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils import Bunch
 
@@ -19,8 +18,8 @@ from ..metrics import (
     worst_group_accuracy,
 )
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
-from ..metrics._kinds import is_tagged_regressor
-from ..metrics._regression import rounding_of, target_values
+from ..metrics._kinds import is_tagged_regressor, r2_of, target_values
+from ..metrics._regression import rounding_of
 from ._group_display import group_counts, wilson_interval
 
 Z = 1.96
@@ -220,7 +219,8 @@ def _describe_targets(
     rows: np.ndarray, y: np.ndarray, predicted: np.ndarray, after: np.ndarray, changes: np.ndarray
 ) -> Bunch:
     # Squared errors in units of the variance of y, so that 1 minus their mean is R2.
-    variance, spread = float(np.var(y[rows])) or float(np.var(y)), float(np.std(predicted))
+    variance = float(np.var(y[rows] if np.ptp(y[rows]) else y))
+    spread = float(np.std(predicted))
     if spread <= rounding_of(predicted):
         spread = float(np.std(y))  # the same for all samples: there is no other unit
     old = np.broadcast_to((predicted[rows] - y[rows]) ** 2 / variance, after.shape)
@@ -360,7 +360,7 @@ REGRESSION = Task(
     change="shift",
     by_feature="shift_by_feature",
     read=_read_targets,
-    score_of=lambda y, predicted: float(r2_score(y, predicted)),
+    score_of=lambda y, predicted: r2_of(y, predicted),
     change_of_feature=nuisance_shift,
     strata=_quarters,
     describe=_describe_targets,

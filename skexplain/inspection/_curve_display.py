@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import r2_score
 
 from .._checks import as_array, as_numbers, check_count, check_option, check_text
 from .._text import drawable
 from .._typing import MaskLike, Seed
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, row_labels
-from ..metrics._kinds import check_predictor, is_tagged_regressor
+from ..metrics._kinds import check_predictor, is_tagged_regressor, r2_of, target_values
 from ..metrics._perturb import Perturber, make_generator
-from ..metrics._regression import target_values
 from ._checks import Marks
 from ._drawing import single_axes
 
@@ -300,7 +298,7 @@ def score_curve(
             if of_classes:
                 scores[place, repeat] = check_correct(y[rows], predicted, BESIDE_ESTIMATOR).mean()
             else:
-                scores[place, repeat] = r2_score(y[rows], predicted)
+                scores[place, repeat] = r2_of(y[rows], predicted)
     return scores
 
 

@@ -3,13 +3,41 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
+
+from ._groups import row_labels
 
 
 def score_of(estimator: Any) -> Callable[..., float]:
     """Return the metric of scikit-learn's ``score``: accuracy, of a regressor R2."""
-    return r2_score if is_tagged_regressor(estimator) else accuracy_score
+    return r2_of if is_tagged_regressor(estimator) else accuracy_score
+
+
+def r2_of(y: NDArray[Any], predicted: NDArray[Any], **kwargs: Any) -> float:
+    """Return scikit-learn's R2, of targets that are all equal 1 or 0, as it says.
+
+    Their mean may differ from them by rounding, which would be the unit of the errors.
+    """
+    if np.all(y == y[0]):
+        y, predicted = y - y[0], predicted - y[0]
+    return float(r2_score(y, predicted, **kwargs))
+
+
+def target_values(
+    values: ArrayLike, name: str, n_rows: int | None = None, other: str = "y_true"
+) -> NDArray[np.float64]:
+    """Return one finite number per sample of `other`; n_rows=None allows any number but 0."""
+    labels = row_labels(values, name, n_rows, other)
+    try:
+        numbers = labels.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers: {error}.") from error
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} must be finite in every sample.")
+    return numbers
 
 
 def is_tagged_regressor(estimator: Any) -> bool:

@@ -18,6 +18,7 @@ from ..masks._meaning import Marks
 from ._exchange import Draw, draw_donors, exchanged, mix, stand_ins
 from ._finite import measure_finite
 from ._inputs import ArrayInputs, read_inputs
+from ._kinds import is_tagged_regressor, target_values
 from ._token_inputs import TokenMatrixInputs, read_texts, token_inputs
 
 Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
@@ -203,6 +204,10 @@ class Perturber:
                 f"estimator must predict one label per row, got an array of shape "
                 f"{predicted.shape}."
             )
+        if is_tagged_regressor(self.estimator):
+            numbers = target_values(predicted, "what the estimator predicts")
+            # Unsigned integers have no differences; float32 stays as it is.
+            return predicted if predicted.dtype.kind == "f" else numbers
         return predicted
 
     def perturbed(self, rows: NDArray[Any], generator: np.random.Generator | Draw) -> Iterator[Any]:

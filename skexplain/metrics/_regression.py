@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import check_count
 from .._typing import MaskLike, Seed
 from ..masks._meaning import Marks
-from ._groups import check_groups, means_by_group, row_labels
-from ._kinds import check_regressor
+from ._groups import check_groups, means_by_group
+from ._kinds import check_regressor, target_values
 from ._perturb import Perturbation, Perturber, make_generator
 from ._reliance import check_epsilon, mean_change
 
@@ -159,29 +159,25 @@ def group_r2_scores(
     y_true = target_values(y_true, "y_true")
     y_pred = target_values(y_pred, "y_pred", len(y_true))
     codes, groups, weights = check_groups(group_labels, sample_weight, len(y_true))
-    variance = np.average((y_true - np.average(y_true, weights=weights)) ** 2, weights=weights)
-    if variance == 0:
+    counted = y_true[weights > 0]
+    if np.ptp(counted) == 0:  # of which the variance may be rounding instead of 0
         raise ValueError(
-            f"y_true must vary: the unit of the errors is its variance; got {y_true[0]} throughout."
+            f"y_true must vary: the unit of the errors is its variance; got {counted[0]} "
+            f"throughout."
+        )
+    with np.errstate(over="ignore"):
+        variance = np.average((y_true - np.average(y_true, weights=weights)) ** 2, weights=weights)
+    if not 0 < variance < np.inf:
+        raise ValueError(
+            f"y_true must have a variance that float64 can hold; it lies from {counted.min()} to "
+            f"{counted.max()}: scale targets and predictions."
         )
     scores = 1 - (y_true - y_pred) ** 2 / variance
     return means_by_group(scores, codes, groups, weights, labels)
 
 
-def target_values(
-    values: ArrayLike, name: str, n_rows: int | None = None, other: str = "y_true"
-) -> NDArray[np.float64]:
-    """Return one finite number per sample of `other`; n_rows=None allows any number but 0."""
-    labels = row_labels(values, name, n_rows, other)
-    try:
-        numbers = labels.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers: {error}.") from error
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{name} must be finite in every sample.")
-    return numbers
-
-
 def rounding_of(predicted: NDArray[Any]) -> float:
     """Return below which differences of predictions are rounding, also of a float32 network."""
-    return float(np.finfo(np.float32).eps * np.max(np.abs(predicted)))
+    is_single = np.array_equal(predicted, predicted.astype(np.float32))
+    eps = np.finfo(np.float32 if is_single else np.float64).eps
+    return float(eps * np.max(np.abs(predicted)))

@@ -1,7 +1,8 @@
 """Scorers that take masks, or groups, beside X and y."""
 
 from collections.abc import Callable, Mapping
-from inspect import Parameter, signature
+from contextlib import suppress
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
@@ -351,10 +352,10 @@ class MetadataScorer:
 
 def finite_score(value: Any, metric: Any) -> float:
     """Return a score as a float; one that is NaN compares with nothing, so that no model wins."""
-    score = float(value)
-    if np.isnan(score):
-        raise ValueError(f"the score of {_name(metric)} must be a number, got {value!r}.")
-    return score
+    with suppress(TypeError, ValueError):
+        if not np.isnan(score := float(value)):
+            return score
+    raise ValueError(f"the score of {_name(metric)} must be a number, got {value!r}.")
 
 
 def lower_of_clean_and_swapped(
@@ -412,8 +413,7 @@ def _scores_by_group(
 
 def _named_arguments(function: Callable[..., Any]) -> set[str]:
     parameters = signature(function).parameters.values()
-    unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-    return {parameter.name for parameter in parameters if parameter.kind not in unnamed}
+    return {each.name for each in parameters if not str(each).startswith("*")}
 
 
 def _name(function: object) -> str:

@@ -92,11 +92,13 @@ def fit_seeds(
     >>> min(clf.score(X, y) for clf in fitted) > 0.8
     True
     """
+    _check_estimator(estimator)
+    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+        raise TypeError(f"seeds must be a list of seeds, such as range(5); got {seeds!r}.")
     estimators = [clone(estimator).set_params(random_state=seed) for seed in seeds]
     if not estimators:
         raise ValueError("seeds must hold at least one seed, got none.")
     first = estimators[0]
-    _check_estimator(first)
     prepared: list[tuple[Trainer, TrainingData]] = []
     for own in estimators:
         own._fit(
@@ -128,7 +130,8 @@ def _check_estimator(estimator: Any) -> None:
     if estimator.optimizer not in ELEMENTWISE_OPTIMIZERS:
         names = [optimizer.__name__ for optimizer in ELEMENTWISE_OPTIMIZERS]
         raise ValueError(
-            f"optimizer must be one of {names} for fit_seeds, got {estimator.optimizer.__name__}."
+            f"optimizer must be one of {names} for fit_seeds, got "
+            f"{getattr(estimator.optimizer, '__name__', estimator.optimizer)}."
         )
 
 

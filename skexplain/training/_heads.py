@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._checks import check_count
 from ._mapping import MappedModule
 from ._tokens import is_text_model
 
@@ -42,8 +43,10 @@ def replace_head(module: nn.Module, n_outputs: int, *, layer: str | None = None)
 
     Raises
     ------
+    TypeError
+        If `module` is no network.
     ValueError
-        If there is no such layer.
+        If there is no such layer, or `n_outputs` is no positive integer.
 
     Examples
     --------
@@ -53,6 +56,9 @@ def replace_head(module: nn.Module, n_outputs: int, *, layer: str | None = None)
     >>> replace_head(network, 3)[-1]
     Linear(in_features=8, out_features=3, bias=True)
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module must be a network, an instance of nn.Module; got {module!r}.")
+    check_count("n_outputs", n_outputs)
     module = copy.deepcopy(module)
     reset: Any = getattr(module, "reset_classifier", None)
     if layer is None and callable(reset):
@@ -96,9 +102,9 @@ class EncoderWithHead(nn.Module):
         super().__init__()
         self.encoder = encoder
         config: Any = encoder.config
-        device: Any = encoder.device
+        kind: Any = {"device": encoder.device, "dtype": encoder.dtype}
         self.config = config
-        self.head = nn.Linear(config.hidden_size, n_outputs, device=device)
+        self.head = nn.Linear(config.hidden_size, n_outputs, **kind)
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
@@ -127,7 +133,10 @@ def _last_linear(module: nn.Module) -> str:
 
 def _like(old: nn.Module, n_outputs: int) -> nn.Module:
     """Return a new layer of the kind of another, with other outputs, on its device."""
-    options: Any = {"bias": old.bias is not None, "device": old.weight.device}
+    options: Any = {"bias": old.bias is not None}
+    options |= {"device": old.weight.device, "dtype": old.weight.dtype}
+    if isinstance(old, nn.LazyLinear):
+        return nn.LazyLinear(n_outputs, **options)
     if isinstance(old, nn.Linear):
         return nn.Linear(old.in_features, n_outputs, **options)
     kinds: Any = ("kernel_size", "stride", "padding", "dilation")

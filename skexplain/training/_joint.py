@@ -97,7 +97,7 @@ class JointTrainer(Trainer):
     ) -> list[Positions]:
         draw = super()._draw_steps
         of_each = [draw(data, objective, own, first_step) for own in streams.each]
-        if objective.replacing:
+        if objective.replacing and len(data.penalised):
             of_each = [[_as_one_part(step) for step in steps] for steps in of_each]
         return [_join(steps) for steps in zip(*of_each, strict=True)]
 

@@ -126,6 +126,11 @@ class OwnLoss(nn.Module):
 
     def __init__(self, function: Callable) -> None:
         super().__init__()
+        if isinstance(function, type):
+            raise TypeError(
+                f"label_loss must be called with outputs and y, but {function.__name__} is a "
+                f"class: pass an instance, of torch's losses with reduction='none'."
+            )
         self.function = function
 
     def forward(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -141,7 +146,8 @@ class OwnLoss(nn.Module):
             got = tuple(losses.shape) if isinstance(losses, torch.Tensor) else type(losses).__name__
             raise TypeError(
                 f"label_loss must return one value per sample, a tensor of shape "
-                f"{tuple(y.shape)}; got {got}. torch's losses do with reduction='none'."
+                f"{tuple(y.shape)}; got {got}. It is given outputs of shape "
+                f"{tuple(outputs.shape)}. torch's losses do with reduction='none'."
             )
         if outputs.requires_grad and torch.is_grad_enabled() and not losses.requires_grad:
             raise TypeError(

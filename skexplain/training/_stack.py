@@ -84,11 +84,17 @@ def stack_networks(modules: Sequence[nn.Module], x: Tensor) -> nn.Module:
 
 
 def _compare(stacked: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> None:
-    """Check that the stacked network returns what the networks return."""
+    """Check that the stacked network returns what the networks return.
+
+    Each network is given another sample, so that what depends on other samples differs.
+    """
+    of_each = [x[[number % len(x)] * len(x)] for number in range(len(modules))]
     with torch.no_grad():
-        expected = torch.cat([module(x.clone()) for module in modules])
+        expected = torch.cat(
+            [module(own.clone()) for module, own in zip(modules, of_each, strict=True)]
+        )
         try:
-            got = stacked(x.repeat(len(modules), *(1,) * (x.ndim - 1)))
+            got = stacked(torch.cat(of_each))
         except (RuntimeError, IndexError, AttributeError) as error:
             raise _differs(f"an error: {error}") from error
     tolerance = 1e-4 * float(expected.abs().max())

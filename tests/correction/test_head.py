@@ -65,3 +65,19 @@ def test_twenty_masks_repair_a_head_as_all_do():
     ]
     assert scores[1] > 0.9
     assert scores[0] > scores[1] - 0.03
+
+
+def test_two_masks_are_enough_for_a_choice():
+    """A detector of the marks needs two samples of each kind in each fold; so it is not tried."""
+    X, y = make_data()
+    mask = [MASK[0] if row < 2 else None for row in range(len(X))]
+    corrected = correct(Biased(), X, mask, y, random_state=0)
+    assert not any(name.startswith("reactive") for name in corrected.report_.candidates)
+
+
+def test_annotated_samples_of_one_class_are_an_error():
+    X, y = make_data()
+    rng = np.random.default_rng(0)
+    mask = [rng.random(X.shape[1]) < 0.5 if label == 1 else None for label in y]
+    with pytest.raises(ValueError, match="mask must annotate samples of two classes or more"):
+        correct(Biased(), X, mask, y, random_state=0)

@@ -263,7 +263,7 @@ def test_early_stopping(cls):
         (np.full(60, 1e39), r"y must hold values that fit into float32 .* got 1e\+39"),
         (np.full(60, -1e300), r"y must hold values that fit into float32 .* got 1e\+300"),
         (np.full(60, np.nan), "Input y contains NaN"),
-        (np.full(60, "high"), "could not convert string to float"),
+        (np.full(60, "high"), "y must hold numbers: could not convert string to float"),
         (np.zeros((60, 2)), r"y must hold one label per sample, got shape \(60, 2\).*MultiOutput"),
         (np.zeros(59), r"inconsistent numbers of samples: \[60, 59\]"),
     ],

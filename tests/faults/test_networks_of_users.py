@@ -255,6 +255,18 @@ def test_a_dict_of_tensors_is_an_error(given):
         ERMClassifier(max_epochs=1).fit(given, np.arange(9) % 2)
 
 
+def test_a_dataset_of_torch_is_an_error():
+    given = torch.utils.data.TensorDataset(torch.zeros(9, 2))
+    with pytest.raises(ValueError, match="X must be one array .* got a TensorDataset of torch"):
+        ERMClassifier(max_epochs=1).fit(given, np.arange(9) % 2)
+
+
+@pytest.mark.parametrize("labels", [[[0, 1], [1]], [["a", "b"], ["b", "c"]], [{0}, set()]])
+def test_lists_of_labels_are_an_error(labels):
+    with pytest.raises(ValueError, match=r"y must hold one label per sample.*MultiOutput"):
+        ERMClassifier(max_epochs=1).fit(np.zeros((8, 2)), labels * 4)
+
+
 def test_several_labels_per_sample_are_an_error(problem):
     X, y, _ = problem
     with pytest.raises(

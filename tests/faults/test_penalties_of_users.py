@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from skexplain import ERMClassifier, ERMRegressor, ExplanationClassifier
@@ -130,11 +131,12 @@ def test_a_quantile_is_met():
     ("loss", "message"),
     [
         (lambda logits, y: logits.square().mean(), r"label_loss must return one value per sample"),
-        (lambda logits, y: logits, r"label_loss must return one value per sample"),
+        (lambda logits, y: logits, r"label_loss must .* given outputs of shape \(\d+, 2\)"),
+        (nn.CrossEntropyLoss, r"label_loss must be called .* CrossEntropyLoss is a class"),
         (lambda logits, y: y.float(), r"label_loss .*do not depend on the network"),
         ("mse", r"label_loss.*parameter of ERMClassifier must be"),
     ],
-    ids=["a mean", "one per class", "no gradient", "another name"],
+    ids=["a mean", "one per class", "a class", "no gradient", "another name"],
 )
 def test_losses_that_cannot_be_right(loss, message, problem):
     X, y, _ = problem

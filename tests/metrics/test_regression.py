@@ -6,7 +6,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
 
-from skexplain.metrics import group_r2_scores, nuisance_shift
+from skexplain.metrics import accuracy_after_swap, group_r2_scores, nuisance_shift
 from skexplain.model_selection import mean_group_scorer, worst_group_scorer
 
 MASK = [[False, True]]
@@ -85,6 +85,8 @@ def test_scorers_of_groups_score_regressors():
     ("changes", "text"),
     [
         ({"y_true": [1.0, 1.0]}, r"y_true must vary: .* got 1\.0 throughout"),
+        ({"y_true": [0.1] * 3, "y_pred": [0] * 3, "group_labels": [0] * 3}, "y_true must vary"),
+        ({"y_true": [0.0, 1e200]}, "y_true must have a variance that float64 can hold"),
         ({"y_true": ["a", "b"]}, "y_true must hold numbers"),
         ({"y_pred": [0.0, np.inf]}, "y_pred must be finite in every sample"),
         ({"y_pred": [0.0]}, "y_pred has 1 rows, but y_true has 2"),
@@ -95,3 +97,46 @@ def test_bad_targets_and_predictions(changes, text):
     good = {"y_true": [0.0, 1.0], "y_pred": [0.0, 1.0], "group_labels": ["a", "b"]}
     with pytest.raises(ValueError, match=text):
         group_r2_scores(**{**good, **changes})
+
+
+def test_equal_targets_have_no_rounding_for_a_unit():
+    """The mean of some 0.1 is not 0.1: errors in units of that variance were 1e33."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.full(60, 0.1)
+    assert accuracy_after_swap(linear(1, 1), X, y, MASK, random_state=0) == 0
+    constant = DummyRegressor(strategy="constant", constant=0.1).fit(X, y)
+    assert accuracy_after_swap(constant, X, y, MASK, random_state=0) == 1
+
+
+class _Predicting(LinearRegression):
+    """A regressor whose predictions are of another type."""
+
+    def predict(self, X):
+        return self.cast(super().predict(X))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, str, object])
+def test_predictions_are_numbers_of_any_type(dtype):
+    X = np.array([[5.0, 0.0], [5.0, 4.0]])
+    estimator = _Predicting().fit([[0, 0], [0, 4]], [0, 4])
+    estimator.cast = lambda values: np.round(values, 6).astype(dtype)
+    assert nuisance_shift(estimator, X, MASK) == pytest.approx(2)
+
+
+def test_predictions_that_are_no_numbers_raise():
+    estimator = _Predicting().fit([[0, 0], [0, 4]], [0, 4])
+    X = np.array([[5.0, 0.0], [5.0, 4.0]])
+    for value, text in ((np.nan, "missing"), (np.inf, "finite"), ("high", "hold numbers")):
+        estimator.cast = lambda values, value=value: np.full(len(values), value)
+        with pytest.raises(ValueError, match=f"what the estimator predicts .*{text}"):
+            nuisance_shift(estimator, X, MASK)
+
+
+def test_targets_far_from_zero():
+    """Float64 holds differences of seconds between dates, which are no rounding."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    near = LinearRegression().fit(X, X.sum(1))
+    far = LinearRegression().fit(X, X.sum(1) + 1.7e9)
+    expected = nuisance_shift(near, X, MASK, random_state=0)
+    assert expected > 0.5
+    assert nuisance_shift(far, X, MASK, random_state=0) == pytest.approx(expected, rel=1e-4)

@@ -21,6 +21,7 @@ from skexplain import (
     PGDExRegressor,
     SwapExClassifier,
     TwoStageExplanationClassifier,
+    WithTokenizer,
 )
 from skexplain.exceptions import DivergenceError
 from skexplain.model_selection import fit_seeds
@@ -209,6 +210,37 @@ def test_estimator_and_seeds_are_checked():
         fit_seeds(FindAnotherExplanationClassifier(), X, y, SEEDS)
     with pytest.raises(ValueError, match="seeds must hold at least one seed, got none"):
         fit_seeds(ERMClassifier(), X, y, [])
+    for seeds in (3, None):
+        with pytest.raises(TypeError, match="seeds must be a list of seeds"):
+            fit_seeds(ERMClassifier(), X, y, seeds)
+    with pytest.raises(TypeError, match="estimator must be one of the estimators .* got type"):
+        fit_seeds(ERMClassifier, X, y, SEEDS)
+    with pytest.raises(TypeError, match="got WithTokenizer"):
+        fit_seeds(WithTokenizer(ERMClassifier()), ["a", "b"], [0, 1], SEEDS)
+
+
+@pytest.mark.parametrize("mask", [None, [None] * 50], ids=["no mask", "no annotation"])
+@pytest.mark.filterwarnings("ignore::skexplain.exceptions.MissingExplanationWarning")
+def test_a_swap_without_masks(mask):
+    X, y, _ = _data()
+    _assert_as_alone(SwapExClassifier(**COMMON), X, y, mask=mask)
+
+
+class _Centred(nn.Module):
+    """A network that mixes the samples of a batch."""
+
+    def __init__(self, n_outputs=3):
+        super().__init__()
+        self.head = nn.Linear(6, n_outputs)
+
+    def forward(self, x):
+        return self.head(x - x.mean(0))
+
+
+def test_a_network_that_mixes_samples_is_an_error():
+    X, y, _ = _data()
+    with pytest.raises(ValueError, match="module must treat samples one by one"):
+        fit_seeds(ERMClassifier(_Centred), X, y, SEEDS)
 
 
 def test_each_generator_draws_for_its_own_samples():

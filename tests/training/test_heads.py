@@ -84,6 +84,28 @@ def test_a_replaced_head_is_new_and_the_rest_is_kept():
     assert torch.equal(replaced.body[0].weight, network.body[0].weight)
 
 
+@pytest.mark.parametrize("n_outputs", [0, -1, 2.0, True, "2"])
+def test_the_number_of_outputs_is_checked(n_outputs):
+    with pytest.raises(ValueError, match="n_outputs must be a positive integer"):
+        replace_head(nn.Sequential(nn.Linear(3, 4)), n_outputs)
+
+
+@pytest.mark.parametrize("module", [None, nn.Linear])
+def test_only_a_network_has_a_head(module):
+    with pytest.raises(TypeError, match="module must be a network, an instance of nn.Module; got"):
+        replace_head(module, 2)
+
+
+def test_a_new_head_has_the_precision_of_the_old_one():
+    network = replace_head(nn.Sequential(nn.Linear(3, 4)).to(torch.bfloat16), 2)
+    assert network(torch.zeros(1, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_a_head_that_has_not_run_yet_stays_lazy():
+    network = replace_head(nn.Sequential(nn.LazyLinear(5)), 2)
+    assert network(torch.zeros(1, 3)).shape == (1, 2)
+
+
 def test_the_new_head_depends_on_the_seed_alone():
     network = Convolutional(1000)
     first, again = (fit(partial(replace_head, network)) for _ in range(2))
