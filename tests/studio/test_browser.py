@@ -259,6 +259,8 @@ def test_words_by_keys_alone(start, browse, tmp_path):
     page.until(lambda: served.project().mask_of(number)[1] == 3)
     assert np.flatnonzero(served.project().mask_of(number)[0]).tolist() == [1]
     page.keys("0")
+    assert "move between words" in page.get("word-keys").text
+    assert not page.get("column-keys").is_displayed()
     page.until(lambda: served.project().mask_of(number)[1] == 4)
     assert not served.project().mask_of(number)[0].any()
     assert page.problems() == []
@@ -269,6 +271,8 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     save_table(tmp_path / "table.csv", n_rows=200, n_noise=4)
     served = start("--label", "outcome", "--max-epochs", 20, data="table.csv")
     page = browse(served.address)
+    assert not page.get("word-keys").is_displayed()
+    assert "move between columns" in page.get("column-keys").text
     page.run("labels suggest")
     assert page.text("message") == ""
     first = page.driver.find_element(By.CSS_SELECTOR, ".cell b")
@@ -285,6 +289,24 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     assert models["verdict"] == "leans"
     assert _tasks.read_record(served.project(), "marks")["verdict"] != "leans"
     assert page.missing_exports() == ["corrected"]
+    assert page.problems() == []
+
+
+def test_columns_by_keys_alone(start, browse, tmp_path):
+    pytest.importorskip("pandas")
+    save_table(tmp_path / "table.csv")
+    served = start("--label", "outcome", data="table.csv")
+    page = browse(served.address)
+    grid = page.get("grid")
+    for _ in range(30):
+        page.keys(Keys.TAB)
+        if page.driver.switch_to.active_element == grid:
+            break
+    page.keys(Keys.ARROW_RIGHT)
+    page.until(lambda: page.text("item-title") == "ward" and "ward must" in page.text("words"))
+    page.keys(Keys.ENTER, " ")
+    page.until(lambda: served.project().state_of(1)["annotated"])
+    assert served.project().mask_of(1)[0].all()
     assert page.problems() == []
 
 
