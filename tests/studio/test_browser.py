@@ -400,6 +400,37 @@ def test_a_window_that_has_missed_a_change_does_not_undo_it(start, browse):
     assert mask[10, 10]
 
 
+# Answers are read late, and how often masks are asked for is counted.
+LATE = """
+const [ask, json] = [window.fetch, Response.prototype.json];
+window.n_read = 0;
+window.fetch = (...given) => {
+  if (given[0].startsWith("/api/masks/") && !given[1]?.body) window.n_read += 1;
+  return ask(...given);
+};
+Response.prototype.json = async function () {
+  const record = await json.call(this);
+  if (this.url.includes("/api/masks/")) await new Promise((done) => setTimeout(done, 1500));
+  return record;
+};
+"""
+
+
+def test_its_own_mark_is_no_change_from_elsewhere(start, browse):
+    """The event of a mark may come before the answer: the mask is not read anew, nor undo lost."""
+    served = start()
+    page = browse(served.address, script=LATE)
+    page.drag(2, 2, 6, 6, 16, 16)
+    page.until(lambda: "marked by you" in page.text("facts"))  # so the event is there
+    page.drag(9, 9, 12, 12, 16, 16)
+    page.until(lambda: served.project().mask_of(0)[1] == 2)
+    page.keys("z")
+    page.until(lambda: served.project().mask_of(0)[1] == 3)
+    assert not served.project().mask_of(0)[0][10, 10]
+    assert page.driver.execute_script("return window.n_read") == 1  # when it was opened
+    assert page.text("message") == ""
+
+
 def test_a_killed_server_costs_no_stroke(start, browse):
     served = start()
     page = browse(served.address)
