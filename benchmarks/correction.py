@@ -156,16 +156,15 @@ def beans(folder, seed):
     return with_patch, y, mask, 2 * y + variant, X, tests
 
 
+def leaves_of(folder, split):
+    """Return photographs, labels, and where the leaf is."""
+    X, y, stems = read_photographs(folder, split)
+    files = (folder / "masks" / f"{stem}.png" for stem in stems)
+    return X, y, np.stack([np.asarray(Image.open(file).convert("L")) > 0 for file in files])
+
+
 def leaves(folder, seed):
-    (X, y, stems), (X_test, y_test, test_stems) = (
-        read_photographs(folder, s) for s in ("train", "test")
-    )
-    leaf, leaf_test = (
-        np.stack(
-            [np.asarray(Image.open(folder / "masks" / f"{s}.png").convert("L")) > 0 for s in names]
-        )
-        for names in (stems, test_stems)
-    )
+    (X, y, leaf), (X_test, y_test, leaf_test) = (leaves_of(folder, s) for s in ("train", "test"))
     chosen = np.random.default_rng(seed).permutation(len(X))[:N_TRAIN]
     exchanged, rows = swapped_copies(X_test, leaf_test, mask_marks="relevant", random_state=0)
     tests = {"clean": (X_test, y_test), "reversed": (exchanged, y_test[rows])}
