@@ -110,7 +110,7 @@ def studio(arguments: Namespace) -> int:
         project = Project(path)
         if not Path(project.settings["source"]).samefile(source):
             raise ValueError(
-                f"{path} is the project of {project.settings['pictures']}; pass another --project."
+                f"{path} is the project of {project.settings['source']}; pass another --project."
             )
         show(f"{path}: going on with {len(project)} {project.data.items}")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import reprlib
 import zipfile
 from collections.abc import Sequence
 from copy import deepcopy
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from .._checks import as_array
 from ..estimators import ERMClassifier, SwapExClassifier
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -109,6 +111,19 @@ class Data(abc.ABC):
     @abc.abstractmethod
     def shape_of(self, number: int) -> tuple[int, ...]:
         """Return the shape of the mask of an item."""
+
+    def check_mask(self, number: int, mask: ArrayLike) -> Mask:
+        """Check the mask of an item, and return where it is not 0."""
+        values, shape = as_array("mask", mask), self.shape_of(number)
+        if values.shape != shape:
+            raise ValueError(f"mask must be of shape {shape}, got {values.shape}.")
+        # NaN would count as marked, and so would any text.
+        if values.dtype.kind not in "buif" or not np.isfinite(values).all():
+            raise ValueError(
+                f"mask must hold finite numbers or bool, or be None where {self.items[:-1]} "
+                f"{number} is not annotated; got {reprlib.repr(values.tolist())}."
+            )
+        return np.asarray(values != 0)
 
     @abc.abstractmethod
     def write_mask(self, path: Path, number: int, mask: Mask) -> None:

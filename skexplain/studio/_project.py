@@ -7,13 +7,22 @@ import math
 import os
 import threading
 from datetime import datetime, timezone
+from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 
+from .._checks import (
+    check_count,
+    check_flag,
+    check_number,
+    check_option,
+    check_path,
+    check_text,
+)
 from ._data import Data, Mask, Options
 from ._files import append_line, read_lines, whole_file, write_json
 from ._kinds import KINDS, kind_of
@@ -182,12 +191,19 @@ class Project:
             If there are no classes, a class has fewer than two samples, `held_out` leaves fewer
             samples than classes in one of the two parts, or `source` cannot be read.
         """
-        folder, source = Path(folder), Path(source)
+        folder, source = check_path("folder", folder), check_path("source", source)
+        if kind is not None:
+            check_option("kind", kind, KINDS)
+        check_text("text", text)
+        check_text("label", label)
+        check_number("held_out", held_out)
+        if max_epochs is not None:
+            check_count("max_epochs", max_epochs)
+        check_count("random_state", random_state, low=0, high=2**32 - 1)
+        check_flag("verbose", verbose)
         if (folder / _SETTINGS).exists():
             raise FileExistsError(f"{folder} holds a project already.")
         kind = kind or kind_of(source, text)
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {sorted(KINDS)}, got {kind!r}.")
         (folder / _MASKS).mkdir(parents=True, exist_ok=True)
         (folder / _MODELS).mkdir(exist_ok=True)
         stored = KINDS[kind].store(folder, source, Options(size, fit, text, label, verbose))
@@ -195,9 +211,9 @@ class Project:
             "format": FORMAT,
             "kind": kind,
             "source": str(source.resolve()),
-            "share_held_out": held_out,
-            "max_epochs": KINDS[kind].epochs if max_epochs is None else max_epochs,
-            "random_state": random_state,
+            "share_held_out": float(held_out),
+            "max_epochs": KINDS[kind].epochs if max_epochs is None else int(max_epochs),
+            "random_state": int(random_state),
             "held_out": _hold_out(
                 np.array(stored["labels"]), held_out, random_state, KINDS[kind].samples
             ),
@@ -255,7 +271,7 @@ class Project:
             return self._read_mask(number), self._revisions[number]
 
     def set_mask(
-        self, number: int, mask: NDArray | None, *, revision: int, by: Who = "person"
+        self, number: int, mask: ArrayLike | None, *, revision: int, by: Who = "person"
     ) -> int:
         """Store the mask of an item.
 
@@ -263,7 +279,7 @@ class Project:
         ----------
         number : int
             Number of the item.
-        mask : ndarray or None
+        mask : array-like or None
             What must not matter, not 0; all 0: annotated, with nothing marked.  None: not
             annotated.  Its shape is (h, w) for pictures, (n_words,) for texts, (1,) for columns.
         revision : int
@@ -281,28 +297,28 @@ class Project:
         Conflict
             If the present mask is of another revision.
         ValueError
-            If there is no such item, or the mask is of another shape.
+            If there is no such item, or the mask is of another shape or does not hold finite
+            numbers.
         """
         self.check(number)
-        if mask is not None and mask.shape != self.data.shape_of(number):
-            raise ValueError(
-                f"mask must be of shape {self.data.shape_of(number)}, got {mask.shape}."
-            )
+        check_count("revision", revision, low=0)
+        check_option("by", by, get_args(Who))
+        marked = None if mask is None else self.data.check_mask(number, mask)
         with self._lock:
             present = self._revisions[number]
             if revision != present:
                 raise Conflict(number, present)
             file = self._mask_file(number)
-            if mask is None:
+            if marked is None:
                 file.unlink(missing_ok=True)
             else:
                 with whole_file(file) as beside:
-                    self.data.write_mask(beside, number, mask != 0)
+                    self.data.write_mask(beside, number, marked)
             record = {
-                "item": number,
+                "item": int(number),
                 "revision": present + 1,
                 "by": by,
-                "action": "cleared" if mask is None else "marked",
+                "action": "cleared" if marked is None else "marked",
                 "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             }
             append_line(self.folder / _JOURNAL, record)
@@ -329,8 +345,9 @@ class Project:
         """
         n_stored = 0
         with self._lock:
-            for number, mask in masks.items():
-                new = mask
+            for number, given in masks.items():
+                self.check(number)
+                mask = new = self.data.check_mask(number, given)
                 if self._mask_file(number).exists():
                     present = self._read_mask(number) if add else None
                     if present is None or not (mask & ~present).any():
@@ -371,8 +388,9 @@ class Project:
         ValueError
             If there is none.
         """
-        if not 0 <= number < len(self):
-            raise ValueError(f"There are {len(self)} {self.data.items}, from 0; got {number}.")
+        is_number = isinstance(number, Integral) and not isinstance(number, bool)
+        if not is_number or not 0 <= number < len(self):
+            raise ValueError(f"There are {len(self)} {self.data.items}, from 0; got {number!r}.")
 
 
 def _hold_out(labels: NDArray[np.str_], share: float, seed: int, samples: str) -> list[bool]:

@@ -211,12 +211,12 @@ def make_app(studio: Studio) -> Any:
 
     async def _body(request: Request, n_bytes: int) -> bytes:
         """Read the body of a request, not further than one byte more than it may have."""
-        body = b""
+        body = bytearray()  # which grows in place: bytes would be copied for each chunk
         async for chunk in request.stream():
             body += chunk
             if len(body) > n_bytes:
                 break
-        return body
+        return bytes(body)
 
     def _number(request: Request) -> int:
         return int(request.path_params["number"])

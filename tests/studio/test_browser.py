@@ -259,6 +259,8 @@ def test_words_by_keys_alone(start, browse, tmp_path):
     page.until(lambda: served.project().mask_of(number)[1] == 3)
     assert np.flatnonzero(served.project().mask_of(number)[0]).tolist() == [1]
     page.keys("0")
+    assert "move between words" in page.get("word-keys").text
+    assert not page.get("column-keys").is_displayed()
     page.until(lambda: served.project().mask_of(number)[1] == 4)
     assert not served.project().mask_of(number)[0].any()
     assert page.problems() == []
@@ -269,6 +271,8 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     save_table(tmp_path / "table.csv", n_rows=200, n_noise=4)
     served = start("--label", "outcome", "--max-epochs", 20, data="table.csv")
     page = browse(served.address)
+    assert not page.get("word-keys").is_displayed()
+    assert "move between columns" in page.get("column-keys").text
     page.run("labels suggest")
     assert page.text("message") == ""
     first = page.driver.find_element(By.CSS_SELECTOR, ".cell b")
@@ -285,6 +289,24 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     assert models["verdict"] == "leans"
     assert _tasks.read_record(served.project(), "marks")["verdict"] != "leans"
     assert page.missing_exports() == ["corrected"]
+    assert page.problems() == []
+
+
+def test_columns_by_keys_alone(start, browse, tmp_path):
+    pytest.importorskip("pandas")
+    save_table(tmp_path / "table.csv")
+    served = start("--label", "outcome", data="table.csv")
+    page = browse(served.address)
+    grid = page.get("grid")
+    for _ in range(30):
+        page.keys(Keys.TAB)
+        if page.driver.switch_to.active_element == grid:
+            break
+    page.keys(Keys.ARROW_RIGHT)
+    page.until(lambda: page.text("item-title") == "ward" and "ward must" in page.text("words"))
+    page.keys(Keys.ENTER, " ")
+    page.until(lambda: served.project().state_of(1)["annotated"])
+    assert served.project().mask_of(1)[0].all()
     assert page.problems() == []
 
 
@@ -376,6 +398,37 @@ def test_a_window_that_has_missed_a_change_does_not_undo_it(start, browse):
     mask = served.project().mask_of(0)[0]
     assert mask[3, 3]
     assert mask[10, 10]
+
+
+# Answers are read late, and how often masks are asked for is counted.
+LATE = """
+const [ask, json] = [window.fetch, Response.prototype.json];
+window.n_read = 0;
+window.fetch = (...given) => {
+  if (given[0].startsWith("/api/masks/") && !given[1]?.body) window.n_read += 1;
+  return ask(...given);
+};
+Response.prototype.json = async function () {
+  const record = await json.call(this);
+  if (this.url.includes("/api/masks/")) await new Promise((done) => setTimeout(done, 1500));
+  return record;
+};
+"""
+
+
+def test_its_own_mark_is_no_change_from_elsewhere(start, browse):
+    """The event of a mark may come before the answer: the mask is not read anew, nor undo lost."""
+    served = start()
+    page = browse(served.address, script=LATE)
+    page.drag(2, 2, 6, 6, 16, 16)
+    page.until(lambda: "marked by you" in page.text("facts"))  # so the event is there
+    page.drag(9, 9, 12, 12, 16, 16)
+    page.until(lambda: served.project().mask_of(0)[1] == 2)
+    page.keys("z")
+    page.until(lambda: served.project().mask_of(0)[1] == 3)
+    assert not served.project().mask_of(0)[0][10, 10]
+    assert page.driver.execute_script("return window.n_read") == 1  # when it was opened
+    assert page.text("message") == ""
 
 
 def test_a_killed_server_costs_no_stroke(start, browse):

@@ -33,7 +33,7 @@ def texts(tmp_path_factory):
     project = Project.create(folder / "p", save_texts(folder / "texts.csv", 60), max_epochs=3)
     project.set_mask(1, words_of(project, 1) == "Portable", revision=0)
     project.fill(project.data.copies(1, project.mask_of(1)[0]), by="copied", add=True)
-    for kind in ("labels", "marks", "shuffled"):
+    for kind in ("labels", "marks"):
         _tasks.train(project, kind, silent)
     return project
 
@@ -47,7 +47,7 @@ def table(tmp_path_factory):
     project = Project.create(folder / "p", path, label="outcome", max_epochs=3)
     project.set_mask(1, np.array([True]), revision=0)
     project.set_mask(0, np.array([False]), revision=0)
-    for kind in ("labels", "marks", "shuffled"):
+    for kind in ("labels", "marks"):
         _tasks.train(project, kind, silent)
     return project
 
@@ -226,6 +226,17 @@ def test_marks_of_columns_are_exported(table):
     assert marks == {"age": False, "ward": True, "dose": None}
 
 
+@pytest.mark.slow  # CI runs it with those in a browser
+@pytest.mark.parametrize("name", ["texts", "table"])
+def test_the_control_is_trained(name, request):
+    project = request.getfixturevalue(name)
+    _tasks.train(project, "shuffled", silent)
+    record = _tasks.read_record(project, "shuffled")
+    assert record["title"] == project.data.control
+    assert record["verdict"] in ("leans", "does not lean", "unclear")
+
+
+@pytest.mark.slow  # CI runs it with those in a browser
 @pytest.mark.parametrize("name", ["texts", "table"])
 def test_a_model_is_corrected(name, request):
     project = request.getfixturevalue(name)

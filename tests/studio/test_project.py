@@ -14,6 +14,7 @@ from skexplain.studio import Conflict, Project
 
 pytest.importorskip("PIL")
 from _studio import save_photos  # noqa: E402
+from _studio_kinds import save_table, save_texts  # noqa: E402
 
 
 @pytest.fixture
@@ -164,3 +165,79 @@ def test_bad_arguments(project, tmp_path):
         with pytest.raises(ValueError, match="held_out must leave pictures of each of 2 classes"):
             Project.create(tmp_path / "other", pictures, size=16, held_out=share)
     assert not (tmp_path / "other" / "project.json").exists()
+
+
+@pytest.fixture(params=["pictures", "texts", "table"])
+def source(request, tmp_path):
+    """Data of each kind."""
+    if request.param == "pictures":
+        return save_photos(tmp_path / "photos")
+    if request.param == "texts":
+        return save_texts(tmp_path / "texts.jsonl")
+    pytest.importorskip("pandas")
+    return save_table(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("bad", "raised"),
+    [
+        ({"held_out": "a third"}, "held_out must be a non-negative number, got 'a third'"),
+        ({"held_out": float("nan")}, "held_out must be a non-negative number, got nan"),
+        ({"held_out": True}, "held_out must be a non-negative number, got True"),
+        ({"held_out": -0.5}, "held_out must be a non-negative number, got -0.5"),
+        ({"held_out": 1}, "held_out must leave"),
+        ({"max_epochs": 0}, "max_epochs must be a positive integer, got 0"),
+        ({"max_epochs": "many"}, "max_epochs must be a positive integer, got 'many'"),
+        ({"max_epochs": 2.5}, "max_epochs must be a positive integer, got 2.5"),
+        ({"random_state": -1}, "random_state must be an integer, 0 to 4294967295, got -1"),
+        ({"random_state": None}, "random_state must be an integer, 0 to 4294967295, got None"),
+        ({"verbose": "no"}, "verbose must be True or False, got 'no'"),
+        ({"kind": ["texts"]}, r"kind must be one of .* got \['texts'\]"),
+        ({"text": 3}, "text must be text or None, got 3"),
+        ({"label": 3}, "label must be text or None, got 3"),
+        ({"source": 3}, "source must be a path, text or path-like, got 3"),
+        ({"folder": None}, "folder must be a path, text or path-like, got None"),
+    ],
+)
+def test_bad_arguments_of_new_projects(source, tmp_path, bad, raised):
+    arguments = {"folder": tmp_path / "p", "source": source, "label": None, **bad}
+    if source.name == "table.csv" and "label" not in bad:
+        arguments["label"] = "outcome"
+    with pytest.raises((TypeError, ValueError), match=raised):
+        Project.create(**arguments)
+    assert not (tmp_path / "p" / "project.json").exists()
+
+
+def test_bad_masks(source, tmp_path):
+    label = "outcome" if source.name == "table.csv" else None
+    project = Project.create(tmp_path / "p", source, label=label, size=16)
+    shape = project.data.shape_of(0)
+    finite = r"mask must hold finite numbers or bool, or be None where \w+ 0 is not annotated"
+    for bad, raised in (
+        (np.full(shape, np.nan), finite),
+        (np.full(shape, np.inf), finite),
+        (np.full(shape, "no"), finite),
+        (np.full(shape, None), finite),
+        ("everything", r"mask must be of shape .* got \(\)"),
+        (np.ones((*shape, 2)), "mask must be of shape"),
+        ([[1], [1, 2]], "mask must be an array, or lists of equal lengths"),
+    ):
+        with pytest.raises(ValueError, match=raised):
+            project.set_mask(0, bad, revision=0)
+        with pytest.raises(ValueError, match=raised):
+            project.fill({0: bad}, by="imported")
+    with pytest.raises(ValueError, match="from 0; got -1"):
+        project.fill({-1: np.ones(shape)}, by="imported")
+    for bad, raised in (
+        ({"revision": "0"}, "revision must be an integer of at least 0, got '0'"),
+        ({"revision": 0, "by": "me"}, "by must be one of .* got 'me'"),
+        ({"revision": 0, "number": 0.0}, "from 0; got 0.0"),
+        ({"revision": 0, "number": True}, "from 0; got True"),
+        ({"revision": 0, "number": "0"}, "from 0; got '0'"),
+    ):
+        with pytest.raises(ValueError, match=raised):
+            project.set_mask(**{"number": 0, "mask": np.ones(shape), **bad})
+    assert project.mask_of(0) == (None, 0)  # and nothing is stored
+    assert not (project.folder / "journal.jsonl").exists()
+    assert project.set_mask(np.int64(0), np.ones(shape).tolist(), revision=0) == 1
+    assert Project(project.folder).mask_of(0)[0].all()

@@ -53,10 +53,15 @@ def test_the_model_is_the_library_s(marked):
     assert (marked.models / "marks.html").read_text(encoding="utf-8").startswith("<!")
 
 
-def test_the_control_has_the_masks_of_others(marked):
+@pytest.mark.slow  # CI runs it with those in a browser
+def test_the_control_is_trained(marked):
     _tasks.train(marked, "shuffled", silent)
     record = _tasks.read_record(marked, "shuffled")
     assert record["title"] == "labels and marks of other pictures"
+    assert record["n_marked"] == (~marked.held_out).sum()
+
+
+def test_the_control_has_the_masks_of_others(marked):
     train = np.flatnonzero(~marked.held_out)
     masks = marked.masks()
     masks[train[0]] = None
@@ -101,6 +106,7 @@ def test_suggestions_and_what_to_mark_next(marked, tmp_path):
         _tasks.suggested_masks(marked, 99)
 
 
+@pytest.mark.slow  # CI runs it with those in a browser
 def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
     project = Project.create(tmp_path / "project", marked.settings["source"], size=16)
     with pytest.raises(ValueError, match="no model of labels alone yet"):
@@ -121,6 +127,7 @@ def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
         _tasks.take(project, tmp_path / "other.safetensors")
 
 
+@pytest.mark.slow  # CI runs it with those in a browser
 def test_propagated_masks_are_of_the_others(tmp_path):
     photos = save_photos(tmp_path / "photos", n_pictures=24)
     project = Project.create(tmp_path / "project", photos, size=16)

@@ -215,8 +215,9 @@ async function save(number, mask) {
     const headers = { "If-Match": `"${project.states[number].revision}"` };
     const options = mask ? { method: "PUT", body: mask, headers } : { method: "DELETE", headers };
     const answer = await ask(`/api/masks/${number}`, options);
-    // Not kept from before: an event may have replaced the record meanwhile.
-    project.states[number].revision = (await answer.json()).revision;
+    const { revision } = await answer.json();
+    // After the wait, not in it: an event may have replaced the record meanwhile.
+    project.states[number].revision = revision;
     say("");
   } catch (error) {
     if (error.status === 409) {
@@ -537,8 +538,9 @@ function connectAll() {
 // Shows what the kind of data has, and makes its editor.
 function fit() {
   for (const name of ["stage", "keys", "tools"]) $(name).hidden = !ofPictures();
-  for (const name of ["words", "word-keys"]) $(name).hidden = ofPictures();
-  $("classes").hidden = ofSamples();
+  $("words").hidden = ofPictures();
+  $("word-keys").hidden = project.kind !== "texts";
+  for (const name of ["classes", "column-keys"]) $(name).hidden = ofSamples();
   for (const name of ["copy-class", "copy-all", "bring"]) $(name).hidden = !ofSamples();
   document.querySelector('[data-tasks="propagate"]').hidden = !project.propagates;
   for (const option of $("order").querySelectorAll('[value$="sure"]')) option.hidden = !ofSamples();
@@ -552,6 +554,9 @@ function fit() {
     if (project.kind === "texts") {
       $("copy-class").textContent = "These words in this class";
       $("copy-all").textContent = "These words in all texts";
+    } else {
+      $("words").setAttribute("aria-label", "column to mark");
+      $("words").setAttribute("aria-describedby", "column-keys");
     }
   }
   for (const name of project.exports) {
