@@ -153,12 +153,14 @@ def check_weights(sample_weight: Any, X: Any) -> tuple[NDArray[Any] | None, NDAr
     Raises
     ------
     ValueError
-        If a weight is negative, their number is wrong, or all are zero.
+        If a weight is negative or not finite, their number is wrong, or all are zero.
     """
     everything = np.arange(len(X))
     if sample_weight is None:
         return None, everything
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not np.isfinite(weight).all():  # scikit-learn looks at arrays alone, not at a number
+        raise ValueError(f"sample_weight must be finite, got {sample_weight!r}.")
     rows = np.flatnonzero(weight > 0)
     if not len(rows):
         raise ValueError("sample_weight must be positive for some sample, got zeros only.")

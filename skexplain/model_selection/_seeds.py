@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
@@ -93,7 +94,8 @@ def fit_seeds(
     True
     """
     _check_estimator(estimator)
-    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+    no_list = isinstance(seeds, str) or (isinstance(seeds, np.ndarray) and seeds.ndim == 0)
+    if no_list or not isinstance(seeds, Iterable):
         raise TypeError(f"seeds must be a list of seeds, such as range(5); got {seeds!r}.")
     estimators = [clone(estimator).set_params(random_state=seed) for seed in seeds]
     if not estimators:

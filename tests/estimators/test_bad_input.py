@@ -167,6 +167,7 @@ BAD_WEIGHTS = [
     (np.ones((60, 2)), "[Ss]ample.weights? must be 1D array or scalar"),
     (np.zeros(60), "[Ss]ample.weights? must (contain at least one non-zero|be positive for some)"),
     (np.full(60, NAN), "Input sample_weight contains NaN"),
+    (float("inf"), "sample_weight must be finite, got inf"),
     (np.full(60, "heavy"), "could not convert string to float"),
 ]
 
