@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from _estimators import quick
 from numpy.testing import assert_array_equal
-from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skexplain import ERMClassifier, MaskPropagator, SwapExClassifier, _cli, estimators, save
@@ -205,12 +205,10 @@ def test_audit_says_what_is_wrong_with_its_files(table, capsys):
     assert "y has 79 rows" in fails(capsys, "audit", model, other)
     np.save(folder / "other.npy", X)
     assert "it is an .npy file" in fails(capsys, "audit", model, folder / "other.npy")
-    joblib.dump(LinearRegression().fit(X, y), model)
-    assert "must be a fitted classifier, got LinearRegression" in fails(
-        capsys, "audit", model, data
-    )
-    joblib.dump({"model": 1}, model)
-    assert "must be a fitted classifier, got dict" in fails(capsys, "audit", model, data)
+    for no_model, kind in ((StandardScaler().fit(X), "StandardScaler"), ({"model": 1}, "dict")):
+        joblib.dump(no_model, model)
+        printed = fails(capsys, "audit", model, data)
+        assert f"must be a fitted classifier or regressor, got {kind}" in printed
 
 
 def test_output_that_cannot_show_a_character_costs_nothing_else(table, monkeypatch):

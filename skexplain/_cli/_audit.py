@@ -15,9 +15,9 @@ _LEANS = 3
 SUMMARY = "report whether a model leans on what must not matter"
 
 DESCRIPTION = """\
-Report whether a fitted classifier leans on features that must not matter: each sample is given
-what another one marks, or loses its own, and predictions that change were owed to it. Take samples
-that the model was not trained on: what it knows by heart hides a lean. Any classifier of
+Report whether a fitted model leans on features that must not matter: each sample is given what
+another one marks, or loses its own, and predictions that change were owed to it. Take samples that
+the model was not trained on: what it knows by heart hides a lean. Any classifier or regressor of
 scikit-learn can be audited.
 
 """

@@ -46,9 +46,13 @@ def is_tagged_regressor(estimator: Any) -> bool:
 
 
 def check_predictor(estimator: Any) -> None:
-    """Check that an estimator is a classifier or a regressor."""
-    if not is_tagged_regressor(estimator):
-        check_classifier(estimator)
+    """Check that an estimator predicts and, by its tags, is a classifier or a regressor."""
+    tagged = hasattr(estimator, "__sklearn_tags__")
+    is_other = tagged and not (is_classifier(estimator) or is_regressor(estimator))
+    if is_other or not hasattr(estimator, "predict"):
+        raise TypeError(
+            f"estimator must be a fitted classifier or regressor, got {type(estimator).__name__}."
+        )
 
 
 def check_classifier(estimator: Any, *, of_regressor: str | None = None) -> None:

@@ -668,7 +668,9 @@ def test_the_page_opens_in_a_browser(tmp_path, width, image_report):
 def test_bad_arguments():
     X, y, mask = leak()
     model = ColumnReader(1)
-    with pytest.raises(TypeError, match="estimator must be a fitted classifier, got StandardSc"):
+    with pytest.raises(
+        TypeError, match="estimator must be a fitted classifier or regressor, got StandardSc"
+    ):
         audit(StandardScaler(), X, y, mask)
     with pytest.raises(ValueError, match="y has 3 rows, but X has 400"):
         audit(model, X, y[:3], mask)

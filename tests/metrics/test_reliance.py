@@ -276,7 +276,9 @@ def test_what_does_not_predict_is_refused(metric):
     X, y, mask = both_tell()
     args = (X, mask) if metric is nuisance_flip_rate else (X, y, mask)
     kwargs = {"scale": 1} if metric is accuracy_under_noise else {}
-    with pytest.raises(TypeError, match="must be a fitted classifier, got StandardScaler"):
+    with pytest.raises(
+        TypeError, match="must be a fitted classifier( or regressor)?, got StandardScaler"
+    ):
         metric(StandardScaler().fit(X), *args, **kwargs)
 
 
@@ -397,7 +399,9 @@ def test_models_of_any_library_with_predict():
             ours, X, *labels, mask, **told
         )
     for other in ({}, StandardScaler(), None):
-        with pytest.raises(TypeError, match="estimator must be a fitted classifier, got "):
+        with pytest.raises(
+            TypeError, match="estimator must be a fitted classifier or regressor, got "
+        ):
             accuracy_after_swap(other, X, y, mask)
     tables = type("Tables", (), {"predict": lambda self, X: np.asarray(X)[:, :1]})()
     with pytest.raises(ValueError, match=r"must predict one label per row, got .* \(400, 1\)"):
