@@ -30,8 +30,8 @@ class WordSuggestion:
     rows : ndarray of int of shape (n_texts,)
         Numbers of the texts that have it, in ascending order.
     score : float
-        Share of the texts that have it, times `tell`.
-    tell : float
+        Share of the texts that have it, times `predictive_power`.
+    predictive_power : float
         Explained share of the surprise in these texts' predictions: 0 none, 1 all.
     flip_rate : float
         Share of these texts' predictions that change when the word is replaced by the token that
@@ -47,7 +47,7 @@ class WordSuggestion:
     label: Any
     rows: np.ndarray = field(repr=False)
     score: float
-    tell: float
+    predictive_power: float
     flip_rate: float
     p_value: float
     spans: dict[int, list[tuple[int, int]]] = field(repr=False)
@@ -140,8 +140,8 @@ def suggest_words(
     >>> clf = WithTokenizer(ERMClassifier(max_epochs=40, lr=0.01, random_state=0))
     >>> clf = clf.fit(texts, ["ill", "well", "well"] * 20)
     >>> first = suggest_words(clf, texts)[0]
-    >>> first.word, first.label, len(first.rows), first.flip_rate
-    ('portable', 'ill', 20, 1.0)
+    >>> print(first.word, first.label, len(first.rows), first.flip_rate)
+    portable ill 20 1.0
     >>> mask = first.to_mask(60)  # for fit(texts, y, mask=mask); [["portable"]] is all texts
     """
     read = read_texts(estimator, X)
@@ -179,7 +179,7 @@ def suggest_words(
             label=classes[code],
             rows=rows,
             score=score,
-            tell=tell,
+            predictive_power=tell,
             flip_rate=_flip_rate(read, places[word], rows, predicted),
             p_value=p_value,
             spans=_spans(read, places[word]),

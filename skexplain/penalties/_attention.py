@@ -71,8 +71,8 @@ class AttentionPenalty(Penalty):
     >>> clf = ExplanationClassifier(
     ...     Reader, penalties=[("attention", AttentionPenalty())], max_epochs=30, random_state=0
     ... )
-    >>> texts = ["portable film, opacity seen", "film, lungs seen clear"]
-    >>> _ = WithTokenizer(clf).fit(texts * 20, ["ill", "well"] * 20, mask=[["portable"]])
+    >>> texts = ["portable film, opacity seen", "upright film, lungs clear"]
+    >>> _ = WithTokenizer(clf).fit(texts * 20, ["ill", "well"] * 20, mask=[["portable", "upright"]])
     """
 
     allows_mixed_precision = False

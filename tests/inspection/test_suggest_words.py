@@ -31,7 +31,7 @@ def test_a_planted_word(planted):
     assert first.rows.tolist() == np.flatnonzero(y).tolist()
     # 60 of 60 texts are predicted a class that half of all are.
     tell = 1 - log(60.5 / 61) / log(0.5)
-    np.testing.assert_allclose([first.tell, first.score], [tell, tell / 2])
+    np.testing.assert_allclose([first.predictive_power, first.score], [tell, tell / 2])
     words = {word.lower() for text in texts for word in text.split()}
     np.testing.assert_allclose(first.p_value, 0.5**60 * len(words) * 2)
     mask = first.to_mask(120)
