@@ -168,11 +168,11 @@ class _AttentionWeights(TorchFunctionMode):
         self.last: Tensor | None = None
 
     def start(self) -> None:
-        """Begin to keep weights."""
+        """Start storing attention weights."""
         self.listens = True
 
     def stop(self) -> None:
-        """Keep no others."""
+        """Stop storing attention weights."""
         self.listens = False
 
     def __torch_function__(

@@ -87,7 +87,7 @@ class _Best:
         self.values = values.detach()
 
     def offer(self, x: Tensor, values: Tensor) -> None:
-        """Keep the points that are better than those before."""
+        """Replace the points whose value is lower than that of the new ones."""
         values = values.detach()
         better = values > self.values
         self.x = torch.where(better.view(-1, *(1,) * (x.ndim - 1)), x, self.x)

@@ -54,7 +54,7 @@ class Studio:
         self.jobs = Jobs(project, self._finish)
 
     def _finish(self, task: str) -> None:
-        """Take over what a task has made."""
+        """Store the results of a task."""
         if task == "propagate":
             self.project.fill(_tasks.propagated_masks(self.project), by="propagated")
 

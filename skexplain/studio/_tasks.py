@@ -81,7 +81,7 @@ def train(project: Project, kind: str, report: Report) -> None:
 
 
 def take(project: Project, path: Path) -> None:
-    """Take a saved model into the project, to look at and to correct.
+    """Add a saved model to the project, so that it can be audited and corrected.
 
     Parameters
     ----------

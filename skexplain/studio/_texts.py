@@ -300,7 +300,7 @@ def _lines(records: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _read(source: Path, options: Options) -> Iterator[tuple[str, str, str]]:
-    """Give name, text and label of each text."""
+    """Return the name, the text and the label of each sample."""
     if source.is_dir():
         for path in sorted(source.glob("*/*.txt")):
             yield path.relative_to(source).as_posix(), _read_text(path), path.parent.name

@@ -89,7 +89,7 @@ class MaskEditor:
         return {"png": file.getvalue(), "marks": marks}
 
     def _take(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """Take over what was drawn in a picture."""
+        """Store the mask that was drawn in a picture."""
         number, mask = content["number"], None
         if content["annotated"]:
             mask = np.frombuffer(buffers[0], dtype=np.uint8).reshape(self.shape) != 0

@@ -76,7 +76,7 @@ class JointTrainer(Trainer):
         self.trainers = trainers
 
     def prepare(self, method: Method, **settings: Any) -> None:
-        """Take over a method and settings; a loss is the mean over the samples of each network."""
+        """Set the method and the settings; a loss is the mean over the samples of each network."""
         super().prepare(method, **settings)
         self.reduction = MeanOfEach(len(self.trainers))
 

@@ -112,7 +112,7 @@ class Trainer(Scored):
         n_iter_no_change: int = 10,
         verbose: int = 0,
     ) -> None:
-        """Take over a method and settings before training, or going on; what was learnt stays.
+        """Set the method and the settings before a training or its continuation; weights stay.
 
         Parameters
         ----------
