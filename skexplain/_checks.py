@@ -77,19 +77,74 @@ def check_flag(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be True or False, got {value!r}.")
 
 
-def as_array(name: str, values: Any) -> NDArray[Any]:
-    """Return values as an array, or raise an error if they are lists of different lengths.
+def check_nothing_hidden(name: str, values: Any) -> None:
+    """Check that values are no masked array with masked entries.
+
+    numpy and scikit-learn read what lies beneath the mask as if nothing were masked.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    values : object
+        Its value: an array, or a list of arrays.
 
     Raises
     ------
     ValueError
         With the name.
     """
+    parts = values if isinstance(values, list | tuple) else (values,)
+    n_masked = sum(np.ma.count_masked(p) for p in parts if isinstance(p, np.ma.MaskedArray))
+    if n_masked:
+        raise ValueError(
+            f"{name} must have no masked entries, got a numpy masked array with {n_masked}: pass "
+            f"{name}.filled(value), or leave these samples out."
+        )
+
+
+def check_no_dates(name: str, values: Any) -> None:
+    """Check that values are no dates or time spans, nor records, where numbers are expected.
+
+    numpy turns dates to numbers in their unit, which is days here and nanoseconds there, and a
+    missing one to a huge negative number.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    values : object
+        Its value; what has no dtype passes.
+
+    Raises
+    ------
+    ValueError
+        With the name.
+    """
+    kind = getattr(getattr(values, "dtype", None), "kind", None)
+    if kind in ("m", "M", "V"):
+        what = "records" if kind == "V" else "dates or time spans"
+        raise ValueError(f"{name} must hold numbers, got {what} of dtype {values.dtype}.")
+
+
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Return values as an array, or raise an error if numpy cannot read them as one.
+
+    Raises
+    ------
+    ValueError
+        With the name.
+    """
+    check_nothing_hidden(name, values)
     try:
         return np.asarray(values)
     except ValueError as error:
         raise ValueError(
             f"{name} must be an array, or lists of equal lengths; got {reprlib.repr(values)}."
+        ) from error
+    except (TypeError, RuntimeError) as error:  # tensors that require grad, sparse or bfloat16 ones
+        raise ValueError(
+            f"{name} must be an array that numpy can read, got {type(values).__name__}: {error}"
         ) from error
 
 
@@ -107,7 +162,8 @@ def as_numbers(name: str, values: Any) -> NDArray[np.float64]:
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers; got {reprlib.repr(values)}.") from error
+        shown = reprlib.repr(values)
+        raise ValueError(f"{name} must hold numbers; got {shown}: {error}.") from error
 
 
 def check_text(name: str, value: Any) -> None:

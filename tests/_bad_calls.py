@@ -9,11 +9,15 @@ import datetime
 import dis
 import inspect
 import json
+import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 import torch
 from PIL import Image
 from sklearn.feature_extraction.text import CountVectorizer
@@ -22,6 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import skexplain
 from skexplain import correction, datasets, inspection, masks, metrics, model_selection, penalties
+from skexplain.datasets import _data_home
 
 RNG = np.random.default_rng(0)
 N, D = 24, 4
@@ -90,6 +95,8 @@ def bad_values(good):
     changed.flat[-1] = np.inf
     yield "one inf", changed
     yield "all huge", np.full(good.shape, 1e300)
+    yield "one masked", np.ma.MaskedArray(good, mask=np.arange(good.size).reshape(good.shape) == 0)
+    yield "as dates", np.zeros(good.shape, dtype="datetime64[D]")
     yield "too few", good[:-1]
     yield "too many", np.concatenate([good, good])
     yield "an axis more", good[..., None]
@@ -106,6 +113,18 @@ def bad_values(good):
     yield "transposed", good.T if good.ndim > 1 else good[None]
     yield "as frame", pd.DataFrame(as_float) if good.ndim == 2 else pd.Series(range(3))
     yield "a tensor", torch.as_tensor(as_float)
+    yield "a tensor with gradients", torch.as_tensor(as_float).requires_grad_()
+    yield "a sparse tensor", torch.as_tensor(as_float).to_sparse()
+    yield "a sparse array", scipy.sparse.csr_array(as_float) if good.ndim == 2 else [good]
+    if good.ndim == 2:
+        frame = pd.DataFrame(as_float)
+        yield "dates in a frame", frame.assign(d=pd.to_datetime(["2026-01-01"] * len(good)))
+        yield "periods in a frame", frame.assign(p=pd.period_range("2026", periods=len(good)))
+        yield "categories in a frame", frame.assign(c=pd.Categorical(["a"] * len(good)))
+        yield (
+            "names that are not unique",
+            frame.set_axis(["a"] * good.shape[1], axis=1),
+        )
 
 
 def fitted():
@@ -118,7 +137,7 @@ def fitted():
 
 
 # Not a value that a function checks: where it draws, how many processes, and what others read.
-NOT_TRIED = {"ax", "n_jobs", "fit_params", "score_params", "download_if_missing", "data_home"}
+NOT_TRIED = {"ax", "n_jobs", "fit_params", "score_params"}
 
 
 def call(function, **given):
@@ -360,6 +379,8 @@ class Public:
         few, n_test = {"n_samples": 6}, {"n_test": 6}
         y = np.arange(6) % 2
         return {
+            **self.of_fetchers(),
+            "get_data_home": call(datasets.get_data_home),
             "make_triangles": call(datasets.make_triangles, **few, **n_test),
             "make_pentagons": call(datasets.make_pentagons, **few, **n_test),
             "make_fox_vs_cat": call(datasets.make_fox_vs_cat, **few, **n_test),
@@ -375,6 +396,18 @@ class Public:
             "augment_images": call(datasets.augment_images, X=IMAGES, mask=IMAGE_MASKS),
             "load_images": call(datasets.load_images, source=[self.folder / "a.png"], size=4),
         }
+
+    def of_fetchers(self):
+        def fetch(fetcher, **params):
+            # A folder without data, and no network: what is wrong is found before either is missed.
+            here = mock.patch.dict(os.environ, SKEXPLAIN_DATA=str(self.folder / "none"))
+            no_network = OSError("No network in tests.")
+            alone = mock.patch.object(_data_home, "_import_pooch", side_effect=no_network)
+            with here, alone, suppress(OSError):
+                fetcher(**params)
+
+        fetchers = {n: getattr(datasets, n) for n in datasets.__all__ if n.startswith("fetch_")}
+        return {name: (partial(fetch, each), call(each)[1]) for name, each in fetchers.items()}
 
     def of_penalties(self):
         def check(cls, **params):

@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from .._checks import check_no_dates, check_nothing_hidden
 from ..estimators._delegation import DelegatedPredictionsMixin
 from ..estimators._fit_routing import FitRoutingMixin
 from ..estimators._mask_warnings import warn_about_masks
@@ -125,6 +126,10 @@ class BaseSwapAugmented(
                 f"sample_weight must be None with estimator={type(estimator).__name__}, whose fit "
                 f"takes no weights{_routing_hint()}; got {type(sample_weight).__name__}."
             )
+        for name, values in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            check_nothing_hidden(name, values)
+        if is_regressor(self):
+            check_no_dates("y", y)
         masks = None
         if mask is not None:
             if y is None:

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 from torch import nn
 
-from .._checks import as_array
+from .._checks import as_array, check_no_dates, check_nothing_hidden
 from ..estimators._parameters import COUNT, SHARE, StrOptions
 from ..estimators._tokenizers import check_takes_no_texts
 from ..exceptions import MissingExplanationWarning
@@ -248,7 +248,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             "with t = clf.tokenize(X, mask), correct clf.estimator_ on t.ids and t.mask",
         )
         given = X
+        check_nothing_hidden("X", X)
         X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
+        check_no_dates("X", X)
         network = Network(self.estimator, self.batch_size)
         network.check_is_whole_model(self.estimator, X, given)
         n_classes = network.logits([X[:2]]).shape[1]

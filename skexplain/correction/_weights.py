@@ -10,6 +10,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled, get_routing_for_object
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
+from .._checks import check_no_dates
+
 
 def weight_keyword(estimator: Any) -> str | None:
     """Return the keyword of `fit` under which an estimator takes sample weights.
@@ -46,6 +48,7 @@ def check_weight(sample_weight: Any, X: Any) -> np.ndarray:
     ValueError
         If a weight is negative, their number is wrong, or all are zero.
     """
+    check_no_dates("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not weight.any():
         raise ValueError("sample_weight must be positive for some sample, got zeros only.")

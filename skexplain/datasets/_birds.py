@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
-from .._checks import check_count
+from .._checks import check_count, check_flag
 from .._typing import Seed
 from ._birds_archive import SPECIES, Bird, find_folder, read_birds
 from ._data_home import DataHome, get_data_home
@@ -124,6 +124,9 @@ def fetch_birds(
     check_scalar(beak_size, "beak_size", Real, min_val=0, max_val=0.5, include_boundaries="right")
     if not isinstance(spurious, bool | np.bool_):
         raise TypeError(f"spurious must be a bool; got {spurious!r}.")
+    check_flag("download_if_missing", download_if_missing)
+    if train_size is not None:
+        check_count("train_size", train_size)
     rng = private_random_state(random_state)
     folder = find_folder(get_data_home(data_home) / "birds", download_if_missing)
     birds = read_birds(folder)

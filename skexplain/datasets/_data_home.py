@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from .._checks import check_path
+
 DataHome: TypeAlias = str | os.PathLike[str] | None
 
 _ENVIRONMENT_VARIABLE = "SKEXPLAIN_DATA"
@@ -29,6 +31,8 @@ def get_data_home(data_home: DataHome = None) -> Path:
     ------
     TypeError
         If `data_home` is neither a str, path-like nor None.
+    ValueError
+        If it is empty or has null characters.
 
     Examples
     --------
@@ -41,7 +45,7 @@ def get_data_home(data_home: DataHome = None) -> Path:
         data_home = os.environ.get(_ENVIRONMENT_VARIABLE) or Path("~", "skexplain_data")
     elif not isinstance(data_home, str | os.PathLike):
         raise TypeError(f"data_home must be a str, path-like or None; got {data_home!r}.")
-    return Path(data_home).expanduser()
+    return check_path("data_home", data_home).expanduser()
 
 
 def require_files(folder: str | os.PathLike[str], names: Iterable[str], instructions: str) -> Path:

@@ -200,7 +200,7 @@ def _find_classes(
 
 
 def _check_labels(y: ArrayLike, n_rows: int) -> np.ndarray:
-    labels = column_or_1d(y)
+    labels = column_or_1d(as_array("y", y))
     if len(labels) != n_rows:
         raise ValueError(f"y must have one label per sample of X, {n_rows}; got {len(labels)}.")
     kind = type_of_target(labels, input_name="y")

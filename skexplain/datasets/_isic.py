@@ -132,6 +132,8 @@ def fetch_isic(
     (1500, 3, 64, 64)
     """
     check_count("size", size)
+    if max_rows is not None:
+        check_count("max_rows", max_rows)
     rng = private_random_state(random_state)
     folder = get_data_home(data_home) / "isic"
     records = _list_pictures(folder)
@@ -179,7 +181,6 @@ def _choose_rows(
 ) -> np.ndarray:
     if max_rows is None:
         return np.arange(len(records))
-    check_count("max_rows", max_rows)
     return stratified_rows([record.group for record in records], max_rows, rng)
 
 

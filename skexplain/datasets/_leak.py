@@ -112,7 +112,7 @@ def _check_table(X: Any) -> np.ndarray:
 
 def _check_numbers(y: ArrayLike, n_rows: int) -> np.ndarray:
     """Return y as numbers: labels of another kind become their place in sorted order."""
-    numbers = column_or_1d(y)
+    numbers = column_or_1d(as_array("y", y))
     if len(numbers) != n_rows:
         raise ValueError(f"y must have one value per sample of X, {n_rows}; got {len(numbers)}.")
     # Text is a label, also where it reads as a number.

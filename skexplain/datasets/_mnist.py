@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import check_count
+from .._checks import check_count, check_flag
 from ._data_home import DataHome, download, get_data_home
 
 # Images and labels, for training and for the test.
@@ -79,6 +79,7 @@ def load_mnist(
     for name, wanted in (("n_train", n_train), ("n_test", n_test)):
         if wanted is not None:
             check_count(name, wanted)
+    check_flag("download_if_missing", download_if_missing)
     X, y, X_test, y_test = _load_all(get_data_home(data_home), download_if_missing)
     return (
         *_draw_rows("n_train", n_train, X, y, rng),

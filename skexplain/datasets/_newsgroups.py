@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import Bunch
 
+from .._checks import check_flag
 from .._typing import Seed
 from ._data_home import DataHome, get_data_home
 from ._descr import read_descr
@@ -131,6 +132,7 @@ def fetch_newsgroups(
     """
     if not (shortcut is None or isinstance(shortcut, str)) or shortcut not in _SHORTCUTS:
         raise ValueError(f"shortcut must be None or 'headers'; got {shortcut!r}.")
+    check_flag("download_if_missing", download_if_missing)
     rng = private_random_state(random_state)
     messages = read_messages(get_data_home(data_home), _NEWSGROUPS, download_if_missing)
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from torch import nn
 from torch.utils.data import Dataset
 
+from .._checks import as_numbers, check_no_dates, check_nothing_hidden
 from ..masks import Masks, interpret_mask
 from ..masks._meaning import Marks
 from ..masks._statistics import InputStatistics, check_float32
@@ -34,7 +35,8 @@ def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool =
     ValueError
         If X is no finite dense array with samples, or, at prediction, of another shape than at fit.
     """
-    if not reset and isinstance(y, str) and _passes_at_a_glance(estimator, X):
+    alone = isinstance(y, str) and y == "no_validation"
+    if not reset and alone and _passes_at_a_glance(estimator, X):
         check_float32(X)
         return X
     if isinstance(X, dict):
@@ -47,6 +49,8 @@ def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool =
             f"X must be one array with a row per sample, got a {type(X).__name__} of torch: pass "
             f"its inputs as X and its targets as y."
         )
+    for name, values in (("X", X), ("y", y)):
+        check_nothing_hidden(name, values)
     if isinstance(y, list) and any(isinstance(row, _SEVERAL) and len(row) != 1 for row in y):
         raise ValueError(
             "y must hold one label per sample, got lists of labels: make an array with a column "
@@ -63,7 +67,9 @@ def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool =
     if not reset and len(estimator.input_shape_) > 1:
         # scikit-learn would count axis 1 as features.
         _check_row_shape(estimator, np.shape(X)[1:])
-    numeric_targets = not isinstance(y, str) and is_regressor(estimator)
+    numeric_targets = not alone and is_regressor(estimator)
+    if numeric_targets:
+        check_no_dates("y", y)
     checked = validate_data(
         estimator,
         X,
@@ -74,10 +80,10 @@ def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool =
         ensure_all_finite=True,
         **({"y_numeric": True} if numeric_targets else {}),
     )
-    alone = isinstance(y, str) and y == "no_validation"
     array = checked if alone else checked[0]
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # torch has no longer numbers
-        array = array.astype(np.float64)
+    check_no_dates("X", array)
+    if array.dtype.kind == "O" or array.dtype.itemsize > 8:  # torch has no longer numbers
+        array = as_numbers("X", array)  # columns of categories and times are left as objects
         checked = array if alone else (array, checked[1])
     shape = array.shape
     channels_last = len(shape) == 4 and shape[3] in (1, 3, 4) and min(shape[1:3]) > 4
@@ -110,6 +116,7 @@ def _passes_at_a_glance(estimator: Any, X: Any) -> bool:
         and X.dtype.kind in "biuf"
         and X.dtype.itemsize <= 8
         and X.dtype.isnative
+        and X.ndim > 0
         and len(X) > 0
         and X.shape[1:] == estimator.input_shape_
         and not hasattr(estimator, "feature_names_in_")
@@ -158,6 +165,8 @@ def check_weights(sample_weight: Any, X: Any) -> tuple[NDArray[Any] | None, NDAr
     everything = np.arange(len(X))
     if sample_weight is None:
         return None, everything
+    check_nothing_hidden("sample_weight", sample_weight)
+    check_no_dates("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not np.isfinite(weight).all():  # scikit-learn looks at arrays alone, not at a number
         raise ValueError(f"sample_weight must be finite, got {sample_weight!r}.")

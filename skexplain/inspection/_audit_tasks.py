@@ -123,6 +123,12 @@ def task_of(estimator: Any) -> Task:
 
 def _read_labels(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     check_correct(y, predicted, BESIDE_ESTIMATOR)
+    try:
+        np.unique(y)
+    except TypeError as error:
+        raise ValueError(f"y must hold labels of one kind, which can be sorted: {error}") from error
+    if any(isinstance(label, tuple) for label in y.flat):
+        raise ValueError("y must hold one label per sample, got tuples.")
     return y
 
 

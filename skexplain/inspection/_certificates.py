@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import column_or_1d
 
-from .._checks import check_option
+from .._checks import as_array, check_option
 from .._surroundings import own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
@@ -188,7 +188,7 @@ def certified_accuracy(
     check_model(estimator, classifier=True)
     stable = _for_each_batch(_stable_classes, estimator, X, mask, epsilon, clip, mask_marks)
     stable = torch.cat(stable).cpu().numpy()
-    y = column_or_1d(y)
+    y = column_or_1d(as_array("y", y))
     if len(y) != len(stable):
         raise ValueError(f"y must have a label per sample of X, {len(stable)}; got {len(y)}.")
     right = check_correct(y, estimator.classes_[stable], BESIDE_ESTIMATOR)

@@ -51,6 +51,15 @@ def as_list(name: str, values: Any, expected: str) -> list[Any]:
     return list(values)
 
 
+def as_texts(name: str, values: Any) -> list[str]:
+    """Return texts as a list."""
+    texts = as_list(name, values, "a sequence of str")
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}[{number}] must be a str; got {shorten(text)}.")
+    return texts
+
+
 def as_sequence(values: Any, name: str, content: str) -> list[Any]:
     """Return what is a sequence as a list, or say what was expected."""
     if isinstance(values, dict | set) or not is_iterable(values):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import as_array, check_option
+from .._checks import as_numbers, check_option
 from .._typing import MaskLike
 from ..masks import Masks, interpret_mask
 from ..masks._labels import labels_beside
@@ -125,11 +125,7 @@ def _check(
     saliency: ArrayLike, mask: MaskLike, mask_marks: Marks
 ) -> tuple[NDArray[np.float64], Masks]:
     labels = labels_beside(saliency)
-    saliency = as_array("saliency", saliency)
-    try:
-        saliency = saliency.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"saliency must hold numbers: {error}.") from error
+    saliency = as_numbers("saliency", saliency)
     if saliency.ndim < 2 or not saliency.size:
         raise ValueError(
             f"saliency must have a row per row of X, of at least one feature; got shape "

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import as_array, check_no_dates
+
 # What a numpy array of text holds, by its dtype's kind.  Text never equals bytes or a number.
 _TEXT_KINDS = {"S": "bytes", "T": "str", "U": "str"}
 # What errors call labels, and predictions that an estimator made of them.
@@ -235,10 +237,9 @@ def _column(
     values: ArrayLike, name: str, n_rows: int | None = None, other: str = "y_true"
 ) -> NDArray[Any]:
     """Return values as a one-dimensional array that keeps the type of each label."""
-    array = _as_array(values)
-    if array is None or array.ndim != 1:
-        shape = "rows of different lengths" if array is None else f"the shape {array.shape}"
-        raise ValueError(f"{name} must be one-dimensional; it has {shape}.")
+    array = _as_array(name, values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional; it has the shape {array.shape}.")
     if array.dtype.kind in "cV":
         raise ValueError(f"{name} must hold labels: numbers, text, dates; got {array.dtype}.")
     if n_rows is not None and len(array) != n_rows:
@@ -248,14 +249,11 @@ def _column(
     return array
 
 
-def _as_array(values: ArrayLike) -> NDArray[Any] | None:
-    """Return values as an array, or None where they are nested and of different lengths."""
+def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return values as an array that keeps the type of each label."""
     if isinstance(values, list) and values and all(isinstance(value, tuple) for value in values):
         return _as_objects(values)  # each tuple is one label, such as (class, background)
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        return None
+    array = as_array(name, values)
     if isinstance(values, list | tuple) and array.ndim == 1 and array.dtype.kind in _TEXT_KINDS:
         # Numpy makes text of the numbers in a mixed list, and so one group of 1 and "1".
         return _as_objects(values)
@@ -349,6 +347,7 @@ def _check_labels(labels: ArrayLike, groups: list[Any]) -> list[Any]:
 
 def check_weights(sample_weight: ArrayLike, n_rows: int) -> NDArray[np.float64]:
     weights = _column(sample_weight, "sample_weight", n_rows)
+    check_no_dates("sample_weight", weights)
     try:
         weights = weights.astype(float)
     except (TypeError, ValueError) as error:

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from .._checks import as_array
+
 # Values of X that are read at once, so that a memory-mapped X stays on disk.
 _CHUNK_VALUES = 1 << 20
 # Sequences that hold the tokens of a sample.
@@ -48,7 +50,7 @@ def read_inputs(X: Any) -> "ArrayInputs":
         )
     if _is_ragged(X):
         return TokenInputs(X)
-    X = np.asarray(X)
+    X = as_array("X", X)
     if X.ndim == 2 and (X.dtype.kind in "US" or (X.dtype == object and not _reads_as_numbers(X))):
         return MixedInputs(X)
     return ArrayInputs(X)
@@ -69,7 +71,7 @@ class ArrayInputs:
     X: Any
 
     def __init__(self, X: Any) -> None:
-        X = np.asarray(X)
+        X = as_array("X", X)
         if X.dtype == object:
             try:
                 X = X.astype(np.float64)

@@ -121,10 +121,16 @@ def mask_permutation_test(
     (4, 2)
     """
     check_count("n_permutations", n_permutations)
+    if y is None:
+        raise ValueError("y must hold a label or target per sample, got None.")
     X, targets = indexable(X, y)
     annotated = _check_masks(mask, len(targets), labels_beside(X, targets)["index"])
     scorer = check_scoring(estimator, scoring)
+    if isinstance(cv, bytes):  # has a method "split", as splitters do
+        raise ValueError(f"cv must be an int, a splitter or splits, got {cv!r}.")
     splits = list(check_cv(cv, targets, classifier=is_classifier(estimator)).split(X, targets))
+    if not splits:
+        raise ValueError(f"cv must give at least one split, got {cv!r}.")
     rng = np.random.default_rng(root_seed(random_state))
 
     jobs: list[tuple[Any, Any]] = [(split, "given") for split in splits] + [
@@ -156,8 +162,10 @@ def _check_masks(mask: Any, n_rows: int, index: Any) -> NDArray[np.bool_]:
 
 
 def _all_alike(values: NDArray[Any]) -> bool:
+    if len(values) < 2 or not values.size:
+        return True
     rows = values.reshape(len(values), -1).astype(float)
-    return len(rows) < 2 or all(np.array_equal(row, rows[0], equal_nan=True) for row in rows[1:])
+    return all(np.array_equal(row, rows[0], equal_nan=True) for row in rows[1:])
 
 
 def _fit_and_score(

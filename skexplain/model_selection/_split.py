@@ -10,7 +10,7 @@ from sklearn.model_selection import BaseShuffleSplit
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from .._checks import check_count
+from .._checks import as_array, check_count
 from .._typing import Seed
 from ..estimators._parameters import root_seed
 
@@ -171,7 +171,7 @@ def _members(y: ArrayLike | None) -> tuple[list[Any], list[NDArray[Any]]]:
     """Return the classes, sorted, and the sample indices of each."""
     if y is None:
         raise ValueError("y must hold class labels, got None.")
-    y = column_or_1d(y)
+    y = column_or_1d(as_array("y", y))
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"y must hold class labels, got a target of type {kind!r}.")

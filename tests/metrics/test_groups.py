@@ -175,7 +175,10 @@ def test_make_scorer_routes_the_groups(score):
         ({"y_true": [[0], [1], [0]]}, "y_true must be one-dimensional; it has the shape (3, 1)"),
         ({"y_pred": 1}, "y_pred must be one-dimensional; it has the shape ()"),
         ({"group_labels": [["a", "b"]] * 3}, "group_labels must be one-dimensional"),
-        ({"group_labels": [["a"], ["a", "b"], ["b"]]}, "group_labels must be one-dimensional"),
+        (
+            {"group_labels": [["a"], ["a", "b"], ["b"]]},
+            "group_labels must be an array, or lists of equal",
+        ),
         (
             {"group_labels": pd.Series([["a"], ["b"], "a"])},
             "group_labels must hold labels, as text",

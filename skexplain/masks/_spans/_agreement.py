@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from .._rows import as_list
+from .._rows import as_texts
 from ._combine import check_annotators
 
 
@@ -70,7 +70,7 @@ def span_agreement(
     (0.5, 0.46)
     """
     people = check_annotators(annotators)
-    texts = as_list("texts", texts, "a sequence of str")
+    texts = as_texts("texts", texts)
     if len(texts) != len(people[0]):
         raise ValueError(
             f"texts must have an entry for each of {len(people[0])}; got {len(texts)}."

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._checks import is_iterable
-from .._rows import as_list, shorten
+from ..._checks import as_array, check_count, is_iterable
+from .._rows import as_list, as_texts, shorten
 from ._combine import is_span
 from ._words import phrase_pattern
 
@@ -48,9 +48,10 @@ def mask_from_spans(
     Raises
     ------
     TypeError
-        If `spans` is neither None nor lists.
+        If `spans` is neither None nor lists, or a text is no str.
     ValueError
-        If a span lies outside of its text, or a phrase that is given for one text is not in it.
+        If a span lies outside of its text, a phrase that is given for one text is not in it, or
+        offsets are no pairs of whole numbers.
 
     See Also
     --------
@@ -66,18 +67,33 @@ def mask_from_spans(
     >>> mask_from_spans([["Portable"]], ["portable film"], offsets)
     array([[ True, False]])
     """
-    texts = as_list("texts", texts, "a sequence of str")
-    offsets = as_list("offsets", offsets, "one list of (start, end) per text")
+    texts = as_texts("texts", texts)
+    offsets = _check_offsets(offsets)
     if len(offsets) != len(texts):
         raise ValueError(
             f"offsets must have an entry for each of {len(texts)} texts; got {len(offsets)}."
         )
+    if n_tokens is not None:
+        check_count("n_tokens", n_tokens, low=0, high=2**31 - 1)
     width = max(map(len, offsets), default=0) if n_tokens is None else n_tokens
     rows = [
         None if marks is None else mark_tokens(marks, tokens)
         for marks, tokens in zip(resolve_spans(spans, texts, "spans"), offsets, strict=True)
     ]
     return stack_tokens(rows, width)
+
+
+def _check_offsets(offsets: Any) -> list[NDArray[np.int64]]:
+    """Return the offsets of each text as an array of shape (n_tokens, 2)."""
+    checked = []
+    for number, tokens in enumerate(as_list("offsets", offsets, "lists of (start, end)")):
+        bounds = as_array(f"offsets[{number}]", tokens)
+        if bounds.size and (bounds.dtype.kind not in "iu" or bounds.shape != (len(bounds), 2)):
+            raise ValueError(
+                f"offsets[{number}] must hold (start, end) for each token; got {shorten(tokens)}."
+            )
+        checked.append(bounds.reshape(-1, 2).astype(np.int64))
+    return checked
 
 
 def stack_tokens(
