@@ -6,6 +6,7 @@ function per medium makes them text.
 """
 
 import html
+import re
 import unicodedata
 
 # Control characters, lone surrogates, and separators of lines and paragraphs.
@@ -14,6 +15,7 @@ _CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 _BIDIRECTIONAL = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Spreadsheets compute a cell that begins so; also with the wide forms of these characters.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_NEXT_CELL = re.compile("([;\t])(?=[=+@\uff1d\uff0b\uff0d\uff20-])")
 
 
 def printable(text: object, *, keep: str = "") -> str:
@@ -50,7 +52,15 @@ def html_text(text: object) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """Return a value for a CSV file: text that a spreadsheet would compute begins with a quote."""
-    if isinstance(value, str) and value.startswith(_FORMULA) and value != "-":
-        return f"'{value}"
-    return value
+    """Return a value for a CSV file: text that a spreadsheet would compute begins with a quote.
+
+    So does what follows a semicolon or a tab, at which spreadsheets of some countries begin a cell.
+    Control characters are written out, but not line breaks.
+    """
+    if not isinstance(value, str) or value == "-":
+        return value
+    text = _NEXT_CELL.sub(r"\1'", value)
+    if text.startswith(_FORMULA):
+        text = f"'{text}"
+    shown = printable(text, keep="\t\r\n")
+    return value if shown == value else shown

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._text import printable
+
 
 def labels_beside(X: Any, y: Any = None, fitted: object = None) -> dict[str, Any]:
     """Return what is known of the columns and samples of X, for :func:`interpret_mask`.
@@ -179,6 +181,6 @@ def _is_numbering(labels: Any) -> bool:
 
 
 def shorten_names(items: Sequence[object], limit: int = 8) -> str:
-    """Return a list as text, without quotes and cut where it is long."""
-    shown = ", ".join(str(item) for item in items[:limit])
+    """Return a list as text for errors and warnings, without quotes and cut where it is long."""
+    shown = ", ".join(map(printable, items[:limit]))
     return f"[{shown}{', ...' if len(items) > limit else ''}]"

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -111,11 +112,18 @@ def write_annotations(
         content: Any = _coco(whole, geometries, names, label)
     else:
         content = [
-            _task(url.replace("{name}", name), marks, label, from_name, to_name)
+            _task(_address(url, name), marks, label, from_name, to_name)
             for name, marks in zip(names, whole, strict=True)
         ]
     with open(path, "w", encoding="utf-8") as file:
         json.dump(content, file)
+
+
+def _address(url: str, name: str) -> str:
+    """Return the address of a picture; in those of a server some characters have a meaning."""
+    if urlsplit(url).scheme in ("", "http", "https"):
+        name = "".join(quote(letter) if letter in "%?#&+" else letter for letter in name)
+    return url.replace("{name}", name)
 
 
 def _check_mask(mask: ArrayLike, geometries: Sequence[ImageGeometry]) -> NDArray:

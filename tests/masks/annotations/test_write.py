@@ -127,6 +127,16 @@ def test_addresses_and_names_of_tags(tmp_path):
     assert result["value"]["brushlabels"] == ["x"]
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_names_of_files_may_hold_what_addresses_give_a_meaning(tmp_path, format):
+    names = ["a&b.png", "a#b.png", "a+b.png", "a b?.png", "100%.png", "=cmd.png", "\x1b[2J.png"]
+    masks = blobs(len(names), (8, 12))
+    options = {"like": like(len(names)).geometry, "images": names}
+    write_annotations(tmp_path / "a.json", masks, label="$x\n=1", format=format, **options)
+    back = read_annotations(tmp_path / "a.json", predictions=True, **options)
+    np.testing.assert_array_equal(back, masks)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
