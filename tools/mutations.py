@@ -265,6 +265,44 @@ MUTANTS = [
         "    if isinstance(value, float):",
         "test_bad_input_table.py::test_a_number_is_no_path",
     ),
+    # -- what arrays hold, and threads
+    (
+        "_checks.py",
+        "    if n_masked:",
+        "    if n_masked > 1:",
+        "estimators/test_kinds_of_arrays.py::test_prediction_checks_as_fit_does",
+    ),
+    (
+        "_checks.py",
+        'if kind in ("m", "M", "V"):',
+        'if kind in ("m", "V"):',
+        "estimators/test_kinds_of_arrays.py::test_dates_are_no_targets_of_a_regressor",
+    ),
+    (
+        "correction/_corrected.py",
+        "copy.deepcopy(network.module).eval()",
+        "network.module",
+        "faults/test_threads.py::test_corrections_in_threads_are_corrections_alone",
+    ),
+    (
+        "correction/_corrected.py",
+        "(network.module if module is None else module).eval()",
+        "(network.module if module is None else module).train()",
+        "faults/test_threads.py::test_a_corrected_network_serves_six_threads",
+    ),
+    (
+        "correction/_methods.py",
+        "skip_init(nn.Linear, old.in_features, n_outputs, **kind)",
+        "nn.Linear(old.in_features, n_outputs, **kind)",
+        "faults/test_threads.py::test_corrections_in_threads_are_corrections_alone",
+    ),
+    (
+        "masks/_annotations/_write.py",
+        'letter in "%?#&+"',
+        'letter in "%?#+"',
+        "masks/annotations/test_write.py::"
+        "test_names_of_files_may_hold_what_addresses_give_a_meaning",
+    ),
 ]
 
 

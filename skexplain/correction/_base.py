@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from .._checks import check_no_dates, check_nothing_hidden
+from .._checks import as_array, check_no_dates, check_nothing_hidden
 from ..estimators._delegation import DelegatedPredictionsMixin
 from ..estimators._fit_routing import FitRoutingMixin
 from ..estimators._mask_warnings import warn_about_masks
@@ -227,7 +227,7 @@ class BaseSwapAugmented(
             given[keyword] = weight[rows] / np.bincount(rows)[rows]
         if fit_params:
             fit_params = _check_method_params(X, fit_params, indices=rows)
-        targets = _safe_indexing(y if hasattr(y, "iloc") else np.asarray(y), rows)
+        targets = _safe_indexing(y if hasattr(y, "iloc") else as_array("y", y), rows)
         if hasattr(targets, "reset_index"):  # as a DataFrame of copies has
             targets = targets.reset_index(drop=True)
         return swapped, targets, given, fit_params

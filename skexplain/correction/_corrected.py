@@ -252,6 +252,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
         check_no_dates("X", X)
         network = Network(self.estimator, self.batch_size)
+        # One of its own, whose hooks hear no passes of other threads.  In evaluation mode, also at
+        # prediction: else one thread would switch dropout on again amid the pass of another.
+        network.module = copy.deepcopy(network.module).eval()
         network.check_is_whole_model(self.estimator, X, given)
         n_classes = network.logits([X[:2]]).shape[1]
         classes, codes = self._encode(network, n_classes, X, y)
@@ -266,7 +269,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.report_ = report
         self.method_ = "nothing" if report is None else report.method
         self.n_directions_ = 0 if report is None else report.n_directions
-        self.module_ = copy.deepcopy(network.module) if module is None else module
+        self.module_ = (network.module if module is None else module).eval()
         self._correction = correction
         return self
 

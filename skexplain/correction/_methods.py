@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import nn
+from torch.nn.utils import skip_init
 
 from ._directions import leading_directions, readout, target_covariance, whitening
 from ._evaluation import Splice
@@ -214,7 +215,9 @@ def fit_head(
     if len(coefficients) == 1 and n_outputs == 2:  # of two classes: one difference of logits
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
-    head = nn.Linear(old.in_features, n_outputs).to(old.weight.device, old.weight.dtype)
+    kind: Any = {"device": old.weight.device, "dtype": old.weight.dtype}
+    # Not initialised: that would draw from torch's global state, amid the fits of other threads.
+    head: nn.Linear = skip_init(nn.Linear, old.in_features, n_outputs, **kind)
     head.train(old.training)
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(coefficients))

@@ -130,7 +130,7 @@ def check_labels(labels: Any, name: str) -> NDArray[np.int64]:
 
 
 def _as_labels(row: Any, number: int) -> NDArray[Any]:
-    row = np.asarray(row)
+    row = as_array(f"labels[{number}]", row)
     if row.dtype.kind not in "iub":
         raise TypeError(
             f"labels must hold whole numbers, or None for a sample; labels[{number}] is of dtype "

@@ -46,7 +46,8 @@ def replace_head(module: nn.Module, n_outputs: int, *, layer: str | None = None)
     TypeError
         If `module` is no network.
     ValueError
-        If there is no such layer, or `n_outputs` is no positive integer.
+        If there is no such layer, or `n_outputs` is no positive integer, or not a multiple of the
+        groups of a convolution.
 
     Examples
     --------
@@ -139,7 +140,12 @@ def _like(old: nn.Module, n_outputs: int) -> nn.Module:
         return nn.LazyLinear(n_outputs, **options)
     if isinstance(old, nn.Linear):
         return nn.Linear(old.in_features, n_outputs, **options)
-    kinds: Any = ("kernel_size", "stride", "padding", "dilation")
+    if n_outputs % old.groups:  # type: ignore[operator]
+        raise ValueError(
+            f"n_outputs must be a multiple of {old.groups} for this convolution, which has so many "
+            f"groups; got {n_outputs}."
+        )
+    kinds: Any = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
     options |= {name: getattr(old, name) for name in kinds}
     return type(old)(old.in_channels, n_outputs, **options)
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from skexplain import (
@@ -13,6 +14,7 @@ from skexplain import (
     MaskPropagator,
     SwapExClassifier,
 )
+from skexplain.correction import CorrectedClassifier
 from skexplain.inspection import saliency
 
 
@@ -121,3 +123,42 @@ def test_propagators_in_threads(problem):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(fill, range(6)):
             np.testing.assert_array_equal(found, alone)
+
+
+def correct(clf, problem):
+    X, y, mask = problem
+    corrected = CorrectedClassifier(clf, method="refit_head", n_copies=1, random_state=0)
+    return corrected.fit(X, y, mask=mask).predict_proba(X)
+
+
+def test_a_corrected_network_serves_six_threads(problem):
+    """A bare network is in training mode: no thread may switch dropout on for the others."""
+    X, y, mask = problem
+    corrected = CorrectedClassifier(with_dropout(), n_copies=1, batch_size=4, random_state=0)
+    corrected.fit(X, y, mask=mask)
+    assert not any(module.training for module in corrected.module_.modules())
+    alone = corrected.predict_proba(X)
+    with ThreadPoolExecutor(6) as pool:
+        for found in pool.map(lambda _: corrected.predict_proba(X), range(24)):
+            np.testing.assert_array_equal(found, alone)
+
+
+def test_corrections_in_threads_are_corrections_alone(problem):
+    """Their hooks hear no passes of other threads, and they draw nothing amid the fits of these."""
+    X, y, mask = problem
+    base = SwapExClassifier(max_epochs=3, random_state=0)
+    clf = base.fit(X, y, mask=mask)
+    alone, fitted = correct(clf, problem), clf.predict_proba(X)
+    state = torch.random.get_rng_state()
+
+    def work(number):
+        if number % 3 == 0:
+            return clone(base).fit(X, y, mask=mask).predict_proba(X), fitted
+        if number % 3 == 1:
+            return [clf.predict_proba(X) for _ in range(20)][-1], fitted
+        return correct(clf, problem), alone
+
+    with ThreadPoolExecutor(6) as pool:
+        for found, expected in pool.map(work, range(12)):
+            np.testing.assert_array_equal(found, expected)
+    assert torch.equal(torch.random.get_rng_state(), state)

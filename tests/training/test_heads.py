@@ -96,6 +96,15 @@ def test_only_a_network_has_a_head(module):
         replace_head(module, 2)
 
 
+def test_a_convolution_as_head_keeps_its_groups_and_padding():
+    old = nn.Conv2d(4, 6, 3, groups=2, padding=1, padding_mode="circular")
+    new = replace_head(nn.Sequential(old), 4, layer="0")[0]
+    assert (new.groups, new.padding_mode, new.out_channels) == (2, "circular", 4)
+    assert new.weight.shape == (4, 2, 3, 3)
+    with pytest.raises(ValueError, match="n_outputs must be a multiple of 2 .* got 3"):
+        replace_head(nn.Sequential(old), 3, layer="0")
+
+
 def test_a_new_head_has_the_precision_of_the_old_one():
     network = replace_head(nn.Sequential(nn.Linear(3, 4)).to(torch.bfloat16), 2)
     assert network(torch.zeros(1, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16

@@ -88,7 +88,8 @@ def _check_offsets(offsets: Any) -> list[NDArray[np.int64]]:
     checked = []
     for number, tokens in enumerate(as_list("offsets", offsets, "lists of (start, end)")):
         bounds = as_array(f"offsets[{number}]", tokens)
-        if bounds.size and (bounds.dtype.kind not in "iu" or bounds.shape != (len(bounds), 2)):
+        is_pairs = bounds.dtype.kind in "iu" and bounds.shape[1:] == (2,)
+        if not is_pairs and (bounds.size or not bounds.ndim):
             raise ValueError(
                 f"offsets[{number}] must hold (start, end) for each token; got {shorten(tokens)}."
             )
