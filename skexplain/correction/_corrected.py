@@ -398,5 +398,6 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        check_nothing_hidden("X", X)
         X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
         return Network(self.module_, self.batch_size).logits([X])
