@@ -110,7 +110,7 @@ def stack_tokens(
 
 
 def mark_tokens(
-    spans: Sequence[tuple[int, int, float]], offsets: Sequence[Any]
+    spans: Sequence[tuple[int, int, float]], offsets: Sequence[Any] | NDArray[Any]
 ) -> NDArray[np.float32]:
     """Return the degree of each token; NaN of those that stand for no characters."""
     bounds = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
