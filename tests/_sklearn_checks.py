@@ -6,8 +6,20 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 # Repeated samples come in other mini-batches than weighted ones; in full batches it passes.
 WEIGHTS_CHECK = "check_sample_weight_equivalence_on_dense_data"
 
-# Some 30 long steps are enough for the checks of accuracy.
+# Some 30 long steps are enough for the checks of accuracy; what all others are about shows within
+# two epochs.
 LONG_STEPS = {"max_epochs": 4, "batch_size": 32, "lr": 0.03}
+_OF_ACCURACY = (
+    "check_classifiers_train",
+    "check_regressors_train",
+    "check_class_weight_classifiers",
+)
+
+
+def is_of_accuracy(check):
+    """Whether a check needs an estimator that has learned something."""
+    return check.func.__name__.startswith(_OF_ACCURACY)
+
 
 # Checks of constructors and of data for which fit raises an error: they train nothing, so a mask
 # makes no difference to them.

@@ -62,16 +62,8 @@ def test_scikit_learn_check_on_labels_alone(estimator, check):
     run_check(estimator, check)
 
 
-# Checks of accuracy.  What all others are about shows within two epochs.
-OF_ACCURACY = (
-    "check_classifiers_train",
-    "check_regressors_train",
-    "check_class_weight_classifiers",
-)
-
-
 def run_check(estimator, check):
-    of_accuracy = check.func.__name__.startswith(OF_ACCURACY)
+    of_accuracy = _sklearn_checks.is_of_accuracy(check)
     steps = _sklearn_checks.LONG_STEPS if of_accuracy else {"max_epochs": 2}
     estimator = clone(estimator).set_params(**steps)
     if "subset_invariance" in str(check):
