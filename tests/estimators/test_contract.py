@@ -262,9 +262,9 @@ def test_parameters_may_change_between_warm_starts(cls, problem):
 
 def test_labels_of_any_type(cls, problem):
     X, y, mask = problem
-    names = np.array(["wolf", "dog"])[y]
-    numbers = quick(cls, random_state=0).fit(X, 1 - y, mask=mask)
-    named = quick(cls, random_state=0).fit(X, names, mask=mask)
+    names, params = np.array(["wolf", "dog"])[y], {"max_epochs": 5, "random_state": 0}
+    numbers = quick(cls, **params).fit(X, 1 - y, mask=mask)
+    named = quick(cls, **params).fit(X, names, mask=mask)
     assert list(named.classes_) == ["dog", "wolf"]
     np.testing.assert_array_equal(named.predict_proba(X), numbers.predict_proba(X))
     np.testing.assert_array_equal(named.predict(X) == "wolf", numbers.predict(X) == 1)

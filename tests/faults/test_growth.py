@@ -81,15 +81,6 @@ def state_of_the_process():
     }
 
 
-@pytest.fixture(autouse=True)
-def _new_objects_alone():
-    """Leave what was there before out of the counts, and so out of the time that counting takes."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 def repeat(work, n_warm, n_times):
     """Return the state before and after some calls; the first ones fill caches."""
     for _ in range(n_warm):
