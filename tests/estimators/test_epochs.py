@@ -77,6 +77,7 @@ OVERFITS = {
     "module": Perceptron,
     "module__width": 64,
     "lr": 0.1,
+    "batch_size": 32,
     "max_epochs": 60,
     "early_stopping": True,
     "validation_fraction": 0.3,
