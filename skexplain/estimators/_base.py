@@ -36,6 +36,7 @@ from ._parameters import (
     root_seed,
     split_prefixed,
 )
+from ._swap_check import warn_if_swaps_matter
 from ._validation import (
     balance,
     check_donors,
@@ -317,6 +318,8 @@ class BaseExplanationEstimator(BaseEstimator):
                     trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
             finally:
                 self._keep(trainer)
+            if not partial:
+                warn_if_swaps_matter(self, X, masks, stacklevel=5)
         return self
 
     def _new_trainer(self, method: Method, example: torch.Tensor, X: np.ndarray) -> Trainer:
