@@ -319,8 +319,8 @@ class Perturber:
         tokens = isinstance(self.inputs, TokenMatrixInputs)
         if tokens and self.perturbation not in ("swap", "erase"):
             raise ValueError(
-                f'perturbation must be "swap" or "erase" for ids of tokens, which are no '
-                f"quantities; got {self.perturbation!r}."
+                f"X must hold numbers for perturbation={self.perturbation!r}, got ids of tokens, "
+                f'which can be swapped and erased (perturbation="swap" or "erase").'
             )
         if tokens and self.perturbation == "erase" and self.inputs.mask_id is None:
             raise ValueError(

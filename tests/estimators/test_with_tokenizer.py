@@ -151,6 +151,18 @@ def test_degrees_and_tables():
         WithTokenizer(Recorder()).fit(X, Y, mask=mask[::-1])
 
 
+def test_missing_values_of_a_column_are_no_annotation():
+    pd = pytest.importorskip("pandas")
+    column = pd.Series([[(0, 8)], None, np.nan, pd.NA])
+    clf = WithTokenizer(Recorder(), spread=False).fit(pd.Series(TEXTS), Y, mask=column)
+    expected = clone(clf).fit(TEXTS, Y, mask=[[(0, 8)], None, None, None])
+    np.testing.assert_array_equal(clf.estimator_.given_["mask"], expected.estimator_.given_["mask"])
+    with pytest.raises(TypeError, match=r"mask\[0\] must be a list .* such as \[\['portable'\]\]"):
+        clf.fit(TEXTS, Y, mask=["portable"])
+    with pytest.raises(ValueError, match="y must hold a class or a target for each text; got None"):
+        clf.fit(TEXTS, None)
+
+
 def test_marks_spread_to_other_texts():
     X = ["a b c", "a b", "c a d b", "e b"]
     mask = [[(0, 1), (2, 3)], ["a"], None, None]
