@@ -37,6 +37,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from skexplain import (
+    AvgExClassifier,
+    CDEPClassifier,
     ERMClassifier,
     ExplanationClassifier,
     GradRegClassifier,
@@ -229,6 +231,10 @@ def decoy(texts, y, _, test, y_test, __, options):
             worst(f"Grad-Reg, robust, {said} annotated", robust, own)
             if options.transformer is not None:
                 worst(f"attention, {said} annotated", attention(), own)
+            if n_texts is None:
+                blank = AvgExClassifier(perturbation="blank")
+                worst("blank, all annotated", blank, own)
+                worst("CDEP, all annotated", CDEPClassifier(measure="l1"), own)
             if n_texts is not None:
                 worst(f"swap, {said} annotated, spread", SwapExClassifier(), own, spread=True)
             for control, make in (("shuffled masks", shuffled), ("random words", at_random)):
