@@ -151,7 +151,8 @@ class Perturber:
         by_column, marks = self._text, None
         if self._soft:
             marks = self._drawn(self._degrees(every), len(every), generator)
-            by_column = {column: marks[:, column] for column in np.flatnonzero(marks.any(0))}
+            columns = np.flatnonzero(marks.any(0)).tolist()
+            by_column = {column: marks[:, column] for column in columns}
         draw = draw_donors(rows, self.irrelevant, by_column, len(every), generator)
         return draw._replace(marks=marks)
 
@@ -322,7 +323,8 @@ class Perturber:
                 f"X must hold numbers for perturbation={self.perturbation!r}, got ids of tokens, "
                 f'which can be swapped and erased (perturbation="swap" or "erase").'
             )
-        if tokens and self.perturbation == "erase" and self.inputs.mask_id is None:
+        mask_id = getattr(self.inputs, "mask_id", None)
+        if tokens and self.perturbation == "erase" and mask_id is None:
             raise ValueError(
                 "mask_id must be the id of a token that says nothing, for the tokens that are "
                 'erased; the estimator has None. They can be swapped (perturbation="swap").'

@@ -18,7 +18,7 @@ def _extreme(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
     def select(
         input: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False
-    ) -> tuple[Decomposition, Tensor]:
+    ) -> tuple[Any, Tensor]:
         axes = [dim] if isinstance(dim, int) else list(dim or ())
         if not isinstance(input, Decomposition) or not axes:
             raise Decomposition.no_rule(function, " without an axis, or of two tensors")
