@@ -48,10 +48,11 @@ class Successors(TrialStudy):
     neither.  All have perceptrons of the package, but for methods that need images, on digits of
     8x8 pixels, where all have its small convolutional network; and default parameters but those
     stated.  The weights of TAP and of the energy loss were chosen on training samples of another
-    split, in a range that a first look at test figures of one seed had set.  The others were not tuned on validation data; three choices followed a first look at
-    test figures, see below; the weight and the radius of the certified form of R4 are small, as
-    larger ones end at chance.  The decoy on "corner" is in one of four corners, so that masks of
-    other samples are right in one of four; "elsewhere" marks the middle of an edge instead.
+    split, in a range that a first look at test figures of one seed had set.  The others were not
+    tuned on validation data; three choices followed a first look at test figures, see below; the
+    weight and the radius of the certified form of R4 are small, as larger ones end at chance.  The
+    decoy on "corner" is in one of four corners, so that masks of other samples are right in one of
+    four; "elsewhere" marks the middle of an edge instead.
     """
 
     name = "successors"
