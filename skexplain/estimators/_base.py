@@ -94,7 +94,7 @@ class BaseExplanationEstimator(BaseEstimator):
         batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Any = None,
-        penalty_chunk_size: int | None = None,
+        penalty_chunk_size: int | str | None = None,
         penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
