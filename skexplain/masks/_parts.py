@@ -41,10 +41,10 @@ def mark_parts(masks: "Masks") -> bool:
     every_row_marks = len(rows) == masks.annotated.sum() and not masks.some_lack_one
     if masks.stored.dtype == bool and masks.absent is None:
         # The same in an eighth of the memory: float64 for hundreds of photographs are a gigabyte.
-        marks = [masks.take(part) for part in pairs]
-        union = np.logical_or(*marks)
-        if every_row_marks and np.array_equal(*marks):
+        ones, others = (masks.take(part) for part in pairs)
+        if every_row_marks and np.array_equal(ones, others):
             return False
+        union = np.logical_or(ones, others)
         return bool(np.count_nonzero(union) / union.size <= 1 - _LEAST_ROOM)
     first, second = (masks.degrees_of(part)[0] for part in pairs)
     if every_row_marks and torch.equal(first, second):

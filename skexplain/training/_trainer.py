@@ -222,8 +222,9 @@ class Trainer(Scored):
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
         self.reduction.start(data)
         keeper = WeightKeeper(self)
-        compiled = self.compile_parameters
-        forward = None if compiled is None else torch.compile(self.module_, **compiled)
+        forward = None
+        if self.compile_parameters is not None:
+            forward = torch.compile(self.module_, **self.compile_parameters)
         self.penalty_chunk_size = chunk_size_for(self.penalty_chunk_size, self, data)
         terms = self.method.weighted(self.alphas_)
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
@@ -361,7 +362,8 @@ class Trainer(Scored):
             )
             if objective.has_label_loss:
                 watchers.gradients(batch)
-            first[:] = first or [loss, parts, logits]
+            if not first:
+                first.extend([loss, parts, logits])
             return loss
 
         optimizer.step(closure)
