@@ -21,7 +21,7 @@ from _page import merge, verdict, write_page
 NAMES = (
     *("fit_overhead", "over_erm", "annotated_share", "predict"),
     *("growth", "memory", "search", "peers", "drawn_masks"),
-    "seeds",
+    *("seeds", "larger"),
 )
 _RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "benchmarks.json"
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import reprlib
 from collections.abc import Iterable
 from numbers import Integral, Real
@@ -206,3 +207,23 @@ def check_seed(random_state: Any) -> None:
             f"random_state must be an int from 0 to 2**63 - 1, a numpy.random.RandomState or None, "
             f"got {random_state!r}."
         )
+
+
+def memory_bytes(amount: str) -> float:
+    """Return the bytes of an amount of memory such as "512MB" or "1.5 GB"; 0 if it is none.
+
+    Parameters
+    ----------
+    amount : str
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> memory_bytes("1.5GB")
+    1500000000.0
+    """
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MG])B", amount)
+    return float(parts[1]) * {"M": 1e6, "G": 1e9}[parts[2]] if parts else 0.0

@@ -25,13 +25,25 @@ _DEVICES, _casts = ("cpu", "cuda"), torch.is_autocast_enabled
 @contextmanager
 def own_surroundings() -> Iterator[None]:
     """Compute with gradients and in float32, whatever surrounds the call."""
-    usual = torch.get_default_dtype() is torch.float32 and not any(map(_casts, _DEVICES))
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
-        nullcontext() if usual else _full_precision(),
+        nullcontext() if _computes_in_float32() else _full_precision(),
     ):
         yield
+
+
+def surroundings_of_outputs() -> AbstractContextManager[Any]:
+    """Return `own_surroundings`, or nothing where no gradient is taken and nothing has to change.
+
+    Beside a small network a call would wait for it.
+    """
+    usual = _computes_in_float32() and not torch.is_inference_mode_enabled()
+    return nullcontext() if usual else own_surroundings()
+
+
+def _computes_in_float32() -> bool:
+    return torch.get_default_dtype() is torch.float32 and not any(map(_casts, _DEVICES))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -94,7 +95,7 @@ class BaseExplanationEstimator(BaseEstimator):
         batches_by_length: bool = False,
         annotated_per_batch: int | None = None,
         augment: Any = None,
-        penalty_chunk_size: int | None = None,
+        penalty_chunk_size: int | str | None = None,
         penalty_every: int = 1,
         device: str | torch.device = "auto",
         compile: bool = False,
@@ -392,11 +393,11 @@ class BaseExplanationEstimator(BaseEstimator):
 
     def _outputs(self, X: Any) -> torch.Tensor:
         """Raw outputs of the network, float32, shape (n, outputs)."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # raises; its look at the tags takes as long as a small layer
         X = check_inputs(self, X, reset=False)
-        with own_surroundings():
-            outputs = outputs_of(self, X)
-        if not outputs.sum().isfinite() and not (finite := outputs.isfinite().all(1)).all():
+        outputs = outputs_of(self, X)
+        if not isfinite(outputs.sum()) and not (finite := outputs.isfinite().all(1)).all():
             raise ValueError(
                 f"outputs of module_ are not finite for {int((~finite).sum())} of {len(X)} "
                 f"samples, so that nothing can be predicted: compare the range of X with that of "

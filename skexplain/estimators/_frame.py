@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .._surroundings import surroundings_of_outputs
 from ..penalties import Rows
 from ..penalties._tokens import Tokens
 from ..training._lengths import check_lengths, outputs_by_length, text_lengths
@@ -82,10 +83,11 @@ def lengths_of(estimator: Any, X: np.ndarray, trainer: Any) -> torch.Tensor | No
 def outputs_of(estimator: Any, X: np.ndarray) -> torch.Tensor:
     """Return the raw outputs of the network of a fitted estimator, float32, (n, outputs)."""
     pad_id, outputs = fitted_tokens(estimator).pad_id, estimator.trainer_.outputs
-    if not getattr(estimator, "batches_by_length", False) or pad_id is None:
-        return outputs(X)
-    size = len(X) if estimator.batch_size == -1 else estimator.batch_size
-    return outputs_by_length(outputs, X, pad_id, size)
+    with surroundings_of_outputs():
+        if not getattr(estimator, "batches_by_length", False) or pad_id is None:
+            return outputs(X)
+        size = len(X) if estimator.batch_size == -1 else estimator.batch_size
+        return outputs_by_length(outputs, X, pad_id, size)
 
 
 def tokens_of(estimator: Any, module: Any) -> Tokens | None:

@@ -57,7 +57,7 @@ COMMON_CONSTRAINTS = {
     "batches_by_length": ["boolean"],
     "annotated_per_batch": [COUNT, None],
     "augment": [StrOptions({"light"}), callable, None],
-    "penalty_chunk_size": [COUNT, None],
+    "penalty_chunk_size": [COUNT, str, None],
     "penalty_every": [COUNT],
     "device": [str, torch.device],
     "compile": ["boolean"],
@@ -138,9 +138,11 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         shifts and changes of size and colours.  A callable is given ``(images, masks, generator)``
         and returns images and masks; see docs/images.md.  Images that are held out or predicted
         are never changed.
-    penalty_chunk_size : int or None, default=None
-        Penalised samples that are differentiated at once, to save memory; None: all of a step.  The
-        result is the same up to rounding, and up to what random perturbations draw.
+    penalty_chunk_size : int, str or None, default=None
+        Penalised samples that are differentiated at once, to save memory; None: all of a step.  An
+        amount of memory such as "512MB" or "1.5GB": as many as keep the tensors that the penalties
+        make within it, measured on four samples when training begins.  The result is the same up to
+        rounding, and up to what random perturbations draw.
     penalty_every : int, default=1
         Steps from one with penalties to the next, where they then have so many times their weight:
         a fit takes less time.  Steps are counted on over epochs, also by `partial_fit`.  Perturbed

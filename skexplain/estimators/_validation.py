@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from torch import nn
 from torch.utils.data import Dataset
 
-from .._checks import as_numbers, check_no_dates, check_nothing_hidden
+from .._checks import as_numbers, check_no_dates, check_nothing_hidden, memory_bytes
 from ..masks import Masks, interpret_mask
 from ..masks._meaning import Marks
 from ..masks._statistics import InputStatistics, check_float32
@@ -123,8 +124,10 @@ def _passes_at_a_glance(estimator: Any, X: Any) -> bool:
         and getattr(estimator, "embedding_layer_", None) is None
     ):
         return False
+    if X.dtype.kind != "f":
+        return True
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(X.sum()))
+        return isfinite(X.sum())
 
 
 def _check_row_shape(estimator: Any, shape: tuple[int, ...]) -> None:
@@ -215,6 +218,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 def check_method(estimator: Any, method: Method, row_shape: tuple[int, ...]) -> None:
     """Check the parameters of penalties, and that they go with how the network is to be run."""
+    size = estimator.penalty_chunk_size
+    if isinstance(size, str) and not memory_bytes(size):
+        raise ValueError(
+            f"penalty_chunk_size must be a number of samples, an amount of memory such as "
+            f'"512MB" or "1.5GB", or None; got {size!r}.'
+        )
     for term in method.terms:
         term.check(row_shape)
     for term in method.active_terms:

@@ -88,9 +88,9 @@ def check_float32(X: NDArray[Any], name: str = "X") -> None:
     ValueError
         If a value of X is beyond the range of float32.
     """
-    limit = np.finfo(np.float32).max
-    if X.dtype.kind != "f" or np.finfo(X.dtype).max <= limit:
+    if X.dtype.kind != "f" or X.dtype.itemsize <= 4:
         return
+    limit = np.finfo(np.float32).max
     for part in _chunks(X, len(X)):
         chunk = X[part]
         largest = max(abs(chunk.max()), abs(chunk.min()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +12,7 @@ from skorch.dataset import Dataset
 from ..masks import Masks
 from ..masks._meaning import of_features
 from ..penalties import Rows
-from ..penalties._base import pick
+from ..penalties._base import changed, pick
 
 # dtypes whose samples torch can pick; others are picked by numpy.
 _TORCH_DTYPES = {
@@ -54,10 +53,10 @@ class RowStore:
         return self.tensor is not None and self.tensor.device.type == self.device.type
 
     def take(self, index: torch.Tensor | slice) -> torch.Tensor:
-        """Return a copy of the samples at `index`, a LongTensor on the CPU or a slice."""
+        """Return the samples at `index`, a LongTensor on the CPU, or a slice, maybe as a view."""
         if self.tensor is not None:
             if isinstance(index, slice):
-                return self._send(self.tensor[index].clone())
+                return self._send(self.tensor[index])
             return self._send(self.tensor.index_select(0, index.to(self.tensor.device)))
         rows = np.array(self.array[index if isinstance(index, slice) else index.numpy()], order="C")
         if rows.dtype not in _TORCH_DTYPES:
@@ -83,7 +82,7 @@ def concatenate(first: Rows, second: Rows) -> Rows:
         name: both(name) for name in ("x", "y", "label_weight", "sample_weight", "groups")
     }
     left_out: Any = None
-    return replace(first, irrelevance=left_out, known=None, **joined)
+    return changed(first, irrelevance=left_out, known=None, **joined)
 
 
 class TrainingData(Dataset):
@@ -210,7 +209,7 @@ class TrainingData(Dataset):
             parts = self.masks.marks_parts
             marks = {"irrelevance": irrelevance, "known": known, "marks_parts": parts}
             marks["share_hard_mask"] = hard
-        return replace(
+        return changed(
             self.frame,
             x=x,
             y=self.targets.index_select(0, positions),
@@ -225,7 +224,7 @@ class TrainingData(Dataset):
         """One mask for all samples, read once, and whether it is of zeros and ones; else None."""
         if not self.masks.for_all_rows:
             return None
-        irrelevance, known = self.masks.degrees(self.marks.take(slice(0, 1)))
+        irrelevance, known = self.masks.degrees(self.marks.take(torch.zeros(1, dtype=torch.long)))
         return irrelevance, known, bool(((irrelevance == 0) | (irrelevance == 1)).all())
 
     def _degrees(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:

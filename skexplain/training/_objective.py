@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .._surroundings import differentiable_recurrence
 from ..penalties import Rows
-from ..penalties._base import Point, full_precision, leaf_at
+from ..penalties._base import Point, changed, full_precision, leaf_at
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._method import Term, with_hosts
@@ -210,7 +210,7 @@ class Objective:
         parts = [batch.x[:n_clean], *moved]
         if batch.tokens is not None and any(part.ndim == 3 for part in moved):
             parts = [part if part.ndim == 3 else batch.tokens.embed(part) for part in parts]
-        return replace(batch, x=torch.cat(parts)), by_name
+        return changed(batch, x=torch.cat(parts)), by_name
 
     def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
@@ -321,7 +321,7 @@ def _repeat_last(batch: Rows, n_last: int, moved: list[Tensor]) -> Rows:
         shares.append(torch.full((len(copies),), 1 / (n_copies * len(moved)), device=device))
     repeated, share = batch.take(torch.cat(index)), torch.cat(shares)
     weight = repeated.label_weight
-    return replace(repeated, label_weight=share if weight is None else share * weight)
+    return changed(repeated, label_weight=share if weight is None else share * weight)
 
 
 def _weight(term: Term, rows: Rows) -> Tensor | None:

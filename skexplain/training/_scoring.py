@@ -108,18 +108,19 @@ class Scored:
             array = X.cpu().numpy() if isinstance(X, torch.Tensor) else X
             store = RowStore(array, self.device)
             batches = [slice(start, start + size) for start in range(0, len(array), size)]
-        training, may_attend = self.module_.training, mode_matters(self.module_)
+        training, has_modes = self.module_.training, mode_matters(self.module_)
         try:
             for batch in batches:
-                if any(part.training for part in self.module_.modules()):
+                if has_modes and any(part.training for part in self.module_.modules()):
                     self.module_.eval()
-                with (
-                    undisturbed_attention(may_attend),
-                    torch.no_grad(),
-                ):  # a module may keep what it made here, and train on with it
-                    yield self.module_(store.take(batch).to(torch.float32)).cpu()
+                # A copy: a module may write on its inputs, and equal values at other addresses may
+                # give other last digits.  No inference mode: it may keep what it made, and train on
+                # with it.
+                x = store.take(batch).to(torch.float32, copy=True)
+                with undisturbed_attention(has_modes), torch.no_grad():
+                    yield self.module_(x).cpu()
         finally:
-            if training:
+            if training and has_modes:
                 set_training(self.module_)
 
     def outputs(self, X: Any) -> torch.Tensor:

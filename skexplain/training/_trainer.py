@@ -24,6 +24,7 @@ from ._callbacks import (
     stop_early,
 )
 from ._evaluation import evaluate_losses, settle_alphas, with_all_penalties
+from ._memory import chunk_size_for
 from ._method import Method
 from ._objective import Objective
 from ._prepare import build_optimizer, update_optimizer
@@ -105,7 +106,7 @@ class Trainer(Scored):
         optimizer_parameters: dict[str, Any],
         batch_size: int,
         annotated_per_batch: int | None,
-        penalty_chunk_size: int | None,
+        penalty_chunk_size: int | str | None,
         penalty_every: int,
         mixed_precision: bool,
         monitor: str | None = None,
@@ -124,8 +125,8 @@ class Trainer(Scored):
             Samples per step; -1: all.
         annotated_per_batch : int or None
             Size of the batch of penalised samples; None: proportional to their share.
-        penalty_chunk_size : int or None
-            Penalised samples that are differentiated at once; None: all of a step.
+        penalty_chunk_size : int, str or None
+            Penalised samples, or memory for them, differentiated at once; None: all of a step.
         penalty_every : int
             Steps from one with penalties to the next.
         mixed_precision : bool
@@ -139,7 +140,7 @@ class Trainer(Scored):
         """
         self.batch_size = batch_size
         self.annotated_per_batch = annotated_per_batch
-        self.penalty_chunk_size = penalty_chunk_size
+        self.penalty_chunk_size: Any = penalty_chunk_size
         self.penalty_every = penalty_every
         self.mixed_precision = mixed_precision
         self.verbose = int(verbose == 1)  # as skorch's own logs read it
@@ -224,6 +225,7 @@ class Trainer(Scored):
         forward = None
         if self.compile_parameters is not None:
             forward = torch.compile(self.module_, **self.compile_parameters)
+        self.penalty_chunk_size = chunk_size_for(self.penalty_chunk_size, self, data)
         terms = self.method.weighted(self.alphas_)
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
         rates = [dict(group) for group in self.optimizer_.param_groups]

@@ -204,7 +204,7 @@ BAD_PARAMETERS = {
     "mask_id": [1.5, "a", -0.5],
     "annotated_per_batch": COUNT,
     "augment": ["strong", 3, True],
-    "penalty_chunk_size": COUNT,
+    "penalty_chunk_size": [*COUNT, "64", "0MB", "-1GB", "512mb", "nanGB"],
     "penalty_every": [*COUNT, None],
     "batches_by_length": BOOL,
     "device": ["tpu", 3, None, "meta", "cuda:99"],

@@ -86,3 +86,14 @@ def test_marks_of_reasons():
 def test_a_list_with_none_and_an_array_with_nan_agree():
     listed = interpret_mask([*corner(), *[None] * 24], (30, 6, 6))
     np.testing.assert_array_equal(listed.pooled.numpy(), masks_of(corner()).pooled.numpy())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.29, 0.3, 0.6])
+@pytest.mark.parametrize("alike", [True, False])
+def test_bools_and_degrees_are_parts_alike(share, alike):
+    marks = np.random.default_rng(0).random((40, 4)) < share
+    marks[:, 0] = np.arange(40) % 3 > 0
+    if alike:
+        marks[:] = marks[1]
+    as_bools, as_degrees = (interpret_mask(m, m.shape) for m in (marks, marks.astype(float)))
+    assert as_bools.marks_parts == as_degrees.marks_parts

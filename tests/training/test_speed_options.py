@@ -23,6 +23,8 @@ from skexplain import (
     TwoStageExplanationClassifier,
 )
 from skexplain.training._batches import RowStore, TrainingData, ahead
+from skexplain.training._memory import PeakBytes
+from skexplain.training._objective import Objective
 from skexplain.training._prepare import arrange_channels_last
 
 N_ROWS, N_CLASSES = 53, 3
@@ -117,6 +119,82 @@ class Counting(nn.Module):
 def test_no_more_rows_than_a_chunk_are_differentiated_at_once():
     estimator = fitted(GradRegClassifier(), make_data(), module=Counting, penalty_chunk_size=4)
     assert max(estimator.module_.sizes) == 4
+
+
+def deep():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, N_CLASSES)),
+    )
+
+
+WITHIN = [
+    (GradRegClassifier(), "0.65MB"),
+    (GradRegClassifier(alpha="auto"), "0.65MB"),
+    (PGDExClassifier(grad_alpha=0.1), "0.67MB"),
+    (SwapExClassifier(alpha=1.0), "0.48MB"),
+    (IBPExClassifier(), "1.12MB"),
+    (CDEPClassifier(), "2MB"),
+    (InfluenceRegClassifier(), "1.3MB"),
+]
+
+
+@pytest.mark.parametrize(("estimator", "limit"), WITHIN, ids=str)
+def test_as_many_rows_as_keep_within_a_limit_of_memory(estimator, limit, monkeypatch):
+    peaks = []
+    gradients = Objective.penalty_gradients
+
+    def watched(self, *arguments):
+        with PeakBytes() as counter:
+            result = gradients(self, *arguments)
+        peaks.append(counter.peak / 1e6)
+        return result
+
+    data = [part[:16] for part in make_data((1, 20, 20))]
+    common = {"module": deep}
+    chosen = fitted(estimator, data, **common, penalty_chunk_size=limit)
+    size = chosen.trainer_.penalty_chunk_size
+    assert 6 <= size <= 8
+    monkeypatch.setattr(Objective, "penalty_gradients", watched)
+    parts = fitted(estimator, data, **common, penalty_chunk_size=size)
+    assert max(peaks) <= float(limit[:-2])
+    assert torch.equal(weights(parts), weights(chosen))  # measuring has changed nothing
+    peaks.clear()
+    fitted(estimator, data, **common, penalty_chunk_size=size + 1)
+    assert max(peaks) > float(limit[:-2])
+
+
+def test_a_limit_that_is_large_enough_is_one_chunk():
+    data = make_data()
+    whole = fitted(GradRegClassifier(), data, module=perceptron, penalty_chunk_size=1000)
+    parts = fitted(GradRegClassifier(), data, module=perceptron, penalty_chunk_size="1.5 GB")
+    assert torch.equal(weights(whole), weights(parts))
+
+
+def test_a_limit_for_less_than_a_row_is_an_error():
+    with pytest.raises(ValueError, match="penalty_chunk_size must leave room for one sample"):
+        fitted(
+            GradRegClassifier(), make_data((1, 20, 20)), module=deep, penalty_chunk_size="0.05MB"
+        )
+
+
+def test_going_on_measures_again_and_leaves_gradients():
+    X, y, mask = make_data((1, 20, 20))
+    common = {"module": deep, "random_state": 0, "device": "cpu", "penalty_chunk_size": "2.5MB"}
+    at_once = GradRegClassifier(max_epochs=2, **common).fit(X, y, mask=mask)
+    one_by_one = GradRegClassifier(**common)
+    for _ in range(2):
+        one_by_one.partial_fit(X, y, classes=range(N_CLASSES), mask=mask)
+    assert torch.equal(weights(at_once), weights(one_by_one))
+
+
+def test_nothing_is_measured_where_no_penalty_is_differentiated():
+    for estimator in (ERMClassifier(), SwapExClassifier()):
+        data = make_data()
+        free = fitted(estimator, data, module=perceptron)
+        limited = fitted(estimator, data, module=perceptron, penalty_chunk_size="1MB")
+        assert limited.trainer_.penalty_chunk_size is None
+        assert torch.equal(weights(free), weights(limited))
 
 
 # -- mixed precision ------------------------------------------------------------------------------
