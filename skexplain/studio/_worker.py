@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import partial
 
 from ._project import Project
-from ._tasks import correct, judge_given, propagate, suggest, train
+from ._tasks import correct, propagate, suggest, train, train_first
 
 TASKS: dict[str, Callable[..., None]] = {
-    **{kind: partial(train, kind=kind) for kind in ("labels", "marks", "shuffled")},
-    "given": judge_given,
+    "first": train_first,
+    **{kind: partial(train, kind=kind) for kind in ("marks", "shuffled")},
     "corrected": correct,
     "suggest": suggest,
     "propagate": propagate,

@@ -179,7 +179,7 @@ def test_the_whole_story(start, browse, tmp_path):
     served = start(n_pictures=40, trains=True)
     page = browse(served.address)
     page.until(lambda: "labels alone" in page.text("models"), seconds=500)  # at once
-    page.run("labels suggest")
+    page.run("first suggest")
     assert page.text("message") == ""
     assert "labels alone" in page.text("models")
     Select(page.get("order")).select_by_value("name")
@@ -201,7 +201,7 @@ def test_the_whole_story(start, browse, tmp_path):
     drawn = np.stack(served.project().masks())
     assert (drawn & truth).sum() / (drawn | truth).sum() > 0.9
     page.until(lambda: "mask: 40" in page.text("marked"))
-    page.run("labels marks shuffled")
+    page.run("marks first shuffled")
     assert page.text("message") == ""
     table = page.text("models")
     for title in ("labels alone", "labels and marks", "labels and marks of other pictures"):
@@ -232,10 +232,10 @@ def test_texts_with_a_decoy_word(start, browse, tmp_path):
     for mask, number in zip(served.project().masks(), range(60), strict=True):
         words = [word for word, _ in project.data.content(number)["words"]]
         assert mask.tolist() == [word == "Portable" for word in words]
-    page.run("labels marks shuffled")
+    page.run("marks first shuffled")
     assert page.text("message") == ""
     assert "other words, drawn at random" in page.text("models")
-    page.run("corrected")
+    page.run("corrected first")
     assert "then corrected" in page.text("models")
     Select(page.get("looks-of")).select_by_value("marks")
     page.until(lambda: any("looks-4" in w.get_attribute("class") for w in page.words()))
@@ -273,7 +273,7 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     page = browse(served.address)
     assert not page.get("word-keys").is_displayed()
     assert "move between columns" in page.get("column-keys").text
-    page.run("labels suggest")
+    page.run("first suggest")
     assert page.text("message") == ""
     first = page.driver.find_element(By.CSS_SELECTOR, ".cell b")
     assert first.text == "ward"  # leaned on most
@@ -283,7 +283,7 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     page.until(lambda: "“ward”" in page.text("suggestions"))
     page.keys("a")  # it must not matter
     page.until(lambda: served.project().state_of(1)["annotated"])
-    page.run("labels marks shuffled")
+    page.run("marks first shuffled")
     assert page.text("message") == ""
     models = _tasks.read_record(served.project(), "labels")
     assert models["verdict"] == "leans"

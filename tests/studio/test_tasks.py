@@ -53,6 +53,17 @@ def test_the_model_is_the_library_s(marked):
     assert (marked.models / "marks.html").read_text(encoding="utf-8").startswith("<!")
 
 
+def test_the_first_model_is_audited_with_the_marks_and_not_trained_again(marked):
+    before = (marked.models / "labels.safetensors").stat()
+    record = _tasks.read_record(marked, "labels")
+    project = Project(marked.folder)
+    (project.models / "labels.html").unlink()
+    _tasks.train_first(project, silent)
+    assert (marked.models / "labels.safetensors").stat().st_mtime_ns == before.st_mtime_ns
+    assert _tasks.read_record(marked, "labels") == record
+    assert (project.models / "labels.html").exists()
+
+
 @pytest.mark.slow  # CI runs it with those in a browser
 def test_the_control_is_trained(marked):
     _tasks.train(marked, "shuffled", silent)
@@ -112,7 +123,7 @@ def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
     with pytest.raises(ValueError, match="no model of labels alone yet"):
         _tasks.suggest(project, silent)
     _tasks.take(project, marked.models / "labels.safetensors")
-    _tasks.judge_given(project, silent)
+    _tasks.train_first(project, silent)
     record = _tasks.read_record(project, "given")
     assert record["title"] == "the given model"
     assert record["predictions"] == _tasks.read_record(marked, "labels")["predictions"]

@@ -404,15 +404,16 @@ let ran = null;
 
 function showJobs(jobs) {
   const running = jobs.running;
-  $("share").hidden = $("cancel").hidden = !running;
-  for (const button of document.querySelectorAll("[data-tasks]")) button.disabled = Boolean(running);
+  const busy = Boolean(running) || jobs.waiting.length > 0; // between two tasks nothing runs
+  $("share").hidden = $("cancel").hidden = !busy;
+  for (const button of document.querySelectorAll("[data-tasks]")) button.disabled = busy;
   if (running) {
     $("share").value = running.share;
     const left = running.seconds_left;
     $("job-text").textContent = running.text
       + (left === null ? "" : `, about ${Math.max(1, Math.round(left))} s left`);
   } else {
-    $("job-text").textContent = "";
+    $("job-text").textContent = busy ? "starting" : "";
   }
   if (jobs.error) say(`${jobs.error.task}: ${jobs.error.text}`);
   const runs = running ? `${running.task} ${jobs.waiting.length}` : "";
