@@ -37,7 +37,7 @@ _WITH_PARAMETERS = _classes_of(_penalties)
 _RECORDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
 
 # Networks of the package's own that are parameters: a file names them.
-_NETWORKS = {cls.__name__: cls for cls in (TokenNetwork, PretrainedNetwork)}
+_NETWORKS: dict[str, type[Any]] = {cls.__name__: cls for cls in (TokenNetwork, PretrainedNetwork)}
 
 # Made from the network's state.
 _OF_THE_NETWORK = {"trainer_", "module_", "history_", "n_iter_", "alpha_"}
@@ -70,7 +70,7 @@ class EstimatorWriter(ValueWriter):
             return {"penalty": [name, super().write(params, place)]}
         if _RECORDS.get(name) is type(value):
             return {"record": [name, super().write(vars(value), place)]}
-        if isinstance(value, type) and _NETWORKS.get(value.__name__) is value:
+        if isinstance(value, type) and value in _NETWORKS.values():
             return {"network": value.__name__}
         if type(value) is Bunch:
             return {"bunch": super().write(dict(value), place)}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+
+import numpy as np
 
 from ._data import Data
 from ._pictures import Pictures
@@ -43,14 +46,28 @@ def kind_of(source: Path, text: str | None) -> str:
         return "texts" if next(source.glob("*/*.txt"), None) is not None else "pictures"
     ending = source.suffix.lower()
     if ending == ".npz":
-        return "table"
+        return "table" if _n_axes(source) == 2 else "pictures"
     if ending in (".json", ".jsonl"):
         return "texts"
     if ending == ".csv":
         return "texts" if text is not None or _has_texts(source) else "table"
+    if ending == ".safetensors":
+        raise ValueError(
+            f"{source} is a model, which has no data with it: pass the data, and the model as "
+            f"--model {source.name}."
+        )
     raise ValueError(
         f"{source} must be a folder, or end in .csv, .json, .jsonl or .npz; got {ending!r}."
     )
+
+
+def _n_axes(source: Path) -> int:
+    """Return the number of axes of X in a file of arrays."""
+    try:
+        with np.load(source, allow_pickle=False) as arrays:
+            return arrays["X"].ndim if "X" in arrays else 2
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{source} cannot be read as arrays: {error}.") from error
 
 
 def _has_texts(source: Path) -> bool:

@@ -78,6 +78,7 @@ class Studio:
             "items": project.data.items,
             "samples": project.data.samples,
             "shape": getattr(project.data, "shape", None),
+            "network": project.data.network,
             "source": project.settings["source"],
             "skipped": project.settings["skipped"],
             "propagates": project.data.propagates,

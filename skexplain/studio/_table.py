@@ -125,6 +125,22 @@ class Table(Data):
         """Return one mask for all rows."""
         return self._spread(masks)
 
+    def given_masks(self) -> dict[int, Mask]:
+        """Return the mask that lies beside the table, of one value for each column."""
+        if self.file.suffix != ".npz":
+            return {}
+        with np.load(self.file, allow_pickle=False) as arrays:
+            mask = arrays.get("mask")
+        if mask is None:
+            return {}
+        if mask.shape not in ((len(self.names),), (1, len(self.names))):
+            raise ValueError(
+                f"{self.file} must hold in mask one value for each of {len(self.names)} columns; "
+                f"got shape {mask.shape}."
+            )
+        given = enumerate(mask.ravel().astype(float).tolist())
+        return {number: np.array([one > 0.5]) for number, one in given if not np.isnan(one)}
+
     def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
         """Return how many rows have marks: all, or none."""
         return len(numbers) if any(mask is not None and mask[0] for mask in masks) else 0

@@ -560,6 +560,7 @@ function fit() {
       $("words").setAttribute("aria-describedby", "column-keys");
     }
   }
+  if (project.network) $("network").textContent = `It is ${project.network}.`;
   for (const name of project.exports) {
     const [line, link] = [document.createElement("li"), document.createElement("a")];
     link.href = `/export/${name}`;
