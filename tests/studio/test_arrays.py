@@ -122,9 +122,7 @@ def test_which_network_is_trained(tmp_path, monkeypatch):
     assert "pretrained weights" in project.data.network
     assert project.settings["max_epochs"] == 15
     X, y, _ = arrays(n_channels=1, size=64)
-    with pytest.raises(
-        ValueError, match=r"three channels of uint8 .* got uint8 of shape \(16, 1, 64, 64\)"
-    ):
+    with pytest.raises(ValueError, match=r"three channels .* got uint8 of shape \(16, 1, "):
         Project.create(
             tmp_path / "grey", save_arrays(tmp_path / "g.npz", X=X, y=y), network="pretrained"
         )
