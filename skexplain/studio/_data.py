@@ -248,7 +248,10 @@ class Data(abc.ABC):
 
     @abc.abstractmethod
     def propagate(self, masks: ItemMasks, seed: int) -> tuple[dict[int, Mask], float | None]:
-        """Guess the masks of other items; also returns how well, where that is known."""
+        """Guess the masks of other items, the least certain first.
+
+        Also returns how well they overlap with masks left out, where that is known.
+        """
 
     def copies(self, number: int, mask: Mask) -> dict[int, Mask]:
         """Return the masks of all items if what is marked in one is marked in all."""

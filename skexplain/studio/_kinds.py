@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-import numpy as np
-
 from ._data import Data
+from ._files import read_arrays
 from ._pictures import Pictures
 from ._table import Table
 from ._texts import Texts, read_records
@@ -46,7 +44,8 @@ def kind_of(source: Path, text: str | None) -> str:
         return "texts" if next(source.glob("*/*.txt"), None) is not None else "pictures"
     ending = source.suffix.lower()
     if ending == ".npz":
-        return "table" if _n_axes(source) == 2 else "pictures"
+        X = read_arrays(source).get("X")
+        return "table" if X is None or X.ndim == 2 else "pictures"
     if ending in (".json", ".jsonl"):
         return "texts"
     if ending == ".csv":
@@ -59,15 +58,6 @@ def kind_of(source: Path, text: str | None) -> str:
     raise ValueError(
         f"{source} must be a folder, or end in .csv, .json, .jsonl or .npz; got {ending!r}."
     )
-
-
-def _n_axes(source: Path) -> int:
-    """Return the number of axes of X in a file of arrays."""
-    try:
-        with np.load(source, allow_pickle=False) as arrays:
-            return arrays["X"].ndim if "X" in arrays else 2
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{source} cannot be read as arrays: {error}.") from error
 
 
 def _has_texts(source: Path) -> bool:

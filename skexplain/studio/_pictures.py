@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_path
 from .._typing import MaskLike
 from ..datasets import load_images
 from ..estimators import MaskPropagator
@@ -20,7 +21,7 @@ from ..inspection import query_explanations, saliency, suggest_masks
 from ..masks import ImageGeometry, interpret_mask, read_annotations, write_annotations
 from ..training._pretrained import PretrainedNetwork, has_pretrained_weights
 from ._data import Data, Found, ItemMasks, Mask, Options, in_shares
-from ._files import whole_file
+from ._files import read_arrays, whole_file
 from ._scripts import ARRAYS, PICTURES
 
 _PICTURES = "pictures.npy"
@@ -182,8 +183,15 @@ class Pictures(Data):
         """Learn what is marked, and find it in the other pictures."""
         X = np.asarray(self.X)
         propagator = MaskPropagator(random_state=seed).fit(X, list(masks))
-        filled = np.asarray(propagator.fill(X, list(masks))).reshape(len(X), *self.shape) > 0.5
-        guessed = {row: filled[row] for row, mask in enumerate(masks) if mask is None}
+        # Degrees, of which those near a half say where a guess may be wrong.
+        propagator.set_params(threshold=None)
+        degrees = np.asarray(propagator.fill(X, list(masks))).reshape(len(X), *self.shape)
+        doubts = np.minimum(degrees, 1 - degrees).sum(axis=(1, 2))
+        guessed = {
+            row: degrees[row] > 0.5
+            for row in np.argsort(-doubts, kind="stable").tolist()
+            if masks[row] is None
+        }
         return guessed, float(propagator.iou_)
 
     def read_marks(self, path: Path) -> dict[int, Mask]:
@@ -277,10 +285,10 @@ def read_pictures(path: str | os.PathLike[str]) -> Pixels:
     ValueError
         If the file does not hold these arrays, or X has other values than finite numbers.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        if not {"X", "y"} <= set(arrays):
-            raise ValueError(f"{path} must hold arrays X and y; got {sorted(arrays)}.")
-        X, y, mask = arrays["X"], arrays["y"], arrays.get("mask")
+    arrays = read_arrays(check_path("path", path))
+    if not {"X", "y"} <= set(arrays):
+        raise ValueError(f"{path} must hold arrays X and y; got {sorted(arrays)}.")
+    X, y, mask = arrays["X"], arrays["y"], arrays.get("mask")
     if X.ndim not in (3, 4) or not X.size or y.shape != X.shape[:1]:
         raise ValueError(
             f"{path} must hold X of shape (n_samples, n_channels, h, w) or (n_samples, h, w), and "

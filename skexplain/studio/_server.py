@@ -23,7 +23,6 @@ from ._data import Mask
 from ._jobs import Jobs
 from ._project import Conflict, Project
 from ._safety import Guard, in_address
-from ._worker import TASKS
 
 # Seconds between two looks at whether something has changed.
 _PAUSE = 0.1
@@ -181,7 +180,7 @@ def make_app(studio: Studio) -> Any:
 
     def start(request: Request) -> Response:
         tasks = request.query_params.getlist("task")
-        if not tasks or not set(tasks) <= set(TASKS):
+        if not tasks or not set(tasks) <= set(_tasks.TASKS):
             raise HTTPException(400, f"There is no such task: {tasks}.")
         jobs.add(*tasks)
         return JSONResponse(jobs.state())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -300,13 +301,23 @@ def propagate(project: Project, report: Report) -> None:
     items, bits = _pack(guessed)
     with whole_file(project.models / "propagated.npz") as beside:
         np.savez_compressed(beside, items=items, bits=bits)
-    write_json(project.models / "propagated.json", {"iou": iou})
+    write_json(project.models / "propagated.json", {"iou": iou, "next": list(guessed)})
 
 
 def propagated_masks(project: Project) -> dict[int, Mask]:
     """Return the masks that were guessed, by the numbers of the items."""
     with np.load(project.models / "propagated.npz") as arrays:
         return _unpack(project, arrays["items"], arrays["bits"])
+
+
+#: What the page can have done, by the name of the task.
+TASKS: dict[str, Callable[..., None]] = {
+    "first": train_first,
+    **{kind: partial(train, kind=kind) for kind in ("marks", "shuffled")},
+    "corrected": correct,
+    "suggest": suggest,
+    "propagate": propagate,
+}
 
 
 def read_record(project: Project, name: str) -> Any:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from functools import partial
 
 from ._project import Project
-from ._tasks import correct, propagate, suggest, train, train_first
-
-TASKS: dict[str, Callable[..., None]] = {
-    "first": train_first,
-    **{kind: partial(train, kind=kind) for kind in ("marks", "shuffled")},
-    "corrected": correct,
-    "suggest": suggest,
-    "propagate": propagate,
-}
+from ._tasks import TASKS
 
 
 def send(record: dict[str, object]) -> None:

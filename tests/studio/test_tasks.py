@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skexplain import SwapExClassifier, load, save
+from skexplain import MaskPropagator, SwapExClassifier, load, save
 from skexplain.studio import Project
 
 pytest.importorskip("PIL")
@@ -147,6 +147,13 @@ def test_propagated_masks_are_of_the_others(tmp_path):
     _tasks.propagate(project, silent)
     guessed = _tasks.propagated_masks(project)
     assert sorted(guessed) == list(range(12, 24))
+    assert _tasks.read_record(project, "propagated")["next"] == list(guessed)
+    assert list(guessed) != sorted(guessed)  # the least certain first
+    X = np.asarray(project.X)
+    masks = [stickers(X)[i] if i < 12 else None for i in range(24)]
+    filled = np.asarray(MaskPropagator(random_state=0).fit(X, masks).fill(X, masks)) > 0.5
+    for number, mask in guessed.items():
+        assert_array_equal(mask, filled.reshape(24, 16, 16)[number])
     assert all(mask.shape == project.data.shape for mask in guessed.values())
     assert all(mask.dtype == bool for mask in guessed.values())
 

@@ -79,7 +79,8 @@ function chosen(number) {
 function arrange() {
   order = [...project.states.keys()].filter(chosen);
   const sure = (models.marks ?? models.labels)?.confidences;
-  const rank = new Map((models.suggestions?.next ?? []).map((number, i) => [number, i]));
+  const next = $("filter").value === "guessed" ? models.propagated?.next : models.suggestions?.next;
+  const rank = new Map((next ?? []).map((number, i) => [number, i]));
   const by = $("order").value;
   const rankOf = (number) => rank.get(number) ?? project.states.length + number;
   if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
