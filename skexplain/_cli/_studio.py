@@ -136,7 +136,7 @@ def studio(arguments: Namespace) -> int:
         )
         show(f"{path}: {len(project)} {project.data.items}")
     if project.data.network:
-        show(f"trained is {project.data.network}")
+        show(f"what is trained: {project.data.network}")
     if arguments.model is not None:
         take(project, Path(arguments.model))
     serve(

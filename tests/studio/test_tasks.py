@@ -197,4 +197,5 @@ def test_lines_that_some_library_prints_are_no_records(tmp_path):
     process = SimpleNamespace(stdout=lines, returncode=0, wait=lambda: 0)
     assert jobs._follow(process, running) is None
     assert running["share"] == 0.5
+    assert running["reports"] == 1  # too few to say how long it takes
     jobs.close()
