@@ -25,14 +25,14 @@ from skexplain.studio import Conflict, Project
 
 images, digits = load_digits(return_X_y=True)
 images, digits = images.reshape(-1, 8, 8)[:1200], digits[:1200]
-squares = inject_patches(images[:500], digits[:500], size=3, place="corner", random_state=0)
+squares = inject_patches(images[:700], digits[:700], size=3, place="corner", random_state=0)
 lies = inject_patches(
-    images[500:], colors=squares.colors, size=3, place="corner", random_state=1
+    images[700:], colors=squares.colors, size=3, place="corner", random_state=1
 ).data
 
 folder = tempfile.TemporaryDirectory()
 source = Path(folder.name, "digits.npz")
-np.savez(source, X=squares.data, y=digits[:500])
+np.savez(source, X=squares.data, y=digits[:700])
 project = Project.create(Path(folder.name, "digits-studio"), source, held_out=0.3)
 print(f"{len(project)} pictures, {project.held_out.sum()} of them held out")
 
@@ -65,7 +65,7 @@ mask = [marks[number] for number in np.flatnonzero(train)]
 first = ERMClassifier(random_state=0).fit(X[train], project.y[train])
 second = SwapExClassifier(random_state=0).fit(X[train], project.y[train], mask=mask)
 
-truth = digits[500:].astype(str)
+truth = digits[700:].astype(str)
 models = {"first": first, "second": second}
 accuracy = {name: clf.score(lies[:, None], truth) for name, clf in models.items()}
 print(accuracy)
