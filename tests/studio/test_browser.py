@@ -552,6 +552,8 @@ class Film:
             into_view = "arguments[0].scrollIntoView({block: 'center'})"
             self.page.driver.execute_script(into_view, place)
         self.page.driver.execute_script(_CAPTION, caption)
+        loaded = "return document.getElementById('picture').complete"
+        self.page.until(lambda: self.page.driver.execute_script(loaded))
         png = self.page.driver.get_screenshot_as_png()
         with Image.open(io.BytesIO(png)) as picture:
             self.frames.append(picture.convert("RGB"))

@@ -142,15 +142,16 @@ def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
 def test_propagated_masks_are_of_the_others(tmp_path):
     photos = save_photos(tmp_path / "photos", n_pictures=24)
     project = Project.create(tmp_path / "project", photos, size=16)
-    for number in range(12):
+    known = [*range(8), *range(12, 20)]  # of both classes
+    for number in known:
         project.set_mask(number, stickers(project.X)[number], revision=0)
     _tasks.propagate(project, silent)
     guessed = _tasks.propagated_masks(project)
-    assert sorted(guessed) == list(range(12, 24))
+    assert sorted(guessed) == [i for i in range(24) if i not in known]
     assert _tasks.read_record(project, "propagated")["next"] == list(guessed)
     assert list(guessed) != sorted(guessed)  # the least certain first
     X = np.asarray(project.X)
-    masks = [stickers(X)[i] if i < 12 else None for i in range(24)]
+    masks = [stickers(X)[i] if i in known else None for i in range(24)]
     filled = np.asarray(MaskPropagator(random_state=0).fit(X, masks).fill(X, masks)) > 0.5
     for number, mask in guessed.items():
         assert_array_equal(mask, filled.reshape(24, 16, 16)[number])
