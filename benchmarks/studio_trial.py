@@ -3,25 +3,28 @@
 Photographs of leaves with black rot, most of which have a drawn ruler, and with scab, few of which
 have one.  A script does what a person would: it trains, marks rulers in the pictures that the page
 proposes, with one box each, guesses the other masks, and trains again.  It counts the actions and
-measures the time of the tasks; a person's own time is not in it.
+measures the time of the tasks, on the clock and of the processor; a person's own time is not in it.
 
-    python benchmarks/studio_trial.py PLANTVILLAGE_APPLE FOLDER
+    python benchmarks/studio_trial.py PLANTVILLAGE_APPLE FOLDER {small,pretrained}
 """
 
 import csv
 import json
+import os
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from skexplain import SwapExClassifier, load
+from skexplain import load
 from skexplain.studio import Project, _tasks
 
-SIZE, N_PER_CLASS, N_TEST, SHARES = 64, 100, 100, {"black_rot": 0.9, "scab": 0.05}
+SIZES = {"small": 64, "pretrained": 96}
+N_PER_CLASS, N_TEST, SHARES = 100, 100, {"black_rot": 0.9, "scab": 0.05}
 N_LOOKED_AT = 60
 
 
@@ -43,10 +46,10 @@ def with_ruler(picture, draw):
     return picture, box
 
 
-def pixels_of(box):
+def pixels_of(box, size):
     """Return the mask of a box."""
-    mask = np.zeros((SIZE, SIZE), dtype=bool)
-    left, top, right, bottom = box * SIZE
+    mask = np.zeros((size, size), dtype=bool)
+    left, top, right, bottom = box * size
     mask[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = True
     return mask
 
@@ -75,31 +78,44 @@ def make(source, folder, draw):
     return boxes, test
 
 
-def arrays(pictures):
+def arrays(pictures, size):
     """Return pictures as models are given them."""
-    small = [np.asarray(one.resize((SIZE, SIZE), Image.Resampling.BILINEAR)) for one in pictures]
+    small = [np.asarray(one.resize((size, size), Image.Resampling.BILINEAR)) for one in pictures]
     return np.moveaxis(np.stack(small), -1, 1)
 
 
-def main(source, folder):
+def main(source, folder, network="small"):
     """Do the trial, and print what came of it as lines of JSON."""
-    draw = np.random.default_rng(0)
+    draw, size = np.random.default_rng(0), SIZES[network]
     boxes, test = make(Path(source), Path(folder), draw)
     y = np.array([label for label, _, _ in test])
-    plain = arrays([picture for _, picture, _ in test])
-    moved = arrays([
-        ruled if label == "scab" else picture for label, picture, ruled in test
-    ])  # fmt: skip
+    plain = arrays([picture for _, picture, _ in test], size)
+    moved = arrays([ruled if label == "scab" else one for label, one, ruled in test], size)
     actions = {"clicks": 0, "marks": 0}
-    project = Project.create(f"{folder}/project", f"{folder}/photos", size=SIZE, fit="resize")
+    project = Project.create(
+        f"{folder}/project", f"{folder}/photos", size=size, fit="resize", network=network
+    )
 
     def tell(**record):
         print(json.dumps(record), flush=True)
 
-    def run(task, *given):
-        start = process_time()
-        task(project, *given, lambda share, text: None)
-        tell(task=[task.__name__, *given], cpu_seconds=round(process_time() - start, 1))
+    def run(name, task):
+        start, cpu = perf_counter(), process_time()
+        task(project, report=lambda share, text: None)
+        tell(
+            task=name,
+            seconds=round(perf_counter() - start, 1),
+            cpu_seconds=round(process_time() - cpu, 1),
+            load=os.getloadavg()[0],
+        )
+
+    def tell_minutes(until):
+        tell(
+            until=until,
+            **actions,
+            minutes=round((perf_counter() - start) / 60, 1),
+            cpu_minutes=round((process_time() - cpu) / 60, 1),
+        )
 
     def show(name, clf):
         tell(
@@ -110,8 +126,8 @@ def main(source, folder):
 
     start, cpu = perf_counter(), process_time()
     actions["clicks"] += 1
-    run(_tasks.train, "labels")
-    run(_tasks.suggest)
+    run("first", _tasks.train_first)
+    run("suggest", _tasks.suggest)
     show("labels", load(project.models / "labels.safetensors"))
     suggestions = _tasks.read_record(project, "suggestions")
     tell(
@@ -124,14 +140,14 @@ def main(source, folder):
             break
         box = boxes.get(project.names[number])
         actions["marks" if box is not None else "clicks"] += 1
-        mask = np.zeros((SIZE, SIZE), bool) if box is None else pixels_of(box)
+        mask = np.zeros((size, size), bool) if box is None else pixels_of(box, size)
         project.set_mask(number, mask, revision=0)
     actions["clicks"] += 1
-    run(_tasks.propagate)
+    run("guess", _tasks.propagate)
     guessed = _tasks.propagated_masks(project)
     project.fill(guessed, by="propagated")
     truth = [
-        pixels_of(boxes[name]) if name in boxes else np.zeros((SIZE, SIZE), bool)
+        pixels_of(boxes[name], size) if name in boxes else np.zeros((size, size), bool)
         for name in project.names
     ]
     overlap = [
@@ -140,19 +156,25 @@ def main(source, folder):
     ]  # fmt: skip
     tell(overlap_of_guesses=round(float(np.mean(overlap)), 3), n=len(overlap))
     actions["clicks"] += 1
-    for kind in ("labels", "marks", "shuffled"):
-        run(_tasks.train, kind)
+    for kind, task in (
+        ("marks", partial(_tasks.train, kind="marks")),
+        ("labels", _tasks.train_first),
+        ("shuffled", partial(_tasks.train, kind="shuffled")),
+    ):
+        run(kind, task)
         record = _tasks.read_record(project, kind)
         tell(kind=kind, **{k: record[k] for k in ("accuracy", "accuracy_after_swap", "verdict")})
         show(kind, load(project.models / f"{kind}.safetensors"))
+        if kind == "labels":
+            tell_minutes("the repaired model is compared with the first one")
     actions["clicks"] += 1
-    run(_tasks.correct)
+    run("correct", _tasks.correct)
     show("corrected", load(project.models / "corrected.safetensors"))
-    minutes = round((perf_counter() - start) / 60, 1)
-    tell(**actions, minutes=minutes, cpu_minutes=round((process_time() - cpu) / 60, 1))
+    tell_minutes("control and correction are there, too")
     train = ~project.held_out
     mask = [truth[i] for i in np.flatnonzero(train)]
-    clf = SwapExClassifier(max_epochs=30, random_state=0)
+    epochs = project.settings["max_epochs"]
+    clf = project.data.estimator(True, max_epochs=epochs, random_state=0)
     show("all true masks", clf.fit(project.X[train], project.y[train], mask=mask))
 
 

@@ -15,9 +15,10 @@ DESCRIPTION = """\
 Open a local page for pictures or texts with their classes, or for a table: train on the labels, see
 what the model leans on, mark what must not matter, train again, compare, and take masks, model and
 a script away.  DATA is a folder with one folder of pictures, or of .txt files, per class; a .csv,
-.json or .jsonl file with texts and labels; or a table, as .csv or .npz.  It is only read: what is
-marked lies in the folder of the project, as plain files.  A project that is there already goes on
-with the settings that it was made with.  Needs pip install "skexplain[studio]", and for tables
+.json or .jsonl file with texts and labels; a table, as .csv or .npz; or pictures as .npz, with
+arrays X, y and, if there are masks already, mask.  It is only read: what is marked lies in the
+folder of the project, as plain files.  A project that is there already goes on with the settings
+that it was made with.  Needs pip install "skexplain[studio]", and for tables
 "skexplain[studio,table]".  Ctrl-C ends it; nothing is lost.
 """
 
@@ -27,6 +28,7 @@ examples:
   skexplain studio photos/ --project trial/ --size 64 --fit crop
   skexplain studio letters.csv --text letter --label diagnosis
   skexplain studio patients.csv --kind table --label outcome
+  skexplain studio photos/ --model trained.safetensors
 """
 
 
@@ -62,10 +64,17 @@ def add_arguments(command: ArgumentParser) -> None:
         help="pictures of other proportions are stretched, cut or padded (default: pad)",
     )
     command.add_argument(
+        "--network",
+        choices=["pretrained", "small"],
+        help="of pictures: a new last layer on pretrained weights, or a small network from scratch "
+        "(default: the former where its weights are installed, see the extra weights)",
+    )
+    command.add_argument(
         "--max-epochs",
         type=positive,
         metavar="N",
-        help="of a training (default: 30 for pictures, 40 for texts, 60 for tables)",
+        help="of a training (default: 30 for pictures, 15 on pretrained weights, 40 for texts, "
+        "60 for tables)",
     )
     command.add_argument(
         "--host",
@@ -97,6 +106,7 @@ def add_arguments(command: ArgumentParser) -> None:
 def studio(arguments: Namespace) -> int:
     """Run the command and return its exit status."""
     from ..studio import Project, serve
+    from ..studio._source import find_source
     from ..studio._tasks import take
 
     source = Path(arguments.data)
@@ -108,10 +118,7 @@ def studio(arguments: Namespace) -> int:
         raise ValueError(f"--size must be one side, or height and width; got {len(size)} numbers.")
     if (path / "project.json").exists():
         project = Project(path)
-        if not Path(project.settings["source"]).samefile(source):
-            raise ValueError(
-                f"{path} is the project of {project.settings['source']}; pass another --project."
-            )
+        find_source(project, source)
         show(f"{path}: going on with {len(project)} {project.data.items}")
     else:
         project = Project.create(
@@ -122,11 +129,14 @@ def studio(arguments: Namespace) -> int:
             label=arguments.label,
             size=(size[0], size[-1]),
             fit=arguments.fit,
+            network=arguments.network,
             max_epochs=arguments.max_epochs,
             random_state=arguments.seed,
             verbose=sys.stderr.isatty(),
         )
         show(f"{path}: {len(project)} {project.data.items}")
+    if project.data.network:
+        show(f"what is trained: {project.data.network}")
     if arguments.model is not None:
         take(project, Path(arguments.model))
     serve(

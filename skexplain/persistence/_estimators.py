@@ -14,6 +14,7 @@ from ..estimators._mask_models import ColumnShares, ImageMasks
 from ..estimators._validation import resolve_device
 from ..exceptions import ModelFileError
 from ..masks._statistics import InputStatistics
+from ..training._pretrained import PretrainedNetwork
 from ..training._state import trainer_state
 from ..training._token_network import TokenNetwork
 from ._networks import restore_network
@@ -36,7 +37,7 @@ _WITH_PARAMETERS = _classes_of(_penalties)
 _RECORDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (InputStatistics, ColumnShares)}
 
 # Networks of the package's own that are parameters: a file names them.
-_NETWORKS = {"TokenNetwork": TokenNetwork}
+_NETWORKS: dict[str, type[Any]] = {cls.__name__: cls for cls in (TokenNetwork, PretrainedNetwork)}
 
 # Made from the network's state.
 _OF_THE_NETWORK = {"trainer_", "module_", "history_", "n_iter_", "alpha_"}
@@ -69,8 +70,8 @@ class EstimatorWriter(ValueWriter):
             return {"penalty": [name, super().write(params, place)]}
         if _RECORDS.get(name) is type(value):
             return {"record": [name, super().write(vars(value), place)]}
-        if value is TokenNetwork:
-            return {"network": "TokenNetwork"}
+        if isinstance(value, type) and value in _NETWORKS.values():
+            return {"network": value.__name__}
         if type(value) is Bunch:
             return {"bunch": super().write(dict(value), place)}
         if type(value) is ImageMasks:

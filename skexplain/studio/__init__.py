@@ -4,9 +4,18 @@ The room translates between a person and the public functions of the package; a 
 meaning here.  It needs the extra ``studio``.
 """
 
+from ._pictures import read_pictures
 from ._project import Conflict, Project
 from ._server import serve
 from ._table import encode_columns, read_table
 from ._widget import MaskEditor
 
-__all__ = ["Conflict", "MaskEditor", "Project", "encode_columns", "read_table", "serve"]
+__all__ = [
+    "Conflict",
+    "MaskEditor",
+    "Project",
+    "encode_columns",
+    "read_pictures",
+    "read_table",
+    "serve",
+]

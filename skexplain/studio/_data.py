@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import reprlib
 import zipfile
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import train_test_split
 
 from .._checks import as_array
 from ..estimators import ERMClassifier, SwapExClassifier
@@ -31,7 +33,30 @@ class Options(NamedTuple):
     fit: str = "pad"
     text: str | None = None
     label: str | None = None
+    network: str | None = None
     verbose: bool = False
+
+
+def hold_out(labels: NDArray[np.str_], share: float, seed: int, samples: str) -> list[bool]:
+    """Draw the samples that are held out, of each class the same share."""
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"There must be at least two classes, got {classes.tolist()}.")
+    if counts.min() < 2:
+        few = classes[counts == counts.min()].tolist()
+        raise ValueError(
+            f"Each class must have at least two {samples}; {few[0]!r} has one"
+            + (f", and so have {len(few) - 1} others." if len(few) > 1 else ".")
+        )
+    numbers = np.arange(len(labels))
+    n_held_out = math.ceil(share * len(numbers))
+    if not len(classes) <= n_held_out <= len(numbers) - len(classes):
+        raise ValueError(
+            f"held_out must leave {samples} of each of {len(classes)} classes in both parts; got "
+            f"{share}, which is {n_held_out} of {len(numbers)} {samples}."
+        )
+    _, chosen = train_test_split(numbers, test_size=share, stratify=labels, random_state=seed)
+    return np.isin(numbers, chosen).tolist()
 
 
 class Found(NamedTuple):
@@ -105,8 +130,22 @@ class Data(abc.ABC):
         """Read data and store what the project needs; returns the settings.
 
         They have ``labels``, a class for each sample, ``names``, one for each item, ``skipped``,
-        why what could not be read, by name, and what the kind itself needs.
+        why what could not be read, by name, and what the kind itself needs; ``epochs`` where they
+        are others than those of the kind.
         """
+
+    def given_masks(self) -> dict[int, Mask]:
+        """Return the masks of items that the data bring with them."""
+        return {}
+
+    def may_be(self, source: Path) -> bool:
+        """Return whether a source whose old place is gone can be that of the project."""
+        return source.name == Path(self.settings["source"]).name
+
+    @property
+    def network(self) -> str:
+        """What the page says of the network; empty where it is the only one."""
+        return ""
 
     @abc.abstractmethod
     def shape_of(self, number: int) -> tuple[int, ...]:
@@ -161,7 +200,8 @@ class Data(abc.ABC):
 
     def estimator(self, with_marks: bool, **params: Any) -> Any:
         """Return an estimator that is not fitted yet."""
-        return (SwapExClassifier if with_marks else ERMClassifier)(lr=self.lr, **params)
+        params = {"lr": self.lr, **params}
+        return (SwapExClassifier if with_marks else ERMClassifier)(**params)
 
     def samples_of(self, numbers: NDArray[np.intp]) -> Any:
         """Return samples as `fit` takes them."""
@@ -208,7 +248,10 @@ class Data(abc.ABC):
 
     @abc.abstractmethod
     def propagate(self, masks: ItemMasks, seed: int) -> tuple[dict[int, Mask], float | None]:
-        """Guess the masks of other items; also returns how well, where that is known."""
+        """Guess the masks of other items, the least certain first.
+
+        Also returns how well they overlap with masks left out, where that is known.
+        """
 
     def copies(self, number: int, mask: Mask) -> dict[int, Mask]:
         """Return the masks of all items if what is marked in one is marked in all."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @contextlib.contextmanager
@@ -64,3 +68,22 @@ def read_lines(path: Path) -> list[Any]:
         with contextlib.suppress(ValueError):
             records.append(json.loads(line))
     return [record for record in records if isinstance(record, dict)]
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read an .npz file; its arrays hold no objects, which would be a pickle.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read as arrays: {error}.") from error

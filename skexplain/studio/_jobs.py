@@ -71,7 +71,9 @@ class Jobs:
             running = None
             if self._running is not None:
                 share, seconds = self._running["share"], monotonic() - self._running["start"]
-                left = seconds / share * (1 - share) if share > 0.05 else None
+                # Steps that are reported one by one take equal times; others say nothing of it.
+                steady = self._running.get("reports", 0) > 2 and 0.05 < share < 1
+                left = seconds / share * (1 - share) if steady else None
                 running = {
                     "task": self._running["task"],
                     "share": share,
@@ -131,6 +133,7 @@ class Jobs:
                 with self._condition:
                     error = record.pop("error", None)
                     running.update(record)
+                    running["reports"] = running.get("reports", 0) + 1
                     self._changed()
         process.wait()
         if process.returncode and error is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ._data import Data
+from ._files import read_arrays
 from ._pictures import Pictures
 from ._table import Table
 from ._texts import Texts, read_records
@@ -43,11 +44,17 @@ def kind_of(source: Path, text: str | None) -> str:
         return "texts" if next(source.glob("*/*.txt"), None) is not None else "pictures"
     ending = source.suffix.lower()
     if ending == ".npz":
-        return "table"
+        X = read_arrays(source).get("X")
+        return "table" if X is None or X.ndim == 2 else "pictures"
     if ending in (".json", ".jsonl"):
         return "texts"
     if ending == ".csv":
         return "texts" if text is not None or _has_texts(source) else "table"
+    if ending == ".safetensors":
+        raise ValueError(
+            f"{source} is a model, which has no data with it: pass the data, and the model as "
+            f"--model {source.name}."
+        )
     raise ValueError(
         f"{source} must be a folder, or end in .csv, .json, .jsonl or .npz; got {ending!r}."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import threading
 from datetime import datetime, timezone
@@ -13,7 +12,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import train_test_split
 
 from .._checks import (
     check_count,
@@ -23,14 +21,14 @@ from .._checks import (
     check_path,
     check_text,
 )
-from ._data import Data, Mask, Options
+from ._data import Data, Mask, Options, hold_out
 from ._files import append_line, read_lines, whole_file, write_json
 from ._kinds import KINDS, kind_of
 
 FORMAT = 2
 
 # What a project is made of, below its folder; its data beside it.
-_SETTINGS, _MASKS, _JOURNAL, _MODELS = "project.json", "masks", "journal.jsonl", "models"
+SETTINGS, _MASKS, _JOURNAL, _MODELS = "project.json", "masks", "journal.jsonl", "models"
 
 Who = Literal["person", "copied", "suggested", "propagated", "imported"]
 
@@ -115,16 +113,21 @@ class Project:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        settings = self.folder / _SETTINGS
+        settings = self.folder / SETTINGS
         if not settings.exists():
-            raise FileNotFoundError(f"{self.folder} holds no project: there is no {_SETTINGS}.")
+            raise FileNotFoundError(f"{self.folder} holds no project: there is no {SETTINGS}.")
         try:
-            self.settings = json.loads(settings.read_text(encoding="utf-8"))
-            if self.settings["format"] != FORMAT:
-                raise ValueError(f"its format is {self.settings['format']}, not {FORMAT}")
-            self.data: Data = KINDS[self.settings["kind"]](self.folder, self.settings)
+            read = json.loads(settings.read_text(encoding="utf-8"))
+            if read["format"] != FORMAT:
+                raise ValueError(f"its format is {read['format']}, not {FORMAT}")
+            self._open(read)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ValueError(f"{settings} cannot be read: {error!r}.") from error
+
+    def _open(self, settings: dict[str, Any]) -> None:
+        """Read what the folder holds, by the settings of the project."""
+        self.settings = settings
+        self.data: Data = KINDS[settings["kind"]](self.folder, settings)
         self.X, self.y, self.names = self.data.X, self.data.y, self.data.names
         self.held_out = self.data.held_out
         self._lock = threading.RLock()
@@ -147,6 +150,7 @@ class Project:
         fit: str = "pad",
         text: str | None = None,
         label: str | None = None,
+        network: Literal["pretrained", "small"] | None = None,
         held_out: float = 0.3,
         max_epochs: int | None = None,
         random_state: int = 0,
@@ -160,7 +164,8 @@ class Project:
             The folder to make; it must not hold a project.
         source : path-like
             A folder with one folder of pictures, or of texts (.txt), per class; a .csv, .json or
-            .jsonl file with texts and their labels; or a table, as .csv or .npz.  It is only read.
+            .jsonl file with texts and their labels; a table, as .csv or .npz; or pictures as .npz,
+            see :func:`read_pictures`.  It is only read.
         kind : {"pictures", "texts", "table"} or None, default=None
             What `source` has.  None: what its files show; a .csv file with a column of sentences
             holds texts.
@@ -170,10 +175,15 @@ class Project:
             Of pictures: see :func:`~skexplain.datasets.load_images`.
         text, label : str or None, default=None
             Names of the columns of texts and labels.  None: those with a usual name.
+        network : {"pretrained", "small"} or None, default=None
+            Of pictures: a new last layer on :class:`~skexplain.training.PretrainedNetwork`, or the
+            built-in network, from scratch.  None: the former for colour pictures of at least 64
+            pixels a side where its weights are installed.
         held_out : float, default=0.3
             Share of the samples of each class that models are compared on.
         max_epochs : int or None, default=None
-            Epochs of each training; None: 30 for pictures, 40 for texts, 60 for tables.
+            Epochs of each training; None: 30 for pictures, 15 where the last layer alone is
+            trained, 40 for texts, 60 for tables.
         random_state : int, default=0
             For which samples are held out, and for the trainings.
         verbose : bool, default=False
@@ -196,31 +206,39 @@ class Project:
             check_option("kind", kind, KINDS)
         check_text("text", text)
         check_text("label", label)
+        if network is not None:
+            check_option("network", network, ("pretrained", "small"))
         check_number("held_out", held_out)
         if max_epochs is not None:
             check_count("max_epochs", max_epochs)
         check_count("random_state", random_state, low=0, high=2**32 - 1)
         check_flag("verbose", verbose)
-        if (folder / _SETTINGS).exists():
+        if (folder / SETTINGS).exists():
             raise FileExistsError(f"{folder} holds a project already.")
         kind = kind or kind_of(source, text)
         (folder / _MASKS).mkdir(parents=True, exist_ok=True)
         (folder / _MODELS).mkdir(exist_ok=True)
-        stored = KINDS[kind].store(folder, source, Options(size, fit, text, label, verbose))
+        options = Options(size, fit, text, label, network, verbose)
+        stored = KINDS[kind].store(folder, source, options)
+        epochs = stored.pop("epochs", KINDS[kind].epochs)
         settings = {
             "format": FORMAT,
             "kind": kind,
             "source": str(source.resolve()),
             "share_held_out": float(held_out),
-            "max_epochs": KINDS[kind].epochs if max_epochs is None else int(max_epochs),
+            "max_epochs": epochs if max_epochs is None else int(max_epochs),
             "random_state": int(random_state),
-            "held_out": _hold_out(
+            "held_out": hold_out(
                 np.array(stored["labels"]), held_out, random_state, KINDS[kind].samples
             ),
             **stored,
         }
-        write_json(folder / _SETTINGS, settings)  # last: without it there is no project
-        return cls(folder)
+        project = cls.__new__(cls)
+        project.folder = folder
+        project._open(settings)
+        project.fill(project.data.given_masks(), by="imported")
+        write_json(folder / SETTINGS, settings)  # last: without it there is no project
+        return project
 
     def __len__(self) -> int:
         return len(self.names)
@@ -342,12 +360,19 @@ class Project:
         -------
         int
             The number of masks that were stored.
+
+        Raises
+        ------
+        ValueError
+            As in `set_mask`; then none is stored.
         """
         n_stored = 0
+        for number in masks:
+            self.check(number)
+        checked = {number: self.data.check_mask(number, masks[number]) for number in masks}
         with self._lock:
-            for number, given in masks.items():
-                self.check(number)
-                mask = new = self.data.check_mask(number, given)
+            for number, mask in checked.items():
+                new = mask
                 if self._mask_file(number).exists():
                     present = self._read_mask(number) if add else None
                     if present is None or not (mask & ~present).any():
@@ -391,25 +416,3 @@ class Project:
         is_number = isinstance(number, Integral) and not isinstance(number, bool)
         if not is_number or not 0 <= number < len(self):
             raise ValueError(f"There are {len(self)} {self.data.items}, from 0; got {number!r}.")
-
-
-def _hold_out(labels: NDArray[np.str_], share: float, seed: int, samples: str) -> list[bool]:
-    """Draw the samples that are held out, of each class the same share."""
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
-        raise ValueError(f"There must be at least two classes, got {classes.tolist()}.")
-    if counts.min() < 2:
-        few = classes[counts == counts.min()].tolist()
-        raise ValueError(
-            f"Each class must have at least two {samples}; {few[0]!r} has one"
-            + (f", and so have {len(few) - 1} others." if len(few) > 1 else ".")
-        )
-    numbers = np.arange(len(labels))
-    n_held_out = math.ceil(share * len(numbers))
-    if not len(classes) <= n_held_out <= len(numbers) - len(classes):
-        raise ValueError(
-            f"held_out must leave {samples} of each of {len(classes)} classes in both parts; got "
-            f"{share}, which is {n_held_out} of {len(numbers)} {samples}."
-        )
-    _, chosen = train_test_split(numbers, test_size=share, stratify=labels, random_state=seed)
-    return np.isin(numbers, chosen).tolist()

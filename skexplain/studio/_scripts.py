@@ -7,8 +7,7 @@ train, held_out = train_test_split(
 train = np.sort(train)
 """
 
-PICTURES = (
-    '''\
+_HEAD = '''\
 """What was done in the studio, once more: pictures and masks in, a trained model out.
 
 The masks lie beside this file, in the folder "masks": a PNG file for each annotated picture.
@@ -20,25 +19,49 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skexplain import SwapExClassifier, save
-from skexplain.datasets import load_images
-from skexplain.inspection import audit
-from skexplain.masks import mask_from_folder
-
-here = Path(__file__).parent
-photos = load_images({pictures!r}, {size!r}, fit={fit!r}, errors="warn")
-X, y = photos.data, photos.target_names[photos.target]
-mask = mask_from_folder(here / "masks", list(photos.filenames), marked="nonzero")
 '''
-    + _SPLIT
+
+_FIT = (
+    _SPLIT
     + """\
 
-clf = SwapExClassifier(max_epochs={max_epochs!r}, random_state={seed!r})
+clf = SwapExClassifier({network}{params}max_epochs={max_epochs!r}, random_state={seed!r})
 clf.fit(X[train], y[train], mask=mask[train])
 print("accuracy on held-out pictures:", clf.score(X[held_out], y[held_out]))
 print(audit(clf, X[held_out], y[held_out], mask[held_out], random_state={seed!r}))
 save(clf, here / "model.safetensors")
 np.savetxt(here / "predictions.txt", clf.predict(X), fmt="%s", encoding="utf-8")
 """
+)
+
+PICTURES = (
+    _HEAD
+    + """\
+from skexplain.datasets import load_images
+from skexplain.inspection import audit
+from skexplain.masks import mask_from_folder
+{imports}
+here = Path(__file__).parent
+photos = load_images({pictures!r}, {size!r}, fit={fit!r}, errors="warn")
+X, y = photos.data, photos.target_names[photos.target]
+mask = mask_from_folder(here / "masks", list(photos.filenames), marked="nonzero")
+"""
+    + _FIT
+)
+
+ARRAYS = (
+    _HEAD
+    + """\
+from skexplain.inspection import audit
+from skexplain.masks import mask_from_folder
+from skexplain.studio import read_pictures
+{imports}
+here = Path(__file__).parent
+X, y, _ = read_pictures({pictures!r})
+names = [f"{{number:06}}" for number in range(len(X))]
+mask = mask_from_folder(here / "masks", names, marked="nonzero")
+"""
+    + _FIT
 )
 
 TEXTS = (

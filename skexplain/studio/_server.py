@@ -77,6 +77,7 @@ class Studio:
             "items": project.data.items,
             "samples": project.data.samples,
             "shape": getattr(project.data, "shape", None),
+            "network": project.data.network,
             "source": project.settings["source"],
             "skipped": project.settings["skipped"],
             "propagates": project.data.propagates,
@@ -179,7 +180,7 @@ def make_app(studio: Studio) -> Any:
 
     def start(request: Request) -> Response:
         tasks = request.query_params.getlist("task")
-        if not tasks or not set(tasks) <= {*_tasks.MODELS, "suggest", "propagate"}:
+        if not tasks or not set(tasks) <= set(_tasks.TASKS):
             raise HTTPException(400, f"There is no such task: {tasks}.")
         jobs.add(*tasks)
         return JSONResponse(jobs.state())
@@ -340,10 +341,8 @@ def serve(
         guard = Guard(make_app(studio), token, known, port)
         address = f"http://{in_address(_own_address(host))}:{port}/?token={token}"
         show(f"The studio is at {address}")
-        if train and (project.models / "given.safetensors").exists():
-            studio.jobs.add("given", "suggest")
-        elif train and _tasks.read_record(project, "labels") is None:
-            studio.jobs.add("labels", "suggest")
+        if train and _tasks.read_record(project, "suggestions") is None:
+            studio.jobs.add("first", "suggest")
         if open_browser:
             webbrowser.open(address)
         config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from ..inspection import saliency, suggest_masks
 from ..metrics import nuisance_flip_rate
 from ._data import Data, Found, ItemMasks, Mask, Options
-from ._files import whole_file
+from ._files import read_arrays, whole_file
 from ._scripts import TABLE
 from ._texts import LABELS, choose_column
 
@@ -124,6 +124,21 @@ class Table(Data):
     def masks_of(self, numbers: NDArray[np.intp], masks: ItemMasks) -> Any:
         """Return one mask for all rows."""
         return self._spread(masks)
+
+    def given_masks(self) -> dict[int, Mask]:
+        """Return the mask that lies beside the table, of one value for each column."""
+        if self.file.suffix != ".npz":
+            return {}
+        mask = read_arrays(self.file).get("mask")
+        if mask is None:
+            return {}
+        if mask.shape not in ((len(self.names),), (1, len(self.names))):
+            raise ValueError(
+                f"{self.file} must hold in mask one value for each of {len(self.names)} columns; "
+                f"got shape {mask.shape}."
+            )
+        given = enumerate(mask.ravel().astype(float).tolist())
+        return {number: np.array([one > 0.5]) for number, one in given if not np.isnan(one)}
 
     def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
         """Return how many rows have marks: all, or none."""
@@ -240,14 +255,13 @@ def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, N
     pandas = _pandas()
     path = Path(path)
     if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = {"X", "y"} - set(arrays)
-            if missing or arrays["X"].ndim != 2:
-                raise ValueError(f"{path} must hold arrays X, of two axes, and y.")
-            names = arrays.get("feature_names")
-            columns = range(arrays["X"].shape[1]) if names is None else names.tolist()
-            frame = pandas.DataFrame(arrays["X"], columns=[str(name) for name in columns])
-            classes = pandas.Series(arrays["y"])
+        arrays = read_arrays(path)
+        if not {"X", "y"} <= set(arrays) or arrays["X"].ndim != 2:
+            raise ValueError(f"{path} must hold arrays X, of two axes, and y.")
+        names = arrays.get("feature_names")
+        columns = range(arrays["X"].shape[1]) if names is None else names.tolist()
+        frame = pandas.DataFrame(arrays["X"], columns=[str(name) for name in columns])
+        classes = pandas.Series(arrays["y"])
     else:
         frame = pandas.read_csv(path)
         frame.columns = frame.columns.astype(str)

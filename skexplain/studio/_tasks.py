@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -98,12 +99,16 @@ def take(project: Project, path: Path) -> None:
     given, own = np.asarray(getattr(clf, "classes_", [])).tolist(), np.unique(project.y).tolist()
     if given != own:
         raise ValueError(f"The classes of {path} must be {own}, as of the data; got {given}.")
+    for name in ("given", "suggestions"):  # of another model
+        (project.models / f"{name}.json").unlink(missing_ok=True)
     with whole_file(_path(project, "given")) as beside:
         save(clf, beside)
 
 
-def judge_given(project: Project, report: Report) -> None:
-    """Judge the model that was given.
+def train_first(project: Project, report: Report) -> None:
+    """Train the model of labels alone, unless there is one, or one was given: that is judged anew.
+
+    The marks change nothing in it, but only with them can it be audited.
 
     Parameters
     ----------
@@ -111,12 +116,17 @@ def judge_given(project: Project, report: Report) -> None:
     report : callable
         ``report(share, text)`` is called with how far it is.
     """
-    _keep(project, "given", _load(project, "given"), project.masks(), 0.0, report)
+    kind = _first(project)
+    if not _path(project, kind).exists():
+        train(project, kind, report)
+        return
+    seconds = (read_record(project, kind) or {"seconds": 0.0})["seconds"]
+    _judge(project, kind, _load(project, kind), project.masks(), seconds, report)
 
 
-def _to_repair(project: Project) -> Any:
-    """Return the model that was given, or else the one of labels alone."""
-    return _load(project, "given" if _path(project, "given").exists() else "labels")
+def _first(project: Project) -> str:
+    """Return which model is searched and corrected."""
+    return "given" if _path(project, "given").exists() else "labels"
 
 
 def correct(project: Project, report: Report) -> None:
@@ -136,7 +146,7 @@ def correct(project: Project, report: Report) -> None:
     data, masks = project.data, project.masks()
     train = np.flatnonzero(~project.held_out)
     _check_marked(data, train, masks)
-    clf = _to_repair(project)
+    clf = _load(project, _first(project))
     report(0.1, "correcting the model")
     start = perf_counter()
     network = data.network_of(clf)
@@ -165,10 +175,17 @@ def _keep(
     project: Project, kind: str, clf: Any, masks: ItemMasks, seconds: float, report: Report
 ) -> None:
     """Store a model, and what it does on samples that are held out."""
-    title = title_of(project, kind)
-    report(1.0, f"{title}: comparing")
     with whole_file(_path(project, kind)) as beside:
         save(clf, beside)
+    _judge(project, kind, clf, masks, seconds, report)
+
+
+def _judge(
+    project: Project, kind: str, clf: Any, masks: ItemMasks, seconds: float, report: Report
+) -> None:
+    """Store what a model does on samples that are held out."""
+    title = title_of(project, kind)
+    report(1.0, f"{title}: comparing")
     judgement = judge(project, clf, masks, page=project.models / f"{kind}.html")
     trained_on = np.flatnonzero(~project.held_out)
     used = 0 if kind in ("given", "labels") else project.data.n_annotated(trained_on, masks)
@@ -231,7 +248,7 @@ def judge(project: Project, clf: Any, masks: ItemMasks, *, page: Path) -> dict[s
 def suggest(project: Project, report: Report) -> None:
     """Search for what the first model leans on, and for what to mark next."""
     data, seed = project.data, project.settings["random_state"]
-    clf = _to_repair(project)
+    clf = _load(project, _first(project))
     report(0.1, "searching for what the model leans on")
     found = data.suggest(clf, seed)
     report(0.8, f"choosing {data.items} to mark next")
@@ -284,13 +301,23 @@ def propagate(project: Project, report: Report) -> None:
     items, bits = _pack(guessed)
     with whole_file(project.models / "propagated.npz") as beside:
         np.savez_compressed(beside, items=items, bits=bits)
-    write_json(project.models / "propagated.json", {"iou": iou})
+    write_json(project.models / "propagated.json", {"iou": iou, "next": list(guessed)})
 
 
 def propagated_masks(project: Project) -> dict[int, Mask]:
     """Return the masks that were guessed, by the numbers of the items."""
     with np.load(project.models / "propagated.npz") as arrays:
         return _unpack(project, arrays["items"], arrays["bits"])
+
+
+#: What the page can have done, by the name of the task.
+TASKS: dict[str, Callable[..., None]] = {
+    "first": train_first,
+    **{kind: partial(train, kind=kind) for kind in ("marks", "shuffled")},
+    "corrected": correct,
+    "suggest": suggest,
+    "propagate": propagate,
+}
 
 
 def read_record(project: Project, name: str) -> Any:

@@ -237,9 +237,11 @@ class Texts(Data):
         tokenizer = WordTokenizer().fit(self.X)
         rows = [None if mask is None else mask.astype(np.float32) for mask in masks]
         spread = spread_marks(rows, tokenizer.encode(self.X), len(tokenizer.vocabulary_) + 2)
+        # Words that stand in no annotated text are guessed not to be marked.
+        doubts = [np.isnan(row).sum() for row in spread]
         return {
-            number: np.nan_to_num(row) > 0.5
-            for number, row in enumerate(spread)
+            number: np.nan_to_num(spread[number]) > 0.5
+            for number in np.argsort(-np.array(doubts), kind="stable").tolist()
             if masks[number] is None
         }, None
 

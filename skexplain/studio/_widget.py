@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from importlib.resources import files
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._typing import MaskLike
-from ..masks import interpret_mask
+from ._pictures import marks_of
+from ._pixels import png_of
 
 
 class MaskEditor:
@@ -55,14 +55,7 @@ class MaskEditor:
                 "X must hold pictures, of shape (n_samples, n_channels, h, w) or "
                 f"(n_samples, h, w); got {self._X.dtype} of shape {self._X.shape}."
             )
-        numbers = np.arange(len(self._X))
-        self.mask: list[NDArray[np.bool_] | None] = [None] * len(numbers)
-        given = interpret_mask(mask, self._X.shape)
-        if given is not None:
-            for number in numbers[given.annotated]:
-                degrees = given.degrees_of(np.array([number]))[0].numpy() > 0.5
-                spread = np.broadcast_to(degrees[0], self._X.shape[1:])
-                self.mask[number] = np.asarray(spread.reshape(-1, *self.shape).any(axis=0))
+        self.mask: list[NDArray[np.bool_] | None] = marks_of(mask, self._X)
         self.widget = _make_widget(self)
 
     @property
@@ -75,18 +68,9 @@ class MaskEditor:
 
     def _shown(self, number: int) -> dict[str, bytes | None]:
         """Return a picture, as a PNG file, and its marks, a byte per pixel."""
-        from PIL import Image
-
-        pixels = self._X[number].reshape(-1, *self.shape)
-        if pixels.dtype != np.uint8:
-            low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
-            pixels = (255 * (pixels - low) / max(high - low, 1e-30)).astype(np.uint8)
-        of_colour = len(pixels) == 3
-        shown = np.moveaxis(pixels, 0, -1) if of_colour else pixels.mean(axis=0).astype(np.uint8)
-        file, mask = io.BytesIO(), self.mask[number]
-        Image.fromarray(shown).save(file, "png")
+        mask = self.mask[number]
         marks = None if mask is None else mask.astype(np.uint8).tobytes()
-        return {"png": file.getvalue(), "marks": marks}
+        return {"png": png_of(self._X[number].reshape(-1, *self.shape)), "marks": marks}
 
     def _take(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """Store the mask that was drawn in a picture."""

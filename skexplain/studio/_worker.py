@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from functools import partial
 
 from ._project import Project
-from ._tasks import correct, judge_given, propagate, suggest, train
-
-TASKS: dict[str, Callable[..., None]] = {
-    **{kind: partial(train, kind=kind) for kind in ("labels", "marks", "shuffled")},
-    "given": judge_given,
-    "corrected": correct,
-    "suggest": suggest,
-    "propagate": propagate,
-}
+from ._tasks import TASKS
 
 
 def send(record: dict[str, object]) -> None:

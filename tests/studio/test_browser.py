@@ -1,6 +1,7 @@
 """The whole story in Chromium: look, mark, train again, compare, take away; also by keys alone."""
 
 import base64
+import io
 import os
 import shutil
 import signal
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 pytest.importorskip("uvicorn")
 webdriver = pytest.importorskip("selenium.webdriver")
+from _lesions import save_lesions, stickers_of  # noqa: E402
 from _studio import save_photos, stickers, token_of  # noqa: E402
 from _studio_kinds import save_table, save_texts  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -179,7 +182,7 @@ def test_the_whole_story(start, browse, tmp_path):
     served = start(n_pictures=40, trains=True)
     page = browse(served.address)
     page.until(lambda: "labels alone" in page.text("models"), seconds=500)  # at once
-    page.run("labels suggest")
+    page.run("first suggest")
     assert page.text("message") == ""
     assert "labels alone" in page.text("models")
     Select(page.get("order")).select_by_value("name")
@@ -201,7 +204,7 @@ def test_the_whole_story(start, browse, tmp_path):
     drawn = np.stack(served.project().masks())
     assert (drawn & truth).sum() / (drawn | truth).sum() > 0.9
     page.until(lambda: "mask: 40" in page.text("marked"))
-    page.run("labels marks shuffled")
+    page.run("marks first shuffled")
     assert page.text("message") == ""
     table = page.text("models")
     for title in ("labels alone", "labels and marks", "labels and marks of other pictures"):
@@ -232,10 +235,10 @@ def test_texts_with_a_decoy_word(start, browse, tmp_path):
     for mask, number in zip(served.project().masks(), range(60), strict=True):
         words = [word for word, _ in project.data.content(number)["words"]]
         assert mask.tolist() == [word == "Portable" for word in words]
-    page.run("labels marks shuffled")
+    page.run("marks first shuffled")
     assert page.text("message") == ""
     assert "other words, drawn at random" in page.text("models")
-    page.run("corrected")
+    page.run("corrected first")
     assert "then corrected" in page.text("models")
     Select(page.get("looks-of")).select_by_value("marks")
     page.until(lambda: any("looks-4" in w.get_attribute("class") for w in page.words()))
@@ -273,7 +276,7 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     page = browse(served.address)
     assert not page.get("word-keys").is_displayed()
     assert "move between columns" in page.get("column-keys").text
-    page.run("labels suggest")
+    page.run("first suggest")
     assert page.text("message") == ""
     first = page.driver.find_element(By.CSS_SELECTOR, ".cell b")
     assert first.text == "ward"  # leaned on most
@@ -283,7 +286,7 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     page.until(lambda: "“ward”" in page.text("suggestions"))
     page.keys("a")  # it must not matter
     page.until(lambda: served.project().state_of(1)["annotated"])
-    page.run("labels marks shuffled")
+    page.run("marks first shuffled")
     assert page.text("message") == ""
     models = _tasks.read_record(served.project(), "labels")
     assert models["verdict"] == "leans"
@@ -521,3 +524,111 @@ def test_the_editor_in_a_notebook(drive):
     expected[3:5, 4:7] = True
     assert_array_equal(editor.mask[0], expected)
     assert "1 of 2: marked" in driver.find_element(By.TAG_NAME, "p").text
+
+
+_CAPTION = """
+let box = document.getElementById("caption");
+if (!box) {
+  box = document.createElement("p");
+  box.id = "caption";
+  document.body.append(box);
+}
+box.textContent = arguments[0];
+document.querySelector("main").style.height = "calc(100vh - 6.4rem)"; // above the caption
+box.style.cssText = "pointer-events: none; position: fixed; left: 0; right: 0; bottom: 0;"
+  + "margin: 0; padding: .6rem 1rem; background: #00405f; color: #fff; font-size: 1.25rem;";
+"""
+
+
+class Film:
+    """Pictures of the page, each with a caption and how long it is shown."""
+
+    def __init__(self, page):
+        self.page, self.frames, self.seconds = page, [], []
+
+    def show(self, caption, seconds, *, at=None):
+        if at is not None:
+            place = self.page.driver.find_element(By.CSS_SELECTOR, at)
+            into_view = "arguments[0].scrollIntoView({block: 'center'})"
+            self.page.driver.execute_script(into_view, place)
+        self.page.driver.execute_script(_CAPTION, caption)
+        loaded = "return document.getElementById('picture').complete"
+        self.page.until(lambda: self.page.driver.execute_script(loaded))
+        png = self.page.driver.get_screenshot_as_png()
+        with Image.open(io.BytesIO(png)) as picture:
+            self.frames.append(picture.convert("RGB"))
+        self.seconds.append(seconds)
+
+    def run(self, caption, tasks=None, *, at):
+        """Show what runs, in at most four pictures."""
+        page, first = self.page, len(self.frames)
+        if tasks:
+            page.driver.find_element(By.CSS_SELECTOR, f'[data-tasks="{tasks}"]').click()
+        page.until(lambda: page.text("job-text") or page.text("message"))
+        while page.text("job-text"):
+            self.show(caption, 0.8, at=at)
+            time.sleep(0.5)
+        kept = np.unique(np.linspace(first, len(self.frames) - 1, 4).astype(int)).tolist()
+        self.frames[first:] = [self.frames[i] for i in kept]
+        self.seconds[first:] = [0.8] * len(kept)
+        assert page.text("message") == ""
+
+    def save(self, path):
+        durations = [int(1000 * seconds) for seconds in self.seconds]
+        self.frames[0].save(
+            path, save_all=True, append_images=self.frames[1:], duration=durations, loop=0,
+            quality=50, method=4,
+        )  # fmt: skip
+
+
+def test_the_story_in_a_minute(start, browse, tmp_path):
+    """The animation of docs/studio.md; SKEXPLAIN_SCREENSHOTS names a folder that keeps it."""
+    save_lesions(tmp_path / "photos")
+    served = start("--size", 48, "--max-epochs", 20, "--network", "small", trains=True)
+    page = browse(served.address, size=(1120, 720))
+    film = Film(page)
+    film.run("A folder of photographs. A first model is trained at once.", at="#steps li")
+    page.until(lambda: page.text("suggestions"))
+    film.show("It is searched for what gives the labels away.", 4, at="#suggestions")
+    project = served.project()
+    truth = stickers_of(project.X)
+    Select(page.get("looks-of")).select_by_value("labels")
+    for turn in range(16):
+        number = project.names.index(page.text("item-title"))
+        long = turn < 2
+        if long:
+            film.show("Where the model looks is yellow. What must not matter is marked:", 2)
+        if truth[number].any():
+            rows, columns = np.nonzero(truth[number])
+            corners = columns.min(), rows.min(), columns.max(), rows.max()
+            page.drag(*map(int, corners), *project.data.shape)
+        else:
+            page.keys("0")
+        page.until(lambda number=number: served.project().mask_of(number)[1])
+        film.show("a box around each sticker; or, where there is none, Nothing here.",
+                  2 if long else 0.4)  # fmt: skip
+        page.keys(".")
+        page.until(lambda number=number: project.names[number] != page.text("item-title"))
+    film.run("The other masks are guessed from these,", "propagate", at="#marked")
+    Select(page.get("filter")).select_by_value("guessed")
+    # In one step: an event may draw the list anew meanwhile.
+    page.driver.execute_script("document.querySelector('.cell').click()")
+    page.until(lambda: "mask propagated" in page.text("facts"))
+    film.show("and checked: a wrong guess is corrected like any mask.", 4, at="#marked")
+    training = '[data-tasks="marks first shuffled"]'
+    film.run("It is trained again, with the marks and with marks that mean nothing.",
+             "marks first shuffled", at=training)  # fmt: skip
+    film.show("Compared on pictures that were held out:", 4, at="#models")
+    film.run("Or the first model is corrected, in seconds.", "corrected first", at="#models")
+    film.show("Right before and after stickers are exchanged.", 6, at="#models")
+    Select(page.get("looks-of")).select_by_value("marks")
+    time.sleep(0.5)
+    film.show("With the marks the model looks at the lesion.", 4, at="#models")
+    film.show("Models, audits, masks and a script are taken away as files.", 4, at="#exports")
+    folder = Path(os.environ.get("SKEXPLAIN_SCREENSHOTS", tmp_path))
+    film.save(folder / "studio.webp")
+    records = {kind: _tasks.read_record(project, kind) for kind in ("labels", "marks")}
+    assert records["marks"]["accuracy_after_swap"] > records["labels"]["accuracy_after_swap"]
+    assert 40 < sum(film.seconds) < 75
+    assert (folder / "studio.webp").stat().st_size < 1_500_000
+    assert page.problems() == []

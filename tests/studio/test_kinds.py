@@ -171,6 +171,9 @@ def test_marks_spread_to_the_same_words(tmp_path):
     assert sorted(guessed) == [i for i in range(len(project)) if i not in (1, 3)]
     for number, mask in guessed.items():
         assert_array_equal(mask, words_of(project, number) == "Portable")
+    seen = {word.lower() for number in (1, 3) for word in words_of(project, number)}
+    n_unseen = [sum(word.lower() not in seen for word in words_of(project, i)) for i in guessed]
+    assert n_unseen == sorted(n_unseen, reverse=True)  # the least certain first
 
 
 def test_spans_of_a_tool_are_brought(texts, tmp_path):

@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from skexplain.datasets import load_images
 from skexplain.studio import Conflict, Project
+from skexplain.studio._source import find_source
 
 pytest.importorskip("PIL")
 from _studio import save_photos  # noqa: E402
@@ -90,6 +91,32 @@ def test_fill_leaves_what_is_annotated(project):
     assert project.state_of(0)["by"] == "propagated"
     assert project.changed_since(1) == {0, 2}
     assert project.fill(masks, by="propagated") == 0
+
+
+def test_fill_stores_all_masks_or_none(project):
+    bad = np.full(project.data.shape, np.nan)
+    with pytest.raises(ValueError, match="mask must hold finite numbers"):
+        project.fill({0: box(project), 1: bad}, by="imported")
+    with pytest.raises(ValueError, match="from 0; got 99"):
+        project.fill({0: box(project), 99: box(project)}, by="imported")
+    assert project.mask_of(0) == (None, 0)
+    assert not (project.folder / "journal.jsonl").exists()
+
+
+def test_data_that_were_moved_are_found(project, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "photos").rename(tmp_path / "elsewhere" / "pictures")
+    with pytest.raises(FileNotFoundError, match="There is no .*photos; .* pass where they are now"):
+        find_source(project, tmp_path / "photos")
+    save_photos(tmp_path / "others", n_pictures=4)
+    with pytest.raises(ValueError, match=r"is the project of .*photos, not of .*others; pass"):
+        find_source(project, tmp_path / "others")
+    find_source(project, moved)
+    assert Project(project.folder).settings["source"] == str(moved)
+    find_source(project, moved)
+    save_photos(tmp_path / "photos")  # the same names at another place, while the first is there
+    with pytest.raises(ValueError, match=r"is the project of .*pictures, not of"):
+        find_source(project, tmp_path / "photos")
 
 
 def test_a_line_that_was_cut_costs_no_other(project):
@@ -192,6 +219,7 @@ def source(request, tmp_path):
         ({"random_state": -1}, "random_state must be an integer, 0 to 4294967295, got -1"),
         ({"random_state": None}, "random_state must be an integer, 0 to 4294967295, got None"),
         ({"verbose": "no"}, "verbose must be True or False, got 'no'"),
+        ({"network": "large"}, "network must be one of .* got 'large'"),
         ({"kind": ["texts"]}, r"kind must be one of .* got \['texts'\]"),
         ({"text": 3}, "text must be text or None, got 3"),
         ({"label": 3}, "label must be text or None, got 3"),

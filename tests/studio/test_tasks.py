@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skexplain import SwapExClassifier, load, save
+from skexplain import MaskPropagator, SwapExClassifier, load, save
 from skexplain.studio import Project
 
 pytest.importorskip("PIL")
@@ -51,6 +51,17 @@ def test_the_model_is_the_library_s(marked):
     stored = load(marked.models / "marks.safetensors")
     assert_array_equal(stored.predict(marked.X), clf.predict(marked.X))
     assert (marked.models / "marks.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_the_first_model_is_audited_with_the_marks_and_not_trained_again(marked):
+    before = (marked.models / "labels.safetensors").stat()
+    record = _tasks.read_record(marked, "labels")
+    project = Project(marked.folder)
+    (project.models / "labels.html").unlink()
+    _tasks.train_first(project, silent)
+    assert (marked.models / "labels.safetensors").stat().st_mtime_ns == before.st_mtime_ns
+    assert _tasks.read_record(marked, "labels") == record
+    assert (project.models / "labels.html").exists()
 
 
 @pytest.mark.slow  # CI runs it with those in a browser
@@ -112,7 +123,7 @@ def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
     with pytest.raises(ValueError, match="no model of labels alone yet"):
         _tasks.suggest(project, silent)
     _tasks.take(project, marked.models / "labels.safetensors")
-    _tasks.judge_given(project, silent)
+    _tasks.train_first(project, silent)
     record = _tasks.read_record(project, "given")
     assert record["title"] == "the given model"
     assert record["predictions"] == _tasks.read_record(marked, "labels")["predictions"]
@@ -131,11 +142,19 @@ def test_a_saved_model_is_looked_at_and_corrected(marked, tmp_path):
 def test_propagated_masks_are_of_the_others(tmp_path):
     photos = save_photos(tmp_path / "photos", n_pictures=24)
     project = Project.create(tmp_path / "project", photos, size=16)
-    for number in range(12):
+    known = [*range(8), *range(12, 20)]  # of both classes
+    for number in known:
         project.set_mask(number, stickers(project.X)[number], revision=0)
     _tasks.propagate(project, silent)
     guessed = _tasks.propagated_masks(project)
-    assert sorted(guessed) == list(range(12, 24))
+    assert sorted(guessed) == [i for i in range(24) if i not in known]
+    assert _tasks.read_record(project, "propagated")["next"] == list(guessed)
+    assert list(guessed) != sorted(guessed)  # the least certain first
+    X = np.asarray(project.X)
+    masks = [stickers(X)[i] if i in known else None for i in range(24)]
+    filled = np.asarray(MaskPropagator(random_state=0).fit(X, masks).fill(X, masks)) > 0.5
+    for number, mask in guessed.items():
+        assert_array_equal(mask, filled.reshape(24, 16, 16)[number])
     assert all(mask.shape == project.data.shape for mask in guessed.values())
     assert all(mask.dtype == bool for mask in guessed.values())
 
@@ -179,4 +198,5 @@ def test_lines_that_some_library_prints_are_no_records(tmp_path):
     process = SimpleNamespace(stdout=lines, returncode=0, wait=lambda: 0)
     assert jobs._follow(process, running) is None
     assert running["share"] == 0.5
+    assert running["reports"] == 1  # too few to say how long it takes
     jobs.close()

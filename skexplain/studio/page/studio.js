@@ -79,7 +79,8 @@ function chosen(number) {
 function arrange() {
   order = [...project.states.keys()].filter(chosen);
   const sure = (models.marks ?? models.labels)?.confidences;
-  const rank = new Map((models.suggestions?.next ?? []).map((number, i) => [number, i]));
+  const next = $("filter").value === "guessed" ? models.propagated?.next : models.suggestions?.next;
+  const rank = new Map((next ?? []).map((number, i) => [number, i]));
   const by = $("order").value;
   const rankOf = (number) => rank.get(number) ?? project.states.length + number;
   if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
@@ -404,15 +405,16 @@ let ran = null;
 
 function showJobs(jobs) {
   const running = jobs.running;
-  $("share").hidden = $("cancel").hidden = !running;
-  for (const button of document.querySelectorAll("[data-tasks]")) button.disabled = Boolean(running);
+  const busy = Boolean(running) || jobs.waiting.length > 0; // between two tasks nothing runs
+  $("share").hidden = $("cancel").hidden = !busy;
+  for (const button of document.querySelectorAll("[data-tasks]")) button.disabled = busy;
   if (running) {
     $("share").value = running.share;
     const left = running.seconds_left;
     $("job-text").textContent = running.text
       + (left === null ? "" : `, about ${Math.max(1, Math.round(left))} s left`);
   } else {
-    $("job-text").textContent = "";
+    $("job-text").textContent = busy ? "starting" : "";
   }
   if (jobs.error) say(`${jobs.error.task}: ${jobs.error.text}`);
   const runs = running ? `${running.task} ${jobs.waiting.length}` : "";
@@ -559,6 +561,7 @@ function fit() {
       $("words").setAttribute("aria-describedby", "column-keys");
     }
   }
+  if (project.network) $("network").textContent = `It is ${project.network}.`;
   for (const name of project.exports) {
     const [line, link] = [document.createElement("li"), document.createElement("a")];
     link.href = `/export/${name}`;
