@@ -33,6 +33,7 @@ GALLERY = [
     "plot_21_correct_an_audited_network.py",
     "plot_22_words_that_people_marked.py",
     "plot_23_a_word_in_a_transformer.py",
+    "plot_24_leaves_and_their_backgrounds.py",
 ]
 
 

@@ -67,6 +67,7 @@ def make_report(
             p_value=None,
             changed=changed,
             candidates={},
+            seen=search.seen,
         )
     before, after = search.outcome(NOTHING), search.outcome(choice)
     hits, hits_before = after.hits(labels), before.hits(labels)
@@ -92,6 +93,7 @@ def make_report(
         p_value=max(p_values),
         changed=changed,
         candidates=search.swap_accuracies(),
+        seen=search.seen,
     )
 
 
