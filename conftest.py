@@ -1,5 +1,6 @@
 """Set-up shared by all tests: they import what is installed, and use one thread per process."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -58,6 +59,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def pytest_collection_finish():
+    """Leave what was imported and collected, which stays, out of every garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

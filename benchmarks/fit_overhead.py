@@ -20,12 +20,13 @@ def measure(options):
     for network in SHAPES:
         for n_rows in (100,) if options.quick else (100, 2_000, _LARGE):
             data = make_data(n_rows, SHAPES[network])
-            for method in _methods(network, n_rows):
+            for method in _methods(network, n_rows, options):
                 yield _measure(method, network, data, options)
 
 
-def _methods(network, n_rows):
-    names = _LARGE_METHODS if network == "CNN" and n_rows == _LARGE else LOOPS
+def _methods(network, n_rows, options):
+    few = options.quick or (network == "CNN" and n_rows == _LARGE)
+    names = _LARGE_METHODS if few else LOOPS
     return [name for name in names if network in METHODS[name].networks]
 
 

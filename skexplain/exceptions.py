@@ -9,6 +9,10 @@ class RemainingShortcutWarning(UserWarning):
     """What the masks of a fit mark still predicts the label, so that a shortcut may survive."""
 
 
+class ShortcutInUseWarning(RemainingShortcutWarning):
+    """Predictions of a fitted classifier change when what its masks mark is exchanged."""
+
+
 class UnreliableMaskWarning(UserWarning):
     """Masks are predicted from too few annotated samples, or differ from those given."""
 
@@ -30,6 +34,7 @@ __all__ = [
     "MissingExplanationWarning",
     "ModelFileError",
     "RemainingShortcutWarning",
+    "ShortcutInUseWarning",
     "UnreliableMaskWarning",
     "UnsupportedOperationError",
 ]

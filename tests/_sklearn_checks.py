@@ -1,4 +1,4 @@
-"""scikit-learn's checks that train something: the others are the same with and without a mask."""
+"""scikit-learn's checks, divided into those that train something and those that do not."""
 
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -6,8 +6,20 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 # Repeated samples come in other mini-batches than weighted ones; in full batches it passes.
 WEIGHTS_CHECK = "check_sample_weight_equivalence_on_dense_data"
 
-# Some 30 long steps are enough for the checks of accuracy.
+# Some 30 long steps are enough for the checks of accuracy; what all others are about shows within
+# two epochs.
 LONG_STEPS = {"max_epochs": 4, "batch_size": 32, "lr": 0.03}
+_OF_ACCURACY = (
+    "check_classifiers_train",
+    "check_regressors_train",
+    "check_class_weight_classifiers",
+)
+
+
+def is_of_accuracy(check):
+    """Whether a check needs an estimator that has learned something."""
+    return check.func.__name__.startswith(_OF_ACCURACY)
+
 
 # Checks of constructors and of data for which fit raises an error: they train nothing, so a mask
 # makes no difference to them.
@@ -42,10 +54,23 @@ TRAIN_NOTHING = {
 
 
 def training_checks(estimators):
-    """All checks of some estimators but those above."""
-    return [
-        pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}")
+    """Each check of some estimators that trains, once.
+
+    scikit-learn repeats some of them for read-only and float32 data, which no mask changes.
+    """
+    return _checks(estimators, lambda name: name not in {*TRAIN_NOTHING, WEIGHTS_CHECK})
+
+
+def checks_without_training(estimators):
+    """Each check of some estimators that trains nothing, once, and passes for all of them."""
+    return _checks(estimators, TRAIN_NOTHING.__contains__)
+
+
+def _checks(estimators, is_taken):
+    by_name = {
+        f"{type(estimator).__name__}-{check.func.__name__}": (estimator, check)
         for estimator in estimators
         for _, check in estimator_checks_generator(estimator)
-        if check.func.__name__ not in {*TRAIN_NOTHING, WEIGHTS_CHECK}
-    ]
+        if is_taken(check.func.__name__)
+    }
+    return [pytest.param(*pair, id=name) for name, pair in by_name.items()]

@@ -88,7 +88,7 @@ data : :class:`~sklearn.utils.Bunch`
     mask : bool ndarray of shape (n_samples, 64, 64)
         True where a pixel is irrelevant: everything but the reasons.
     spurious_mask : bool ndarray of shape (n_samples, 64, 64)
-        True on the square alone: the mask of a user who knows the trap and not the reasons.
+        True on the square alone: the mask of a user who can point at the shortcut alone.
         All False without a square.  Where pixels are exchanged between rows, as by
         :class:`~skexplain.SwapExClassifier`, prefer ``pool_masks(spurious_mask)``:
         a row of the other class has its square elsewhere, and nothing marked where this one is.

@@ -29,13 +29,14 @@ from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
-    PREFIXES,
     TRAINER_SETTINGS,
     ModuleLike,
+    check_prefixes,
     inherit_parameters,
     root_seed,
     split_prefixed,
 )
+from ._swap_check import warn_if_swaps_matter
 from ._validation import (
     balance,
     check_donors,
@@ -136,13 +137,8 @@ class BaseExplanationEstimator(BaseEstimator):
         self.verbose = verbose
         self.warm_start = warm_start
         self.random_state = random_state
-        known, unknown = split_prefixed(prefixed)
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} got an unexpected keyword {next(iter(unknown))!r}: it must "
-                f"be one of {self._get_param_names()} or start with one of {list(PREFIXES)}."
-            )
-        self.__dict__.update(known)
+        check_prefixes(type(self), prefixed)
+        self.__dict__.update(prefixed)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Complete the signature and text of a subclass."""
@@ -322,6 +318,8 @@ class BaseExplanationEstimator(BaseEstimator):
                     trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
             finally:
                 self._keep(trainer)
+            if not partial:
+                warn_if_swaps_matter(self, X, masks, stacklevel=5)
         return self
 
     def _new_trainer(self, method: Method, example: torch.Tensor, X: np.ndarray) -> Trainer:

@@ -1,10 +1,11 @@
 """Gradients at hidden units, or along concepts: what must not matter is no place in the input."""
 
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from ..penalties import ConceptGradientPenalty
+from ..penalties._input_gradient import Norm, Output
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA, ModuleLike
@@ -77,17 +78,8 @@ class ConceptGradRegClassifier(BaseExplanationClassifier):
         alpha: Any = 2.0,
         layer: Any = "features",
         concepts: ArrayLike | None = None,
-        output: Literal[
-            "auto",
-            "log_prob_sum",
-            "log_prob_max",
-            "log_prob_true",
-            "prob_max",
-            "prob_sum",
-            "logit_sum",
-            "logit_true",
-        ] = "auto",
-        norm: Literal["l2", "l1", "share"] = "share",
+        output: Output = "auto",
+        norm: Norm = "share",
         channel_axis: int = 1,
         **common: Any,
     ) -> None:
@@ -157,7 +149,7 @@ class ConceptGradRegRegressor(BaseExplanationRegressor):
         alpha: Any = 2.0,
         layer: Any = "features",
         concepts: ArrayLike | None = None,
-        norm: Literal["l2", "l1", "share"] = "share",
+        norm: Norm = "share",
         channel_axis: int = 1,
         **common: Any,
     ) -> None:

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Seed
-from ..exceptions import DivergenceError, MissingExplanationWarning
+from ..exceptions import DivergenceError, MissingExplanationWarning, ShortcutInUseWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ._classifier import BaseExplanationClassifier
@@ -320,6 +320,8 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         estimator = clone(self._base_estimator())
         estimator.set_params(mask_marks="irrelevant", random_state=seed, **params)
         with warnings.catch_warnings():
+            # How far another model leaves the reasons of earlier ones is judged by its overlap.
+            warnings.simplefilter("ignore", ShortcutInUseWarning)
             if irrelevance is None:  # the first model is meant to learn from labels alone
                 warnings.simplefilter("ignore", MissingExplanationWarning)
             estimator.fit(X, y, mask=irrelevance, sample_weight=sample_weight)

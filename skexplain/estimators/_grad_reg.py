@@ -3,6 +3,8 @@
 from typing import Any, Literal
 
 from ..penalties import InputGradientPenalty
+from ..penalties._input_gradient import Norm, Output
+from ..penalties._robust import Robust
 from ..training._method import Method, Term
 from ._classifier import BaseExplanationClassifier
 from ._parameters import ALPHA, ModuleLike
@@ -79,19 +81,10 @@ class GradRegClassifier(BaseExplanationClassifier):
         module: ModuleLike = "auto",
         *,
         alpha: Any = 2.0,
-        output: Literal[
-            "auto",
-            "log_prob_sum",
-            "log_prob_max",
-            "log_prob_true",
-            "prob_max",
-            "prob_sum",
-            "logit_sum",
-            "logit_true",
-        ] = "auto",
-        norm: Literal["l2", "l1", "share"] = "share",
+        output: Output = "auto",
+        norm: Norm = "share",
         sign: Literal["both", "positive", "negative"] = "both",
-        robust: Literal["random", "adversarial", "certified"] | None = None,
+        robust: Robust | None = None,
         epsilon: float = 1.0,
         n_steps: int = 10,
         **common: Any,
@@ -165,8 +158,8 @@ class GradRegRegressor(BaseExplanationRegressor):
         module: ModuleLike = "auto",
         *,
         alpha: Any = 2.0,
-        norm: Literal["l2", "l1", "share"] = "share",
-        robust: Literal["random", "adversarial", "certified"] | None = None,
+        norm: Norm = "share",
+        robust: Robust | None = None,
         epsilon: float = 1.0,
         n_steps: int = 10,
         **common: Any,

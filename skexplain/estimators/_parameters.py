@@ -375,6 +375,16 @@ def split_prefixed(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, An
     return prefixed, {key: value for key, value in params.items() if key not in prefixed}
 
 
+def check_prefixes(cls: Any, params: dict[str, Any]) -> None:
+    """Check that keywords that are no parameters of a class have a prefix of skorch's."""
+    _, unknown = split_prefixed(params)
+    if unknown:
+        raise TypeError(
+            f"{cls.__name__} got an unexpected keyword {next(iter(unknown))!r}: it must be one of "
+            f"{cls._get_param_names()} or start with one of {list(PREFIXES)}."
+        )
+
+
 def root_seed(random_state: Seed) -> int:
     """Draw the seed from which all streams of a fit follow.
 

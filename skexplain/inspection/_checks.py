@@ -57,7 +57,7 @@ def class_codes(
     labels : label or array-like of shape (n_rows,)
         One for all samples, or one for each.
     estimator : fitted classifier
-        That knows the classes.
+        Has ``classes_``.
     n_rows : int
         Number of samples of X.
 

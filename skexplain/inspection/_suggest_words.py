@@ -26,7 +26,7 @@ class WordSuggestion:
     word : str
         The word, or the piece of one, in lower case.
     label : object
-        The class that it tells.
+        The predicted class that goes with it.
     rows : ndarray of int of shape (n_texts,)
         Numbers of the texts that have it, in ascending order.
     score : float
@@ -112,7 +112,7 @@ def suggest_words(
     Returns
     -------
     list of WordSuggestion
-        Highest score first; empty where nothing tells.
+        Highest score first; empty where no word goes with a class.
 
     Raises
     ------
@@ -129,8 +129,8 @@ def suggest_words(
 
     Notes
     -----
-    A suggestion is a question, no verdict: most words that tell a class are good reasons.  Words of
-    which a text has one in place of another are not found, nor what has to do with their order.
+    A suggestion is a question, no verdict: most words that go with a class are good reasons.  Words
+    of which a text has one in place of another are not found, nor what depends on their order.
 
     Examples
     --------
@@ -168,10 +168,10 @@ def suggest_words(
     found = []
     for word, of_word in places.items():
         rows = np.array(sorted(of_word))
-        code, tell, p_value = _how_it_tells(predicted[rows], shares)
+        code, power, p_value = _predictive_power(predicted[rows], shares)
         p_value = min(1.0, p_value * len(places) * len(classes))
-        if tell > 0 and p_value <= max_p_value:
-            found.append((tell * len(rows) / len(predicted), word, rows, code, tell, p_value))
+        if power > 0 and p_value <= max_p_value:
+            found.append((power * len(rows) / len(predicted), word, rows, code, power, p_value))
     found.sort(key=lambda one: (-one[0], one[1]))
     candidates = [
         WordSuggestion(
@@ -179,12 +179,12 @@ def suggest_words(
             label=classes[code],
             rows=rows,
             score=score,
-            predictive_power=tell,
+            predictive_power=power,
             flip_rate=_flip_rate(read, places[word], rows, predicted),
             p_value=p_value,
             spans=_spans(read, places[word]),
         )
-        for score, word, rows, code, tell, p_value in found[: _CANDIDATES * n_suggestions]
+        for score, word, rows, code, power, p_value in found[: _CANDIDATES * n_suggestions]
     ]
     # Of words that always stand together the one that the model leans on comes first.
     candidates.sort(key=lambda one: (-round(one.score, 9), -one.flip_rate, one.word))
@@ -201,8 +201,8 @@ def _places(read: TokensOfTexts) -> dict[str, dict[int, list[int]]]:
     return places
 
 
-def _how_it_tells(predicted: np.ndarray, shares: np.ndarray) -> tuple[int, float, float]:
-    """Return the class that a word tells, how far, and the binomial tail of its number."""
+def _predictive_power(predicted: np.ndarray, shares: np.ndarray) -> tuple[int, float, float]:
+    """Return the class that goes with a word, how far, and the binomial tail of its number."""
     from scipy.stats import binom
 
     n = len(predicted)
@@ -211,8 +211,8 @@ def _how_it_tells(predicted: np.ndarray, shares: np.ndarray) -> tuple[int, float
     share = shares[code]
     if share in (0, 1):
         return code, 0.0, 1.0
-    tell = 1 - np.log((counts[code] + share) / (n + 1)) / np.log(share)
-    return code, float(tell), float(binom.sf(counts[code] - 1, n, share))
+    power = 1 - np.log((counts[code] + share) / (n + 1)) / np.log(share)
+    return code, float(power), float(binom.sf(counts[code] - 1, n, share))
 
 
 def _flip_rate(

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._checks import check_count
 from .._typing import MaskLike, Seed
 from ..estimators._parameters import root_seed
-from ..exceptions import MissingExplanationWarning
+from ..exceptions import MissingExplanationWarning, ShortcutInUseWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside, own_labels, row_labels
 from ..masks._meaning import mask_shape
@@ -185,6 +185,8 @@ def _fit_and_score(
     with warnings.catch_warnings():
         if masks is None:
             warnings.simplefilter("ignore", MissingExplanationWarning)
+        elif masks != "given":  # masks of other samples leave the shortcut in use
+            warnings.simplefilter("ignore", ShortcutInUseWarning)
         estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train), **arguments)
     arguments = _slice(score_params, test, len(y))
     if _asks_for_mask(scorer):

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from .._surroundings import deterministic_algorithms, isolated_random_state, own_surroundings
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
+from ..estimators._swap_check import warn_if_swaps_matter
 from ..training._batches import TrainingData
 from ..training._joint import ELEMENTWISE_OPTIMIZERS, JointTrainer
 from ..training._method import Method
@@ -116,6 +117,7 @@ def fit_seeds(
         joint.train(data, epochs=first.max_epochs)
     for own, trainer in zip(estimators, trainers, strict=True):
         own._keep(trainer)
+        warn_if_swaps_matter(own, data.inputs.array, data.masks, stacklevel=3)
     return estimators
 
 

@@ -116,7 +116,7 @@ def _highest(values: Any) -> Any:
 
 
 def verdict_table(rows: Sequence[dict[str, Any]], factors: Any, measure: str) -> Any:
-    """Tell, per panel, whether a method with masks beats its best control beyond chance.
+    """Return, per panel, whether a method with masks beats its best control beyond chance.
 
     Parameters
     ----------

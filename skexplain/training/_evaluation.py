@@ -1,6 +1,7 @@
-"""Losses of samples under an objective, without training on them."""
+"""Losses of an epoch: of samples that are not trained on, and what depends on them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -74,6 +75,63 @@ def evaluate_losses(
         for name, value in values.items():
             means.add(name, value, len(index))
     return means.result()
+
+
+def settle_alphas(trainer: "Trainer", data: TrainingData, objective: Objective) -> Objective:
+    """Weigh each automatic term as the label loss, at the end of the first epoch with masks.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its weights of terms and its history are changed.
+    data : TrainingData
+    objective : Objective
+
+    Returns
+    -------
+    Objective
+        The same with the new weights.
+    """
+    switched_on = {**trainer.alphas_, **dict.fromkeys(trainer.unsettled_, 1.0)}
+    objective = objective.with_terms(trainer.method.weighted(switched_on))
+    # A few thousand samples are enough to estimate the ratio.
+    means = evaluate_losses(trainer, data, objective, max_rows=4096)
+    label_loss = means.pop("label_loss")
+    for name in trainer.unsettled_:
+        trainer.alphas_[name] = label_loss / means[name] if means[name] > 0 else 0.0
+        trainer.history.record(f"train_{name}", means[name])
+    trainer.unsettled_ = set()
+    # Early stopping compares this epoch with later ones, which have the penalty.
+    settled = objective.with_terms(trainer.method.weighted(trainer.alphas_))
+    trainer.history.record("train_loss", settled.total(label_loss, means))
+    return settled
+
+
+def with_all_penalties(
+    losses: dict[str, float], before: Mapping[str, Any], objective: Objective
+) -> dict[str, float]:
+    """Complete the losses of an epoch in which some steps, or all, were without penalties.
+
+    A penalty is the mean over the steps that had it, else that of the epoch before; the loss is the
+    sum, so that early stopping compares epochs alike.
+
+    Parameters
+    ----------
+    losses : dict of str to float
+        By the names that they have in the history.
+    before : dict of str to object
+        Row of the epoch before in the history; empty: there is none.
+    objective : Objective
+
+    Returns
+    -------
+    dict of str to float
+    """
+    names = {f"train_{term.name}": term.name for term in objective.terms}
+    kept = {key: before[key] for key in names if key in before and key not in losses}
+    losses = {**losses, **kept}
+    penalties = {name: losses[key] for key, name in names.items() if key in losses}
+    return {**losses, "train_loss": objective.total(losses["train_label_loss"], penalties)}
 
 
 def _sample(rows: torch.Tensor, max_rows: int | None, streams: Streams) -> torch.Tensor:

@@ -71,9 +71,11 @@ class Scored:
 
     def _mark_best(self) -> None:
         """Record whether the epoch is the best so far, for skorch's callbacks."""
-        for name in {"train_loss", "valid_loss"} & set(self.history[-1]):
-            earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
-            self.history.record(f"{name}_best", self.history[-1, name] < next(earlier, math.inf))
+        last = self.history[-1]
+        for name in ("train_loss", "valid_loss"):
+            if name in last:
+                earlier = (row[name] for row in reversed(self.history) if row.get(f"{name}_best"))
+                self.history.record(f"{name}_best", last[name] < next(earlier, math.inf))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: what is on an accelerator also loads where there is none."""

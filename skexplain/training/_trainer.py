@@ -23,7 +23,7 @@ from ._callbacks import (
     states_of_schedules,
     stop_early,
 )
-from ._evaluation import evaluate_losses
+from ._evaluation import evaluate_losses, settle_alphas, with_all_penalties
 from ._method import Method
 from ._objective import Objective
 from ._prepare import build_optimizer, update_optimizer
@@ -237,8 +237,8 @@ class Trainer(Scored):
                 self.notify("on_epoch_begin", **on_epoch)
                 self._train_epoch(data, objective, shared)
                 keeper.check_and_keep()
-                if self._fix_automatic_alphas(data, objective):
-                    objective = objective.with_terms(self.method.weighted(self.alphas_))
+                if self.unsettled_ and len(data.penalised):
+                    objective = settle_alphas(self, data, objective)
                 if valid is not None:
                     self._validate_epoch(valid, objective)
                 self._mark_best()
@@ -321,7 +321,8 @@ class Trainer(Scored):
 
     def _record(self, losses: dict[str, float], objective: Objective, data: TrainingData) -> None:
         if self.penalty_every > 1 and len(data.penalised):
-            losses = self._with_all_penalties(losses, objective)
+            before = self.history[-2] if len(self.history) > 1 else {}
+            losses = with_all_penalties(losses, before, objective)
         for name, value in losses.items():
             self.history.record(name, value)
 
@@ -337,22 +338,6 @@ class Trainer(Scored):
         lazy = [one.lazily(self.penalty_every) for one in objectives]
         due, between = zip(*lazy, strict=True)
         return list(zip(optimizers, due, strict=True)), list(zip(optimizers, between, strict=True))
-
-    def _with_all_penalties(
-        self, losses: dict[str, float], objective: Objective
-    ) -> dict[str, float]:
-        """Complete the losses of an epoch in which some steps, or all, were without penalties.
-
-        A penalty is the mean over the steps that had it, else that of the epoch before; the loss is
-        the sum, so that early stopping compares epochs alike.
-        """
-        before = self.history[-2] if len(self.history) > 1 else {}
-        names = {f"train_{term.name}": term.name for term in objective.terms}
-        for key in names.keys() & before.keys():
-            losses.setdefault(key, before[key])
-        penalties = {name: losses[key] for key, name in names.items() if key in losses}
-        losses["train_loss"] = objective.total(losses["train_label_loss"], penalties)
-        return losses
 
     def _step(
         self,
@@ -391,8 +376,6 @@ class Trainer(Scored):
             for term in self.method.terms
         }
 
-    # -- held-out samples and automatic weights ---------------------------------------------------
-
     def _validate_epoch(self, valid: TrainingData, objective: Objective) -> None:
         """Record the estimator's own objective on the held-out samples."""
         means = evaluate_losses(self, valid, objective, watchers=BatchWatchers(self))
@@ -400,21 +383,3 @@ class Trainer(Scored):
         total = objective.total(label_loss, means)
         for name, value in {"loss": total, "label_loss": label_loss, **means}.items():
             self.history.record(f"valid_{name}", value)
-
-    def _fix_automatic_alphas(self, data: TrainingData, objective: Objective) -> bool:
-        """At the end of the first epoch with masks, weigh each automatic term as the label loss."""
-        if not self.unsettled_ or not len(data.penalised):
-            return False
-        switched_on = {**self.alphas_, **dict.fromkeys(self.unsettled_, 1.0)}
-        objective = objective.with_terms(self.method.weighted(switched_on))
-        # A few thousand samples are enough to estimate the ratio.
-        means = evaluate_losses(self, data, objective, max_rows=4096)
-        label_loss = means.pop("label_loss")
-        for name in self.unsettled_:
-            self.alphas_[name] = label_loss / means[name] if means[name] > 0 else 0.0
-            self.history.record(f"train_{name}", means[name])
-        self.unsettled_ = set()
-        # Early stopping compares this epoch with later ones, which have the penalty.
-        settled = objective.with_terms(self.method.weighted(self.alphas_))
-        self.history.record("train_loss", settled.total(label_loss, means))
-        return True

@@ -2,6 +2,8 @@
 samples, going on, and fits that fail.
 """
 
+import copy
+import functools
 import pickle
 
 import joblib
@@ -35,8 +37,20 @@ def problem():
 def modular(cls, **params):
     """An estimator over a module with parameters, dropout and batch norm."""
     prefixed = {"module__width": 6, "module__dropout": 0.2, "optimizer__weight_decay": 1e-3}
-    shared = {"module": Perceptron, "random_state": 0, "max_epochs": 3}
+    shared = {"module": Perceptron, "random_state": 0, "max_epochs": 3, "batch_size": 32}
     return quick(cls, **{**shared, **prefixed, **params})
+
+
+@pytest.fixture(scope="module")
+def fitted_of(problem):
+    """Fit such an estimator of each class once, for what only reads it."""
+    X, y, mask = problem
+    return functools.cache(lambda cls: modular(cls).fit(X, y, mask=mask))
+
+
+@pytest.fixture
+def fitted(fitted_of, cls):
+    return fitted_of(cls)
 
 
 def shown(estimator):
@@ -51,23 +65,22 @@ def assert_same_weights(first, second):
 # -- parameters -----------------------------------------------------------------------------------
 
 
-def test_clone_and_parameters_with_prefixes(cls, problem):
+def test_clone_and_parameters_with_prefixes(cls, problem, fitted):
     X, y, mask = problem
-    estimator = modular(cls).fit(X, y, mask=mask)
-    copy = clone(estimator)
-    assert not hasattr(copy, "trainer_")
-    assert shown(copy) == shown(estimator)
-    assert copy.get_params()["module__width"] == 6
-    assert_same_weights(copy.fit(X, y, mask=mask), estimator)
+    twin = clone(fitted)
+    assert not hasattr(twin, "trainer_")
+    assert shown(twin) == shown(fitted)
+    assert twin.get_params()["module__width"] == 6
+    assert_same_weights(twin.fit(X, y, mask=mask), fitted)
 
-    copy.set_params(module__width=11, optimizer__weight_decay=0.25, lr=0.5)
-    assert shown(clone(copy)) == shown(copy) != shown(estimator)
-    copy.fit(X, y, mask=mask)
-    assert copy.module_.get_submodule("module" if hasattr(copy.module_, "module") else "")
-    assert 11 in {tensor.shape[0] for tensor in copy.module_.parameters()}
-    assert copy.trainer_.optimizer_.param_groups[0]["weight_decay"] == 0.25
-    assert copy.trainer_.optimizer_.param_groups[0]["lr"] == 0.5
-    assert "module__width=11" in repr(copy)
+    twin.set_params(module__width=11, optimizer__weight_decay=0.25, lr=0.5)
+    assert shown(clone(twin)) == shown(twin) != shown(fitted)
+    twin.fit(X, y, mask=mask)
+    assert twin.module_.get_submodule("module" if hasattr(twin.module_, "module") else "")
+    assert 11 in {tensor.shape[0] for tensor in twin.module_.parameters()}
+    assert twin.trainer_.optimizer_.param_groups[0]["weight_decay"] == 0.25
+    assert twin.trainer_.optimizer_.param_groups[0]["lr"] == 0.5
+    assert "module__width=11" in repr(twin)
 
 
 def test_a_parameter_set_before_is_gone_from_no_other(cls):
@@ -97,7 +110,7 @@ def test_module_instance_is_copied(cls, problem):
     module = Perceptron()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     names = [name for name, _ in module.named_modules()]
-    quick(cls, module=module).fit(X, y, mask=mask)
+    quick(cls, module=module, max_epochs=1).fit(X, y, mask=mask)
     assert [name for name, _ in module.named_modules()] == names
     assert all(torch.equal(module.state_dict()[key], before[key]) for key in before)
 
@@ -108,7 +121,7 @@ def test_module_may_be_a_function(cls, problem):
     def build(width=4):
         return nn.Sequential(Perceptron(n_outputs=width), nn.Tanh(), nn.Linear(width, 2))
 
-    estimator = quick(cls, module=build, module__width=7).fit(X, y, mask=mask)
+    estimator = quick(cls, module=build, module__width=7, max_epochs=1).fit(X, y, mask=mask)
     assert 7 in {tensor.shape[0] for tensor in estimator.module_.parameters()}
 
 
@@ -133,30 +146,29 @@ def test_a_saved_estimator_predicts_and_goes_on_alike(cls, save, module, problem
     estimator = quick(cls, module=module, random_state=3, **prefixed)
     for _ in range(2):
         estimator.partial_fit(X, y, classes=[0, 1], mask=mask)
-    copy = save(estimator, tmp_path)
-    assert shown(copy) == shown(estimator)
-    np.testing.assert_array_equal(copy.predict_proba(X), estimator.predict_proba(X))
-    for one in (copy, estimator):  # with the optimizer's state and the random streams
+    twin = save(estimator, tmp_path)
+    assert shown(twin) == shown(estimator)
+    np.testing.assert_array_equal(twin.predict_proba(X), estimator.predict_proba(X))
+    for one in (twin, estimator):  # with the optimizer's state and the random streams
         one.partial_fit(X, y, mask=mask)
-    assert_same_weights(copy, estimator)
-    assert copy.n_iter_ == 3
+    assert_same_weights(twin, estimator)
+    assert twin.n_iter_ == 3
 
 
 # -- chance ---------------------------------------------------------------------------------------
 
 
-def test_seeds(cls, problem):
+def test_seeds(cls, problem, fitted):
     X, y, mask = problem
-    first = modular(cls).fit(X, y, mask=mask)
-    assert_same_weights(first, modular(cls).fit(X, y, mask=mask))
-    assert_same_weights(first, clone(first).fit(X, y, mask=mask))
-    for other in (1, None, np.random.RandomState(0)):
+    assert_same_weights(fitted, modular(cls).fit(X, y, mask=mask))
+    for other in (1, None):
         different = modular(cls, random_state=other).fit(X, y, mask=mask)
-        assert not torch.equal(weights(first), weights(different))
+        assert not torch.equal(weights(fitted), weights(different))
     two = [
         modular(cls, random_state=np.random.RandomState(7)).fit(X, y, mask=mask) for _ in range(2)
     ]
     assert_same_weights(*two)
+    assert not torch.equal(weights(fitted), weights(two[0]))
 
 
 def drawing(**params):
@@ -166,7 +178,7 @@ def drawing(**params):
     return Perceptron(**params)
 
 
-def test_global_random_states_stay(cls, problem):
+def test_global_random_states_stay(cls, problem, fitted):
     X, y, mask = problem
 
     def draws():
@@ -185,17 +197,16 @@ def test_global_random_states_stay(cls, problem):
     estimator.predict_proba(X)
     assert draws() == expected
     # Nor do they matter.
-    assert_same_weights(modular(cls).fit(X, y, mask=mask), modular(cls).fit(X, y, mask=mask))
+    assert_same_weights(modular(cls).fit(X, y, mask=mask), fitted)
 
 
-def test_unit_weights_are_no_weights(cls, problem):
+def test_unit_weights_are_no_weights(cls, problem, fitted):
     X, y, mask = problem
-    plain = modular(cls).fit(X, y, mask=mask)
-    for value in (1, 1.0, 2.5):
+    for value in (1, 2.5):
         weighted = modular(cls).fit(X, y, mask=mask, sample_weight=np.full(len(X), value))
-        assert_same_weights(plain, weighted)
+        assert_same_weights(fitted, weighted)
     uneven = modular(cls).fit(X, y, mask=mask, sample_weight=1.0 + np.arange(len(X)))
-    assert not torch.equal(weights(plain), weights(uneven))
+    assert not torch.equal(weights(fitted), weights(uneven))
 
 
 def test_rows_of_weight_zero_take_part_in_nothing(cls, problem):
@@ -215,26 +226,25 @@ def test_rows_of_weight_zero_take_part_in_nothing(cls, problem):
 # -- going on -------------------------------------------------------------------------------------
 
 
-def test_epochs_one_by_one(cls, problem):
+def test_epochs_one_by_one(cls, problem, fitted):
     X, y, mask = problem
-    at_once = modular(cls, max_epochs=4).fit(X, y, mask=mask)
     step_by_step = modular(cls)
-    for _ in range(4):
+    for _ in range(3):
         step_by_step.partial_fit(X, y, classes=[0, 1], mask=mask)
-    assert_same_weights(at_once, step_by_step)
-    assert at_once.n_iter_ == step_by_step.n_iter_ == 4
-    losses = [one.history_[:, "train_loss"] for one in (at_once, step_by_step)]
+    assert_same_weights(fitted, step_by_step)
+    assert fitted.n_iter_ == step_by_step.n_iter_ == 3
+    losses = [one.history_[:, "train_loss"] for one in (fitted, step_by_step)]
     assert losses[0] == losses[1]
-    assert len(set(losses[0])) == 4
+    assert len(set(losses[0])) == 3
 
     warm = modular(cls, max_epochs=1, warm_start=True).fit(X, y, mask=mask)
-    warm.set_params(max_epochs=3).fit(X, y, mask=mask)
-    assert_same_weights(at_once, warm)
-    assert warm.n_iter_ == 4
+    warm.set_params(max_epochs=2).fit(X, y, mask=mask)
+    assert_same_weights(fitted, warm)
+    assert warm.n_iter_ == 3
 
-    cold = modular(cls, max_epochs=4).fit(X, y, mask=mask).fit(X, y, mask=mask)
-    assert_same_weights(at_once, cold)
-    assert cold.n_iter_ == 4
+    cold = copy.deepcopy(fitted).fit(X, y, mask=mask)
+    assert_same_weights(fitted, cold)
+    assert cold.n_iter_ == 3
 
 
 def test_parameters_may_change_between_warm_starts(cls, problem):
@@ -246,15 +256,15 @@ def test_parameters_may_change_between_warm_starts(cls, problem):
         estimator.set_params(mapping_lr=1e-30)
     estimator.fit(X, y, mask=mask)
     assert torch.equal(weights(estimator), before)
-    estimator.set_params(lr=1e-2, optimizer__weight_decay=1e6, max_epochs=30).fit(X, y, mask=mask)
+    estimator.set_params(lr=1e-2, optimizer__weight_decay=1e6, max_epochs=3).fit(X, y, mask=mask)
     assert weights(estimator).square().sum() < before.square().sum()
 
 
 def test_labels_of_any_type(cls, problem):
     X, y, mask = problem
-    names = np.array(["wolf", "dog"])[y]
-    numbers = quick(cls, random_state=0).fit(X, 1 - y, mask=mask)
-    named = quick(cls, random_state=0).fit(X, names, mask=mask)
+    names, params = np.array(["wolf", "dog"])[y], {"max_epochs": 5, "random_state": 0}
+    numbers = quick(cls, **params).fit(X, 1 - y, mask=mask)
+    named = quick(cls, **params).fit(X, names, mask=mask)
     assert list(named.classes_) == ["dog", "wolf"]
     np.testing.assert_array_equal(named.predict_proba(X), numbers.predict_proba(X))
     np.testing.assert_array_equal(named.predict(X) == "wolf", numbers.predict(X) == 1)
@@ -289,7 +299,7 @@ def test_a_missing_mask_is_told(mask, problem_named):
     X, y, _ = make_problem()
     for cls in LEARNERS:
         with pytest.warns(MissingExplanationWarning, match=problem_named) as caught:
-            quick(cls, max_epochs=1).fit(X, y, mask=mask)
+            quick(cls, max_epochs=1, batch_size=64).fit(X, y, mask=mask)
         assert len(caught) == 1
         assert caught[0].filename == __file__
         quick(cls, max_epochs=1, alpha=0.0, **no_other_terms(cls)).fit(X, y, mask=mask)
@@ -326,9 +336,9 @@ BAD = [
 @pytest.mark.parametrize(
     ("cls", "method", "bad"), in_pairs(ESTIMATORS, ["fit", "partial_fit"], BAD)
 )
-def test_a_failing_fit_leaves_the_last_one_alone(cls, bad, method, problem):
+def test_a_failing_fit_leaves_the_last_one_alone(cls, bad, method, problem, fitted):
     X, y, mask = problem
-    estimator = modular(cls).fit(X, y, mask=mask)
+    estimator = copy.deepcopy(fitted)
     state, learnt, proba = set(vars(estimator)), weights(estimator), estimator.predict_proba(X)
     with pytest.raises(ValueError, match="|".join([*bad, *TOLD])):
         getattr(estimator, method)(**{"X": X, "y": y, "mask": mask, **bad})
@@ -340,9 +350,9 @@ def test_a_failing_fit_leaves_the_last_one_alone(cls, bad, method, problem):
     assert estimator.n_iter_ == estimator.max_epochs + 1
 
 
-def test_a_module_that_fails_leaves_the_last_fit_alone(cls, problem):
+def test_a_module_that_fails_leaves_the_last_fit_alone(cls, problem, fitted):
     X, y, mask = problem
-    estimator = modular(cls).fit(X, y, mask=mask)
+    estimator = copy.deepcopy(fitted)
     proba = estimator.predict_proba(X)
     estimator.set_params(module__n_outputs=5)
     with pytest.raises(ValueError, match="module must return outputs"):

@@ -77,10 +77,11 @@ OVERFITS = {
     "module": Perceptron,
     "module__width": 64,
     "lr": 0.1,
+    "batch_size": 32,
     "max_epochs": 60,
     "early_stopping": True,
     "validation_fraction": 0.3,
-    "n_iter_no_change": 4,
+    "n_iter_no_change": 3,
 }
 
 
@@ -90,7 +91,7 @@ def test_early_stopping_restores_the_best_weights(cls, problem):
     estimator = fit(cls, (X, noisy, mask), callbacks=[snapshots := Snapshots()], **OVERFITS)
     losses = np.array(estimator.history_[:, "valid_loss"])
     best = losses.argmin()
-    assert len(losses) == estimator.n_iter_ == best + 1 + 4 < 60
+    assert len(losses) == estimator.n_iter_ == best + 1 + 3 < 60
     assert torch.equal(weights(estimator), snapshots.snapshots_[best])
     assert not torch.equal(weights(estimator), snapshots.snapshots_[-1])
 
@@ -289,7 +290,7 @@ def test_interrupt(cls, problem, batch, early_stopping):
     X, y, mask = problem
     params = {"early_stopping": early_stopping, "validation_fraction": 0.3, "random_state": 0}
     snapshots = Snapshots()
-    estimator = quick(cls, callbacks=[snapshots, Interrupt(4, batch)], **params)
+    estimator = quick(cls, callbacks=[snapshots, Interrupt(4, batch)], max_epochs=5, **params)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y, mask=mask)
     finished = 3 if batch else 4
@@ -318,7 +319,7 @@ def test_interrupt_stops_a_search(cls, problem):
 
 def test_interrupt_before_the_first_epoch_is_over(cls, problem):
     X, y, mask = problem
-    estimator = quick(cls, callbacks=[Interrupt(1, 1)], early_stopping=True)
+    estimator = quick(cls, callbacks=[Interrupt(1, 1)], max_epochs=2, early_stopping=True)
     estimator.set_params(validation_fraction=0.3)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y, mask=mask)

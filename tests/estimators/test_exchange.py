@@ -125,7 +125,18 @@ LEAST = [
 ]
 
 
-@pytest.mark.parametrize(("case", "problem"), in_turn(LEAST, PLACES), indirect=["problem"])
+def at_places(cases, slow):
+    """Take cases and places in turn, some of them in the slow suite alone.
+
+    That every estimator exchanges parts is tested below, on the weights that it learns.
+    """
+    return [
+        pytest.param(*values, marks=[pytest.mark.slow] * (number in slow))
+        for number, values in enumerate(in_turn(cases, PLACES))
+    ]
+
+
+@pytest.mark.parametrize(("case", "problem"), at_places(LEAST, slow={2}), indirect=["problem"])
 def test_a_patch_that_one_class_has_and_masks_of_it_alone(case, problem):
     """In comments the accuracy at both places over two or three seeds; without a patch in training
     .85-.97.
@@ -145,7 +156,7 @@ WITHOUT_EXCHANGE = [
 
 
 @pytest.mark.parametrize(
-    ("estimator", "problem"), in_turn(WITHOUT_EXCHANGE, PLACES), indirect=["problem"]
+    ("estimator", "problem"), at_places(WITHOUT_EXCHANGE, slow={2, 3}), indirect=["problem"]
 )
 def test_the_same_patch_without_an_exchange(problem, estimator):
     """Measured over two or three seeds: .00-.06."""

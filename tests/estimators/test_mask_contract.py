@@ -170,41 +170,44 @@ def test_every_estimator_that_learns_from_masks_is_here():
 # -- one meaning, many spellings -----------------------------------------------------------------
 
 
-@every_form_and_marks
+SPELLINGS = {
+    "int": lambda mask: mask.astype(int),
+    "uint8": lambda mask: mask.astype(np.uint8),
+    "float32": lambda mask: mask.astype(np.float32),
+    "big_endian": lambda mask: mask.astype(">f8"),
+    "list": lambda mask: mask.tolist(),
+    "list_of_int": lambda mask: mask.astype(int).tolist(),
+    "tuples": lambda mask: tuple(map(tuple, mask.astype(float))),
+    "object": lambda mask: mask.astype(object),
+    "tensor": torch.from_numpy,
+    "frame": lambda mask: pd.DataFrame(mask).astype("boolean"),
+    "fortran": np.asfortranarray,
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "marks", "spelling"), in_turn(FORMS, ["irrelevant", "relevant"], SPELLINGS)
+)
 @few
 @given(bools())
-def test_spellings_of_a_0_1_mask_give_equal_bits(form, marks, mask):
+def test_spellings_of_a_0_1_mask_give_equal_bits(form, marks, spelling, mask):
     expected = weights_of(form, mask, mask_marks=marks)
-    as_frame = pd.DataFrame(mask)
-    for spelling in (
-        mask.astype(int),
-        mask.astype(np.uint8),
-        mask.astype(np.float32),
-        mask.astype(">f8"),
-        mask.tolist(),
-        mask.astype(int).tolist(),
-        tuple(map(tuple, mask.astype(float))),
-        mask.astype(object),
-        torch.from_numpy(mask),
-        as_frame.astype("boolean"),
-        np.asfortranarray(mask),
-    ):
-        assert torch.equal(weights_of(form, spelling, mask_marks=marks), expected)
+    assert torch.equal(weights_of(form, SPELLINGS[spelling](mask), mask_marks=marks), expected)
 
 
 @every_form
 def test_the_mask_makes_a_difference(form):
     """Without which the equalities here would say nothing."""
     first, last = np.eye(N_COLUMNS)[[0]], np.eye(N_COLUMNS)[[-1]]
-    assert not torch.equal(weights_of(form, first), weights_of(form, last))
-    assert not torch.equal(weights_of(form, first), weights_of(form, first / 2))
-    assert not torch.equal(weights_of(form, first), weights_of(form, first, mask_marks="relevant"))
     every_other = np.where(np.arange(N_ROWS)[:, None] % 2, first, 0)
-    assert not torch.equal(weights_of(form, first), weights_of(form, every_other))
+    ours = weights_of(form, first)
+    for other in (last, first / 2, every_other):
+        assert not torch.equal(weights_of(form, other), ours)
+    assert not torch.equal(weights_of(form, first, mask_marks="relevant"), ours)
 
 
 @every_form
-@settings(max_examples=4)
+@few
 @given(bools())
 def test_relevant_is_the_opposite_of_irrelevant_to_the_bit(form, mask):
     """But for the exchange of parts: marks of the reasons mark no part."""
@@ -215,7 +218,7 @@ def test_relevant_is_the_opposite_of_irrelevant_to_the_bit(form, mask):
 
 
 @every_form
-@settings(max_examples=4)
+@few
 @given(marks_and_nan())
 def test_relevant_degrees_are_one_minus_irrelevant_ones(form, mask):
     params = {**SMOOTH, **STRONG[form]}
@@ -225,11 +228,12 @@ def test_relevant_degrees_are_one_minus_irrelevant_ones(form, mask):
 
 
 @every_form_and_marks
-@settings(max_examples=3)
-@given(marks_and_nan(N_COLUMNS) | bools(N_COLUMNS))
-def test_mask_for_all_rows_equals_its_repetition(form, marks, mask):
+@few
+@given(marks_and_nan(N_COLUMNS) | bools(N_COLUMNS), st.booleans())
+def test_mask_for_all_rows_equals_its_repetition(form, marks, mask, as_rows):
     expected = weights_of(form, np.tile(mask, (N_ROWS, 1)), mask_marks=marks)
-    for spelling in (mask, mask[None], [mask] * N_ROWS, np.broadcast_to(mask, TABLE)):
+    of_rows = [mask] * N_ROWS, np.broadcast_to(mask, TABLE)
+    for spelling in of_rows if as_rows else (mask, mask[None]):
         assert torch.equal(weights_of(form, spelling, mask_marks=marks), expected)
 
 
@@ -263,14 +267,15 @@ def test_each_channel_may_have_its_own_mask(form):
     assert not torch.equal(left, right)
 
 
-@every_form
+@pytest.mark.parametrize(
+    ("form", "dtype"), in_turn(FORMS, [np.float32, np.float64, np.int64, np.float16, ">i4"])
+)
 @few
 @given(hnp.arrays(np.uint8, TABLE), bools())
-def test_uint8_and_float_x_give_equal_bits(form, X, mask):
+def test_uint8_and_float_x_give_equal_bits(form, dtype, X, mask):
     y = np.arange(N_ROWS) % 2
     expected = weights_of(form, mask, X, y)
-    for dtype in (np.float32, np.float64, np.int64, np.float16, ">i4"):
-        assert torch.equal(weights_of(form, mask, X.astype(dtype), y), expected)
+    assert torch.equal(weights_of(form, mask, X.astype(dtype), y), expected)
 
 
 @every_form
@@ -287,9 +292,10 @@ def test_frame_of_reordered_columns_equals_the_array(form):
 def test_mask_on_disk_equals_the_one_in_memory(form, dtype, tmp_path):
     mask = (np.random.default_rng(1).random(TABLE) > 0.5).astype(dtype)
     np.save(tmp_path / "mask.npy", mask)
+    expected = weights_of(form, mask)
     for mode in ("r", "c"):
         on_disk = np.load(tmp_path / "mask.npy", mmap_mode=mode)
-        assert torch.equal(weights_of(form, on_disk), weights_of(form, mask))
+        assert torch.equal(weights_of(form, on_disk), expected)
 
 
 @every_form
@@ -306,7 +312,7 @@ def test_mask_and_x_are_left_as_they_were(form):
 
 
 @every_form_and_marks
-@settings(max_examples=4)
+@few
 @given(bools(), bools(N_ROWS))
 def test_rows_of_nan_equal_rows_of_none(form, marks, mask, annotated):
     with_nan = np.where(annotated[:, None], mask, np.nan)
@@ -315,8 +321,9 @@ def test_rows_of_nan_equal_rows_of_none(form, marks, mask, annotated):
     assert torch.equal(weights_of(form, rows, mask_marks=marks), expected)
 
 
-@pytest.mark.parametrize("form", [*PENALTIES, *TWO_STAGES])
-@both_marks
+@pytest.mark.parametrize(
+    ("form", "marks"), in_turn([*PENALTIES, *TWO_STAGES], ["irrelevant", "relevant"])
+)
 @settings(max_examples=4)
 @given(marks_and_nan())
 def test_unknown_features_count_as_relevant(form, marks, mask):
@@ -445,7 +452,7 @@ def test_nothing_known_leaves_the_label_loss(form, module, mask):
 
 @pytest.mark.parametrize("form", [*PENALTIES, *REWARDS])
 @both_modules
-@settings(max_examples=3)
+@few
 @given(marks_and_nan(), st.sampled_from([5, 64, -1]))
 def test_alpha_of_zero_leaves_the_label_loss(form, module, mask, batch_size):
     params = {"module": module, "batch_size": batch_size}
@@ -481,10 +488,9 @@ def test_nothing_irrelevant_leaves_the_label_loss_with_automatic_alpha(form):
 def test_two_stages_without_marks_are_the_matched_control(form, module):
     full = np.eye(N_ROWS, N_COLUMNS)
     control = weights_of(form, full, alpha=0, module=module)
-    for mask in NO_MARKS.values():
-        for marks in ("irrelevant", "relevant"):
-            ours = weights_of(form, mask, module=module, mask_marks=marks)
-            assert torch.equal(ours, control)
+    for mask, marks in in_turn(NO_MARKS.values(), ["irrelevant", "relevant"]):
+        ours = weights_of(form, mask, module=module, mask_marks=marks)
+        assert torch.equal(ours, control)
 
 
 @every_form_that_takes_all
@@ -609,7 +615,7 @@ def test_masks_belong_to_their_rows(form):
 
 
 @every_form
-@settings(max_examples=4)
+@few
 @given(marks_and_nan(), st.sets(st.integers(0, N_ROWS - 1), min_size=1, max_size=6), st.data())
 def test_row_of_weight_zero_equals_no_row(form, mask, removed, data):
     kept = np.setdiff1d(np.arange(N_ROWS), list(removed))

@@ -199,7 +199,7 @@ def make_targets():
 @every_regressor
 def test_the_built_in_network_learns_in_the_unit_of_the_targets(cls):
     X, y, mask = make_targets()
-    params = {"lr": 1e-2, "max_epochs": 20, "random_state": 0}
+    params = {"lr": 2e-2, "max_epochs": 20, "batch_size": 32, "random_state": 0}
     plain = quick(cls, **params).fit(X, y, mask=mask).score(X, y)
     assert plain > 0.7
     for scale, shift in ((1e-3, 0.0), (1e5, 1e7)):
@@ -212,7 +212,7 @@ def test_the_built_in_network_learns_in_the_unit_of_the_targets(cls):
 @every_regressor
 def test_the_unit_of_the_targets_is_that_of_the_first_fit(cls):
     X, y, mask = make_targets()
-    reg = quick(cls, warm_start=True, random_state=0).fit(X, 5 * y + 7, mask=mask)
+    reg = quick(cls, warm_start=True, max_epochs=2, random_state=0).fit(X, 5 * y + 7, mask=mask)
     reg.fit(X, y, mask=mask).partial_fit(X, y, mask=mask)
     rescale = reg.module_.head[1]
     assert rescale.mean.item() == pytest.approx((5 * y + 7).mean(), rel=1e-6)

@@ -71,7 +71,7 @@ ERRORS = {
 @pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_batch_begin"])
 def test_a_refit_that_never_ends_an_epoch_keeps_the_old_model(error, event, problem):
     X, y, mask = problem
-    clf = SwapExClassifier(max_epochs=10, random_state=0).fit(X, y, mask=mask)
+    clf = SwapExClassifier(max_epochs=3, random_state=0).fit(X, y, mask=mask)
     before, epochs, history = clf.predict_proba(X), clf.n_iter_, list(clf.history_)
     clf.set_params(callbacks=[Raise(error, event)], random_state=3)
     with pytest.raises(type(error)):
@@ -116,15 +116,15 @@ def test_training_that_goes_on_keeps_what_it_had(error, problem):
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
-BASE = GradRegClassifier(norm="l2", alpha=1.0, max_epochs=8)
+BASE = GradRegClassifier(norm="l2", alpha=1.0, max_epochs=4)
 KINDS = {
-    "ERM": lambda: ERMClassifier(max_epochs=25),
-    "swap": lambda: SwapExClassifier(max_epochs=25),
-    "gradients": lambda: GradRegClassifier(max_epochs=15),
-    "PGD": lambda: PGDExClassifier(max_epochs=8),
-    "bounds": lambda: IBPExClassifier(max_epochs=8),
-    "two-stage": lambda: TwoStageExplanationClassifier(max_epochs=15),
-    "groups": lambda: GroupDROClassifier(max_epochs=25),
+    "ERM": lambda: ERMClassifier(max_epochs=10),
+    "swap": lambda: SwapExClassifier(max_epochs=10),
+    "gradients": lambda: GradRegClassifier(max_epochs=6),
+    "PGD": lambda: PGDExClassifier(max_epochs=4),
+    "bounds": lambda: IBPExClassifier(max_epochs=4),
+    "two-stage": lambda: TwoStageExplanationClassifier(max_epochs=6),
+    "groups": lambda: GroupDROClassifier(max_epochs=10),
     "find another": lambda: FindAnotherExplanationClassifier(BASE, n_explanations=2),
 }
 

@@ -41,17 +41,17 @@ def test_a_planted_word(planted):
     WithTokenizer(SwapExClassifier(max_epochs=1), spread=True).fit(texts, y, mask=mask)
 
 
-def test_how_a_word_tells():
-    from skexplain.inspection._suggest_words import _how_it_tells
+def test_how_far_a_class_goes_with_a_word():
+    from skexplain.inspection._suggest_words import _predictive_power
 
-    code, tell, p_value = _how_it_tells(np.array([0, 0, 0, 1, 2]), np.array([0.3, 0.4, 0.3]))
+    code, power, p_value = _predictive_power(np.array([0, 0, 0, 1, 2]), np.array([0.3, 0.4, 0.3]))
     assert code == 0
-    np.testing.assert_allclose(tell, 1 - log(3.3 / 6) / log(0.3))
+    np.testing.assert_allclose(power, 1 - log(3.3 / 6) / log(0.3))
     tail = sum(comb(5, m) * 0.3**m * 0.7 ** (5 - m) for m in (3, 4, 5))
     np.testing.assert_allclose(p_value, tail)
 
 
-def test_nothing_is_suggested_where_nothing_tells():
+def test_nothing_is_suggested_where_no_word_goes_with_a_class():
     rng = np.random.default_rng(1)
     texts = [" ".join(rng.choice(OTHER, 8)) for _ in range(100)]
     y = rng.integers(2, size=100)

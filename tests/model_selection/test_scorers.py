@@ -303,10 +303,10 @@ def exact_worst_group(model, digits):
 @pytest.mark.usefixtures("routing")
 def test_a_mask_scorer_picks_by_biased_data_alone_what_the_test_set_would():
     """On decoy digits: within two points of the best of the grid, where accuracy loses thirty."""
-    # Measured with seeds 0 to 3: 0.5, 0.0, 0.2 and 1.2 points below the best worst group (.92, .92,
-    # .91, .96), where accuracy chooses alpha 0 and loses 29, 31, 33 and 29 points.
+    # Measured with seeds 0 to 3 and 0.1 and 10 in the grid: 0.5, 0.0, 0.2 and 1.2 points below the
+    # best worst group (.92, .92, .91, .96), where accuracy chooses 0 and loses 29 to 33 points.
     digits = make_decoy_digits("corner", flatten=True, random_state=0)
-    alphas = [0, 0.1, 1, 10, 1000]
+    alphas = [0, 1, 1000]
     search = GridSearchCV(
         SwapExClassifier(max_epochs=20, lr=3e-3, random_state=0),
         {"alpha": alphas},

@@ -79,7 +79,14 @@ def test_predicts_as_the_estimator(cls, problem, path):
         np.testing.assert_array_equal(found["label"], estimator.predict(samples))
 
 
-@pytest.mark.parametrize("labels", [["nævus", "b"], [False, True], [7, -2], [0.5, 3.0]], ids=str)
+# In the graph labels are text or numbers; those of numpy's other types are slow tests.
+LABELS = [["nævus", "b"], [7, -2]]
+OTHER_LABELS = [
+    pytest.param(labels, marks=pytest.mark.slow) for labels in ([False, True], [0.5, 3.0])
+]
+
+
+@pytest.mark.parametrize("labels", [*LABELS, *OTHER_LABELS], ids=str)
 def test_class_labels_are_in_the_graph(labels, problem, path):
     X, y, _ = problem
     y = np.asarray(labels)[(y == y[0]).astype(int)]

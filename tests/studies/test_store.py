@@ -34,7 +34,7 @@ def test_nothing_is_there_at_first(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=3)
 @given(first=_rows, torn=_rows, later=_rows)
 def test_a_line_torn_anywhere_costs_that_line_alone(tmp_path, monkeypatch, first, torn, later):
     monkeypatch.setattr(module.os, "fsync", lambda file: None)  # which takes its time

@@ -423,8 +423,9 @@ def test_the_default_of_avg_ex_depends_on_the_perturbation(perturbation):
 @pytest.mark.parametrize("mask", [None, np.full((1, 4), np.nan), np.zeros((60, 4)), [None] * 60])
 def test_nothing_to_replace_is_the_label_loss_alone(cls, mask):
     X, y, _ = make_problem()
-    expected = weights(quick(baseline(cls), random_state=0).fit(X, y))
-    clf = quick(cls, alpha="replace", random_state=0).fit(X, y, mask=mask)
+    params = {"max_epochs": 2, "random_state": 0}
+    expected = weights(quick(baseline(cls), **params).fit(X, y))
+    clf = quick(cls, alpha="replace", **params).fit(X, y, mask=mask)
     assert torch.equal(weights(clf), expected)
 
 
