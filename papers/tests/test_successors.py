@@ -129,6 +129,16 @@ def test_exceptions_are_as_many_as_declared():
     assert 0.07 < shares["mostly"] < 0.13
 
 
+def test_marks_elsewhere_are_where_no_decoy_is():
+    factors = {"dataset": "digits", "decoy": "corner", "holds": "always", "seed": 0}
+    given, elsewhere = (
+        Successors().task(factors, {"rows": 1000, "elsewhere": moves}).mask
+        for moves in (False, True)
+    )
+    assert (elsewhere.sum(1) == given.sum(1)).all()
+    assert not (elsewhere.any(0) & given.any(0)).any()
+
+
 @pytest.mark.slow
 def test_the_quick_scale(tmp_path):
     rows = run_quick(Successors(), tmp_path)

@@ -186,9 +186,9 @@ class SwapExClassifier(_AverageCase, BaseExplanationClassifier):
     of the others have a mask, too, which marks nothing.  Where annotated samples always mark the
     same places, these are taken for samples without a mask as well.
 
-    Images on the backgrounds of others are older than this estimator [2]_ [3]_.  That a donor's
-    reasons are never given, soft and partly unknown masks, and marks of parts that one class alone
-    has are ours.
+    Images on the backgrounds of others are older than this estimator [2]_ [3]_, and ShortKit-ML
+    randomises backgrounds, too.  That a donor's reasons are never given, soft and partly
+    unknown masks, and marks of parts that one class alone has are ours.
 
     Parameters
     ----------

@@ -22,6 +22,7 @@ from ..penalties._tokens import at_embedding, length_by_token
 from ..training._batches import TrainingData
 from ._classifier import BaseExplanationClassifier
 from ._frame import fitted_tokens, frame_of
+from ._tokenizers import check_has_no_tokenizer
 from ._validation import check_inputs
 
 CUTOFF = 0.67
@@ -88,6 +89,7 @@ def largest_gradient_mask(
     >>> int(largest_gradient_mask(clf, X).mean(axis=0).argmax())
     1
     """
+    check_has_no_tokenizer(estimator, "pass clf.estimator_ and t.ids")
     if not isinstance(estimator, BaseExplanationClassifier):
         raise TypeError(f"estimator must be a classifier of this package, got {estimator!r}.")
     if not (isinstance(cutoff, Real) and 0 <= cutoff < 1):

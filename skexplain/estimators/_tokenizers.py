@@ -221,9 +221,33 @@ def check_takes_no_texts(estimator: Any, instead: str) -> None:
         If it takes texts.
     """
     if hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.string:
-        raise TypeError(
-            f"estimator must take arrays, not texts as {type(estimator).__name__} does: {instead}."
-        )
+        raise _takes_texts(estimator, instead)
+
+
+def check_has_no_tokenizer(estimator: Any, use: str) -> None:
+    """Check that an estimator is no `WithTokenizer`, which has one inside for arrays.
+
+    Parameters
+    ----------
+    estimator : object
+        What is passed as `estimator`.
+    use : str
+        What is done with the estimator inside, for the error.
+
+    Raises
+    ------
+    TypeError
+        If it is one.
+    """
+    if callable(getattr(estimator, "tokenize", None)):
+        instead = f"with t = clf.tokenize(X, mask) of a fitted clf, {use}"
+        raise _takes_texts(estimator, instead)
+
+
+def _takes_texts(estimator: object, instead: str) -> TypeError:
+    return TypeError(
+        f"estimator must take arrays, not texts as {type(estimator).__name__} does: {instead}."
+    )
 
 
 def check_texts(X: Any) -> list[str]:

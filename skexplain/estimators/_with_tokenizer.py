@@ -334,6 +334,8 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
 
 def _check_targets(y: Any) -> None:
     """Check that there is a target per text; the estimator checks what it is."""
+    if y is None:
+        raise ValueError("y must hold a class or a target for each text; got None.")
     of_rows(column_or_1d(as_array("y", y)), "y")
 
 

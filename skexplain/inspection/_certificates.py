@@ -15,6 +15,7 @@ from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
 from ..estimators._largest_gradients import masked_rows
 from ..metrics._groups import BESIDE_ESTIMATOR, check_correct
+from ..metrics._token_inputs import of_tokens
 from ..penalties import CertifiedPenalty
 from ..penalties._box import irrelevant_box
 from ..penalties._tokens import at_embedding
@@ -39,10 +40,13 @@ def predict_bounds(
     Intervals are propagated through the network (Gowal et al. 2019 [1]_): the bounds hold, and may
     be loose, most of all for networks that were not trained for them (`IBPExClassifier`).
 
+    Of tokens epsilon is a radius around their embeddings, and ``epsilon=inf, clip="data"`` the box
+    of the embeddings of all ids: any token at a marked place.
+
     Parameters
     ----------
     estimator : classifier or regressor of this package
-        A fitted one.
+        A fitted one, `WithTokenizer` among them, whose X are texts.
     X : array-like of the shape of the training inputs
         Inputs.
     mask : array-like, list of (array-like or None) or DataFrame
@@ -99,6 +103,7 @@ def predict_bounds(
     >>> bool(np.all((lower <= moved) & (moved <= upper)))
     True
     """
+    estimator, X, mask = of_tokens(estimator, X, mask)
     check_model(estimator)
     bounds = _probability_bounds if is_classifier(estimator) else _value_bounds
     parts = _for_each_batch(bounds, estimator, X, mask, epsilon, clip, mask_marks)
@@ -122,12 +127,12 @@ def certified_accuracy(
     A sample counts if its label is predicted, and the bounds of `predict_bounds`, through the
     weights of a last linear layer, show that no change of its irrelevant features by up to epsilon
     leads to another prediction (Gowal et al. 2019 [1]_).  The true share of such samples is at
-    least this one.
+    least this one.  Of tokens see `predict_bounds`.
 
     Parameters
     ----------
     estimator : classifier of this package
-        A fitted one.
+        A fitted one, `WithTokenizer` among them, whose X are texts.
     X : array-like of the shape of the training inputs
         Inputs.
     y : array-like of shape (n,)
@@ -185,6 +190,7 @@ def certified_accuracy(
     >>> shares[0] < 0.5 < shares[1]
     True
     """
+    estimator, X, mask = of_tokens(estimator, X, mask)
     check_model(estimator, classifier=True)
     stable = _for_each_batch(_stable_classes, estimator, X, mask, epsilon, clip, mask_marks)
     stable = torch.cat(stable).cpu().numpy()

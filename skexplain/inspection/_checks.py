@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._checks import as_array
 from ..estimators._base import BaseExplanationEstimator
+from ..estimators._tokenizers import check_has_no_tokenizer
 
 Marks: TypeAlias = Literal["irrelevant", "relevant"]
 Clip: TypeAlias = Literal["data"] | tuple[float, float] | None
@@ -32,6 +33,7 @@ def check_model(estimator: object, classifier: bool = False) -> None:
     NotFittedError
         If it is not fitted.
     """
+    check_has_no_tokenizer(estimator, "pass clf.estimator_, t.ids and t.mask")
     if not isinstance(estimator, BaseExplanationEstimator):
         raise TypeError(
             f"estimator must be one of skexplain with a network of its own, got "

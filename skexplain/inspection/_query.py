@@ -13,10 +13,12 @@ from ..estimators._parameters import root_seed
 from ..estimators._validation import check_inputs
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside
+from ..metrics._token_inputs import of_tokens
 from ._checks import check_model
 from ._saliency import saliency
 
 _PICKS = ("centre", "margin", "spread")
+_MAX_WORDS = 256
 
 
 def query_explanations(
@@ -33,12 +35,13 @@ def query_explanations(
     The samples are dealt out evenly over the predicted classes.  Within a class, the saliency maps
     (:math:`|` input gradient :math:`|` per input unit, of sum one) are clustered by k-means into as
     many clusters as samples are wanted, and one sample of each is picked, so that a person sees
-    every way in which the model looks at every class once.
+    every way in which the model looks at every class once.  Of texts the saliency of a word counts
+    wherever it stands, for the 256 words that have most.
 
     Parameters
     ----------
     estimator : classifier of this package
-        A fitted one.
+        A fitted one, `WithTokenizer` among them, whose X are texts.
     X : array-like of the shape of the training inputs
         Samples to choose from.
     n : int
@@ -96,6 +99,7 @@ def query_explanations(
     >>> len(rows), int(clf.predict(X[rows]).sum())  # two samples of either class
     (4, 2)
     """
+    estimator, X, mask = of_tokens(estimator, X, mask)
     check_model(estimator, classifier=True)
     check_count("n", n)
     check_option("pick", pick, _PICKS)
@@ -108,6 +112,8 @@ def query_explanations(
     probabilities = estimator.predict_proba(X)
     maps = np.abs(saliency(estimator, X)).reshape(len(probabilities), -1).astype(np.float64)
     maps /= np.maximum(maps.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    if getattr(estimator, "embedding_layer_", None) is not None:
+        maps = _by_word(maps, np.asarray(X))
     cost = {"centre": None, "margin": _margin(probabilities), "spread": -_entropy(maps)}[pick]
     predicted = probabilities.argmax(axis=1)
     classes = [free[predicted[free] == code] for code in np.unique(predicted[free])]
@@ -127,6 +133,19 @@ def _not_annotated(
     labels = labels_beside(X, fitted=estimator)
     masks = interpret_mask(mask, values.shape, marks=estimator.mask_marks, **labels)
     return np.arange(len(values)) if masks is None else np.flatnonzero(~masks.annotated)
+
+
+def _by_word(maps: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Sum the shares of each word of a text, for the words that have most in all texts."""
+    words, number = np.unique(ids, return_inverse=True)
+    number = number.reshape(ids.shape)
+    total = np.bincount(number.ravel(), weights=maps.ravel(), minlength=len(words))
+    kept = np.argsort(-total, kind="stable")[:_MAX_WORDS]
+    column = np.full(len(words), len(kept))
+    column[kept] = np.arange(len(kept))
+    of_words = np.zeros((len(ids), len(kept) + 1))
+    np.add.at(of_words, (np.arange(len(ids))[:, None], column[number]), maps)
+    return of_words[:, :-1]
 
 
 def _margin(probabilities: np.ndarray) -> np.ndarray:

@@ -39,8 +39,7 @@ def swap_tokens(
     """
     moves = draw_tokens(irrelevance.expand(ids.shape), generator)
     gives = draw_tokens(donor_irrelevance.expand(ids.shape), generator)
-    given, available = _given(donor_ids, gives, gives, generator)
-    return torch.where(moves & available, given, ids)
+    return _take(ids, moves, donor_ids, gives, gives, generator)
 
 
 def exchange_tokens(
@@ -77,8 +76,7 @@ def exchange_tokens(
     present, of_donor = real_tokens(ids, pad_id), real_tokens(donor_ids, pad_id)
     moves = draw_tokens(union, generator) & present
     unmarked = of_donor & (donor_irrelevance == 0)
-    given, available = _given(donor_ids, of_donor, unmarked, generator)
-    exchanged = torch.where(moves & available, given, ids)
+    exchanged = _take(ids, moves, donor_ids, of_donor, unmarked, generator)
     return torch.where(leave_room(union, ids.ndim, present), exchanged, otherwise)
 
 
@@ -114,35 +112,41 @@ def real_tokens(ids: Tensor, pad_id: int | None) -> Tensor:
     return torch.ones_like(ids, dtype=torch.bool) if pad_id is None else ids != pad_id
 
 
-def _given(
-    donor_ids: Tensor, in_place: Tensor, others: Tensor, generator: Generator
-) -> tuple[Tensor, Tensor]:
-    """Return what donors give to each place: their own token there, or one from another place.
+def _take(
+    ids: Tensor,
+    moves: Tensor,
+    donor_ids: Tensor,
+    in_place: Tensor,
+    others: Tensor,
+    generator: Generator,
+) -> Tensor:
+    """Replace tokens by those of donors: that of the same place, or one from another place.
 
     Parameters
     ----------
-    donor_ids : Tensor of shape (n_samples, tokens)
+    ids, donor_ids : Tensor of shape (n_samples, tokens)
+    moves : bool Tensor of the same shape
+        Which tokens are replaced.
     in_place : bool Tensor of the same shape
         Where a donor gives the token of the place itself.
     others : bool Tensor of the same shape
-        From which places it takes one where it does not; donors without any take those of others.
+        From which places it gives one where it does not; donors without any give those of others,
+        and where there are none at all, tokens stay.
     generator : torch.Generator or None
 
     Returns
     -------
-    given : Tensor of the shape of `donor_ids`
-    available : bool Tensor of that shape
-        Where there is a token to give.
+    Tensor of the shape of `ids`
     """
-    share = torch.rand(donor_ids.shape, generator=generator, device=donor_ids.device)
-    count = others.sum(1, keepdim=True)
-    # The places from which a donor takes come first, in their order.
-    order = (~others).int().argsort(dim=1, stable=True)
-    place = torch.minimum((share * count).long(), (count - 1).clamp(min=0))
-    drawn, available = donor_ids.gather(1, order.gather(1, place)), in_place | (count > 0)
-    pool = donor_ids[others]
+    share = torch.rand(ids.shape, generator=generator, device=ids.device)
+    taken = torch.where(moves & in_place, donor_ids, ids)
+    # Few tokens remain, as a rule.
+    row, place = (moves & ~in_place).nonzero(as_tuple=True)
+    pool = donor_ids[others] if len(row) else taken[:0]  # donor after donor
     if len(pool):
-        of_pool = pool[(share * len(pool)).long().clamp(max=len(pool) - 1)]
-        drawn = torch.where(count > 0, drawn, of_pool)
-        available = torch.ones_like(in_place)
-    return torch.where(in_place, donor_ids, drawn), available
+        count = others.sum(1)
+        first, count, share = (count.cumsum(0) - count)[row], count[row], share[row, place]
+        own = first + torch.minimum((share * count).long(), count - 1)
+        of_all = (share * len(pool)).long().clamp(max=len(pool) - 1)
+        taken[row, place] = pool[torch.where(count > 0, own, of_all)]
+    return taken

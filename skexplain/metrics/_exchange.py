@@ -22,11 +22,15 @@ class Draw(NamedTuple):
         The same among the samples with something irrelevant.
     givers : dict of int to ndarray of int of shape (n_samples,)
         For each column without numbers, what stands in for `marked_donors`.
+    marks : bool ndarray of shape (n_samples, tokens) or None
+        The tokens that are marked in this draw, each with the probability that its degree says;
+        None: degrees are as they are.
     """
 
     donors: np.ndarray
     marked_donors: np.ndarray
     givers: dict
+    marks: NDArray[np.bool_] | None = None
 
 
 def draw_donors(

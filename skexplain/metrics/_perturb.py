@@ -90,7 +90,7 @@ class Perturber:
             for values in (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
         )
         self._unit = self._sd if input_unit == "sd" else torch.ones_like(self._sd)
-        self._text = self._marked_text()
+        self._text, self._soft = self._marked_text()
 
     @property
     def annotated(self) -> NDArray[Any]:
@@ -118,7 +118,7 @@ class Perturber:
         other.perturbation, other.epsilon = perturbation, epsilon
         if other.where == "irrelevant":
             other._check_enough_rows()
-        other._text = other._marked_text()
+        other._text, other._soft = other._marked_text()
         return other
 
     def under(self, masks: Masks) -> "Perturber":
@@ -156,7 +156,19 @@ class Perturber:
         # With marks of reasons, what a sample does not mark must not matter either: nothing of it
         # may be put over the reasons of another.
         rows = self.irrelevant if self.masks.marks_relevant else self.annotated
-        return draw_donors(rows, self.irrelevant, self._text, len(self.inputs), generator)
+        every = np.arange(len(self.inputs))
+        by_column, marks = self._text, None
+        if self._soft:
+            marks = self._drawn(self._degrees(every), len(every), generator)
+            columns = np.flatnonzero(marks.any(0)).tolist()
+            by_column = {column: marks[:, column] for column in columns}
+        draw = draw_donors(rows, self.irrelevant, by_column, len(every), generator)
+        return draw._replace(marks=marks)
+
+    def _drawn(self, a: Tensor, n_rows: int, generator: Any) -> NDArray[np.bool_]:
+        """Draw which tokens are marked, each with the probability that its degree says."""
+        degrees = a.expand(n_rows, *a.shape[1:]).numpy()
+        return generator.random(degrees.shape) < degrees
 
     def sources(self, rows: NDArray[Any], draw: Draw) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return the samples from which irrelevant features come.
@@ -229,7 +241,10 @@ class Perturber:
         for part in self.inputs.chunks(rows):
             a = self._degrees(part)
             if isinstance(self.inputs, TokenMatrixInputs):  # which are blanked or left as they are
-                yield self.inputs.blank(part, (a > 0).expand(len(part), *a.shape[1:]).numpy())
+                shape = (len(part), *a.shape[1:])
+                soft, marked = self._soft, (a > 0).expand(shape).numpy()
+                marked = self._drawn(a, len(part), generator) if soft else marked
+                yield self.inputs.blank(part, marked)
                 continue
             x = torch.from_numpy(self.inputs[part])
             if self.perturbation == "erase":
@@ -239,7 +254,7 @@ class Perturber:
             yield self.inputs.replace(part, values.numpy(), _changed_columns(a), {})
 
     def _swapped(self, rows: NDArray[Any], draw: Draw) -> Any:
-        a, x = self._degrees(rows), torch.from_numpy(self.inputs[rows])
+        a, x = self._degrees(rows, draw), torch.from_numpy(self.inputs[rows])
         a = a.expand(len(x), *a.shape[1:])
         given = self._given(draw.marked_donors[rows])
         values = mix(x, given, a)
@@ -257,17 +272,19 @@ class Perturber:
     def _exchanged(self, rows: NDArray[Any], draw: Draw) -> tuple[Tensor, Tensor]:
         """Apply the rule of :func:`exchanged` to samples and the donors that are drawn for them."""
         if self.masks.for_all_rows or not self.exchange:
-            a = self._degrees(rows)
+            a = self._degrees(rows, draw)
             return a, torch.zeros((len(rows), *(1,) * (a.ndim - 1)), dtype=torch.bool)
-        a, donor_a = (self._degrees(each) for each in (rows, draw.donors[rows]))
+        a, donor_a = (self._degrees(each, draw) for each in (rows, draw.donors[rows]))
         a, donor_a = (each.expand(len(rows), *each.shape[1:]) for each in (a, donor_a))
         union, applies = exchanged(a, donor_a)
         if self.masks.marks_relevant:
             applies = torch.zeros_like(applies)
         return union, applies
 
-    def _degrees(self, rows: NDArray[Any]) -> Tensor:
-        """Degrees to which features change; none for text, which only whole entries replace."""
+    def _degrees(self, rows: NDArray[Any], draw: Draw | None = None) -> Tensor:
+        """Degrees to which features change, those of tokens as a draw of a swap has them."""
+        if draw is not None and draw.marks is not None:
+            return torch.from_numpy(draw.marks[rows]).double()
         a, known = self.masks.degrees_of(rows)
         if self.where != "core":
             return a
@@ -299,15 +316,24 @@ class Perturber:
         x = torch.from_numpy(self.inputs[donors])
         return stand_ins(x, a, (self._mean, self._sd, self._lower, self._upper))
 
-    def _marked_text(self) -> dict[int, NDArray[np.bool_]]:
-        """Return, for each column of text with something to change, the samples that mark it."""
+    def _marked_text(self) -> tuple[dict[int, NDArray[np.bool_]], bool]:
+        """Return, for each column of text with something to change, the samples that mark it.
+
+        And whether tokens have degrees, with whose probability they are marked, as in training.
+        """
         marked: dict[int, NDArray[np.bool_]] = {}
         text = ~np.broadcast_to(self.inputs.numeric, self.inputs.shape[1:2])
         if not text.any():
-            return marked
+            return marked, False
         every = self._degrees(np.arange(len(self.inputs)))
-        blanks = isinstance(self.inputs, TokenMatrixInputs) and self.perturbation == "erase"
-        if isinstance(self.inputs, TokenMatrixInputs) and blanks and self.inputs.mask_id is None:
+        tokens = isinstance(self.inputs, TokenMatrixInputs)
+        if tokens and self.perturbation not in ("swap", "erase"):
+            raise ValueError(
+                f"X must hold numbers for perturbation={self.perturbation!r}, got ids of tokens, "
+                f'which can be swapped and erased (perturbation="swap" or "erase").'
+            )
+        mask_id = getattr(self.inputs, "mask_id", None)
+        if tokens and self.perturbation == "erase" and mask_id is None:
             raise ValueError(
                 "mask_id must be the id of a token that says nothing, for the tokens that are "
                 'erased; the estimator has None. They can be swapped (perturbation="swap").'
@@ -318,11 +344,11 @@ class Perturber:
                 continue
             names = self.inputs.feature_names
             name = column if names is None else names[column]
-            if not (self.perturbation == "swap" or blanks) or np.any(degrees % 1):
+            if not tokens and (self.perturbation != "swap" or np.any(degrees % 1)):
                 raise ValueError(
                     f"X must hold numbers where the mask says to change it, but column {name!r} "
                     f'does not: it can be swapped as a whole (perturbation="swap", marks of 0 and '
-                    f"1), nothing else but tokens, which can be erased, too."
+                    f"1), nothing else."
                 )
             if degrees.sum() < 2 and not self.inputs.ragged:
                 raise ValueError(
@@ -330,7 +356,7 @@ class Perturber:
                     f"its entry."
                 )
             marked[column] = degrees > 0
-        return marked
+        return marked, tokens and bool((every % 1).any())
 
 
 def mask_marks_of(estimator: Any) -> Marks:

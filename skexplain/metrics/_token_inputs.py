@@ -133,6 +133,25 @@ def read_texts(estimator: Any, X: Any, mask: Any = None) -> TokensOfTexts | None
     return TokensOfTexts(inside, found.ids, found.mask, found.texts, found.offsets)
 
 
+def of_tokens(estimator: Any, X: Any, mask: Any) -> tuple[Any, Any, Any]:
+    """Return the estimator that reads ids, the ids and their mask where one reads texts.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one, or a search around it.
+    X, mask : object
+        Inputs and marks as in its ``fit``.
+
+    Returns
+    -------
+    estimator, X, mask
+        As they are where X is no texts.
+    """
+    read = read_texts(estimator, X, mask)
+    return (estimator, X, mask) if read is None else (read.estimator, read.ids, read.mask)
+
+
 def token_inputs(estimator: Any, inputs: ArrayInputs) -> ArrayInputs:
     """Return ids as such where an estimator of this package reads X as tokens, else as given.
 

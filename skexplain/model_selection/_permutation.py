@@ -15,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._checks import check_count
 from .._typing import MaskLike, Seed
 from ..estimators._parameters import root_seed
+from ..estimators._tokenizers import check_has_no_tokenizer
 from ..exceptions import MissingExplanationWarning, ShortcutInUseWarning
 from ..masks import interpret_mask
 from ..masks._labels import labels_beside, own_labels, row_labels
@@ -121,6 +122,7 @@ def mask_permutation_test(
     (4, 2)
     """
     check_count("n_permutations", n_permutations)
+    check_has_no_tokenizer(estimator, "test clf.estimator_ on t.ids and t.mask")
     X, targets = indexable(X, y)
     annotated = _check_masks(mask, len(targets), labels_beside(X, targets)["index"])
     scorer = check_scoring(estimator, scoring)

@@ -12,6 +12,7 @@ from .._surroundings import deterministic_algorithms, isolated_random_state, own
 from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
 from ..estimators._swap_check import warn_if_swaps_matter
+from ..estimators._tokenizers import check_has_no_tokenizer
 from ..training._batches import TrainingData
 from ..training._joint import ELEMENTWISE_OPTIMIZERS, JointTrainer
 from ..training._method import Method
@@ -123,6 +124,7 @@ def fit_seeds(
 
 def _check_estimator(estimator: Any) -> None:
     """Check what can be checked before samples are read."""
+    check_has_no_tokenizer(estimator, "fit clf.estimator_ on t.ids and t.mask")
     if not isinstance(estimator, BaseExplanationEstimator) or hasattr(estimator, "estimator"):
         raise TypeError(
             f"estimator must be one of the estimators of skexplain that train one network, got "

@@ -36,6 +36,9 @@ class ActivationPenalty(Penalty):
     its largest value over them.  A place of a deep layer sees more of X than the area that it is
     resized from, so what is relevant close to an irrelevant place is held down, too.
 
+    Without a second derivative it goes with ``mixed_precision=True`` and with ``compile=True``;
+    then the label loss runs through the compiled network, and the penalty through its layers.
+
     References
     ----------
     .. [1] D. Zhang, M. Williams, F. Toni (2024). Targeted Activation Penalties Help CNNs Ignore
@@ -55,7 +58,7 @@ class ActivationPenalty(Penalty):
     True
     """
 
-    allows_mixed_precision = False
+    allows_compile = True
 
     def __init__(self, layers: list[str] | None = None) -> None:
         self.layers = layers
@@ -102,6 +105,8 @@ class ActivationPenalty(Penalty):
         return values
 
     def _of_outputs(self, module: nn.Module, x: Tensor, irrelevance: Tensor) -> Tensor:
+        # Layers of a compiled network are traced into one function, which keeps no outputs.
+        module = getattr(module, "_orig_mod", module)
         names = self.layers
         if names is None:
             parts = module.named_modules()

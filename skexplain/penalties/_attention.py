@@ -88,6 +88,14 @@ class AttentionPenalty(Penalty):
         if self.query is not None and not _is_position(self.query):
             raise ValueError(f"query must be a position from 0 or None; got {self.query!r}.")
 
+    def check_kind(self, rows: Rows) -> None:
+        """Check that samples are tokens."""
+        if rows.tokens is None:
+            raise ValueError(
+                "penalties: AttentionPenalty is for ids of tokens behind an embedding, see "
+                "docs/text_and_tables.md#tokens; got X of other numbers."
+            )
+
     def check_module(self, module: nn.Module, x: Tensor) -> None:
         """Check that the layer attends to the tokens."""
         with torch.no_grad():
@@ -101,11 +109,8 @@ class AttentionPenalty(Penalty):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Compute the penalty, shape (n_samples,)."""
-        if rows.tokens is None:
-            raise ValueError(
-                "penalties: AttentionPenalty is for ids of tokens behind an embedding, see "
-                "docs/text_and_tables.md#tokens; got X of other numbers."
-            )
+        self.check_kind(rows)
+        assert rows.tokens is not None
         weights = self._weights(module, rows.x)
         known = torch.ones_like(rows.x) if rows.known is None else rows.known.to(rows.x.dtype)
         pad_id = rows.tokens.pad_id

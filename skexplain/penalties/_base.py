@@ -194,6 +194,22 @@ class Penalty(BaseEstimator):
             Whose text begins with the name of the parameter.
         """
 
+    def check_kind(self, rows: Rows) -> None:
+        """Check that the penalty is for samples of this kind, tokens or numbers; here for both.
+
+        It is called before `check_module`.
+
+        Parameters
+        ----------
+        rows : Rows
+            A few samples, without masks; ``rows.tokens`` is None where they are no tokens.
+
+        Raises
+        ------
+        ValueError
+            With the name of the parameter that would have to change.
+        """
+
     def check_module(self, module: nn.Module, x: Tensor) -> None:
         """Check that the penalty can be computed for a network; here it always can.
 

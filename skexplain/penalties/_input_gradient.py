@@ -133,6 +133,14 @@ class InputGradientPenalty(Penalty):
         """Whether the network may run in bfloat16: not on intervals."""
         return self.robust != "certified"
 
+    def check_kind(self, rows: Rows) -> None:
+        """Check that no bound of gradients is asked for tokens, as it begins at numbers."""
+        if self.robust == "certified" and rows.tokens is not None:
+            raise ValueError(
+                'robust must be "random", "adversarial" or None for ids of tokens, as bounds of '
+                'gradients begin at numbers; got "certified".'
+            )
+
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:
         """Check that the network has a gradient at the input, and what `robust` needs."""
         check_input_gradient(module, x)
@@ -140,11 +148,6 @@ class InputGradientPenalty(Penalty):
             bound_input_gradient(module, x, torch.zeros_like(x), lambda outputs: outputs)
         elif self.robust == "adversarial" and chosen_output(self.output, self.norm) in _LOGITS:
             check_gradient_changes(module, x)
-
-    def check_tokens(self, module: nn.Module, rows: Rows) -> None:
-        """Check that no bound of gradients is asked for, which begins at numbers."""
-        if self.robust == "certified":
-            raise ValueError('robust must not be "certified" for tokens; got "certified".')
 
     def __call__(
         self,
@@ -218,7 +221,8 @@ class InputGradientPenalty(Penalty):
         if self.norm == "share":
             raise ValueError(
                 'norm must be "l2" or "l1" with robust="certified", as bounds on the whole '
-                "gradient say little; got norm='share'."
+                "gradient say little; got norm='share'. For ids of tokens there are no bounds: "
+                'use robust="random".'
             )
         if chosen_output(self.output, self.norm) not in BOUNDED_OUTPUTS:
             raise ValueError(

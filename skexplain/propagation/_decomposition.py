@@ -76,7 +76,7 @@ def decompose(module: Callable[..., Any], part: Tensor, rest: Tensor) -> Decompo
         \gamma + b \, \frac{|\gamma|}{|\beta| + |\gamma|},
 
     and in halves where both are 0; an activation gives :math:`s(\beta)` and
-    :math:`s(\beta + \gamma) - s(\beta)`, where s(0) is a bias; max-pooling routes the entry that
+    :math:`s(\beta + \gamma) - s(\beta)`, where s(0) is a bias; a maximum routes the entry that
     wins in the sum; what normalises takes its scale from the sum.  In attention, softmax is such an
     activation, and of a product of two sums, of weights and values say, what both parts have in
     common goes to each by half, as in Shapley values.

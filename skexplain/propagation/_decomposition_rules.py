@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ._decomposition import Decomposition, share
+from ._decomposition_choices import CHOICES
 from ._dispatch import call_rule, canonical_name, part_by_part
 
 
@@ -299,6 +300,7 @@ Decomposition.rules.update(
         **dict.fromkeys(_DROPOUTS, _dropout),
         **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), _alpha_dropout),
         **dict.fromkeys(_MAX_POOLS, _max_pool),
+        **CHOICES,
         "div": _div,
         "add": call_rule(_add),
         "sub": call_rule(_sub),

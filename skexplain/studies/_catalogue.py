@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..datasets import make_decoy_digits
-from ..penalties import PatternPenalty
+from ..penalties import ActivationPenalty, EnergyPenalty, PatternPenalty
 from ._trial import Task, TestRows
 
 
@@ -40,9 +40,19 @@ ESTIMATORS = {
     "avg-ex": _as_stored("AvgExClassifier"),
     "counterexample": _as_stored("CounterexampleClassifier"),
     "grad-reg": _as_stored("GradRegClassifier"),
+    "grad-reg-random": _as_stored("GradRegClassifier", robust="random", n_steps=5),
     "grad-reg-adversarial": _as_stored("GradRegClassifier", robust="adversarial", n_steps=5),
+    "grad-reg-certified": _as_stored(
+        "GradRegClassifier", robust="certified", alpha=0.01, epsilon=0.02
+    ),
     "rr-clarc": _as_stored(
         "ExplanationClassifier", penalties=[("pattern", PatternPenalty())], alpha=0.1
+    ),
+    "tap": _as_stored(
+        "ExplanationClassifier", penalties=[("tap", ActivationPenalty())], alpha=0.003
+    ),
+    "energy": _as_stored(
+        "ExplanationClassifier", penalties=[("energy", EnergyPenalty())], alpha=0.3
     ),
     "pgd-ex": _as_stored("PGDExClassifier"),
     "pgd-ex+grad-reg": _as_stored("PGDExClassifier", grad_alpha=0.03),
@@ -58,9 +68,12 @@ ESTIMATORS = {
 #: Estimators that do not use masks: shuffling theirs would be no control.
 WITHOUT_MASKS = ("erm", "group-dro")
 
-#: What is compared on a data set by default: Grad-CAM needs images, and stored results are older
-#: than the others that are left out.
-_NOT_BY_DEFAULT = ("grad-cam", "grad-reg-adversarial", "rr-clarc")
+#: What is compared on a data set by default: Grad-CAM and what is like it need images, and stored
+#: results are older than the others that are left out.
+_NOT_BY_DEFAULT = (
+    *("grad-cam", "tap", "energy"),
+    *("grad-reg-random", "grad-reg-adversarial", "grad-reg-certified", "rr-clarc"),
+)
 _BY_DEFAULT = [name for name in ESTIMATORS if name not in _NOT_BY_DEFAULT]
 DEFAULTS = {
     "decoy-corner": _BY_DEFAULT,

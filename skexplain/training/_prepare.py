@@ -131,6 +131,7 @@ def check_penalties(module: nn.Module, terms: Iterable[Term], rows: Rows) -> Non
     """Let penalties check the network, with a few samples to run."""
     module.eval()
     for term in terms:
+        term.penalty.check_kind(rows)
         of_term = at_embedding(rows) if term.penalty.reads_embedding else rows
         term.penalty.check_module(module, of_term.x.detach())
         if rows.tokens is not None:

@@ -207,6 +207,15 @@ def test_a_blank_needs_a_token_that_says_nothing():
             copy.deepcopy(estimator).set_params(**{name: "mean"}).fit(X, y, mask=mask)
 
 
+def test_bounds_of_gradients_are_not_for_tokens():
+    X, y, mask = make_texts(40)
+    clf = GradRegClassifier(Reader, robust="certified", norm="l2", **SHORT)
+    with pytest.raises(ValueError, match='robust must be "random", .* for ids of tokens'):
+        clf.fit(X, y, mask=mask)
+    with pytest.raises(ValueError, match='norm must be .* use robust="random"'):
+        clf.set_params(norm="share").fit(X, y, mask=mask)
+
+
 def test_a_regressor_learns_from_tokens():
     X, y, mask = make_texts(60)
     reg = ERMRegressor(Reader, module__n_outputs=1, **SHORT).fit(X, y)

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skexplain import (
+    CDEPClassifier,
     ERMClassifier,
     ERMRegressor,
     GradRegClassifier,
@@ -31,6 +32,7 @@ from skexplain import (
 )
 from skexplain.correction import CorrectedClassifier
 from skexplain.exceptions import MissingExplanationWarning
+from skexplain.propagation import decompose
 from skexplain.training import replace_head
 from skexplain.training._token_network import TokenNetwork
 
@@ -149,6 +151,18 @@ def test_degrees_and_tables():
         WithTokenizer(Recorder()).fit(X, Y, mask=mask[::-1])
 
 
+def test_missing_values_of_a_column_are_no_annotation():
+    pd = pytest.importorskip("pandas")
+    column = pd.Series([[(0, 8)], None, np.nan, pd.NA])
+    clf = WithTokenizer(Recorder(), spread=False).fit(pd.Series(TEXTS), Y, mask=column)
+    expected = clone(clf).fit(TEXTS, Y, mask=[[(0, 8)], None, None, None])
+    np.testing.assert_array_equal(clf.estimator_.given_["mask"], expected.estimator_.given_["mask"])
+    with pytest.raises(TypeError, match=r"mask\[0\] must be a list .* such as \[\['portable'\]\]"):
+        clf.fit(TEXTS, Y, mask=["portable"])
+    with pytest.raises(ValueError, match="y must hold a class or a target for each text; got None"):
+        clf.fit(TEXTS, None)
+
+
 def test_marks_spread_to_other_texts():
     X = ["a b c", "a b", "c a d b", "e b"]
     mask = [[(0, 1), (2, 3)], ["a"], None, None]
@@ -204,6 +218,54 @@ def test_a_word_that_must_not_count():
     # Measured: 9.3 and 0.8 on the scale of log-odds.
     assert effect[ERMClassifier] > 5
     assert abs(effect[SwapExClassifier]) < 2.5
+
+
+def test_decompositions_of_the_built_in_network():
+    """The mean and the maximum are shared by hand; the text of padding alone has none."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = TokenNetwork(6, 2, pad_id=0, width=3).eval()
+    ids = torch.tensor([[2, 3, 4, 0], [5, 2, 0, 0], [0, 0, 0, 0]])
+    marks = torch.tensor([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]])
+    embedded = net.embedding(ids)
+    part = torch.zeros(3, 6)
+    for row, length in ((0, 3), (1, 2)):
+        own = embedded[row, :length]
+        part[row, :3] = (own * marks[row, :length, None]).sum(0) / length
+        winners = own.argmax(0)
+        part[row, 3:] = own.amax(0) * marks[row, winners]
+    whole = torch.stack([embedded.sum(1)[0] / 3, embedded.sum(1)[1] / 2, torch.zeros(3)])
+    maxima = torch.stack([embedded[0, :3].amax(0), embedded[1, :2].amax(0), torch.zeros(3)])
+    rest = torch.cat([whole, maxima], 1) - part
+    shares = [side @ net.head.weight.T for side in (part, rest)]
+    size = shares[0].abs() + shares[1].abs()
+    expected = shares[0] + net.head.bias * (shares[0].abs() / size).nan_to_num(nan=0.5)
+
+    there = (ids != 0).unsqueeze(2)
+
+    def behind_the_embedding(values):
+        mean = (values * there).sum(1) / there.sum(1).clamp(min=1)
+        maximum = values.masked_fill(~there, -torch.inf).amax(1).where(there.sum(1) > 0, 0.0)
+        return net.head(net.dropout(torch.cat([mean, maximum], 1)))
+
+    value = decompose(
+        behind_the_embedding, embedded * marks[..., None], embedded * (1 - marks[..., None])
+    )
+    torch.testing.assert_close(value.part, expected)
+    torch.testing.assert_close(value.total, net(ids))
+
+
+def test_cdep_on_texts_has_what_each_word_contributes():
+    texts, y, _ = problem()
+    X = [f"{'Dr' if cls == 'ill' else 'Mr'} {text}" for text, cls in zip(texts, y, strict=True)]
+
+    def difference(clf, mask=None):
+        proba = WithTokenizer(clf).fit(X, y, mask=mask).predict_proba(["Dr film", "Mr film"])
+        return abs(proba[0, 0] - proba[1, 0])
+
+    assert difference(quick(ERMClassifier, max_epochs=30)) > 0.3
+    cdep = quick(CDEPClassifier, max_epochs=30, measure="l1", alpha=30.0)
+    assert difference(cdep, [["dr", "mr"]]) < 0.1
 
 
 def test_regression():

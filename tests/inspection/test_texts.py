@@ -5,11 +5,21 @@ import pytest
 import sklearn
 from sklearn.model_selection import GridSearchCV
 
-from skexplain import SwapExClassifier, WithTokenizer
-from skexplain.inspection import SaliencyDisplay, audit, saliency
+from skexplain import IBPExClassifier, SwapExClassifier, WithTokenizer
+from skexplain.inspection import (
+    SaliencyDisplay,
+    audit,
+    certified_accuracy,
+    fgsm,
+    largest_gradient_mask,
+    predict_bounds,
+    query_explanations,
+    saliency,
+    suggest_masks,
+)
 from skexplain.inspection._words import html_words, token_values
 from skexplain.metrics import accuracy_after_swap, nuisance_flip_rate
-from skexplain.model_selection import swap_accuracy_scorer
+from skexplain.model_selection import mask_permutation_test, swap_accuracy_scorer
 
 TEXTS = ["portable film, opacity seen", "film, lungs seen clear", "<b>opacity</b> & $x$ portable"]
 Y = ["ill", "well", "ill"]
@@ -40,6 +50,55 @@ def test_audit_of_texts(clf, tmp_path):
     assert report.examples.shown.documents[0] in TEXTS
     pytest.importorskip("matplotlib")
     report.to_html(tmp_path / "audit.html")
+
+
+def test_certificates_hold_for_any_word():
+    texts = [f"{word} film, {text}" for word in ("portable", "upright") for text in TEXTS] * 10
+    y, mask = Y * 20, [["portable", "upright"]]
+    settings = {"epsilon": np.inf, "max_epochs": 60, "lr": 0.1, "random_state": 0}
+    clf = WithTokenizer(IBPExClassifier(**settings)).fit(texts, y, mask=mask)
+    ends = {"epsilon": np.inf, "clip": "data"}
+    certified = certified_accuracy(clf, texts, y, mask, **ends)
+    lower, upper = predict_bounds(clf, texts, mask, **ends)
+    found = clf.tokenize(texts, mask)
+    worst = np.ones(len(texts), dtype=bool)
+    for word in clf.tokenizer_.vocabulary_.values():
+        proba = clf.estimator_.predict_proba(np.where(found.mask == 1, word, found.ids))
+        assert ((lower - 1e-6 <= proba) & (proba <= upper + 1e-6)).all()
+        worst &= clf.classes_[proba.argmax(1)] == y
+    assert 0.6 < certified <= worst.mean()
+    assert certified == certified_accuracy(clf.estimator_, found.ids, y, found.mask, **ends)
+
+
+def test_which_texts_to_annotate_next(clf):
+    """The saliency of a word counts wherever it stands: equal bags of words are one cluster."""
+    texts = ["portable film", "film portable", "clear lungs", "lungs clear"] * 3
+    for n in (2, 4):
+        chosen = query_explanations(clf, texts, n, random_state=0)
+        bags = {frozenset(texts[row].split()) for row in chosen}
+        assert len(chosen) == n
+        assert len(bags) == 2
+    annotated = [[]] * 2 + [None] * 10
+    assert query_explanations(clf, texts, 4, mask=annotated, random_state=0).min() >= 2
+    found = clf.tokenize(texts, annotated)
+    np.testing.assert_array_equal(
+        query_explanations(clf, texts, 4, mask=annotated, random_state=0),
+        query_explanations(clf.estimator_, found.ids, 4, mask=found.mask, random_state=0),
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda clf: fgsm(clf, TEXTS, Y, 1.0),
+        lambda clf: suggest_masks(clf, TEXTS),
+        lambda clf: largest_gradient_mask(clf, TEXTS),
+        lambda clf: mask_permutation_test(clf, TEXTS * 5, Y * 5, [["portable"]] * 15),
+    ],
+)
+def test_what_takes_no_texts_says_what_it_takes(clf, call):
+    with pytest.raises(TypeError, match=r"t = clf.tokenize\(X, mask\) of a fitted clf, .* t\.ids"):
+        call(clf)
 
 
 def test_a_search_around_texts():

@@ -43,18 +43,45 @@ def test_a_swap_of_the_metrics_exchanges_whole_tokens(leaning, of_each):
         np.testing.assert_array_equal(np.sort(changed[:, 0]), np.sort(X[:, 0]))
 
 
+@pytest.mark.parametrize("of_each", [False, True])
+def test_a_degree_of_a_token_is_the_probability_that_it_changes(leaning, of_each):
+    clf, _, _, _ = leaning
+    rng = np.random.default_rng(0)
+    X = np.arange(1, 5)[None] + 4 * rng.integers(2, size=(400, 4))  # two ids at each place
+    mask = np.broadcast_to([0.0, 0.25, 1.0, 0.0], X.shape) if of_each else [[0.0, 0.25, 1.0, 0.0]]
+    swap = Perturber(clf, X, mask, "irrelevant", "swap")
+    changed = np.concatenate(list(swap.perturbed(np.arange(400), rng)))
+    np.testing.assert_array_equal(changed[:, [0, 3]], X[:, [0, 3]])
+    assert set(np.unique(changed[:, 1])) == {2, 6}
+    # With masks of their own either of two texts may mark it; half of the donors have the same id.
+    either = 1 - 0.75**2 if of_each else 0.25
+    np.testing.assert_allclose((changed != X).mean(0), [0, either / 2, 0.5, 0], atol=0.08)
+    draw = swap.draw(rng)  # to which belongs what moves
+    again = np.concatenate(list(swap.perturbed(np.arange(400), draw)))
+    if of_each:
+        moves = draw.marks | draw.marks[draw.donors]
+        np.testing.assert_array_equal(again, np.where(moves, X[draw.donors], X))
+    else:
+        # A donor whose token is no mark in this draw gives none: another one does.
+        givers = draw.givers[1]
+        np.testing.assert_array_equal(again[:, 1], X[givers, 1])
+        assert (draw.marks[givers, 1] == draw.marks[:, 1]).all()
+    erased = np.concatenate(list(swap.changed("erase").perturbed(np.arange(400), rng)))
+    np.testing.assert_allclose((erased == MASK).mean(0)[1:], [0.25, 1, 0], atol=0.06)
+
+
 def test_metrics_measure_how_much_a_word_matters(leaning):
     clf, X, y, mask = leaning
-    assert accuracy_after_swap(clf, X, y, mask, random_state=0) < 0.7 < clf.score(X, y)
+    swapped = accuracy_after_swap(clf, X, y, mask, random_state=0)
+    assert swapped < 0.7 < clf.score(X, y)
+    assert swapped < accuracy_after_swap(clf, X, y, 0.5 * mask, random_state=0) < clf.score(X, y)
     assert nuisance_flip_rate(clf, X, mask, random_state=0) > 0.3
     erased = X.copy()
     erased[:, 0] = MASK
     expected = np.mean(clf.predict(erased) != clf.predict(X))
     assert nuisance_flip_rate(clf, X, mask, perturbation="erase", random_state=0) == expected
-    with pytest.raises(ValueError, match="it can be swapped as a whole"):
+    with pytest.raises(ValueError, match="X must hold numbers for .* got ids of tokens"):
         accuracy_under_noise(clf, X, y, mask, scale=1.0)
-    with pytest.raises(ValueError, match="it can be swapped as a whole"):
-        accuracy_after_swap(clf, X, y, 0.5 * mask)
     with pytest.raises(ValueError, match="X must hold numbers, which can be moved"):
         fgsm(clf, X, y, 1.0)
 

@@ -111,6 +111,19 @@ def test_a_fit_holds_activations_down():
 
 
 @pytest.mark.parametrize(
+    ("params", "atol"),
+    [({"mixed_precision": True}, 0.02), ({"compile": True, "compile__backend": "eager"}, 1e-5)],
+    ids=["bfloat16", "compiled"],
+)
+def test_it_goes_with_bfloat16_and_with_compiled_networks(params, atol):
+    plain, fast = (fit(alpha=0.1, max_epochs=5, **each) for each in ({}, params))
+    assert plain.history_[-1, "train_tap"] < 0.9 * plain.history_[0, "train_tap"]
+    for name in ("train_tap", "train_loss"):
+        expected = plain.history_[:, name]
+        np.testing.assert_allclose(fast.history_[:, name], expected, rtol=atol)
+
+
+@pytest.mark.parametrize(
     ("layers", "match"),
     [
         ("features.1", "layers must be a list of names"),

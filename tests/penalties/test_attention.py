@@ -204,8 +204,9 @@ def test_errors():
             x = x[:, :, None].expand(-1, -1, 4)
             return self.head(self.attention(x, x, x)[0].mean(1))
 
-    with pytest.raises(ValueError, match="AttentionPenalty is for ids of tokens"):
-        fit(OfNumbers, AttentionPenalty(), X.astype(float))
+    for module in (OfNumbers, nn.Sequential(nn.Linear(X.shape[1], 2))):  # with attention or not
+        with pytest.raises(ValueError, match="AttentionPenalty is for ids of tokens"):
+            fit(module, AttentionPenalty(), X.astype(float))
 
 
 def test_networks_of_transformers():

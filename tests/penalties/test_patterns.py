@@ -7,6 +7,7 @@ import pytest
 import torch
 from _rows import make_rows
 from _texts import Attending, make_texts
+from scipy.optimize import minimize
 from torch import nn
 
 from skexplain import ExplanationClassifier
@@ -140,6 +141,56 @@ def test_where_nothing_changes_it_is_zero_with_finite_gradients(pair):
     assert torch.equal(value, torch.zeros(6, dtype=DOUBLE))
     value.sum().backward()
     assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
+
+
+class FrozenFeatures(nn.Module):
+    """Features of which the directions of a reason and of an artefact are known."""
+
+    directions = torch.tensor([[1.0, 2.0], [-1.0, 0.5], [0.5, -1.0], [2.0, 1.0]])
+
+    def __init__(self):
+        super().__init__()
+        self.features, self.head = nn.Linear(2, 4, bias=False), nn.Linear(4, 2)
+        with torch.no_grad():
+            self.features.weight.copy_(self.directions)
+        self.features.requires_grad_(False)
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+def make_artefact():
+    """Return a reason, an artefact that agrees with nine labels in ten, and the labels."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=300)
+    artefact = np.where(rng.uniform(size=300) < 0.9, y, 1 - y)
+    return np.column_stack([rng.normal(size=300) + y, artefact]), y
+
+
+@pytest.mark.parametrize("alpha", [1.0, 100.0])
+def test_a_fit_of_the_head_reaches_the_optimum_of_the_objective(alpha):
+    """Its slopes on the reason and on the artefact t, with (w / 2)^2 E (t - t')^2 as penalty."""
+    X, y = make_artefact()
+
+    def objective(parameters):
+        bias, *slopes = parameters
+        log_odds = bias + X @ slopes
+        loss = np.mean(np.logaddexp(0, log_odds) - y * log_odds)
+        return loss + alpha * slopes[1] ** 2 / 4 * 2 * X[:, 1].var()
+
+    expected = minimize(objective, np.zeros(3)).x[1:]
+    clf = ExplanationClassifier(
+        FrozenFeatures,
+        penalties=[("pattern", PatternPenalty())],
+        alpha=alpha,
+        max_epochs=200,
+        lr=0.03,
+        batch_size=300,
+        random_state=0,
+    ).fit(X, y, mask=np.array([[0, 1]]))
+    weight = clf.module_.head.weight.detach()
+    slopes = (weight[1] - weight[0]) @ FrozenFeatures.directions
+    np.testing.assert_allclose(slopes, expected, atol=0.05)
 
 
 def test_a_fit_no_longer_reads_the_layer_along_the_swap():

@@ -250,6 +250,23 @@ POOLING = {
     "adaptive_max_pool2d": on(SPACE[2], nn.AdaptiveMaxPool2d((2, None))),
     "adaptive_max_pool3d": on(SPACE[3], nn.AdaptiveMaxPool3d(2)),
 }
+EVERY_OTHER = torch.tensor([True, False, True, False])
+CHOICES = {
+    "amax": on(IMAGE, lambda x: x.amax(1), lambda x: torch.amax(x, (1, -1), keepdim=True)),
+    "amin": on(IMAGE, lambda x: x.amin(dim=2)),
+    "max": on(TABLE, lambda x: x.max(1).values, lambda x: torch.max(x, 1, True)[0]),
+    "min": on(TABLE, lambda x: x.min(dim=-1)[0]),
+    "where": [
+        *on(TABLE, lambda x: torch.where(EVERY_OTHER, x, 2 * x), lambda x: x.where(EVERY_OTHER, 0)),
+        *halving(TABLE, lambda x: torch.where(EVERY_OTHER, 3.0, x)),
+    ],
+    "masked_fill": [
+        *on(TABLE, lambda x: x.masked_fill(EVERY_OTHER, 0.0)),
+        # What never wins contributes nothing.
+        *on(TABLE, lambda x: x.masked_fill(EVERY_OTHER, -torch.inf).amax(1)),
+        *halving(TABLE, lambda x: x.clone().masked_fill_(EVERY_OTHER, 2.0)),
+    ],
+}
 HEADS = nn.MultiheadAttention(4, 2, batch_first=True).double().eval()
 ATTENTION = {
     "scaled_dot_product_attention": [
@@ -261,7 +278,7 @@ ATTENTION = {
     ],
     "multi_head_attention_forward": on((2, 3, 4), lambda x: HEADS(x, x, x, need_weights=False)[0]),
 }
-ROWS = {**SHAPES, **ARITHMETIC, **LAYERS, **ACTIVATIONS, **POOLING, **ATTENTION}
+ROWS = {**SHAPES, **ARITHMETIC, **LAYERS, **ACTIVATIONS, **POOLING, **CHOICES, **ATTENTION}
 every_rule = pytest.mark.parametrize("name", ROWS)
 
 
@@ -366,6 +383,26 @@ def test_max_pool_takes_both_where_the_sum_is_largest():
     # Padding never wins, although all sums of the last window are negative.
     value = decompose(nn.MaxPool1d(3, stride=3, padding=1), part, rest)
     assert value.part.tolist() == [[[1.0, -2.0]]]
+
+
+def test_a_maximum_takes_both_where_the_sum_is_largest():
+    part = torch.tensor([[5.0, 1.0], [-9.0, -2.0]])
+    rest = torch.tensor([[-6.0, 2.0], [1.0, -3.0]])  # sums: -1, 3; -8, -5
+    for function in (lambda x: x.amax(1), lambda x: x.max(dim=1).values):
+        value = decompose(function, part, rest)
+        assert (value.part.tolist(), value.rest.tolist()) == ([1.0, -2.0], [2.0, -3.0])
+    value = decompose(lambda x: x.amin((0, 1)), part, rest)
+    assert (value.part.item(), value.rest.item()) == (-9.0, 1.0)
+    assert Decomposition(part, rest).max(1).indices.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [torch.amax, torch.max, lambda x: torch.max(x, x), lambda x: torch.where(x, 1.0, 2.0)],
+)
+def test_what_has_no_choice_to_select_is_an_error(function):
+    with pytest.raises(UnsupportedOperationError, match="amax|max|where"):
+        decompose(function, fixed(3, 4), fixed(3, 4))
 
 
 def test_the_scale_of_a_norm_is_that_of_the_sum():

@@ -127,7 +127,7 @@ def resolve_spans(
             f"{name} must have a list of {_ENTRIES} for each text, None where it is not annotated, "
             f"or one list for all texts, such as [['portable']]; got {shorten(spans)}."
         )
-    entries = list(spans)
+    entries = [None if _is_missing(entry) else entry for entry in spans]
     if len(entries) not in (1, len(texts)):
         raise ValueError(
             f"{name} must have an entry for each of {len(texts)} texts, or one for all; got "
@@ -148,10 +148,19 @@ def resolve_spans(
     return [_resolve(entry, text, f"{name}[0]", alone=False) for text in texts]
 
 
+def _is_missing(entry: object) -> bool:
+    """Whether an entry is a missing value of a column, which pandas may have made of a None."""
+    is_nan = isinstance(entry, float) and entry != entry
+    return entry is None or is_nan or type(entry).__name__ == "NAType"
+
+
 def _check_entry(entry: Any, where: str) -> list[Any]:
     """Return the spans, phrases and expressions of a text."""
     if isinstance(entry, str | bytes | dict) or not hasattr(entry, "__iter__"):
-        raise TypeError(f"{where} must be a list of {_ENTRIES}, or None; got {shorten(entry)}.")
+        raise TypeError(
+            f"{where} must be a list of {_ENTRIES}, or None; got {shorten(entry)}. A list for all "
+            f"texts is a list of one list, such as [['portable']]."
+        )
     found = list(entry)
     for place, item in enumerate(found):
         is_phrase = isinstance(item, str) and bool(item.strip())
