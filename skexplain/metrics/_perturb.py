@@ -125,10 +125,7 @@ class Perturber:
         """Return one that changes what other masks mark; X is not measured again."""
         other = copy(self)
         other.masks = masks
-        if other.where == "irrelevant":
-            other._check_enough_rows()
-        other._text = other._marked_text()
-        return other
+        return other.changed(self.perturbation, self.epsilon)
 
     def _check_enough_rows(self) -> None:
         least = 2 if self.perturbation == "swap" else 1
