@@ -114,3 +114,19 @@ def test_what_has_no_bias_cannot_be_folded():
     clf = correct(network, X + 1, MASK, y, method="project", n_directions=1, random_state=0)
     with pytest.raises(ValueError, match="layer must have a bias"):
         clf.fold()
+
+
+def test_an_estimator_comes_back_with_the_correction_in_its_weights(tmp_path):
+    X, y = make_data()
+    plain = ERMClassifier(max_epochs=5, random_state=0).fit(X, y)
+    before = plain.predict_proba(X)
+    clf = correct(plain, X, MASK, y, method="project", n_directions=1, random_state=0)
+    back = clf.to_estimator()
+    assert type(back) is ERMClassifier
+    np.testing.assert_allclose(back.predict_proba(X), clf.predict_proba(X), atol=1e-5)
+    assert not np.allclose(back.predict_proba(X), before, atol=1e-3)
+    np.testing.assert_array_equal(plain.predict_proba(X), before)
+    with pytest.raises(TypeError, match=r"CorrectedClassifier its to_estimator\(\)"):
+        save(clf, tmp_path / "model.safetensors")
+    with pytest.raises(TypeError, match=r"no torch module here; see fold\(\)"):
+        correct(plain.module_, X, MASK, method="project", n_directions=1).to_estimator()

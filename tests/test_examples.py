@@ -33,7 +33,8 @@ GALLERY = [
     "plot_21_correct_an_audited_network.py",
     "plot_22_words_that_people_marked.py",
     "plot_23_a_word_in_a_transformer.py",
-    "plot_24_marks_of_the_studio_in_python.py",
+    "plot_24_leaves_and_their_backgrounds.py",
+    "plot_25_marks_of_the_studio_in_python.py",
 ]
 
 

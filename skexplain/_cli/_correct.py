@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ._model_data import FILES, add_model_and_data, choose_mask, read_data
 from ._options import add_seed, positive
 from ._output import show
-
-if TYPE_CHECKING:
-    from ..correction import CorrectedClassifier
 
 _METHODS = ("auto", "project", "oblique", "reactive", "refit_head", "finetune")
 _ENDINGS = (".safetensors", ".joblib")
@@ -113,13 +108,5 @@ def correct(arguments: Namespace) -> int:
     if arguments.output.endswith(".joblib"):
         joblib.dump(corrected, arguments.output)
     else:
-        save(_with_weights(model, corrected), arguments.output)
+        save(corrected.to_estimator(), arguments.output)
     return 0
-
-
-def _with_weights(model: Any, corrected: CorrectedClassifier) -> Any:
-    """Return a copy of a model with the weights of the corrected network."""
-    weights = corrected.fold().state_dict()
-    model = deepcopy(model)
-    model.module_.load_state_dict(weights)
-    return model

@@ -24,7 +24,6 @@ def make_report(
     changed: np.ndarray,
     outcome: Outcome | None,
     generator: np.random.Generator,
-    exchange: bool,
     cache: Any,
 ) -> CorrectionReport:
     """Return what a correction changed, and what controls change.
@@ -40,8 +39,6 @@ def make_report(
         What is predicted after, where there are no labels to cross-validate with.
     generator : numpy Generator
         Draws the controls.
-    exchange : bool
-        Whether parts are exchanged.
     cache : str, path-like, joblib.Memory or None
         Where features are kept.
 
@@ -70,13 +67,14 @@ def make_report(
             p_value=None,
             changed=changed,
             candidates={},
+            seen=search.seen,
         )
     before, after = search.outcome(NOTHING), search.outcome(choice)
     hits, hits_before = after.hits(labels), before.hits(labels)
     gains = hits - hits_before
     shuffled, random = (
         [outcome.hits(labels) for outcome in outcomes]
-        for outcomes in _controls(search, choice, generator, exchange, cache)
+        for outcomes in _controls(search, choice, generator, cache)
     )
     p_values = [_p_value(gains)]
     p_values += [_p_value(hits - np.stack(control)) for control in (shuffled, random) if control]
@@ -95,6 +93,7 @@ def make_report(
         p_value=max(p_values),
         changed=changed,
         candidates=search.swap_accuracies(),
+        seen=search.seen,
     )
 
 
@@ -102,7 +101,6 @@ def _controls(
     search: CorrectionSearch,
     choice: Choice,
     generator: np.random.Generator,
-    exchange: bool,
     cache: Any,
 ) -> tuple[list[Outcome], list[Outcome]]:
     """Return outcomes with the masks of other samples, and with random directions."""
@@ -119,7 +117,7 @@ def _controls(
     if choice.method == "finetune":  # each takes a training
         n_shufflings, n_each = 1, n_copies
     for _ in range(n_shufflings):
-        source = shuffled_place(place, generator, exchange, n_each, cache)
+        source = shuffled_place(place, generator, n_each, cache)
         if source is not None:
             shuffled.append(search.cross_validated(choice, source))
     if choice.n_directions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -130,6 +131,25 @@ class SwappedCopies:
         self.exchange = exchange
         self._perturber = Perturber(None, inputs, masks, None, "swap", exchange=exchange)
         self.rows = self._perturber.annotated if exchange else self._perturber.irrelevant
+
+    def under(self, masks: Masks) -> SwappedCopies:
+        """Return copies of the same samples under other masks; X is not measured again.
+
+        Parameters
+        ----------
+        masks : Masks
+            Those that were given, in another order.
+
+        Returns
+        -------
+        SwappedCopies
+        """
+        other, inputs = copy(self), self._perturber.inputs
+        other.masks = (
+            masks.without(inputs.absent) if isinstance(inputs, TokenMatrixInputs) else masks
+        )
+        other._perturber = self._perturber.under(other.masks)
+        return other
 
     def draw(self, rows: np.ndarray, generator: np.random.Generator) -> Iterator[Any]:
         """Yield copies of samples, chunk by chunk, of the kind and dtypes of X.

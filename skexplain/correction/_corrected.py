@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
@@ -334,7 +335,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         place = places[choice.place]
         clean, after = (place.predictions(c) for c in (None, correction))
         changed = np.flatnonzero(clean != after)
-        report = make_report(search, choice, changed, outcome, generator, self.exchange, self.cache)
+        report = make_report(search, choice, changed, outcome, generator, self.cache)
         return module, correction, report
 
     def undo(self) -> nn.Module:
@@ -353,8 +354,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def fold(self) -> nn.Module:
         """Return the corrected network with the layers of the given one, and other weights.
 
-        It computes what ``module_`` does, up to rounding; so its weights can be loaded into the
-        given network, or the estimator around it.
+        It computes what ``module_`` does, up to rounding.
 
         Returns
         -------
@@ -372,6 +372,29 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             weights = folded_weights(self._correction, network)
             network.load_state_dict(weights, strict=False)
         return network
+
+    def to_estimator(self) -> Any:
+        """Return the given estimator with the weights that `fold` returns, such as for ``save``.
+
+        Returns
+        -------
+        fitted estimator
+            A copy; of the class of the given one.
+
+        Raises
+        ------
+        TypeError
+            If a network was given, not an estimator.
+        """
+        given = self.estimator
+        given = given.estimator if isinstance(given, FrozenEstimator) else given
+        if isinstance(given, nn.Module):
+            raise TypeError(
+                "estimator must be no torch module here; see fold(), which returns one."
+            )
+        weights, given = self.fold().state_dict(), copy.deepcopy(given)
+        given.module_.load_state_dict(weights)
+        return given
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of the corrected network.

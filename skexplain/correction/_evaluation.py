@@ -133,7 +133,7 @@ class Swaps:
 
     def read_clean(self, reader: FeatureReader) -> list[Features]:
         """Read the features of the samples as they are, per site."""
-        return reader.read(self.clean, len(self.rows), self.X, self.rows)
+        return reader.read(self.clean, len(self.rows), self.rows)
 
     def read_swapped(self, reader: FeatureReader) -> list[list[Features]]:
         """Read the features of the copies, per number and site."""
@@ -142,7 +142,7 @@ class Swaps:
         drawn += (marks.marks_relevant, marks.taking_part, marks.absent)
         drawn += (self.copies.exchange, self.seed)
         return [
-            reader.read(partial(self.swapped, k), len(self.rows), self.X, self.rows, *drawn, k)
+            reader.read(partial(self.swapped, k), len(self.rows), self.rows, *drawn, k)
             for k in range(self.n_copies)
         ]
 

@@ -55,7 +55,7 @@ class FeatureReader:
         How many times as many samples as `n_samples` are read in all.
     n_samples : int
     X : ndarray of shape (n_samples, ...)
-        A few samples are run.
+        All samples, of which a few are run.
     cache : str, path-like, joblib.Memory or None
         Folder in which features are kept.
     """
@@ -83,7 +83,7 @@ class FeatureReader:
             for can, shape in zip(cut, self._shapes, strict=True)
         ]
         if self._folder is not None:
-            self._add(__version__, repr(network.module), network.batch_size)
+            self._add(__version__, repr(network.module), network.batch_size, X)
             for name, tensor in network.module.state_dict().items():
                 raw = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
                 self._add(name, str(tensor.dtype), tuple(tensor.shape), raw)
@@ -104,7 +104,7 @@ class FeatureReader:
             ``parts()`` yields the samples, in blocks.
         n_samples : int
         *key : object
-            Arrays, numbers and text that say which samples these are.
+            Arrays, numbers and text that say which samples of X these are, or copies of them.
 
         Returns
         -------

@@ -251,11 +251,15 @@ class _Design:
         self.codes, self.weight = row_weights(material, clean_share)
         x = np.concatenate(features)
         self.mean, self.sd = _scale(x, self.weight)
-        self.x = (x - self.mean) / self.sd
+        # As the head computes; the fits take half as long.
+        x -= self.mean
+        x /= self.sd
+        self.x = x.astype(np.float32)
         if along_swaps:
             differences = (material.clean - material.swapped).reshape(-1, d) / self.sd
-            self.directions = leading_directions(differences, min(differences.shape))
-            self.variances = ((differences @ self.directions) ** 2).mean(0)
+            directions = leading_directions(differences, min(differences.shape))
+            self.variances = ((differences @ directions) ** 2).mean(0).astype(np.float32)
+            self.directions = directions.astype(np.float32)
 
     def fit(self, penalty: HeadPenalty) -> tuple[np.ndarray, np.ndarray]:
         """Fit logistic regression; return coefficients and intercepts for features as they are."""
@@ -268,7 +272,7 @@ class _Design:
         """Multiply by the inverse root of the penalty's matrix, which makes it a plain ridge."""
         if not penalty.along_swaps:
             return rows
-        scales = 1 / np.sqrt(1 + penalty.along_swaps * self.variances) - 1
+        scales = 1 / np.sqrt(1 + np.float32(penalty.along_swaps) * self.variances) - 1
         return rows + ((rows @ self.directions) * scales) @ self.directions.T
 
 
@@ -305,8 +309,9 @@ def row_weights(material: Material, clean_share: float) -> tuple[np.ndarray, np.
 
 
 def _scale(features: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    mean = np.average(features, axis=0, weights=weight)
-    sd = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
+    share = np.full(len(features), 1 / len(features)) if weight is None else weight / weight.sum()
+    mean = share @ features
+    sd = np.sqrt(share @ (features - mean) ** 2)
     return mean, np.where(sd > 0, sd, 1.0)
 
 

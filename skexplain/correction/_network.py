@@ -71,7 +71,8 @@ class Network:
             if not isinstance(module, nn.Module):
                 raise TypeError(
                     f"estimator must be a torch module or a fitted classifier with one (module_), "
-                    f"got {type(inner).__name__}. For an estimator without a network see "
+                    f"got {type(inner).__name__}. Of a pipeline pass the last step, with X as the "
+                    f"steps before return it; for an estimator without a network see "
                     f"SwapAugmentedClassifier."
                 )
             self.module = module

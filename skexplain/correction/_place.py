@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from ..masks import Masks
-from ._copies import SwappedCopies
 from ._evaluation import Correction, Swaps
 from ._features import FeatureReader, Features
 from ._methods import Material
@@ -161,7 +160,7 @@ def read_places(
     rest = np.setdiff1d(np.arange(len(swaps.X)), swaps.rows)
     others: list[Features] | None = None
     if codes is not None and len(rest) and any(cut):
-        others = reader.read(swaps.on(rest).clean, len(rest), swaps.X, rest)
+        others = reader.read(swaps.on(rest).clean, len(rest), rest)
     places = []
     for number, (site, tail) in enumerate(zip(sites, tails, strict=True)):
         copies = [features[number] for features in swapped]
@@ -194,7 +193,7 @@ def read_places(
 
 
 def shuffled_place(
-    place: Place, generator: np.random.Generator, exchange: bool, n_copies: int, cache: Any
+    place: Place, generator: np.random.Generator, n_copies: int, cache: Any
 ) -> Place | None:
     """Return a place whose copies are drawn under the masks of other samples.
 
@@ -203,8 +202,6 @@ def shuffled_place(
     place : Place
     generator : numpy Generator
         Draws who is given whose mask.
-    exchange : bool
-        Whether parts are exchanged.
     n_copies : int
         Copies of each sample.
     cache : str, path-like, joblib.Memory or None
@@ -221,8 +218,7 @@ def shuffled_place(
     if masks is None:
         return None
     # The samples that the shuffled masks annotate are the same; they themselves are read already.
-    copies = SwappedCopies(own.X, masks, exchange, own.copies.tokens)
-    swaps = Swaps(own.X, copies, n_copies, own.seed).on(own.rows)
+    swaps = Swaps(own.X, own.copies.under(masks), n_copies, own.seed).on(own.rows)
     cut = [place.tail is not None]
     reader = FeatureReader(place.network, [place.site], cut, 1 + own.n_copies, own.X, cache)
     swapped = [features for (features,) in swaps.read_swapped(reader)]

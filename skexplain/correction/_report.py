@@ -57,6 +57,8 @@ class CorrectionReport:
         Numbers of the samples of X that are predicted otherwise than before.
     candidates : dict of str to float
         Swap accuracy of everything that was tried.
+    seen : bool
+        Whether a head that is fitted on the labels of other samples stands for the model before.
     """
 
     method: str
@@ -73,6 +75,7 @@ class CorrectionReport:
     p_value: float | None
     changed: np.ndarray
     candidates: dict[str, float]
+    seen: bool
 
     @property
     def is_repair(self) -> bool | None:
@@ -118,7 +121,8 @@ class CorrectionReport:
             False: "Not shown to be a repair: chance, or a control, may explain the gain.",
         }[self.is_repair]
         lines.append(f"  {verdict}")
-        if self.clean_accuracy is not None and self.clean_accuracy[0] > _BY_HEART:
+        by_heart = self.clean_accuracy is not None and self.clean_accuracy[0] > _BY_HEART
+        if by_heart and not self.seen:
             lines.append(
                 "  All labels are predicted right as they are: if the network was trained on these "
                 "samples, set seen=True."

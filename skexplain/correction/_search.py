@@ -79,6 +79,7 @@ class CorrectionSearch:
                 "head that is fitted on labels as a stand-in; got seen=True."
             )
         self._outcomes: dict[Choice, Outcome] = {}
+        self._stand_ins: dict[bytes, nn.Module] = {}
         # Without labels nothing is cross-validated.
         self._folds = [] if self.codes is None else folds(self._labels)
 
@@ -277,12 +278,14 @@ class CorrectionSearch:
         return whole
 
     def _stand_in(self, train: np.ndarray) -> nn.Module:
-        """Return a last layer that has not seen the other samples."""
-        part = self._as_they_are.take(train)
-        site = self._heads[0].site
-        return fit_head(part, self.network, site, self._clean_penalty, 0.0).to(
-            self.network.device, self.network.dtype
-        )
+        """Return a last layer that has not seen the other samples; the same for all candidates."""
+        key = train.tobytes()
+        if key not in self._stand_ins:
+            part = self._as_they_are.take(train)
+            site = self._heads[0].site
+            head = fit_head(part, self.network, site, self._clean_penalty, 0.0)
+            self._stand_ins[key] = head.to(self.network.device, self.network.dtype)
+        return self._stand_ins[key]
 
     @cached_property
     def _as_they_are(self) -> Material:

@@ -101,7 +101,10 @@ def mix(x: Tensor, other: Tensor, degree: Tensor) -> Tensor:
     Whole entries are exchanged without arithmetic, so that NaN and infinity neither spread nor get
     lost.
     """
-    mixed = torch.where(degree == 1, other, x.lerp(other, degree))
+    whole = degree == 1
+    if (whole | (degree == 0)).all():
+        return torch.where(whole, other, x)
+    mixed = torch.where(whole, other, x.lerp(other, degree))
     return torch.where(degree == 0, x, mixed)
 
 
@@ -118,6 +121,8 @@ def stand_ins(x: Tensor, a: Tensor, statistics: tuple[Tensor, Tensor, Tensor, Te
         Mean, unit, least and largest value of each column or channel.
     """
     present = torch.isfinite(x)
+    if present.all():
+        return without_reasons(x, a, *statistics)
     filled = torch.where(present, x, statistics[0])
     given = without_reasons(filled, a * present, *statistics)
     return torch.where(~present & (a == 1), x, given)

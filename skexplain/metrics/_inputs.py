@@ -96,7 +96,8 @@ class ArrayInputs:
         return len(self.shape)
 
     def __getitem__(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        return self.take(rows).astype(np.float64)
+        # Whatever the order of X in memory, such as that of images with the channels last.
+        return self.take(rows).astype(np.float64, order="C")
 
     def pad_mask(self, mask: Any, mask_marks: Any) -> Any:
         """Return a mask of the shape of X: the one given, where samples have one length."""

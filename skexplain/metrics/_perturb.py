@@ -121,6 +121,12 @@ class Perturber:
         other._text, other._soft = other._marked_text()
         return other
 
+    def under(self, masks: Masks) -> "Perturber":
+        """Return one that changes what other masks mark; X is not measured again."""
+        other = copy(self)
+        other.masks = masks
+        return other.changed(self.perturbation, self.epsilon)
+
     def _check_enough_rows(self) -> None:
         least = 2 if self.perturbation == "swap" else 1
         if len(self.irrelevant) < least:
@@ -239,7 +245,7 @@ class Perturber:
                 continue
             x = torch.from_numpy(self.inputs[part])
             if self.perturbation == "erase":
-                values = mix(x, self._surroundings(x, a), a.expand_as(x))
+                values = mix(x, self._surroundings(x, a), a)
             else:
                 values = x + self.epsilon * a * self._unit * self._noise(x.shape, generator)
             yield self.inputs.replace(part, values.numpy(), _changed_columns(a), {})
@@ -248,12 +254,12 @@ class Perturber:
         a, x = self._degrees(rows, draw), torch.from_numpy(self.inputs[rows])
         a = a.expand(len(x), *a.shape[1:])
         given = self._given(draw.marked_donors[rows])
-        values = mix(x, given, a.expand_as(x))
+        values = mix(x, given, a)
         givers = {column: of_rows[rows] for column, of_rows in draw.givers.items()}
         union, applies = self._exchanged(rows, draw)
         if applies.any():
             donors = torch.from_numpy(self.inputs[draw.donors[rows]])
-            values = torch.where(applies, mix(x, donors, union.expand_as(x)), values)
+            values = torch.where(applies, mix(x, donors, union), values)
             for column, of_rows in givers.items():
                 taken = np.where(union[:, column] > 0, draw.donors[rows], rows)
                 givers[column] = np.where(applies[:, 0], taken, of_rows)

@@ -86,7 +86,8 @@ def save(
     if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(
             f"estimator must be one of {sorted(ESTIMATORS)}, got {describe(type(estimator))}. "
-            f"Of a pipeline save the last step; skops.io saves those of scikit-learn. See "
+            f"Of a pipeline save the last step, of a CorrectedClassifier its to_estimator(); "
+            f"skops.io saves those of scikit-learn. See "
             f"docs/saving.md#pipelines."
         )
     check_is_fitted(estimator)

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -260,7 +261,7 @@ def test_a_head_that_has_seen_the_samples_is_not_compared_with_one_that_has_not(
     assert blind.clean_accuracy[0] == 1
     assert "set seen=True" in str(blind)
     assert told.clean_accuracy[0] < 0.95
-    assert "set seen=True" not in str(told)
+    assert "set seen=True" not in str(replace(told, clean_accuracy=(1.0, 1.0)))
     assert told.swap_accuracy[1] == blind.swap_accuracy[1]
     assert told.gain > blind.gain
     with pytest.raises(ValueError, match="seen must be False without y"):
