@@ -284,6 +284,19 @@ def read_pictures(path: str | os.PathLike[str]) -> Pixels:
     ------
     ValueError
         If the file does not hold these arrays, or X has other values than finite numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skexplain.studio import read_pictures
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "pictures.npz")
+    ...     np.savez(path, X=np.zeros((4, 8, 8, 3), dtype=np.uint8), y=["a", "b", "a", "b"])
+    ...     X, y, mask = read_pictures(path)
+    >>> X.shape, mask is None
+    ((4, 3, 8, 8), True)
     """
     arrays = read_arrays(check_path("path", path))
     if not {"X", "y"} <= set(arrays):

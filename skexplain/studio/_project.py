@@ -350,7 +350,7 @@ class Project:
         Parameters
         ----------
         masks : dict of int to ndarray
-            Masks, by the numbers of items.
+            Masks, by the numbers of items; each of the shape that `set_mask` takes.
         by : str
             Where they are from, as in `set_mask`.
         add : bool, default=False

@@ -251,6 +251,18 @@ def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, N
         If the file cannot be read, or has no columns beside the classes.
     ImportError
         If pandas is not installed (extra "table").
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skexplain.studio import read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "patients.csv")
+    ...     _ = path.write_text("age,ward,ill\\n20,a,no\\n30,b,yes\\n")
+    ...     frame, y = read_table(path, label="ill")
+    >>> list(frame), y.tolist()
+    (['age', 'ward'], ['no', 'yes'])
     """
     pandas = _pandas()
     path = Path(path)
@@ -288,6 +300,14 @@ def encode_columns(frame: pd.DataFrame) -> ColumnTransformer:
     -------
     ColumnTransformer
         It is not fitted; each column has a part of its own, "0", "1" and so on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skexplain.studio import encode_columns
+    >>> frame = pd.DataFrame({"age": [20.0, 30.0, None], "ward": ["a", "b", "a"]})
+    >>> encode_columns(frame).fit_transform(frame).shape  # age, its gap, two wards
+    (3, 4)
     """
 
     def part(name: str) -> Any:
