@@ -43,13 +43,13 @@ class PatternPenalty(Penalty):
     In [1]_ one direction serves all samples, the covariance of h with the presence of the artefact,
     divided by its variance (pattern-CAV of Pahde et al. 2022 [2]_), and is summed over the places
     of a feature map.  Of the two points x and :math:`\tilde x` that is their difference; each
-    sample has its own here, so that the trap may be another one in each.  Where a reason is
+    sample has its own here, so that the shortcut may differ between samples.  Where a reason is
     correlated with the artefact, its own direction is part of that covariance; of the difference
     it is not, as the swap leaves the reason as it is.
 
     What gradients of the score at h can show is what has reached h.  In a network that is trained
     from scratch an early layer does better than the last hidden one, whose features go on to hold
-    the trap.
+    the shortcut.
 
     References
     ----------

@@ -7,7 +7,6 @@ import math
 import reprlib
 import zipfile
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -270,14 +269,6 @@ class Data(abc.ABC):
     @abc.abstractmethod
     def write_script(self, archive: zipfile.ZipFile, masks: ItemMasks) -> None:
         """Add a script that repeats the training with marks, and what it reads."""
-
-
-def with_weights(clf: Any, corrected: Any) -> Any:
-    """Return a copy of an estimator with the weights of a corrected network."""
-    weights = corrected.fold().state_dict()
-    clf = deepcopy(clf)
-    clf.module_.load_state_dict(weights)
-    return clf
 
 
 def in_shares(values: NDArray[Any]) -> NDArray[np.float64]:

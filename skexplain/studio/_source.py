@@ -1,4 +1,4 @@
-"""Where the data of a project are, after somebody has moved them."""
+"""Where the data of a project are, also after they were moved."""
 
 from __future__ import annotations
 

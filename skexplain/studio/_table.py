@@ -145,7 +145,7 @@ class Table(Data):
         return len(numbers) if any(mask is not None and mask[0] for mask in masks) else 0
 
     def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return on how many columns somebody has decided."""
+        """Return how many columns are annotated."""
         return sum(mask is not None for mask in masks)
 
     def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:
@@ -228,7 +228,7 @@ class Table(Data):
 
 
 def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, NDArray[np.str_]]:
-    """Read a table with a column of classes.
+    r"""Read a table with a column of classes.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, N
     >>> from skexplain.studio import read_table
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "patients.csv")
-    ...     _ = path.write_text("age,ward,ill\\n20,a,no\\n30,b,yes\\n")
+    ...     _ = path.write_text("age,ward,ill\n20,a,no\n30,b,yes\n")
     ...     frame, y = read_table(path, label="ill")
     >>> list(frame), y.tolist()
     (['age', 'ward'], ['no', 'yes'])

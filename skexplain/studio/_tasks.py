@@ -17,7 +17,7 @@ from ..correction import CorrectedClassifier
 from ..inspection import audit
 from ..persistence import load, save
 from ..training._callbacks import EpochReporter
-from ._data import MIN_AUDITED, Data, ItemMasks, Mask, with_weights
+from ._data import MIN_AUDITED, Data, ItemMasks, Mask
 from ._files import whole_file, write_json
 from ._project import Project
 
@@ -162,7 +162,7 @@ def correct(project: Project, report: Report) -> None:
         project.y[train],
         mask=data.array_masks_of(clf, train, masks),
     )
-    clf = data.with_network(clf, with_weights(network, corrected))
+    clf = data.with_network(clf, corrected.to_estimator())
     _keep(project, "corrected", clf, masks, perf_counter() - start, report)
 
 
