@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from .._checks import check_count
-from ..exceptions import ShortcutInUseWarning
 from ._all_studies import get_study
 from ._parallel import run_unordered
 from ._progress import progress_bar
@@ -177,10 +176,7 @@ def _run_cell(study: Any, cell: Any) -> Any:
     """Compute a cell; returns it with its rows, or with what went wrong."""
     start = time.perf_counter()
     try:
-        with warnings.catch_warnings():
-            # How much of a shortcut is left is what a study measures.
-            warnings.simplefilter("ignore", ShortcutInUseWarning)
-            rows = to_plain(study.run(cell.factors, study.settings_of(cell)))
+        rows = to_plain(study.run(cell.factors, study.settings_of(cell)))
     except Exception:  # one cell must not cost the others; the runner raises at the end
         return cell, None, traceback.format_exc()
     seconds = round(time.perf_counter() - start, 3)

@@ -3,6 +3,7 @@
 import csv
 import math
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skexplain import ERMClassifier, SwapExClassifier, _cli
 from skexplain.datasets import make_decoy_digits
+from skexplain.exceptions import ShortcutInUseWarning
 from skexplain.studies import (
     DATASETS,
     ESTIMATORS,
@@ -217,3 +219,10 @@ def test_masks_repair_what_the_shortcut_broke(dataset):
             assert method["mean_group"] > ceiling["mean_group"] - 0.03
         else:
             assert method["vs_shuffled"] > 2 * method["vs_shuffled_se"]
+
+
+def test_how_much_of_a_shortcut_is_left_is_no_warning_in_a_comparison():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        compare(["decoy-half"], ["grad-reg"], seeds=1, max_epochs=2)
+    assert not [each for each in caught if issubclass(each.category, ShortcutInUseWarning)]
