@@ -71,3 +71,9 @@ def _cpu_unless_marked(request, monkeypatch):
     """Hide CUDA from all tests but those marked gpu: their oracles are exact on a CPU alone."""
     if "gpu" not in request.keywords:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def training_alone(monkeypatch):
+    """Leave out the check after a fit, whose passes through the network are none of training."""
+    monkeypatch.setattr("skexplain.estimators._base.warn_if_swaps_matter", lambda *_, **__: None)

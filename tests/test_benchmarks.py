@@ -137,6 +137,7 @@ def test_a_benchmark_replaces_its_own_figures_alone(tmp_path):
 # -- loops by hand ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("training_alone")
 @pytest.mark.parametrize(("method", "network"), PAIRS)
 def test_a_loop_does_the_work_of_the_estimator(method, network):
     data = _data.make_data(64, _data.SHAPES[network])

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
@@ -27,7 +26,7 @@ from ._copies import SwappedCopies, read_masks
 from ._evaluation import Correction, Outcome, Swaps
 from ._features import check_cache
 from ._finetune import Finetuning
-from ._fold import folded_weights
+from ._fold import around_network, folded_weights
 from ._methods import METHODS
 from ._network import Network, probabilities
 from ._place import read_places
@@ -386,15 +385,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If a network was given, not an estimator.
         """
-        given = self.estimator
-        given = given.estimator if isinstance(given, FrozenEstimator) else given
-        if isinstance(given, nn.Module):
-            raise TypeError(
-                "estimator must be no torch module here; see fold(), which returns one."
-            )
-        weights, given = self.fold().state_dict(), copy.deepcopy(given)
-        given.module_.load_state_dict(weights)
-        return given
+        return around_network(self.estimator, self.fold())
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the logits of the corrected network.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import torch
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from ._evaluation import Correction, Retrained, Splice
@@ -77,3 +81,28 @@ def folded_weights(correction: Correction, module: nn.Module) -> dict[str, torch
     found = {f"{prefix}weight": weight} | ({} if layer.bias is None else {f"{prefix}bias": bias})
     own = module.state_dict()
     return {name: values.detach().to(own[name]) for name, values in found.items()}
+
+
+def around_network(estimator: Any, network: nn.Module) -> Any:
+    """Return a copy of a fitted estimator with the weights of a network that has its layers.
+
+    Parameters
+    ----------
+    estimator : nn.Module or fitted estimator, also within ``FrozenEstimator``
+    network : nn.Module
+
+    Returns
+    -------
+    fitted estimator
+
+    Raises
+    ------
+    TypeError
+        If it is a torch module.
+    """
+    if isinstance(estimator, nn.Module):
+        raise TypeError("estimator must be no torch module here; see fold(), which returns one.")
+    inner = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    inner = copy.deepcopy(inner)
+    inner.module_.load_state_dict(network.state_dict())
+    return inner

@@ -358,6 +358,7 @@ PENALTIES = [
 ]
 
 
+@pytest.mark.usefixtures("training_alone")
 @pytest.mark.parametrize(("estimator", "n_passes"), PENALTIES)
 def test_a_penalty_sees_exactly_the_penalised_batch(estimator, n_passes, data):
     X, y, mask = data
@@ -368,6 +369,7 @@ def test_a_penalty_sees_exactly_the_penalised_batch(estimator, n_passes, data):
     assert penalty == [4] * n_passes + [4] * n_passes + [2] * n_passes
 
 
+@pytest.mark.usefixtures("training_alone")
 @pytest.mark.parametrize(("estimator", "n_passes"), PENALTIES)
 def test_annotated_per_batch_sets_the_size(estimator, n_passes, data):
     X, y, mask = data

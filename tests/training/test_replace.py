@@ -342,6 +342,7 @@ class Counting(nn.Linear):
         return super().forward(x)
 
 
+@pytest.mark.usefixtures("training_alone")
 @pytest.mark.parametrize(
     ("params", "n_passes"),
     [({}, 2), ({"grad_alpha": 1.0}, 3), ({"grad_alpha": 1.0, "grad_at": "clean"}, 3)],
