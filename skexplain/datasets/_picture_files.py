@@ -114,7 +114,7 @@ def _begins_as_dicom(path: Path) -> bool:
     """Whether a file is a DICOM file, whose names often have no ending; False if unreadable."""
     try:
         return is_dicom(path)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

@@ -79,6 +79,8 @@ def read_picture(
 
 def is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM files do."""
+    if path.exists() and not path.is_file():  # to open a named pipe would wait for ever
+        raise ValueError("is no regular file")
     with open(path, "rb") as file:
         head = file.read(_DICOM_AT + len(_DICOM))
     return head[_DICOM_AT:] == _DICOM

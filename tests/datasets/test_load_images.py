@@ -159,6 +159,14 @@ def test_broken_files_are_named_all_at_once(classes, tmp_path, mapped):
     np.testing.assert_array_equal(bunch.data, load_images(classes, size=8).data)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_named_pipes_are_not_waited_for(classes):
+    os.mkfifo(classes / "dog/pipe.png")
+    os.mkfifo(classes / "dog/pipe")
+    with pytest.raises(ValueError, match=r"1 of 4 .*dog/pipe.png \(is no regular file\)"):
+        load_images(classes, size=8)
+
+
 def test_huge_pictures_are_named(classes, monkeypatch):
     monkeypatch.setattr("skexplain.datasets._picture_pixels._MAX_PIXELS", 599)
     with pytest.raises(ValueError, match=r"cat/1.png \(has 20 x 30 pixels, more than 599\)"):
