@@ -49,7 +49,8 @@ for name, (clf, mask) in fits.items():
 
 # %%
 # "Of one kind" means that all ten samples have the shade in the upper half. The propagator learns
-# these well, and the overlap on masks left out is high. But it has seen no shade in the lower half.
+# these well, and the overlap on masks left out is high. But it has seen no shade in the lower half;
+# the fit warns that predictions still change with what is marked.
 # So annotate samples of every kind, and check some of the masks that were filled in. Other
 # numbers of masks are on the page :doc:`/results/annotation-budget`.
 figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
