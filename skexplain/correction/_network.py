@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -216,19 +217,13 @@ class Network:
         ------
         Tensor of shape (n_block, ...)
         """
-        training = [m for m in module.modules() if m.training]
-        module.eval()
-        try:
-            with torch.no_grad():
-                for part in parts:
-                    n_values = max(1, part[:1].size)
-                    step = max(1, int(min(self.batch_size, self._block_values // n_values)))
-                    for start in range(0, len(part), step):
-                        x = self.as_tensor(part[start : start + step])
-                        yield first_tensor(module(x)).cpu()
-        finally:
-            for m in training:
-                m.training = True
+        with evaluating(module):
+            for part in parts:
+                n_values = max(1, part[:1].size)
+                step = max(1, int(min(self.batch_size, self._block_values // n_values)))
+                for start in range(0, len(part), step):
+                    x = self.as_tensor(part[start : start + step])
+                    yield first_tensor(module(x)).cpu()
 
     def as_tensor(self, x: np.ndarray) -> torch.Tensor:
         """Return samples as the network takes them: codes as integers, all else as numbers."""
@@ -236,6 +231,19 @@ class Network:
         if self._has_embedding and x.dtype.kind in "iu":
             return torch.from_numpy(x.astype(np.int64)).to(self.device)
         return torch.from_numpy(x.astype(np.float32)).to(self.device, self.dtype)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Run a module in evaluation mode and without gradients; its modes are as before behind it."""
+    training = [m for m in module.modules() if m.training]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for m in training:
+            m.training = True
 
 
 def first_tensor(output: Any) -> torch.Tensor:

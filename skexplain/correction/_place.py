@@ -14,7 +14,7 @@ from ..masks import Masks
 from ._evaluation import Correction, Swaps
 from ._features import FeatureReader, Features
 from ._methods import Material
-from ._network import Network, Site, as_logits
+from ._network import Network, Site, as_logits, evaluating
 from ._tail import Tail
 
 # Values of features that a tail runs on at once.
@@ -112,14 +112,10 @@ class Place:
     def _run(self, module: nn.Module, features: np.ndarray) -> np.ndarray:
         step = max(1, _BLOCK_VALUES // max(1, features[:1].size))
         found = []
-        training = [m for m in module.modules() if m.training]
-        module.eval()
-        with torch.no_grad():
+        with evaluating(module):
             for start in range(0, len(features), step):
                 h = torch.from_numpy(np.array(features[start : start + step]))
                 found.append(as_logits(module(h.to(self.network.device, self.network.dtype))).cpu())
-        for m in training:
-            m.training = True
         return torch.cat(found).double().numpy()
 
 

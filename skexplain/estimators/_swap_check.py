@@ -11,6 +11,7 @@ from ..exceptions import ShortcutInUseWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
 from ..metrics._perturb import Perturber
+from ..metrics._reliance import is_changed
 from ._frame import fitted_tokens, outputs_of
 
 # So many predictions may change by chance, such as those of samples between two classes: on the
@@ -63,8 +64,8 @@ def warn_if_swaps_matter(
         return
     marks: Marks = "relevant" if masks.marks_relevant else "irrelevant"
     perturber = Perturber(_Network(estimator), X[rows], masks.take(rows), marks, "swap")
-    every, draw = perturber.annotated, perturber.draw(rng)
-    changed = every[perturber.sources(every, draw)[0] != every]
+    draw = perturber.draw(rng)
+    changed = perturber.annotated[is_changed(perturber, draw)]
     if not len(changed):
         return
     flips = np.mean(perturber.predict(changed) != perturber.predict_perturbed(changed, draw))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import check_count, check_number
 from .._typing import MaskLike, Seed
 from ..masks._meaning import Marks
+from ._exchange import Draw
 from ._groups import check_weights, row_labels
 from ._kinds import check_classifier, check_predictor, score_of
 from ._perturb import Perturbation, Perturber, make_generator
@@ -306,10 +307,16 @@ def mean_change(
     before, means = perturber.predict(rows), []
     for _ in range(n_repeats):
         draw = perturber.draw(generator)
-        changed = perturber.sources(rows, draw)[0] != rows
+        changed = is_changed(perturber, draw)
         after = perturber.predict_perturbed(rows[changed], draw)
         means.append(np.mean(change(before[changed], after)))
     return float(np.mean(means))
+
+
+def is_changed(perturber: Perturber, draw: Draw) -> NDArray[np.bool_]:
+    """Return in which of the annotated samples a swap changes anything."""
+    rows = perturber.annotated
+    return perturber.sources(rows, draw)[0] != rows
 
 
 def relative_core_sensitivity(core_accuracy: float, spurious_accuracy: float) -> float:
