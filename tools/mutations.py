@@ -230,8 +230,8 @@ MUTANTS = [
     ),
     (
         "metrics/_reliance.py",
-        "changed = perturber.sources(rows, draw)[0] != rows",
-        "changed = perturber.sources(rows, draw)[0] == perturber.sources(rows, draw)[0]",
+        "return perturber.sources(rows, draw)[0] != rows",
+        "return perturber.sources(rows, draw)[0] == perturber.sources(rows, draw)[0]",
         "metrics/test_reliance.py::test_flips_are_counted_among_rows_that_change",
     ),
     (
