@@ -186,7 +186,8 @@ class Perturber:
         """
         parts = [np.zeros(0, dtype=bool)]
         for part in self.inputs.chunks(rows):
-            parts.append(self._exchanged(part, draw)[1].flatten().numpy())
+            applies = self._exchanged(part, draw, self._degrees(part, draw))[1]
+            parts.append(applies.flatten().numpy())
         exchanged = np.concatenate(parts)
         return np.where(exchanged, draw.donors[rows], draw.marked_donors[rows]), exchanged
 
@@ -253,10 +254,9 @@ class Perturber:
     def _swapped(self, rows: NDArray[Any], draw: Draw) -> Any:
         a, x = self._degrees(rows, draw), torch.from_numpy(self.inputs[rows])
         a = a.expand(len(x), *a.shape[1:])
-        given = self._given(draw.marked_donors[rows])
-        values = mix(x, given, a)
         givers = {column: of_rows[rows] for column, of_rows in draw.givers.items()}
-        union, applies = self._exchanged(rows, draw)
+        union, applies = self._exchanged(rows, draw, a)
+        values = x if applies.all() else mix(x, self._given(draw.marked_donors[rows]), a)
         if applies.any():
             donors = torch.from_numpy(self.inputs[draw.donors[rows]])
             values = torch.where(applies, mix(x, donors, union), values)
@@ -266,12 +266,11 @@ class Perturber:
             a = torch.where(applies, union, a)
         return self.inputs.replace(rows, values.numpy(), _changed_columns(a), givers)
 
-    def _exchanged(self, rows: NDArray[Any], draw: Draw) -> tuple[Tensor, Tensor]:
-        """Apply the rule of :func:`exchanged` to samples and the donors that are drawn for them."""
+    def _exchanged(self, rows: NDArray[Any], draw: Draw, a: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply the rule of :func:`exchanged` to samples, with degrees a, and their donors."""
         if self.masks.for_all_rows or not self.exchange:
-            a = self._degrees(rows, draw)
             return a, torch.zeros((len(rows), *(1,) * (a.ndim - 1)), dtype=torch.bool)
-        a, donor_a = (self._degrees(each, draw) for each in (rows, draw.donors[rows]))
+        donor_a = self._degrees(draw.donors[rows], draw)
         a, donor_a = (each.expand(len(rows), *each.shape[1:]) for each in (a, donor_a))
         union, applies = exchanged(a, donor_a)
         if self.masks.marks_relevant:

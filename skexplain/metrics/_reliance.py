@@ -316,6 +316,8 @@ def mean_change(
 def is_changed(perturber: Perturber, draw: Draw) -> NDArray[np.bool_]:
     """Return in which of the annotated samples a swap changes anything."""
     rows = perturber.annotated
+    if draw.marked_donors is draw.donors:  # whatever is exchanged, one donor gives it
+        return draw.donors[rows] != rows
     return perturber.sources(rows, draw)[0] != rows
 
 

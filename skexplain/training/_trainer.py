@@ -276,7 +276,8 @@ class Trainer(Scored):
         generators = self.generators(epoch)
         means = RunningMeans()
         watchers = BatchWatchers(self)
-        set_training(self.module_)
+        if objective.mode_matters or not self.module_.training:
+            set_training(self.module_)
         # Steps are counted on over epochs, and over calls of fit that go on.
         first_step = sum(row.get("train_batch_count", 0) for row in self.history)
         batches = self._draw_steps(data, objective, self.streams, first_step)
