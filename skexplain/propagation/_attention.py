@@ -78,12 +78,12 @@ def _mean(weights: Any, value: Any) -> Interval:
     Subtracting a constant from all values changes the mean by it, which makes products small; and
     no mean lies outside of the values.
     """
-    lower, upper = (getattr(value, end, value) for end in ("lower", "upper"))
-    middle = (lower.amin(-2, keepdim=True) + upper.amax(-2, keepdim=True)) / 2
+    least = getattr(value, "lower", value).amin(-2, keepdim=True)
+    most = getattr(value, "upper", value).amax(-2, keepdim=True)
+    middle = (least + most) / 2
     result = torch.matmul(weights, value - middle) + middle
     return Interval.from_bounds(
-        torch.maximum(result.lower, lower.amin(-2, keepdim=True)),
-        torch.minimum(result.upper, upper.amax(-2, keepdim=True)),
+        torch.maximum(result.lower, least), torch.minimum(result.upper, most)
     )
 
 

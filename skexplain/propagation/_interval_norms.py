@@ -11,13 +11,19 @@ from ._interval import Interval, of_first, rule
 
 
 def _log_sum_of_others(z: Tensor, dim: int) -> Tensor:
-    """Compute log sum_{j != i} exp(z_j) for each i, without cancellation."""
+    """Compute log sum_{j != i} exp(z_j) for each i, without cancellation.
+
+    It is the logarithm of the whole sum but for the share of entry i.  The largest entry alone can
+    have more than half of it: the sum of its others is computed without it.
+    """
     low = torch.finfo(z.dtype).min / 4  # -inf has no gradient
-    z = z.movedim(dim, -1).clamp(min=low)
-    none = torch.full_like(z[..., :1], low)
-    before = torch.cat([none, z.logcumsumexp(-1)[..., :-1]], -1)
-    after = torch.cat([none, z.flip(-1).logcumsumexp(-1)[..., :-1]], -1).flip(-1)
-    return torch.logaddexp(before, after).movedim(-1, dim)
+    z = z.clamp(min=low)
+    largest, place = z.max(dim, keepdim=True)
+    rest = z.scatter(dim, place, low).logsumexp(dim, keepdim=True)
+    whole = torch.logaddexp(rest, largest)
+    # Where numbers are so large that they do not change by log 2, rounding makes shares larger.
+    shares = (z - whole).exp().clamp(max=0.9)
+    return (whole + torch.log1p(-shares)).scatter(dim, place, rest)
 
 
 def _log_odds(x: Interval, dim: int | None, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:
@@ -91,17 +97,17 @@ def _standardise(x: Any, eps: float, centered: bool = True) -> Any:
         center = x.center - x.center.mean(-1, keepdim=True)
         radius = x.radius * (1 - 2 / n) + x.radius.mean(-1, keepdim=True)
         x = Interval(center, radius.clamp(min=0))
-    squares = x.square()
+    size, lower, upper = x.center.abs(), x.lower, x.upper
     fewest, most = (
-        (part.sum(-1, keepdim=True) - part).clamp(min=0) / n + eps
-        for part in (squares.lower, squares.upper)
+        (squares.sum(-1, keepdim=True) - squares).clamp(min=0) / n + eps
+        for squares in ((size - x.radius).clamp(min=0).square(), (size + x.radius).square())
     )
 
     def bound(d: Tensor, rest: Tensor) -> Tensor:
         return d / (d.square() / n + rest).sqrt()
 
-    lower = bound(x.lower, torch.where(x.lower < 0, fewest, most))
-    upper = bound(x.upper, torch.where(x.upper < 0, most, fewest))
+    lower = bound(lower, torch.where(lower < 0, fewest, most))
+    upper = bound(upper, torch.where(upper < 0, most, fewest))
     if centered:
         limit = (n - 1) ** 0.5
         lower, upper = lower.clamp(-limit, limit), upper.clamp(-limit, limit)
