@@ -75,8 +75,6 @@ class AttentionPenalty(Penalty):
     >>> _ = WithTokenizer(clf).fit(texts * 20, ["ill", "well"] * 20, mask=[["portable", "upright"]])
     """
 
-    allows_mixed_precision = False
-
     def __init__(self, layer: str | None = None, query: int | None = None) -> None:
         self.layer = layer
         self.query = query
