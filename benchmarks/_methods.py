@@ -54,6 +54,7 @@ PLAIN = Method(ERMClassifier(), "1 F, 1 B")
 METHODS = {
     "ERM": PLAIN,
     "swap": Method(SwapExClassifier(alpha=1.0), "2 F, 2 B", 2),
+    "swap, in place": Method(SwapExClassifier(), "1 F, 1 B", 1.15),
     "Avg-Ex": Method(AvgExClassifier(), "2 F, 2 B", 2),
     "counterexamples": Method(CounterexampleClassifier(alpha=1.0), "2 F, 2 B", 2),
     "Grad-Reg": Method(

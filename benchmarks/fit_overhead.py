@@ -59,7 +59,7 @@ def _measure(method, network, data, options):
         "over_plain": ratio(times["estimator"], times["plain"]),
         "over_tuned": ratio(times["estimator"], times["tuned"]),
         "seconds": statistics.median(times["estimator"]),
-        "goal": 1.25 if n_rows < 2_000 else 1.10,
+        "goal": 1.15 if n_rows < 2_000 else 1.05,
     }
 
 
