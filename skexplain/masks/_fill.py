@@ -1,5 +1,7 @@
 """What samples exchange: their irrelevant features, and nothing of their reasons."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -8,7 +10,11 @@ _LEAST_ROOM = 0.5
 
 
 def exchange_parts(
-    x: Tensor, irrelevance: Tensor, donor_x: Tensor, donor_irrelevance: Tensor, otherwise: Tensor
+    x: Tensor,
+    irrelevance: Tensor,
+    donor_x: Tensor,
+    donor_irrelevance: Tensor,
+    otherwise: Tensor | Callable[[], Tensor],
 ) -> Tensor:
     """Replace the parts that either of two samples marks by the features of the donor.
 
@@ -23,7 +29,7 @@ def exchange_parts(
         The samples, and the donor of each.
     irrelevance, donor_irrelevance : Tensor, broadcastable to `x`
         Degree in [0, 1] to which a feature must not matter, of the dtype of `x`.
-    otherwise : Tensor of the shape of `x`
+    otherwise : Tensor of the shape of `x`, or callable that returns one
         What is taken for pairs whose marks cover too much.
 
     Returns
@@ -32,7 +38,12 @@ def exchange_parts(
     """
     union = torch.maximum(irrelevance, donor_irrelevance)
     exchanged = x.lerp(donor_x, union.expand_as(x))
-    return torch.where(leave_room(union, x.ndim), exchanged, otherwise)
+    room = leave_room(union, x.ndim)
+    if callable(otherwise):
+        if x.is_cpu and room.all():  # on an accelerator, asking would take longer than computing
+            return exchanged
+        otherwise = otherwise()
+    return torch.where(room, exchanged, otherwise)
 
 
 def leave_room(union: Tensor, ndim: int, present: Tensor | None = None) -> Tensor:

@@ -259,8 +259,11 @@ class AverageCasePenalty(PerturbationPenalty):
             return exchange_tokens(*both, swapped, rows.tokens.pad_id, generator)
         if rows.share_hard_mask:  # the same to the bit, without a mean that no sample is given
             return replace_irrelevant(rows, donors.x)
-        swapped = replace_irrelevant(rows, irrelevant_values(donors))
-        return exchange_parts(*both, swapped) if exchanges else swapped
+
+        def by_own_marks() -> torch.Tensor:
+            return replace_irrelevant(rows, irrelevant_values(donors))
+
+        return exchange_parts(*both, by_own_marks) if exchanges else by_own_marks()
 
     def _blank(
         self, rows: Rows, donors: Rows | None, generator: torch.Generator | None

@@ -50,6 +50,16 @@ def test_what_either_marks_is_the_donors_where_there_is_room(kind, seed, share):
         np.testing.assert_array_equal(ours[i], np.where(either, donor_x[i], x[i]))
 
 
+@every_kind
+@given(seeds, st.floats(0, 0.6))
+def test_what_is_not_taken_is_not_computed(kind, seed, share):
+    x, a, donor_x, donor_a, otherwise = make_pairs(kind, seed, share)
+    calls = []
+    ours = exchange_parts(x, a, donor_x, donor_a, lambda: calls.append(1) or otherwise)
+    assert torch.equal(ours, exchange_parts(x, a, donor_x, donor_a, otherwise))
+    assert len(calls) == int(not leave_room(torch.maximum(a, donor_a), x.ndim).all())
+
+
 def test_exactly_half_is_room_enough():
     x, donor_x, otherwise = torch.zeros(2, 4), torch.ones(2, 4), torch.full((2, 4), 7.0)
     a = torch.tensor([[1.0, 0, 0, 0], [1.0, 1.0, 0, 0]])
