@@ -130,6 +130,8 @@ def _check_estimator(estimator: Any) -> None:
             f"estimator must be one of the estimators of skexplain that train one network, got "
             f"{type(estimator).__name__}."
         )
+    if estimator.device == "accelerate":
+        raise ValueError("device must be that of one process for fit_seeds, got 'accelerate'.")
     for name, absent in _ABSENT.items():
         if (given := getattr(estimator, name)) != absent:
             raise ValueError(f"{name} must be {absent!r} for fit_seeds, got {given!r}.")

@@ -111,6 +111,8 @@ class AverageCasePenalty(PerturbationPenalty):
     AverageCasePenalty(epsilon=0.5, perturbation='gaussian')
     """
 
+    sharding = "passes"
+
     def __init__(
         self,
         perturbation: Perturbation | Callable[..., Any] = "swap",

@@ -236,13 +236,22 @@ class Objective:
         no buffer changes.
         """
         with self.evaluation_mode(), self._precision(penalised.x):
-            values = evaluate_terms(
-                self.terms, self.forward, penalised, donors, generators, clean, moved
-            )
+            values = self.penalty_values(penalised, donors, generators, clean, moved)
         return {
             term.name: self.reduction.mean(values[term.name], _weight(term, penalised))
             for term in self.terms
         }
+
+    def penalty_values(
+        self,
+        penalised: Rows,
+        donors: Rows | None,
+        generators: Generators,
+        clean: Point | None,
+        moved: Any,
+    ) -> dict[str, Tensor]:
+        """Compute each penalty for each of the penalised samples, by name."""
+        return evaluate_terms(self.terms, self.forward, penalised, donors, generators, clean, moved)
 
     def penalty_gradients(
         self,
