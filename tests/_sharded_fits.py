@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 import skexplain
+from skexplain.penalties import ActivationPenalty, EnergyPenalty, PatternPenalty
 
+AT_LAYERS = [
+    ("activation", ActivationPenalty()),
+    ("energy", EnergyPenalty()),
+    ("pattern", PatternPenalty()),
+]
 SHORT = {
     "max_epochs": 3,
     "batch_size": 16,
@@ -117,6 +123,11 @@ def texts():
     return X, y, X >= 17
 
 
+def units():
+    X, y, _ = table()
+    return X, y, np.arange(12)[None] >= 6
+
+
 def weights():
     return {"sample_weight": np.random.default_rng(2).integers(0, 3, 51).astype(float)}
 
@@ -156,11 +167,13 @@ FITS = {
     "tokens": ("SwapExClassifier", {"module": Reader}, texts, {}),
     "call by call": ("PGDExClassifier", {"penalty_every": 2}, some, {}),
     "robust": ("GradRegClassifier", {"robust": "random", "n_steps": 2}, table, {}),
+    "layers": ("ExplanationClassifier", {"penalties": AT_LAYERS, "alpha": 1e-3}, images, {}),
+    "units": ("ConceptGradRegClassifier", {"module": Normed, "layer": "features"}, units, {}),
     "augmented": ("SwapExClassifier", {"augment": "light"}, images, {}),
     "own schedule": ("SwapExClassifier", {"lr_schedule": "cosine"}, table, {}),
     "LBFGS": (
         "ERMClassifier",
-        {"optimizer": torch.optim.LBFGS, "max_epochs": 1, "batch_size": -1},
+        {"optimizer": torch.optim.LBFGS, "optimizer__max_iter": 5, "batch_size": -1},
         table,
         {},
     ),

@@ -42,7 +42,7 @@ def run_two(folder, names):
         for rank in ("0", "1"):
             environment = {**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank}
             running.append(subprocess.Popen(command, env=environment, cwd=folder))
-        assert [process.wait(timeout=240) for process in running] == [0, 0]
+        assert [process.wait(timeout=400) for process in running] == [0, 0]
     finally:
         for process in running:
             process.kill()
@@ -70,7 +70,7 @@ def check(results, name):
     assert [row.keys() for row in first["history"]] == [row.keys() for row in alone["history"]]
     for row, expected in zip(first["history"], alone["history"], strict=True):
         assert row.pop("batches") == expected.pop("batches")
-        assert row == pytest.approx(expected, abs=2e-6)
+        assert row == pytest.approx(expected, rel=1e-5, abs=2e-6)
 
 
 @pytest.mark.parametrize("name", QUICK)
