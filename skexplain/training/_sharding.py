@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..penalties import Penalty, Rows
-from ..penalties._base import Point, full_precision
+from ..penalties import Rows
+from ..penalties._base import Point, full_precision, leaf_at
+from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._batches import TrainingData
 from ._method import Method, Term
@@ -84,10 +85,14 @@ class ShardedForward(nn.Module):
 
 
 class _OfEachPart:
-    """A penalty that each process computes for its part of the samples."""
+    """A penalty that each process computes for its part of the samples.
 
-    def __init__(self, penalty: Penalty, network: nn.Module, processes: Processes) -> None:
-        self.penalty = penalty
+    The point of the clean samples has this part alone, those of moved samples have all.
+    """
+
+    def __init__(self, term: Term, network: nn.Module, processes: Processes) -> None:
+        self.penalty: Any = term.penalty
+        self.at = term.at
         self.network = network
         self.processes = processes
 
@@ -95,16 +100,21 @@ class _OfEachPart:
         return self.penalty.reads(point)
 
     def at_point(self, point: Point, rows: Rows) -> Tensor:
-        at_point: Any = self.penalty.at_point
-        return at_point(point, rows)
+        if self.at != "clean":
+            return self.penalty.at_point(point, rows)
+        own = rows.take(self._part(rows))
+        return _Whole.apply(self.penalty.at_point(point, own), self.processes, len(rows.y))
 
     def __call__(
         self, module: Any, rows: Rows, donors: Rows | None, generator: torch.Generator | None
     ) -> Tensor:
-        index = self.processes.part(len(rows.y), rows.y.device)
+        index = self._part(rows)
         own_donors = None if donors is None else donors.take(index)
         values = self.penalty(self.network, rows.take(index), own_donors, generator)
         return _Whole.apply(values, self.processes, len(rows.y))
+
+    def _part(self, rows: Rows) -> Tensor:
+        return self.processes.part(len(rows.y), rows.y.device)
 
 
 class ShardedObjective(Objective):
@@ -130,9 +140,6 @@ class ShardedObjective(Objective):
         forward = ShardedForward(module, processes)
         super().__init__(module, terms, forward, reduction, mixed_precision, has_label_loss)
         self.processes = processes
-        # Penalties at the clean samples are shared by samples, with a pass of their own: then no
-        # gradient of inputs has to be sent.
-        self.shares_forward = False
 
     def with_terms(self, terms: Sequence[Term], has_label_loss: bool = True) -> "ShardedObjective":
         """Return the objective with other penalties and weights."""
@@ -152,6 +159,18 @@ class ShardedObjective(Objective):
         self.processes.add_up([weight.grad for weight in weights if weight.grad is not None])
         return result
 
+    def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
+        """Label loss of a batch; the point that is to be shared has the samples of this process."""
+        if not shared:
+            return super().label_term(batch)
+        x = leaf_at(batch.take(self.processes.part(len(batch.y), batch.y.device)))
+        kept = keep_outputs(self.module, self.kept_layers, differentiable=True)
+        with self._precision(x), kept as outputs:
+            own = full_precision(self.module(x))
+        logits = _Whole.apply(own, self.processes, len(batch.y))
+        loss = self.reduction(batch.label_loss(logits, batch.y), batch)
+        return loss, logits, Point(x, own, outputs)
+
     def penalty_values(
         self,
         penalised: Rows,
@@ -163,10 +182,10 @@ class ShardedObjective(Objective):
         """Compute each penalty for each sample; a process for its part, where it is of these."""
         terms = []
         for term in self.terms:
-            own: Any = term.penalty
-            if own.sharding == "samples":
-                own = _OfEachPart(own, self.module, self.processes)
-            terms.append(replace(term, penalty=own))
+            shared: Any = term.penalty
+            if shared.sharding == "samples":
+                shared = _OfEachPart(term, self.module, self.processes)
+            terms.append(replace(term, penalty=shared))
         return evaluate_terms(terms, self.forward, penalised, donors, generators, clean, moved)
 
 
