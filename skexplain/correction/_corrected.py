@@ -248,15 +248,16 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             "with t = clf.tokenize(X, mask), correct clf.estimator_ on t.ids and t.mask",
         )
         given = X
+        # First: what has no network may well take samples with categories and gaps.
+        network = Network(self.estimator, self.batch_size)
         check_nothing_hidden("X", X)
         X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
         check_no_dates("X", X)
-        network = Network(self.estimator, self.batch_size)
         # One of its own, whose hooks hear no passes of other threads.  In evaluation mode, also at
         # prediction: else one thread would switch dropout on again amid the pass of another.
         network.module = copy.deepcopy(network.module).eval()
         network.check_is_whole_model(self.estimator, X, given)
-        n_classes = network.logits([X[:2]]).shape[1]
+        n_classes = network.count_classes(X)
         classes, codes = self._encode(network, n_classes, X, y)
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
         if masks is None or not masks.has_irrelevant.any():
