@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import nn
 from torch.nn.utils import skip_init
 
+from .._surroundings import one_thread_for_products
 from ._directions import leading_directions, readout, target_covariance, whitening
 from ._evaluation import Splice
 from ._network import Network, Site
@@ -264,7 +265,8 @@ class _Design:
     def fit(self, penalty: HeadPenalty) -> tuple[np.ndarray, np.ndarray]:
         """Fit logistic regression; return coefficients and intercepts for features as they are."""
         fitted = LogisticRegression(C=penalty.strength, tol=1e-3, max_iter=1000)
-        fitted.fit(self._shrunk(self.x, penalty), self.codes, self.weight)
+        with one_thread_for_products:  # with weights of few classes
+            fitted.fit(self._shrunk(self.x, penalty), self.codes, self.weight)
         coefficients = self._shrunk(fitted.coef_, penalty) / self.sd
         return coefficients, fitted.intercept_ - coefficients @ self.mean
 

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from _corrections import MASK, Biased, make_data
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from skexplain._surroundings import one_thread_for_products
 from skexplain.correction import correct
 from skexplain.correction._methods import HeadPenalty, Material, _Design, choose_penalty
 
@@ -81,3 +84,30 @@ def test_annotated_samples_of_one_class_are_an_error():
     mask = [rng.random(X.shape[1]) < 0.5 if label == 1 else None for label in y]
     with pytest.raises(ValueError, match="mask must annotate samples of two classes or more"):
         correct(Biased(), X, mask, y, random_state=0)
+
+
+def test_heads_are_fitted_on_one_thread_and_the_others_are_given_back(monkeypatch):
+    """Also where one of two fits at once ends first."""
+
+    def count():
+        pools = threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    during = []
+
+    class Noting(LogisticRegression):
+        def fit(self, *args):
+            with one_thread_for_products:
+                super().fit(*args)
+            during.append(count())
+            return self
+
+    monkeypatch.setattr("skexplain.correction._methods.LogisticRegression", Noting)
+    with threadpool_limits(2, user_api="blas"):
+        before = count()
+        if before != {2}:
+            pytest.skip("numpy multiplies matrices with what cannot be set here")
+        _Design(make_material(), 0.25, False).fit(HeadPenalty(0.1))
+        after = count()
+    assert during == [{1}]
+    assert after == before
