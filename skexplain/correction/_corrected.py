@@ -335,7 +335,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         place = places[choice.place]
         clean, after = (place.predictions(c) for c in (None, correction))
         changed = np.flatnonzero(clean != after)
-        report = make_report(search, choice, changed, outcome, generator, self.cache)
+        report = make_report(search, choice, changed, outcome, generator)
         return module, correction, report
 
     def undo(self) -> nn.Module:
