@@ -34,7 +34,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from skexplain import ERMClassifier, GroupDROClassifier, SwapExClassifier
+from skexplain import ERMClassifier, GroupDROClassifier, MaskPropagator, SwapExClassifier
 from skexplain.correction import CorrectedClassifier, swapped_copies
 from skexplain.datasets import make_decoy_digits
 
@@ -283,6 +283,7 @@ def measure_corrections(
     head = METHODS["head, a quarter clean"]
     runs = [(name, params, mask) for name, params in methods.items()]
     runs += [("shuffled masks", head, shuffled), (f"{N_FEW} masks", head, few)]
+    runs += [(f"{N_FEW} masks, propagated", head, propagate(X, few, marks, seed))]
     runs += [(f"{N_FEW} masks, auto", {"method": "auto"}, few)]
     for name, params, masks in runs:
         if name in record.done:
@@ -305,6 +306,14 @@ def measure_corrections(
             is_repair=report.is_repair,
             gain=report.gain,
         )
+
+
+def propagate(X, few, marks, seed):
+    """Fill in the masks that are lacking: of texts the same words, of images what looks alike."""
+    if X.dtype == np.int64:
+        words = [ids[own] for ids, own in zip(X, few, strict=True) if own is not None]
+        return np.isin(X, np.concatenate(words))
+    return MaskPropagator(mask_marks=marks, random_state=seed).fit(X, few).fill(X, few)
 
 
 def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
