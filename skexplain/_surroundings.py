@@ -8,11 +8,12 @@ changes it holds a lock, so that calls at once in threads equal calls alone.
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # Reentrant: a fit may hold estimators that are fitted.
@@ -144,7 +145,7 @@ class _OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if not self._n_users:
-                self._limits = threadpool_limits(1, user_api="blas")
+                self._limits = _libraries().limit(limits=1, user_api="blas")
             self._n_users += 1
 
     def __exit__(self, *_: object) -> None:
@@ -152,6 +153,12 @@ class _OneThread:
             self._n_users -= 1
             if not self._n_users:
                 self._limits.restore_original_limits()
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return the libraries that run threads; to find them takes a while."""
+    return ThreadpoolController()
 
 
 one_thread_for_products = _OneThread()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
@@ -341,13 +343,13 @@ def choose_penalty(material: Material, clean_share: float) -> HeadPenalty:
         parts.append((material.take(train), held_out, codes))
 
     def best_of(penalties: list[HeadPenalty]) -> tuple[float, HeadPenalty]:
-        along_swaps = penalties[0].along_swaps > 0
-        losses = np.zeros(len(penalties))
-        for part, held_out, codes in parts:
-            design = _Design(part, clean_share, along_swaps)
-            for number, penalty in enumerate(penalties):
-                coefficients, intercept = design.fit(penalty)
-                losses[number] += _log_loss(held_out @ coefficients.T + intercept, codes)
+        def losses_of(fold: tuple[Material, np.ndarray, np.ndarray]) -> list[float]:
+            part, held_out, codes = fold
+            design = _Design(part, clean_share, penalties[0].along_swaps > 0)
+            heads = [design.fit(penalty) for penalty in penalties]
+            return [_log_loss(held_out @ w.T + intercept, codes) for w, intercept in heads]
+
+        losses = np.sum(on_threads(losses_of, parts), axis=0)
         return losses.min(), penalties[int(losses.argmin())]
 
     loss, best = best_of([HeadPenalty(strength) for strength in _STRENGTHS])
@@ -384,6 +386,27 @@ def folds(codes: np.ndarray, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndar
         )
     splitter = StratifiedKFold(min(n_folds, least), shuffle=True, random_state=0)
     return list(splitter.split(codes, codes))
+
+
+def on_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Return what a function returns for each item, computed on two threads if torch uses several.
+
+    Parameters
+    ----------
+    function : callable
+        Spends its time outside of Python.
+    items : sequence
+        Its arguments.
+
+    Returns
+    -------
+    list
+    """
+    if torch.get_num_threads() == 1:
+        return [function(item) for item in items]
+    # More would each hold a copy of the features.
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(function, items))
 
 
 def as_splice(layer: nn.Module, site: Site, network: Network) -> Splice:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _corrections import MASK, Biased, make_data
+import torch
+from _corrections import MASK, Biased, D, make_data
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -111,3 +112,22 @@ def test_heads_are_fitted_on_one_thread_and_the_others_are_given_back(monkeypatc
         after = count()
     assert during == [{1}]
     assert after == before
+
+
+def test_on_several_threads_the_head_and_the_report_are_the_same():
+    X, y = make_data(300)
+    mask = np.repeat(MASK, 300, axis=0)
+    mask[::2] = np.arange(D) == D - 2
+    fitted = []
+    before = torch.get_num_threads()
+    for n_threads in (1, 3):
+        torch.set_num_threads(n_threads)
+        try:
+            params = {"method": "refit_head", "seen": True, "random_state": 0}
+            fitted.append(correct(Biased(), X, mask, y, **params))
+        finally:
+            torch.set_num_threads(before)
+    one, several = fitted
+    assert np.array_equal(one.predict_proba(X), several.predict_proba(X))
+    assert str(one.report_) == str(several.report_)
+    assert one.report_.shuffled_gain is not None
