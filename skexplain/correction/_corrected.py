@@ -126,6 +126,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     --------
     correct : The same in one call.
     SwapAugmentedClassifier : For estimators without a network.
+    skexplain.WithPropagatedMasks : Fills in masks where few samples have one.
     skexplain.SwapExClassifier : Trains a network on swaps, all layers of it.
 
     Notes

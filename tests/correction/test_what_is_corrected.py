@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 from _corrections import MASK, Biased, D, make_data, outputs
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
-from skexplain import ERMClassifier, ERMRegressor
-from skexplain.correction import correct
+from skexplain import ERMClassifier, ERMRegressor, WithPropagatedMasks
+from skexplain.correction import CorrectedClassifier, correct
 
 
 class Wrapped(nn.Module):
@@ -76,6 +78,19 @@ def test_samples_that_the_network_cannot_run():
     X = np.zeros((4, 8, 8, 3))
     with pytest.raises(ValueError, match=r"X must hold samples .*\(2, 8, 8, 3\).*transpose"):
         correct(network, X, np.zeros((4, 8, 8, 3)), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("freeze", [FrozenEstimator, lambda fitted: fitted.module_])
+def test_few_masks_are_filled_in_around_a_correction(freeze):
+    X, y = make_data()
+    plain = freeze(ERMClassifier(max_epochs=3, random_state=0).fit(X, y))
+    few = [MASK[0] if row < 20 else None for row in range(len(X))]
+    corrector = CorrectedClassifier(plain, method="refit_head", seen=True, random_state=0)
+    filled = WithPropagatedMasks(corrector).fit(X, y, mask=few)
+    expected = clone(corrector).fit(X, y, mask=np.repeat(MASK, len(X), axis=0))
+    assert filled.propagated_
+    assert np.array_equal(filled.predict_proba(X), expected.predict_proba(X))
+    assert filled.estimator_.report_.n_samples == len(X)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
