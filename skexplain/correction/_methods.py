@@ -211,7 +211,9 @@ def fit_head(
     nn.Linear
     """
     check_all_classes(material, "refit_head")
-    coefficients, intercept = _Design(material, clean_share, penalty.along_swaps > 0).fit(penalty)
+    with one_thread_for_products:  # with the weights of few classes
+        design = _Design(material, clean_share, penalty.along_swaps > 0)
+        coefficients, intercept = design.fit(penalty)
     # The site of a head is that of a linear layer, see Network.find_site.
     old = cast(nn.Linear, network.module.get_submodule(site.layer))
     n_outputs = old.out_features
@@ -267,8 +269,7 @@ class _Design:
     def fit(self, penalty: HeadPenalty) -> tuple[np.ndarray, np.ndarray]:
         """Fit logistic regression; return coefficients and intercepts for features as they are."""
         fitted = LogisticRegression(C=penalty.strength, tol=1e-3, max_iter=1000)
-        with one_thread_for_products:  # with weights of few classes
-            fitted.fit(self._shrunk(self.x, penalty), self.codes, self.weight)
+        fitted.fit(self._shrunk(self.x, penalty), self.codes, self.weight)
         coefficients = self._shrunk(fitted.coef_, penalty) / self.sd
         return coefficients, fitted.intercept_ - coefficients @ self.mean
 
@@ -402,10 +403,8 @@ def on_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any
     -------
     list
     """
-    if torch.get_num_threads() == 1:
-        return [function(item) for item in items]
-    # More would each hold a copy of the features.
-    with ThreadPoolExecutor(2) as pool:
+    # More than two would each hold a copy of the features.
+    with one_thread_for_products, ThreadPoolExecutor(min(2, torch.get_num_threads())) as pool:
         return list(pool.map(function, items))
 
 
