@@ -280,7 +280,8 @@ class CorrectionSearch:
             whole.clean[test], whole.swapped[:, test] = part.clean, part.swapped
 
         parts = folds(self._labels, _FEW_FOLDS) if slow else self._folds
-        if choice.method not in ("nothing", "refit_head"):
+        only_heads = choice.method in ("nothing", "refit_head") and place.site.is_head
+        if not only_heads or place.tail is None:  # other layers may not bear threads
             for part in parts:
                 compute(part)
             return whole
