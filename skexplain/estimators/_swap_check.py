@@ -68,25 +68,30 @@ def warn_if_swaps_matter(
         return
     # Where all is marked, all is exchanged: that says nothing of a shortcut.
     rows = np.flatnonzero(masks.annotated & ~masks.marks_alike())
+    marks: Marks = "relevant" if masks.marks_relevant else "irrelevant"
     rng = np.random.default_rng(0)
     rows = _of_all_classes(rng.permutation(rows), y)[:_MOST_SAMPLES]
     size = max(2, min(_BLOCK_SAMPLES, _BLOCK_VALUES // X[0].size))
-    changed, of_class = np.zeros(0, dtype=bool), np.zeros(0, dtype=int)
+    labels, before, after = np.zeros((3, 0), dtype=int)
     share, error = 0.0, 0.0
     for start in range(0, len(rows), size):
         block = np.sort(rows[start : start + size])
         if np.count_nonzero(masks.has_irrelevant[block]) < 2:
             continue
-        exchanged, flips = _flips_in(estimator, X[block], masks, block, rng)
-        changed, of_class = np.append(changed, flips), np.append(of_class, y[block[exchanged]])
-        share, error = _mean_over_classes(changed, of_class)
+        codes = _predict_exchanged(estimator, X[block], y[block], masks.take(block), marks, rng)
+        labels, before, after = np.append([labels, before, after], codes, axis=1)
+        share, error = _mean_over_classes(before != after, labels)
         if share + _STANDARD_ERRORS * error <= _TOLERATED:
             return
     if share - _STANDARD_ERRORS * error <= _TOLERATED:
         return
+    # Predictions at chance change at the least move, as often towards the label as away from it.
+    drift = (before == labels).astype(int) - (after == labels)
+    if abs(drift.sum()) <= _STANDARD_ERRORS * np.sqrt(np.abs(drift).sum()):
+        return
     name = type(estimator).__name__
     warnings.warn(
-        f"{share:.0%} of the predictions of {name} for {len(changed)} annotated samples (mean "
+        f"{share:.0%} of the predictions of {name} for {len(labels)} annotated samples (mean "
         f"over the classes) change when what their masks mark is exchanged with other samples: a "
         f"part of the shortcut is left. {_remedy(estimator)} See "
         f"docs/masks.md#what-a-shortcut-survives.",
@@ -104,17 +109,21 @@ def _of_all_classes(rows: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     return rows[np.argsort(place, kind="stable")]
 
 
-def _flips_in(
-    estimator: Any, X: np.ndarray, masks: Masks, rows: NDArray[Any], rng: np.random.Generator
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Exchange what is marked; return which samples that changes, and whether their predictions."""
-    marks: Marks = "relevant" if masks.marks_relevant else "irrelevant"
-    perturber = Perturber(_Network(estimator), X, masks.take(rows), marks, "swap")
+def _predict_exchanged(
+    estimator: Any,
+    X: np.ndarray,
+    y: NDArray[Any],
+    mask: NDArray[Any],
+    marks: Marks,
+    rng: np.random.Generator,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return labels of the samples that an exchange changes, and predictions before and after."""
+    perturber = Perturber(_Network(estimator), X, mask, marks, "swap")
     draw = perturber.draw(rng)
-    exchanged = perturber.annotated[is_changed(perturber, draw)]
-    if not len(exchanged):
-        return exchanged, np.zeros(0, dtype=bool)
-    return exchanged, perturber.predict(exchanged) != perturber.predict_perturbed(exchanged, draw)
+    changed = perturber.annotated[is_changed(perturber, draw)]
+    if not len(changed):
+        return changed, changed, changed
+    return y[changed], perturber.predict(changed), perturber.predict_perturbed(changed, draw)
 
 
 def _mean_over_classes(changed: NDArray[Any], y: NDArray[Any]) -> tuple[float, float]:

@@ -107,6 +107,15 @@ def test_a_rare_class_counts_as_much_as_a_frequent_one():
     assert float(text.split("%")[0]) > 20
 
 
+def test_predictions_at_chance_that_change_at_the_least_move_are_no_shortcut():
+    rng = np.random.default_rng(0)
+    X, mask = rng.normal(size=(400, 3)), np.array([[0, 0, 1]])
+    y = rng.integers(2, size=400)  # nothing says anything about the label
+    clf = SwapExClassifier(max_epochs=2, random_state=3, device="cpu")
+    assert warned(clf, X, y, mask=mask) is None
+    assert nuisance_flip_rate(clf, X, mask, random_state=1) > 0.1
+
+
 def test_noise_of_a_network_is_no_change_and_stays_its_own():
     class Noisy(nn.Module):
         def __init__(self):
