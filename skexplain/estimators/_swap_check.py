@@ -23,6 +23,8 @@ _TOLERATED, _STANDARD_ERRORS = 0.05, 2
 # Samples are exchanged in blocks: in most fits the first one shows that nothing is left, and large
 # photographs are not in memory all at once.
 _MOST_SAMPLES, _BLOCK_SAMPLES, _BLOCK_VALUES = 500, 100, 1 << 24
+# A class counts as much as any other from so many samples on: one or two must not decide.
+_FULL_CLASS = 20
 
 
 class _Network:
@@ -134,8 +136,9 @@ def _mean_over_classes(changed: NDArray[Any], y: NDArray[Any]) -> tuple[float, f
     n_changed = np.bincount(codes, changed)
     # One change and one that was none are added, so that two of two are no certainty.
     smooth = (n_changed + 1) / (n_samples + 2)
-    error = np.sqrt((smooth * (1 - smooth) / n_samples).sum()) / len(n_samples)
-    return float((n_changed / n_samples).mean()), float(error)
+    weight = np.minimum(n_samples, _FULL_CLASS)
+    error = np.sqrt((weight**2 * smooth * (1 - smooth) / n_samples).sum()) / weight.sum()
+    return float(np.average(n_changed / n_samples, weights=weight)), float(error)
 
 
 def _remedy(estimator: Any) -> str:

@@ -107,6 +107,12 @@ def test_a_rare_class_counts_as_much_as_a_frequent_one():
     assert float(text.split("%")[0]) > 20
 
 
+def test_a_class_of_one_sample_does_not_decide():
+    X, y, mask = leak(200)
+    y[0] = 2
+    assert warned(GradRegClassifier(alpha=1e-6, **{**QUICK, "max_epochs": 8}), X, y, mask=mask)
+
+
 def test_predictions_at_chance_that_change_at_the_least_move_are_no_shortcut():
     rng = np.random.default_rng(0)
     X, mask = rng.normal(size=(400, 3)), np.array([[0, 0, 1]])
