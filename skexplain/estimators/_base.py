@@ -322,7 +322,7 @@ class BaseExplanationEstimator(BaseEstimator):
             finally:
                 self._keep(trainer)
             if not partial:
-                warn_if_swaps_matter(self, X, masks, stacklevel=5)
+                warn_if_swaps_matter(self, X, y, masks, stacklevel=5)
         return self
 
     def _new_trainer(self, method: Method, example: torch.Tensor, X: np.ndarray) -> Trainer:

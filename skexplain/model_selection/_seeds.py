@@ -118,7 +118,8 @@ def fit_seeds(
         joint.train(data, epochs=first.max_epochs)
     for own, trainer in zip(estimators, trainers, strict=True):
         own._keep(trainer)
-        warn_if_swaps_matter(own, data.inputs.array, data.masks, stacklevel=3)
+        labels = data.targets.numpy(force=True)
+        warn_if_swaps_matter(own, data.inputs.array, labels, data.masks, stacklevel=3)
     return estimators
 
 
