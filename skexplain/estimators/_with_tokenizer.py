@@ -1,7 +1,6 @@
 """An estimator on texts: they are tokenised inside fit, and marked words become masks of tokens."""
 
-import re
-import warnings
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +15,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._checks import as_array
-from ..masks._labels import check_row_order, is_series, row_labels
-from ..masks._spans._tokens import resolve_spans, stack_tokens
+from ..masks._labels import row_labels
+from ..masks._spans._tokens import stack_tokens
 from ..metrics._groups import row_labels as of_rows
 from ..training._token_network import TokenNetwork
 from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
 from ._token_rows import (
+    read_mask,
     spread_marks,
     stack_ids,
     token_rows,
@@ -87,6 +87,9 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         rounded up to a multiple of 8, within `max_length`.
     classes_ : ndarray of shape (n_classes,)
         Class labels, for a classifier.
+    best_estimator_ : WithTokenizer
+        Where `estimator` is a search, the same around what it found: an estimator on texts, which
+        `save` takes.
 
     See Also
     --------
@@ -136,6 +139,32 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         tags.non_deterministic = inner.non_deterministic
         return of_texts(tags)
 
+    def set_params(self, **params: Any) -> "Self":
+        """Set parameters, also those of a `WordTokenizer` or of the estimator inside.
+
+        Parameters
+        ----------
+        **params
+            ``max_length=64``, ``tokenizer__max_words=5_000``, ``estimator__lr=0.01``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        tokenizer = params.get("tokenizer", self.tokenizer)
+        inside = [name for name in params if name.startswith("tokenizer__")]
+        if inside and not hasattr(tokenizer, "set_params"):
+            raise ValueError(
+                f"tokenizer must be a WordTokenizer, as tokenizer=WordTokenizer(), where "
+                f"{inside[0]} is set; got {tokenizer!r}."
+            )
+        return super().set_params(**params)
+
     def __sklearn_is_fitted__(self) -> Any:
         """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
@@ -184,7 +213,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         labels = row_labels(X)
         texts = check_texts(X)
         _check_targets(y)
-        spans = _read_mask(mask, texts, labels)
+        spans = read_mask(mask, texts, labels)
         tokenizer = make_tokenizer(self.tokenizer, texts)
         limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
         limit = min(limits, default=None)
@@ -218,6 +247,14 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         """What makes tokens: words with their vocabulary, or the tokenizer that was given."""
         check_is_fitted(self)
         return self.tokenizer if self.words_ is None else self.words_
+
+    @property
+    def best_estimator_(self) -> "WithTokenizer":
+        """What a search inside found, on texts: it is not trained again."""
+        found, best = copy.copy(self), clone(self.estimator_.best_params_, safe=False)
+        found.estimator_ = self.estimator_.best_estimator_
+        found.estimator = clone(self.estimator.estimator).set_params(**best)
+        return found
 
     @property
     def mask_marks(self) -> Any:
@@ -256,7 +293,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         texts = check_texts(X)
-        spans = _read_mask(mask, texts, row_labels(X))
+        spans = read_mask(mask, texts, row_labels(X))
         _, kept = encode(self.tokenizer_, texts, self.n_tokens_)
         return Bunch(
             ids=stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad),
@@ -337,24 +374,6 @@ def _check_targets(y: Any) -> None:
     if y is None:
         raise ValueError("y must hold a class or a target for each text; got None.")
     of_rows(column_or_1d(as_array("y", y)), "y")
-
-
-def _read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:
-    """Return the spans of each text, None without a mask."""
-    if mask is None:
-        return None
-    if is_series(mask):
-        check_row_order(mask.index, index)
-    spans = resolve_spans(mask, texts, "mask")
-    one_for_all = isinstance(mask, re.Pattern) or len(mask) == 1 < len(texts)
-    if one_for_all and None not in spans and not any(spans):
-        warnings.warn(
-            f"mask has one list for all of {len(texts)} texts, and nothing in it is in any of "
-            f"them: {mask!r:.200}.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return spans
 
 
 def _marks_irrelevant(estimator: Any) -> bool:
