@@ -13,7 +13,7 @@ from .._checks import check_flag
 from .._typing import MaskLike, Seed
 from ..metrics import accuracy_after_swap, group_accuracies, group_r2_scores
 from ..metrics._groups import check_weights, row_labels
-from ..metrics._kinds import check_predictor, is_tagged_regressor, score_of
+from ..metrics._kinds import check_predictor, is_tagged_regressor, score_of, target_values
 
 
 def make_mask_scorer(
@@ -370,8 +370,7 @@ def lower_of_clean_and_swapped(
     """Return the lower of the accuracies of samples as they are, and after the swap."""
     check_predictor(estimator)
     if sample_weight is not None:
-        n_rows = len(row_labels(y, "y"))
-        sample_weight = check_weights(sample_weight, n_rows)
+        sample_weight = check_weights(sample_weight, len(row_labels(y, "y")))
     clean = score_of(estimator)(y, estimator.predict(X), sample_weight=sample_weight)
     swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
     return min(clean, swapped)
@@ -406,9 +405,10 @@ def _scores_by_group(
 ) -> list[float]:
     """Return the accuracy of each group, of a regressor its coefficient of determination."""
     check_predictor(estimator)
-    scores = group_r2_scores if is_tagged_regressor(estimator) else group_accuracies
-    by_group = scores(y, estimator.predict(X), group_labels, sample_weight=sample_weight)
-    return list(by_group.values())
+    predicted, of_numbers = estimator.predict(X), is_tagged_regressor(estimator)
+    y = (target_values if of_numbers else row_labels)(y, "y", len(predicted), "X")
+    scores = group_r2_scores if of_numbers else group_accuracies
+    return list(scores(y, predicted, group_labels, sample_weight=sample_weight).values())
 
 
 def _named_arguments(function: Callable[..., Any]) -> set[str]:
