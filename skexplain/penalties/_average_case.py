@@ -141,6 +141,11 @@ class AverageCasePenalty(PerturbationPenalty):
         return self.n_draws == 1 and not own
 
     @property
+    def runs_network(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether it may run the network: a callable may have one of its own."""
+        return callable(self.perturbation)
+
+    @property
     def default_alpha(self) -> Literal["replace"] | float:
         """Weight where none is given: other values take the place of the clean ones, noise adds."""
         return "replace" if self.perturbation in _REPLACING else 1.0
