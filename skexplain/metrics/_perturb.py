@@ -22,15 +22,10 @@ from ._kinds import is_tagged_regressor, target_values
 from ._token_inputs import TokenMatrixInputs, read_texts, token_inputs
 
 Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
-PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
 # As errors call them: not every function that perturbs has a parameter for it.
-_NAMES = {
-    "swap": "a swap",
-    "erase": "erasing",
-    "gaussian": "Gaussian noise",
-    "uniform": "uniform noise",
-    "offset": "an offset",
-}
+_NAMES = {"swap": "a swap", "erase": "erasing", "gaussian": "Gaussian noise"}
+_NAMES |= {"uniform": "uniform noise", "offset": "an offset"}
+PERTURBATIONS = tuple(_NAMES)
 
 
 class Perturber:
