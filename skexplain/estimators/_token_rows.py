@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,32 @@ def read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:
             stacklevel=3,
         )
     return spans
+
+
+def check_vocabulary(module: Any, n_ids: int) -> None:
+    """Check that a pretrained network is not given the ids of a vocabulary learnt from the texts.
+
+    Parameters
+    ----------
+    module : object
+        The parameter `module` of an estimator; networks within ``functools.partial`` are found.
+    n_ids : int
+        Number of ids of the vocabulary.
+
+    Raises
+    ------
+    ValueError
+        If it has a vocabulary of its own, of another size.
+    """
+    for network in (module, *(module.args if isinstance(module, partial) else ())):
+        config: Any = getattr(network, "config", None)
+        name = getattr(config, "name_or_path", "")
+        if name and getattr(config, "vocab_size", n_ids) != n_ids:
+            raise ValueError(
+                f"tokenizer must be that of the pretrained network, such as "
+                f"AutoTokenizer.from_pretrained({name!r}): the {config.vocab_size} ids of "
+                f"{type(network).__name__} are not those of words learnt from the texts."
+            )
 
 
 def with_room(n_tokens: Any, limit: Any) -> Any:

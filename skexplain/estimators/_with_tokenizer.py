@@ -23,6 +23,7 @@ from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
 from ._token_rows import (
+    check_vocabulary,
     read_mask,
     spread_marks,
     stack_ids,
@@ -198,8 +199,9 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X does not hold texts, a span lies outside of its text, or a phrase that is given for
-            one text is not in it; or for what the estimator's `fit` says.
+            If X does not hold texts, a span lies outside of its text, a phrase that is given for
+            one text is not in it, or a pretrained network of transformers would be given the ids of
+            words learnt from the texts; or for what the estimator's `fit` says.
 
         Warns
         -----
@@ -221,7 +223,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         n_tokens = with_room(max(len(encoded.ids) for encoded in kept), limit)
         warn_of_cuts(whole, kept, spans, stacklevel=3)
         special = special_ids(tokenizer)
-        estimator = _with_network(clone(self.estimator), special, y)
+        estimator = _with_network(clone(self.estimator), special, y, learns_words(self.tokenizer))
         mask = None if spans is None else token_rows(spans, kept)
         if mask is not None and self.spread is not False:
             spread = spread_marks(mask, kept, special.n_ids)
@@ -384,7 +386,7 @@ def _marks_irrelevant(estimator: Any) -> bool:
     )
 
 
-def _with_network(estimator: Any, special: Any, y: Any) -> Any:
+def _with_network(estimator: Any, special: Any, y: Any, own_words: bool) -> Any:
     """Set the parameters of tokens, and the built-in network for "auto", of an estimator."""
     params = estimator.get_params(deep=True)
     names = [name for name in params if name.rpartition("__")[2] == "module"]
@@ -399,6 +401,8 @@ def _with_network(estimator: Any, special: Any, y: Any) -> Any:
         if kind in ("pad_id", "mask_id") and params[name] is None:
             new[name] = special.pad if kind == "pad_id" else special.neutral
     for name in names:
+        if own_words:
+            check_vocabulary(params[name], special.n_ids)
         if isinstance(params[name], str) and params[name] == "auto":
             new[name] = TokenNetwork
             new[f"{name}__n_ids"] = special.n_ids

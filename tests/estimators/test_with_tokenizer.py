@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -417,6 +418,27 @@ def test_tags_clones_and_errors():
 
 
 # -- networks of transformers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["network", "partial"])
+def test_a_pretrained_network_is_not_given_words_of_another_vocabulary(wrapped):
+    X, y, spans = problem()
+
+    class Pretrained(TokenNetwork):
+        def __init__(self, name, n_ids):
+            super().__init__(n_ids, 2, pad_id=0)
+            self.config = SimpleNamespace(name_or_path=name, vocab_size=n_ids)
+
+    def fit(name, n_ids):
+        network = Pretrained(name, n_ids)
+        module = partial(lambda network: network, network) if wrapped else network
+        return WithTokenizer(quick(module=module)).fit(X, y, mask=spans)
+
+    with pytest.raises(ValueError, match=r"tokenizer must be .*from_pretrained\('tiny'\): the 99"):
+        fit("tiny", 99)
+    fit("", 99)  # a new one, with room for more words
+    n_ids = len(WordTokenizer().fit(X).vocabulary_) + 2
+    fit("tiny", n_ids)  # its embedding was made for these words
 
 
 def test_a_classifier_of_transformers(tmp_path):
