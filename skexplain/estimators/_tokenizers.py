@@ -258,7 +258,7 @@ def check_texts(X: Any) -> list[str]:
     ValueError
         If X is not a sequence of str.
     """
-    if isinstance(X, dict) or not is_iterable(X):
+    if isinstance(X, dict | set | frozenset) or not is_iterable(X):
         raise ValueError(f"X must be a sequence of texts; got {shorten(X)}.")
     shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) > 1:
