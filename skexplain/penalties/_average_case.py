@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..masks._fill import exchange_parts
-from ..masks._tokens import exchange_tokens, swap_tokens
+from ..masks._tokens import exchange_or_swap_tokens, swap_tokens
 from ._base import PerturbationPenalty, Rows
 from ._checks import (
     check_count,
@@ -143,6 +143,11 @@ class AverageCasePenalty(PerturbationPenalty):
         return self.n_draws == 1 and not own
 
     @property
+    def runs_network(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether it may run the network: a callable may have one of its own."""
+        return callable(self.perturbation)
+
+    @property
     def default_alpha(self) -> Literal["replace"] | float:
         """Weight where none is given: other values take the place of the clean ones, noise adds."""
         return "replace" if self.perturbation in _REPLACING else 1.0
@@ -255,10 +260,9 @@ class AverageCasePenalty(PerturbationPenalty):
         both = (rows.x, rows.irrelevance, donors.x, donors.irrelevance)
         exchanges = self.exchange and rows.marks_parts
         if rows.tokens is not None:
-            swapped = swap_tokens(*both, generator)
-            if not exchanges:
-                return swapped
-            return exchange_tokens(*both, swapped, rows.tokens.pad_id, generator)
+            if exchanges:
+                return exchange_or_swap_tokens(*both, rows.tokens.pad_id, generator)
+            return swap_tokens(*both, generator)
         if rows.share_hard_mask:  # the same to the bit, without a mean that no sample is given
             return replace_irrelevant(rows, donors.x)
         swapped = replace_irrelevant(rows, irrelevant_values(donors))

@@ -287,6 +287,8 @@ class PerturbationPenalty(Penalty):
 
     is_label_loss = True
     allows_compile = True
+    #: Whether `move` runs the network, which is in evaluation mode then.
+    runs_network = True
 
     def move(
         self,

@@ -197,7 +197,9 @@ class Objective:
         moved : dict of str to Tensor
             The perturbed samples, by the name of the perturbation.
         """
-        with self.evaluation_mode(), self._precision(penalised.x):
+        runs_network = any(term.penalty.runs_network for term in self.replacing)
+        mode = self.evaluation_mode() if runs_network else nullcontext()
+        with mode, self._precision(penalised.x):
             by_name = {
                 term.name: term.penalty.move(self.forward, penalised, donors, generators[term.name])
                 for term in self.replacing
