@@ -166,11 +166,14 @@ class Page:
 
     def missing_exports(self):
         """Return the names of what cannot be taken away."""
-        links = [link.get_attribute("href") for link in self.driver.find_elements(By.TAG_NAME, "a")]
-        fetched = "return fetch(arguments[0]).then((a) => a.ok)"
-        missing = [link for link in links if not self.driver.execute_script(fetched, link)]
-        self.driver.get_log("browser")  # it reports those that are missing as errors
-        return [link.rpartition("/")[2] for link in missing]
+        missing = []
+        for link in self.driver.find_elements(By.CSS_SELECTOR, "[data-export]"):
+            fetched = "return arguments[0].href && fetch(arguments[0].href).then((a) => a.ok)"
+            answered = self.driver.execute_script(fetched, link)
+            assert answered is not False
+            if not answered:
+                missing.append(link.get_attribute("data-export"))
+        return missing
 
     def problems(self):
         """Return the errors that the browser reports."""
@@ -442,7 +445,7 @@ def test_a_killed_server_costs_no_stroke(start, browse):
     served.end(signal.SIGKILL)
     page.until(lambda: page.get("connection").is_displayed())
     page.drag(9, 9, 12, 12, 16, 16)
-    page.until(lambda: "may not be stored" in page.text("message"))
+    page.until(lambda: "not stored yet" in page.text("unsaved"))
     assert "does not answer" in page.get("connection").text  # no message hides it
     again = start()
     other = browse(again.address)
@@ -586,8 +589,6 @@ def test_the_story_in_a_minute(start, browse, tmp_path):
     save_lesions(tmp_path / "photos")
     served = start("--size", 48, "--max-epochs", 40, "--network", "small", trains=True)
     page = browse(served.address, size=(1120, 720))
-    # Not the long name of a folder of tests.
-    page.driver.execute_script("document.getElementById('source').textContent = 'photos'")
     film = Film(page)
     film.run("A folder of photographs. A first model is trained at once.", at="#steps li")
     page.until(lambda: page.text("suggestions"))
