@@ -616,7 +616,7 @@ def test_the_story_in_a_minute(start, browse, tmp_path):
     Select(page.get("filter")).select_by_value("guessed")
     # In one step: an event may draw the list anew meanwhile.
     page.driver.execute_script("document.querySelector('.cell').click()")
-    page.until(lambda: "mask propagated" in page.text("facts"))
+    page.until(lambda: "mask guessed" in page.text("facts"))
     film.show("and checked: a wrong guess is corrected like any mask.", 4, at="#marked")
     training = '[data-tasks="marks first shuffled"]'
     film.run("It is trained again, with the marks and with marks that mean nothing.",

@@ -45,11 +45,15 @@ const attempt = (action) => async (...given) => {
 
 // -- pictures ------------------------------------------------------------------------------------
 
+const FROM = {
+  copied: "mask copied", suggested: "mask from a suggestion", propagated: "mask guessed",
+  imported: "mask from a file",
+};
 const isGuess = (item) => item.annotated && item.by !== "person";
 
 function statusOf(item) {
   if (!item.annotated) return "not looked at";
-  return isGuess(item) ? `mask ${item.by}` : "marked by you";
+  return FROM[item.by] ?? "marked by you";
 }
 
 const ofPictures = () => project.kind === "pictures";
@@ -87,7 +91,11 @@ function arrange() {
   const next = $("filter").value === "guessed" ? models.propagated?.next : models.suggestions?.next;
   const rank = new Map((next ?? []).map((number, i) => [number, i]));
   const by = $("order").value;
-  const rankOf = (number) => rank.get(number) ?? project.states.length + number;
+  const n = project.states.length;
+  const checking = $("filter").value === "guessed";
+  // What was proposed and is done comes after what is not.
+  const done = (number) => !checking && project.states[number].annotated;
+  const rankOf = (number) => (rank.get(number) ?? n + number) + (done(number) ? 2 * n : 0);
   if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
   if (by === "sure" && sure && ofSamples()) order.sort((a, b) => sure[b] - sure[a]);
   if (by === "unsure" && sure && ofSamples()) order.sort((a, b) => sure[a] - sure[b]);
