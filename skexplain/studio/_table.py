@@ -282,6 +282,8 @@ def _read(path: Path, label: str | None) -> tuple[pd.DataFrame, pd.Series, str |
             frame = pandas.read_csv(path, dtype={label: str})
         except pandas.errors.ParserError as error:
             raise ValueError(f"{path} cannot be read as comma-separated values: {error}") from error
+        if not isinstance(frame.index, pandas.RangeIndex):  # made of the values that are too many
+            raise ValueError(f"{path} has more values in a row than columns.")
         frame.columns = frame.columns.astype(str)
         classes = frame.pop(label)
     if not frame.shape[1]:

@@ -19,7 +19,7 @@ from ..masks import read_spans
 from ._data import Data, Found, ItemMasks, Mask, Options, in_shares
 from ._files import whole_file
 from ._pictures import N_NEXT
-from ._records import LABELS, choose_column, read_records, read_text
+from ._records import LABELS, choose_column, read_header, read_records, read_text
 from ._scripts import TEXTS
 
 _STORED = "texts.jsonl"
@@ -311,7 +311,9 @@ def _read(source: Path, options: Options) -> Iterator[tuple[str, str, str]]:
             yield path.relative_to(source).as_posix(), read_text(path), path.parent.name
         return
     records = read_records(source)
-    columns = list(records[0]) if records else []
+    # Of columns with one name a record has but one.
+    of_values = source.suffix.lower() == ".csv"
+    columns = read_header(source) if of_values else list(records[0]) if records else []
     label = choose_column("label", options.label, columns, LABELS, source)
     text = choose_column("text", options.text, columns, _TEXTS, source)
     for number, record in enumerate(records):

@@ -163,7 +163,7 @@ def test_propagated_masks_are_of_the_others(tmp_path):
 
 @pytest.mark.slow  # CI runs it with those in a browser
 def test_guesses_are_made_anew(tmp_path):
-    """Those of before are no marks; of one mask nothing is left out, so its overlap is not known."""
+    """Those of before are no marks; with one mask their overlap is not known."""
     project = Project.create(tmp_path / "p", save_photos(tmp_path / "photos"), size=16)
     marks = stickers(project.X)
     project.set_mask(1, marks[1], revision=0)
