@@ -94,7 +94,9 @@ function arrange() {
   const n = project.states.length;
   const checking = $("filter").value === "guessed";
   // What was proposed and is done comes after what is not.
-  const done = (number) => !checking && project.states[number].annotated;
+  const done = (number) => (
+    !checking && number !== current && project.states[number].annotated
+  );
   const rankOf = (number) => (rank.get(number) ?? n + number) + (done(number) ? 2 * n : 0);
   if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
   if (by === "sure" && sure && ofSamples()) order.sort((a, b) => sure[b] - sure[a]);
@@ -259,8 +261,7 @@ async function save(number, mask) {
 
 function showUnsaved(why) {
   $("unsaved").hidden = !unsaved.size;
-  $("unsaved-text").textContent = unsaved.size
-    ? `The marks of ${unsaved.size} ${project.items} are not stored yet. ${why}` : "";
+  $("unsaved-text").textContent = `Masks that are not stored yet: ${unsaved.size}. ${why}`;
 }
 
 // Once more, on what they were drawn on.
