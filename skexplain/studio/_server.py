@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import check_count
 from . import _exports, _pixels, _tasks
 from ._data import Mask
 from ._jobs import Jobs
@@ -333,7 +334,7 @@ def serve(
     ImportError
         If starlette, uvicorn or filelock is not installed (extra "studio").
     ValueError
-        If another process has the project open.
+        If `port` is none, or another process has the project open.
     OSError
         If the port is taken.
 
@@ -342,6 +343,7 @@ def serve(
     >>> from skexplain.studio import Project, serve
     >>> serve(Project("photos-studio"))  # doctest: +SKIP
     """
+    check_count("port", port, low=0, high=65535)
     try:
         import starlette  # noqa: F401 - said before anything is made
         import uvicorn

@@ -15,7 +15,7 @@ pytest.importorskip("starlette")
 from _studio import Client, save_photos, serving, stickers  # noqa: E402
 
 from skexplain.masks import write_annotations  # noqa: E402
-from skexplain.studio import Project, _pixels, _tasks  # noqa: E402
+from skexplain.studio import Project, _pixels, _tasks, serve  # noqa: E402
 from skexplain.studio._files import write_json  # noqa: E402
 
 
@@ -189,6 +189,11 @@ def test_a_mask_is_copied_to_the_class(served):
     for number in np.flatnonzero(same):
         assert_array_equal(project.mask_of(int(number))[0], mask)
     assert not any(project.state_of(int(number))["annotated"] for number in np.flatnonzero(~same))
+
+
+def test_a_port_that_is_none_is_said(served):
+    with pytest.raises(ValueError, match="port must be an integer, 0 to 65535, got 99999"):
+        serve(served[0], port=99999)
 
 
 def test_a_full_disk_is_said(served, monkeypatch):
