@@ -117,14 +117,6 @@ class Pictures(Data):
         """Return a mask or None for each picture."""
         return [masks[number] for number in numbers]
 
-    def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many pictures have marks."""
-        return sum(mask is not None and bool(mask.any()) for mask in self.masks_of(numbers, masks))
-
-    def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many pictures have a mask."""
-        return sum(mask is not None for mask in self.masks_of(numbers, masks))
-
     def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:
         """Return the masks of the training, those of annotated pictures in another order."""
         rows = [
@@ -162,12 +154,10 @@ class Pictures(Data):
     def suggest(self, clf: Any, seed: int) -> list[Found]:
         """Search for places and things."""
         return [
-            Found(
+            Found.of(
+                one,
                 "A thing" if one.moves else "A place",
                 {int(row): one.mask_of(row) for row in one.rows},
-                one.p_value,
-                one.flip_rate,
-                one.predictive_power,
             )
             for one in suggest_masks(clf, np.asarray(self.X), random_state=seed)
         ]

@@ -177,10 +177,7 @@ class Table(Data):
             for column in np.argsort(suspicion)[::-1].tolist():
                 name, marked = self.names[column], one.mask[self.parts[column]].any()
                 if marked and name not in found:
-                    masks = {column: np.array([True])}
-                    found[name] = Found(
-                        name, masks, one.p_value, one.flip_rate, one.predictive_power
-                    )
+                    found[name] = Found.of(one, name, {column: np.array([True])})
         return list(found.values())
 
     def next_items(self, clf: Any, masks: ItemMasks, seed: int) -> list[int]:

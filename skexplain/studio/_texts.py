@@ -125,14 +125,6 @@ class Texts(Data):
         given = ((number, masks[number]) for number in numbers.tolist())
         return [None if mask is None else self.spans_of(row, mask) for row, mask in given]
 
-    def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many texts have marks."""
-        return sum(bool(spans) for spans in self.masks_of(numbers, masks))
-
-    def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many texts have a mask."""
-        return sum(masks[number] is not None for number in numbers.tolist())
-
     def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:
         """Return as many words of each text, drawn at random."""
         draw = np.random.default_rng(seed)
@@ -202,10 +194,7 @@ class Texts(Data):
             order = np.argsort(-one.suspicion, kind="stable")
             for word in names[order[one.mask[order]]].tolist():
                 if word not in found:
-                    masks = self._occurrences({word})
-                    found[word] = Found(
-                        word, masks, one.p_value, one.flip_rate, one.predictive_power
-                    )
+                    found[word] = Found.of(one, word, self._occurrences({word}))
         return list(found.values())
 
     def _occurrences(self, words: set[str]) -> dict[int, Mask]:

@@ -384,6 +384,10 @@ function showSuggestions() {
     $("suggestions").textContent = "Nothing suspicious was found. That is no proof.";
     return;
   }
+  if (found && !pending.length) {
+    $("suggestions").textContent = `All ${found.length} suggestions are decided on.`;
+    return;
+  }
   $("suggestions").replaceChildren(...pending.map(makeSuggestion));
 }
 
