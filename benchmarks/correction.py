@@ -3,6 +3,7 @@
     python benchmarks/correction.py beans FOLDER --rows rows.jsonl
     python benchmarks/correction.py leaves FOLDER --rows rows.jsonl
     python benchmarks/correction.py tweets FOLDER --rows rows.jsonl
+    python benchmarks/correction.py half_of_tweets FOLDER --rows rows.jsonl
     python benchmarks/correction.py digits --rows rows.jsonl
     python benchmarks/correction.py table --rows rows.jsonl
     python benchmarks/correction.py show --rows rows.jsonl
@@ -34,7 +35,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from skexplain import ERMClassifier, GroupDROClassifier, SwapExClassifier
+from skexplain import ERMClassifier, GroupDROClassifier, MaskPropagator, SwapExClassifier
 from skexplain.correction import CorrectedClassifier, swapped_copies
 from skexplain.datasets import make_decoy_digits
 
@@ -48,6 +49,13 @@ METHODS = {
     "head, a quarter clean": {"method": "refit_head", "clean_share": 0.25},
     "fine-tuned head": {"method": "finetune"},
     "auto": {"method": "auto"},
+}
+# Where some of the samples have nothing marked, so that a detector can be fitted.
+METHODS_OF_SOME = {
+    **{name: METHODS[name] for name in ("one direction", "project, number chosen")},
+    "reactive, one direction": {"method": "reactive", "n_directions": 1},
+    "reactive, number chosen": {"method": "reactive"},
+    **{name: METHODS[name] for name in ("head, a quarter clean", "auto")},
 }
 
 
@@ -171,7 +179,7 @@ def leaves(folder, seed):
     return X[chosen], y[chosen], leaf[chosen], None, None, tests
 
 
-def tweets(folder, seed, tokenizer, n_train=200, length=28):
+def tweets(folder, seed, tokenizer, n_train=200, length=28, share=1.0):
     rng = np.random.default_rng(seed)
 
     def read(split, n):
@@ -185,13 +193,13 @@ def tweets(folder, seed, tokenizer, n_train=200, length=28):
     words = tokenizer.convert_tokens_to_ids(["monday", "friday"])
     start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
 
-    def build(texts, variant=None):
+    def build(texts, variant=None, share=1.0):
         X = np.zeros((len(texts), length), dtype=np.int64)
         mask = np.zeros(X.shape, dtype=bool)
         for row, ids in enumerate(texts):
             ids = ids[: length - 3]
             place = int(rng.integers(min(6, len(ids)) + 1))
-            if variant is not None:
+            if variant is not None and (share == 1 or rng.random() < share):
                 ids = [*ids[:place], words[variant[row]], *ids[place:]]
                 mask[row, place + 1] = True
             X[row, : len(ids) + 2] = [start, *ids, end]
@@ -199,7 +207,7 @@ def tweets(folder, seed, tokenizer, n_train=200, length=28):
 
     (train, y), (test, y_test) = read("train", n_train), read("test", 300)
     variant = told(y, rng)
-    X, mask = build(train, variant)
+    X, mask = build(train, variant, share)
     tests = {"clean": (build(test)[0], y_test), "reversed": (build(test, 1 - y_test)[0], y_test)}
     return X, y, mask, 2 * y + variant, build(train)[0], tests
 
@@ -283,6 +291,7 @@ def measure_corrections(
     head = METHODS["head, a quarter clean"]
     runs = [(name, params, mask) for name, params in methods.items()]
     runs += [("shuffled masks", head, shuffled), (f"{N_FEW} masks", head, few)]
+    runs += [(f"{N_FEW} masks, propagated", head, propagate(X, few, marks, seed))]
     runs += [(f"{N_FEW} masks, auto", {"method": "auto"}, few)]
     for name, params, masks in runs:
         if name in record.done:
@@ -307,7 +316,15 @@ def measure_corrections(
         )
 
 
-def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
+def propagate(X, few, marks, seed):
+    """Fill in the masks that are lacking: of texts the same words, of images what looks alike."""
+    if X.dtype == np.int64:
+        words = [ids[own] for ids, own in zip(X, few, strict=True) if own is not None]
+        return np.isin(X, np.concatenate(words))
+    return MaskPropagator(mask_marks=marks, random_state=seed).fit(X, few).fill(X, few)
+
+
+def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests, methods=METHODS):
     """Measure on a frozen network with a head that was fitted on labels alone."""
 
     def features(X):
@@ -332,7 +349,7 @@ def measure_frozen(record, frozen, seed, X, y, mask, groups, without, tests):
             record(name, **accuracies(nn.Sequential(frozen, head), tests))
     plain = nn.Sequential(frozen, heads["labels alone"])
     marks = "relevant" if groups is None else "irrelevant"
-    measure_corrections(record, plain, X, y, mask, tests, METHODS, seed, frozen, marks)
+    measure_corrections(record, plain, X, y, mask, tests, methods, seed, frozen, marks)
     print(f"features: {1000 * frozen.seconds / len(frozen.known):.0f} ms a sample", flush=True)
 
 
@@ -472,7 +489,7 @@ def show(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ("beans", "leaves", "tweets", "digits", "table", "show")
+    names = ("beans", "leaves", "tweets", "half_of_tweets", "digits", "table", "show")
     parser.add_argument("data", choices=names)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--rows", type=Path, required=True)
@@ -487,7 +504,7 @@ def main():
     frozen = tokenizer = None
     if options.data in ("beans", "leaves"):
         frozen = load_efficientnet()
-    if options.data == "tweets":
+    if options.data in ("tweets", "half_of_tweets"):
         frozen, tokenizer = load_minilm()
     for seed in options.seeds:
         record = Recorder(options.rows, options.data, seed)
@@ -498,10 +515,13 @@ def main():
             measure_trained(record, seed, *digits(seed))
             continue
         make = {"beans": beans, "leaves": leaves}.get(options.data)
-        data = (
-            tweets(options.folder, seed, tokenizer) if make is None else make(options.folder, seed)
-        )
-        measure_frozen(record, frozen, seed, *data)
+        if make is None:
+            share = 0.5 if options.data == "half_of_tweets" else 1.0
+            data = tweets(options.folder, seed, tokenizer, share=share)
+        else:
+            data = make(options.folder, seed)
+        methods = METHODS_OF_SOME if options.data == "half_of_tweets" else METHODS
+        measure_frozen(record, frozen, seed, *data, methods)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ changes it holds a lock, so that calls at once in threads equal calls alone.
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # Reentrant: a fit may hold estimators that are fitted.
@@ -127,3 +129,36 @@ def differentiable_recurrence(module: Any) -> Iterator[None]:
 def undisturbed_attention(may_attend: bool) -> AbstractContextManager[Any]:
     """Return a context in which no other thread changes the kernels of attention."""
     return _ATTENTION if may_attend else nullcontext()
+
+
+class _OneThread:
+    """Lets numpy multiply matrices on one thread; of calls at once in threads the last undoes it.
+
+    Two threads take up to fifty times as long for products with a matrix of few columns.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_users = 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._n_users:
+                self._limits = _libraries().limit(limits=1, user_api="blas")
+            self._n_users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if not self._n_users:
+                self._limits.restore_original_limits()
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return the libraries that run threads; to find them takes a while."""
+    return ThreadpoolController()
+
+
+one_thread_for_products = _OneThread()

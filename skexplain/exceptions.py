@@ -17,6 +17,10 @@ class UnreliableMaskWarning(UserWarning):
     """Masks are predicted from too few annotated samples, or differ from those given."""
 
 
+class TruncatedTextsWarning(UserWarning):
+    """Texts have more tokens than `WithTokenizer` keeps, and the rest is cut."""
+
+
 class DivergenceError(ArithmeticError):
     """Training produced a loss or weight that is not finite."""
 
@@ -35,6 +39,7 @@ __all__ = [
     "ModelFileError",
     "RemainingShortcutWarning",
     "ShortcutInUseWarning",
+    "TruncatedTextsWarning",
     "UnreliableMaskWarning",
     "UnsupportedOperationError",
 ]

@@ -10,6 +10,7 @@ import dis
 import inspect
 import json
 import os
+import re
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -493,6 +494,11 @@ class Public:
             ),
             "WithTokenizer.predict": call(clf.predict, X=texts),
             "WithTokenizer.tokenize": call(clf.tokenize, X=texts, mask=[["here"]]),
+            "nuisance_flip_rate of texts": call(
+                metrics.nuisance_flip_rate,
+                **{"estimator": clf, "X": texts, "mask": [["here"]], "n_repeats": 2},
+                random_state=0,
+            ),
             "read_spans": call(masks.read_spans, path=spans),
         }
 
@@ -514,7 +520,7 @@ class Public:
         }
 
 
-def raised_by_us(error):
+def raised_by_us(error, with_sklearn=True):
     """Whether an error was raised by a statement of this package, or within scikit-learn.
 
     What numpy and the like raise is of whoever has called them.
@@ -528,8 +534,21 @@ def raised_by_us(error):
         return False
     frame, position, file = found
     if "/sklearn/" in file:
-        return True
+        return with_sklearn
     return frame.f_code.co_code[position] == dis.opmap["RAISE_VARARGS"]
+
+
+def foreign_names(error, function, good):
+    """List what a message of this package asks for by names that the function does not have.
+
+    Names are those before "must" at the beginning and those before an equals sign, unless these are
+    of a call that is quoted, as in ``WordTokenizer(min_count=2)``.
+    """
+    if not raised_by_us(error, with_sklearn=False):
+        return []
+    said = re.split(r"[;,:.]? [gG]ot ", str(error))[0]
+    names = re.findall(r"^([a-z_]+) must ", said) + re.findall(r"(?<!\w\()\b([a-z_]+)=", said)
+    return [name for name in names if name not in {*good, *inspect.signature(function).parameters}]
 
 
 def walk(traced):

@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
-from _bad_calls import Public, bad_values, raised_by_us
+from _bad_calls import Public, bad_values, foreign_names, raised_by_us
 
 import skexplain
 from skexplain import correction, datasets, inspection, masks, metrics, model_selection, penalties
@@ -36,6 +36,8 @@ ESTIMATORS = {name for name in skexplain.__all__ if inspect.isclass(getattr(skex
 # These draw, or compute for seconds: only the slow test calls them.
 LONG = ("audit", "mask_permutation_test", "Display", "correct")
 EVERY = 97
+# Functions of any number of arguments, whose names are those of the calls here.
+NO_NAMES = {"union_masks"}
 # What a function of the caller's own raises is not ours to change.
 THEIR_OWN = {("scoring", "class"), ("scoring", "function")}
 
@@ -83,7 +85,7 @@ def numbers_in(result):
 
 
 def failures(public, chosen):
-    """Try calls and list those with a raw error, or with a number that is none."""
+    """Try calls and list those with a raw or misleading error, or with a number that is none."""
     raw = []
     for name, argument, kind, value in chosen:
         function, good = public[name]
@@ -95,6 +97,8 @@ def failures(public, chosen):
         except Exception as error:
             if not raised_by_us(error):
                 raw.append(f"{where}: {type(error).__name__}: {str(error)[:150]}")
+            elif name not in NO_NAMES and (foreign := foreign_names(error, function, good)):
+                raw.append(f"{where}: names {foreign}: {str(error)[:150]}")
         else:
             # Masks have NaN where they are unknown; these two where there is nothing to say.
             undefined = ("relative_core_sensitivity", "wrong_reason_share")

@@ -32,7 +32,6 @@ from skexplain.inspection import (
     saliency,
 )
 from skexplain.penalties import AverageCasePenalty, InputGradientPenalty
-from skexplain.training._batches import RowStore
 
 pytestmark = pytest.mark.gpu
 
@@ -128,7 +127,7 @@ def test_dropout_is_seeded_and_the_outside_left_alone(images):
 def test_data_that_do_not_fit_are_streamed(images, monkeypatch):
     X, y, mask = images
     whole = PGDExClassifier(max_epochs=2, random_state=0).fit(X, y, mask=mask)
-    monkeypatch.setattr(RowStore, "_fits_on_device", lambda self: False)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
     streamed = PGDExClassifier(max_epochs=2, random_state=0).fit(X, y, mask=mask)
     np.testing.assert_allclose(whole.predict_proba(X), streamed.predict_proba(X), atol=1e-3)
 

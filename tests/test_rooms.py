@@ -84,7 +84,7 @@ def test_a_file_is_one_room():
 
 
 OPTIONAL = [
-    *("captum", "distributed", "filelock", "kornia", "matplotlib", "nibabel", "onnx"),
+    *("accelerate", "captum", "distributed", "filelock", "kornia", "matplotlib", "nibabel", "onnx"),
     *("pandas", "PIL", "pooch", "pyarrow", "pydicom"),
 ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.stats
 
@@ -24,7 +22,6 @@ def make_report(
     changed: np.ndarray,
     outcome: Outcome | None,
     generator: np.random.Generator,
-    cache: Any,
 ) -> CorrectionReport:
     """Return what a correction changed, and what controls change.
 
@@ -39,8 +36,6 @@ def make_report(
         What is predicted after, where there are no labels to cross-validate with.
     generator : numpy Generator
         Draws the controls.
-    cache : str, path-like, joblib.Memory or None
-        Where features are kept.
 
     Returns
     -------
@@ -74,7 +69,7 @@ def make_report(
     gains = hits - hits_before
     shuffled, random = (
         [outcome.hits(labels) for outcome in outcomes]
-        for outcomes in _controls(search, choice, generator, cache)
+        for outcomes in _controls(search, choice, generator)
     )
     p_values = [_p_value(gains)]
     p_values += [_p_value(hits - np.stack(control)) for control in (shuffled, random) if control]
@@ -101,7 +96,6 @@ def _controls(
     search: CorrectionSearch,
     choice: Choice,
     generator: np.random.Generator,
-    cache: Any,
 ) -> tuple[list[Outcome], list[Outcome]]:
     """Return outcomes with the masks of other samples, and with random directions."""
     shuffled: list[Outcome] = []
@@ -117,7 +111,7 @@ def _controls(
     if choice.method == "finetune":  # each takes a training
         n_shufflings, n_each = 1, n_copies
     for _ in range(n_shufflings):
-        source = shuffled_place(place, generator, n_each, cache)
+        source = shuffled_place(place, generator, n_each)
         if source is not None:
             shuffled.append(search.cross_validated(choice, source))
     if choice.n_directions:

@@ -126,6 +126,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     --------
     correct : The same in one call.
     SwapAugmentedClassifier : For estimators without a network.
+    skexplain.WithPropagatedMasks : Fills in masks where few samples have one.
     skexplain.SwapExClassifier : Trains a network on swaps, all layers of it.
 
     Notes
@@ -248,15 +249,16 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             "with t = clf.tokenize(X, mask), correct clf.estimator_ on t.ids and t.mask",
         )
         given = X
+        # First: what has no network may well take samples with categories and gaps.
+        network = Network(self.estimator, self.batch_size)
         check_nothing_hidden("X", X)
         X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
         check_no_dates("X", X)
-        network = Network(self.estimator, self.batch_size)
         # One of its own, whose hooks hear no passes of other threads.  In evaluation mode, also at
         # prediction: else one thread would switch dropout on again amid the pass of another.
         network.module = copy.deepcopy(network.module).eval()
         network.check_is_whole_model(self.estimator, X, given)
-        n_classes = network.logits([X[:2]]).shape[1]
+        n_classes = network.count_classes(X)
         classes, codes = self._encode(network, n_classes, X, y)
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
         if masks is None or not masks.has_irrelevant.any():
@@ -334,7 +336,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         place = places[choice.place]
         clean, after = (place.predictions(c) for c in (None, correction))
         changed = np.flatnonzero(clean != after)
-        report = make_report(search, choice, changed, outcome, generator, self.cache)
+        report = make_report(search, choice, changed, outcome, generator)
         return module, correction, report
 
     def undo(self) -> nn.Module:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -87,11 +88,16 @@ class FeatureReader:
             for name, tensor in network.module.state_dict().items():
                 raw = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
                 self._add(name, str(tensor.dtype), tuple(tensor.shape), raw)
-            for site, keeps in zip(sites, self.keeps_whole, strict=True):
-                self._add(repr(site), keeps)
 
     def _add(self, *values: Any) -> None:
         _digest(self._digest, values)
+
+    def at(self, number: int) -> FeatureReader:
+        """Return one that reads at one of the sites alone."""
+        other = copy(self)
+        for name in ("sites", "_shapes", "_dtypes", "keeps_whole"):
+            setattr(other, name, [getattr(self, name)[number]])
+        return other
 
     def read(
         self, parts: Callable[[], Iterable[np.ndarray]], n_samples: int, *key: Any
@@ -115,6 +121,8 @@ class FeatureReader:
             arrays = self._compute(parts(), n_samples, np.empty)
         else:
             digest = self._digest.copy()
+            for site, keeps in zip(self.sites, self.keeps_whole, strict=True):
+                _digest(digest, (repr(site), keeps))
             _digest(digest, key)
             folder = self._folder / f"features-{digest.hexdigest()[:40]}"
             arrays = self._load(folder, parts, n_samples)

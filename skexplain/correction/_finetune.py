@@ -117,7 +117,8 @@ class Finetuning:
                 parent, _, last = head[0].rpartition(".")
                 setattr(module.layers.get_submodule(parent), last, copy.deepcopy(head[1]))
         _freeze(module.layers, prefix, later_parameters(place.network, place.site, place.swaps.X))
-        trainer.set_params(module=module)
+        # As estimators compute; a network of another precision is given back its own.
+        trainer.set_params(module=module.float())
         if learns_from_masks:
             own = place.swaps.rows
             every = np.union1d(np.setdiff1d(np.arange(len(self._codes)), own), own[rows])
@@ -138,9 +139,11 @@ class Finetuning:
             prefix + name: tensor.detach().cpu().clone()
             for name, tensor in trained.layers.state_dict().items()
         }
-        changed = [name for name, t in new.items() if not torch.equal(t, old[name].cpu())]
+        changed = [
+            name for name, t in new.items() if not torch.equal(t, old[name].cpu().to(t.dtype))
+        ]
         return Retrained(
-            {name: new[name] for name in changed},
+            {name: new[name].to(old[name].dtype) for name in changed},
             {name: old[name].detach().cpu().clone() for name in changed},
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
@@ -13,6 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import nn
 from torch.nn.utils import skip_init
 
+from .._surroundings import one_thread_for_products
 from ._directions import leading_directions, readout, target_covariance, whitening
 from ._evaluation import Splice
 from ._network import Network, Site
@@ -208,7 +211,9 @@ def fit_head(
     nn.Linear
     """
     check_all_classes(material, "refit_head")
-    coefficients, intercept = _Design(material, clean_share, penalty.along_swaps > 0).fit(penalty)
+    with one_thread_for_products:  # with the weights of few classes
+        design = _Design(material, clean_share, penalty.along_swaps > 0)
+        coefficients, intercept = design.fit(penalty)
     # The site of a head is that of a linear layer, see Network.find_site.
     old = cast(nn.Linear, network.module.get_submodule(site.layer))
     n_outputs = old.out_features
@@ -339,13 +344,13 @@ def choose_penalty(material: Material, clean_share: float) -> HeadPenalty:
         parts.append((material.take(train), held_out, codes))
 
     def best_of(penalties: list[HeadPenalty]) -> tuple[float, HeadPenalty]:
-        along_swaps = penalties[0].along_swaps > 0
-        losses = np.zeros(len(penalties))
-        for part, held_out, codes in parts:
-            design = _Design(part, clean_share, along_swaps)
-            for number, penalty in enumerate(penalties):
-                coefficients, intercept = design.fit(penalty)
-                losses[number] += _log_loss(held_out @ coefficients.T + intercept, codes)
+        def losses_of(fold: tuple[Material, np.ndarray, np.ndarray]) -> list[float]:
+            part, held_out, codes = fold
+            design = _Design(part, clean_share, penalties[0].along_swaps > 0)
+            heads = [design.fit(penalty) for penalty in penalties]
+            return [_log_loss(held_out @ w.T + intercept, codes) for w, intercept in heads]
+
+        losses = np.sum(on_threads(losses_of, parts), axis=0)
         return losses.min(), penalties[int(losses.argmin())]
 
     loss, best = best_of([HeadPenalty(strength) for strength in _STRENGTHS])
@@ -382,6 +387,25 @@ def folds(codes: np.ndarray, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndar
         )
     splitter = StratifiedKFold(min(n_folds, least), shuffle=True, random_state=0)
     return list(splitter.split(codes, codes))
+
+
+def on_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Return what a function returns for each item, computed on two threads if torch uses several.
+
+    Parameters
+    ----------
+    function : callable
+        Spends its time outside of Python.
+    items : sequence
+        Its arguments.
+
+    Returns
+    -------
+    list
+    """
+    # More than two would each hold a copy of the features.
+    with one_thread_for_products, ThreadPoolExecutor(min(2, torch.get_num_threads())) as pool:
+        return list(pool.map(function, items))
 
 
 def as_splice(layer: nn.Module, site: Site, network: Network) -> Splice:

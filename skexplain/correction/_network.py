@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..estimators._frame import fitted_tokens
+from ..training._prepare import hint_at_channels
 from ..training._tokens import TokenSettings, adapt_tokens
 
 # Values of inputs that a processor runs on at once: activations of a few large images stay in its
@@ -23,6 +24,8 @@ from ..training._tokens import TokenSettings, adapt_tokens
 _BLOCK_VALUES = 1 << 19
 # Probabilities of a model and of its network may differ by rounding alone.
 _TOLERANCE = 1e-3
+# Samples that are run to see that single outputs are logits.
+_N_CHECKED = 100
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,15 @@ class Network:
                 raise TypeError(
                     f"estimator must be a torch module or a fitted classifier with one (module_), "
                     f"got {type(inner).__name__}. Of a pipeline pass the last step, with X as the "
-                    f"steps before return it; for an estimator without a network see "
-                    f"SwapAugmentedClassifier."
+                    f"steps before return it; an estimator without a network is fitted anew by "
+                    f"SwapAugmentedClassifier or SwapAugmentedRegressor."
                 )
             self.module = module
+            if not hasattr(inner, "classes_"):
+                raise TypeError(
+                    f"estimator must be a classifier, got {type(inner).__name__}, which predicts "
+                    f"numbers: SwapAugmentedRegressor fits it anew."
+                )
             self.classes = np.asarray(inner.classes_)
             self._tokens = fitted_tokens(inner)
         # Embeddings look integers up; everything else computes with them.
@@ -135,6 +143,40 @@ class Network:
                 "of the network is one of the estimator; here its probabilities differ from these "
                 "by more than rounding. Pass the network itself, with X as it takes it."
             )
+
+    def count_classes(self, X: np.ndarray) -> int:
+        """Return the number of classes, after checking what the network returns.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, ...)
+            Samples, of which a few are run.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If the network cannot run the samples, or returns probabilities.
+        """
+        try:
+            outputs = torch.cat(list(self.run(self.module, [X[:2]])))
+        except (RuntimeError, IndexError) as error:
+            raise ValueError(
+                f"X must hold samples as the network takes them, which cannot run a batch of shape "
+                f"{X[:2].shape}: {str(error).rstrip().rstrip('.')}.{hint_at_channels(X.shape)}"
+            ) from error
+        n_classes = as_logits(outputs).shape[1]
+        if outputs[0].numel() == 1:  # the logits of a few samples may lie between 0 and 1, too
+            outputs = torch.cat(list(self.run(self.module, [X[:_N_CHECKED]])))
+        if _are_probabilities(outputs):
+            raise ValueError(
+                "estimator must return logits, got a network that returns probabilities. Leave out "
+                "the softmax or sigmoid at its end."
+            )
+        return n_classes
 
     def logits(self, parts: Iterable[np.ndarray], module: nn.Module | None = None) -> np.ndarray:
         """Compute the logits of blocks of samples.
@@ -246,11 +288,31 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             m.training = True
 
 
+def _are_probabilities(outputs: torch.Tensor) -> bool:
+    """Return whether outputs of a network are those of a softmax or sigmoid."""
+    if not ((outputs >= 0) & (outputs <= 1)).all():
+        return False
+    if outputs[0].numel() == 1:
+        return len(outputs) == _N_CHECKED
+    # Of half precision each is rounded.
+    tolerance = max(1e-4, 4 * torch.finfo(outputs.dtype).eps)
+    return bool(((outputs.double().sum(1) - 1).abs() < tolerance).all())
+
+
 def first_tensor(output: Any) -> torch.Tensor:
     """Return what a network computes: a tensor, the logits of an output object, a first entry."""
-    if hasattr(output, "logits"):
-        return output.logits
-    return output[0] if isinstance(output, tuple) else output
+    if isinstance(output, dict) and "logits" in output:
+        output = output["logits"]
+    elif hasattr(output, "logits"):
+        output = output.logits
+    elif isinstance(output, tuple):
+        output = output[0]
+    if not isinstance(output, torch.Tensor):
+        raise TypeError(
+            f"estimator must return a tensor of logits, a tuple that starts with one, or an object "
+            f'or dict with "logits"; got {type(output).__name__}.'
+        )
+    return output
 
 
 def as_logits(output: torch.Tensor) -> torch.Tensor:

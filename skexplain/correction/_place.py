@@ -34,6 +34,8 @@ class Place:
     swaps : Swaps
     masks : Masks
         The masks under which the copies were drawn.
+    reader : FeatureReader
+        Reads features at the site.
     material : Material
         The features, pooled over positions.
     clean : ndarray of shape (m, ...) or None
@@ -49,6 +51,7 @@ class Place:
     tail: Tail | None
     swaps: Swaps
     masks: Masks
+    reader: FeatureReader
     material: Material
     clean: np.ndarray | None
     swapped: list[np.ndarray]
@@ -179,6 +182,7 @@ def read_places(
                 None if whole is None else tail,
                 swaps,
                 masks,
+                reader.at(number),
                 material,
                 whole,
                 [features.whole for features in copies if features.whole is not None],
@@ -188,9 +192,7 @@ def read_places(
     return places
 
 
-def shuffled_place(
-    place: Place, generator: np.random.Generator, n_copies: int, cache: Any
-) -> Place | None:
+def shuffled_place(place: Place, generator: np.random.Generator, n_copies: int) -> Place | None:
     """Return a place whose copies are drawn under the masks of other samples.
 
     Parameters
@@ -200,8 +202,6 @@ def shuffled_place(
         Draws who is given whose mask.
     n_copies : int
         Copies of each sample.
-    cache : str, path-like, joblib.Memory or None
-        Where features are kept.
 
     Returns
     -------
@@ -215,9 +215,7 @@ def shuffled_place(
         return None
     # The samples that the shuffled masks annotate are the same; they themselves are read already.
     swaps = Swaps(own.X, own.copies.under(masks), n_copies, own.seed).on(own.rows)
-    cut = [place.tail is not None]
-    reader = FeatureReader(place.network, [place.site], cut, 1 + own.n_copies, own.X, cache)
-    swapped = [features for (features,) in swaps.read_swapped(reader)]
+    swapped = [features for (features,) in swaps.read_swapped(place.reader)]
     material = replace(
         place.material,
         swapped=np.stack([features.pooled for features in swapped]),

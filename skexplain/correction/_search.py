@@ -21,6 +21,7 @@ from ._methods import (
     fit_head,
     folds,
     make_projection,
+    on_threads,
 )
 from ._place import Place
 from ._tail import Tail
@@ -267,7 +268,9 @@ class CorrectionSearch:
         n_copies, m, _ = place.material.swapped.shape
         whole = Outcome(np.zeros(m, dtype=int), np.zeros((n_copies, m), dtype=int))
         slow = choice.method == "finetune" and not self.finetuning.uses_features(place)
-        for train, test in folds(self._labels, _FEW_FOLDS) if slow else self._folds:
+
+        def compute(fold: tuple[np.ndarray, np.ndarray]) -> None:
+            train, test = fold
             head = self._stand_in(train) if self.seen else None
             tail: Tail | None = None
             if head is not None and place.tail is not None:
@@ -275,6 +278,19 @@ class CorrectionSearch:
             correction = self._make(choice, source, train, head, directions)
             part = Outcome.of(place.logits(correction, test, tail))
             whole.clean[test], whole.swapped[:, test] = part.clean, part.swapped
+
+        parts = folds(self._labels, _FEW_FOLDS) if slow else self._folds
+        only_heads = choice.method in ("nothing", "refit_head") and place.site.is_head
+        if not only_heads or place.tail is None:  # other layers may not bear threads
+            for part in parts:
+                compute(part)
+            return whole
+        # What all folds share is computed before threads ask for it.
+        if self.seen:
+            _ = self._clean_penalty
+        if choice.method == "refit_head":
+            _ = self._penalty
+        on_threads(compute, parts)
         return whole
 
     def _stand_in(self, train: np.ndarray) -> nn.Module:

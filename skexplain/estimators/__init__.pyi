@@ -1488,6 +1488,7 @@ class WithTokenizer(MetaEstimatorMixin, BaseEstimator):
     tokenizer_: Any
     n_tokens_: int
     classes_: NDArray[Any]
+    best_estimator_: Any
     def __init__(
         self,
         estimator: Any,

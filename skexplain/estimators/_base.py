@@ -25,6 +25,7 @@ from ..training._random import Streams
 from ..training._schedules import with_schedule
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
+from ._devices import join_device
 from ._frame import frame_of, lengths_of, outputs_of, token_settings
 from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
@@ -49,7 +50,6 @@ from ._validation import (
     encode_groups,
     penalised_rows,
     read_masks,
-    resolve_device,
     try_masks,
     unchanged_on_error,
     warn_of_coarse_columns,
@@ -233,7 +233,8 @@ class BaseExplanationEstimator(BaseEstimator):
             # Check.
             self._validate_params()
             method = self._method()
-            device = self.trainer_.device if go_on else resolve_device(self.device)
+            given = {"X": X, "y": y, "mask": mask, "sample_weight": sample_weight}
+            device, processes = join_device(self, go_on, **given, group_labels=group_labels)
             labels = labels_beside(X, y, self if go_on else None)
             X, y = check_inputs(self, X, y, reset=not go_on)
             check_method(self, method, X.shape[1:])
@@ -294,6 +295,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 )
             with isolated_random_state(device):
                 trainer = network
+                trainer.processes = processes
                 check_penalties(trainer.module_, method.active_terms, replace(frame, x=example))
                 self._prepare(trainer, method, monitor, partial)
                 if units is not None:
@@ -320,7 +322,7 @@ class BaseExplanationEstimator(BaseEstimator):
             finally:
                 self._keep(trainer)
             if not partial:
-                warn_if_swaps_matter(self, X, masks, stacklevel=5)
+                warn_if_swaps_matter(self, X, y, masks, stacklevel=5)
         return self
 
     def _new_trainer(self, method: Method, example: torch.Tensor, X: np.ndarray) -> Trainer:

@@ -148,7 +148,9 @@ module : "auto", torch.nn.Module class, instance or callable, default="auto"
         a fit takes less time.  Steps are counted on over epochs, also by `partial_fit`.  Perturbed
         samples that replace clean ones (``alpha="replace"``) are part of every step.
     device : str or torch.device, default="auto"
-        Where to compute; "auto": a CUDA device if there is one, else the CPU.
+        Where to compute; "auto": a CUDA device if there is one, else the CPU.  "accelerate": the
+        device that ``accelerate launch`` gives to each process that it starts; all of them train
+        this one network together (docs/scaling.md#several-devices).
     compile : bool, default=False
         Whether to run the network through ``torch.compile`` (``compile__*`` for its arguments);
         not together with a gradient penalty.

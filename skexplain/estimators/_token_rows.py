@@ -1,16 +1,64 @@
 """Rows of token ids and marks of one length, from the tokens of texts."""
 
+import re
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks._spans._tokens import mark_tokens
+from ..exceptions import TruncatedTextsWarning
+from ..masks._labels import check_row_order, is_series
+from ..masks._spans._tokens import mark_tokens, resolve_spans
 
 _ROOM = 8
 _MANY = 0.1  # of the texts without annotation
+
+
+def read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:
+    """Return the spans of each text, None without a mask."""
+    if mask is None:
+        return None
+    if is_series(mask):
+        check_row_order(mask.index, index)
+    spans = resolve_spans(mask, texts, "mask")
+    one_for_all = isinstance(mask, re.Pattern) or len(mask) == 1 < len(texts)
+    if one_for_all and None not in spans and not any(spans):
+        warnings.warn(
+            f"mask has one list for all of {len(texts)} texts, and nothing in it is in any of "
+            f"them: {mask!r:.200}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return spans
+
+
+def check_vocabulary(module: Any, n_ids: int) -> None:
+    """Check that a pretrained network is not given the ids of a vocabulary learnt from the texts.
+
+    Parameters
+    ----------
+    module : object
+        The parameter `module` of an estimator; networks within ``functools.partial`` are found.
+    n_ids : int
+        Number of ids of the vocabulary.
+
+    Raises
+    ------
+    ValueError
+        If it has a vocabulary of its own, of another size.
+    """
+    for network in (module, *(module.args if isinstance(module, partial) else ())):
+        config: Any = getattr(network, "config", None)
+        name = getattr(config, "name_or_path", "")
+        if name and getattr(config, "vocab_size", n_ids) != n_ids:
+            raise ValueError(
+                f"tokenizer must be that of the pretrained network, such as "
+                f"AutoTokenizer.from_pretrained({name!r}): the {config.vocab_size} ids of "
+                f"{type(network).__name__} are not those of words learnt from the texts."
+            )
 
 
 def with_room(n_tokens: Any, limit: Any) -> Any:
@@ -83,6 +131,6 @@ def warn_of_cuts(whole: Any, kept: Any, spans: Any, stacklevel: Any) -> None:
         f"{np.count_nonzero(cut)} of {len(cut)} texts have more than {longest_kept} tokens: "
         f"{sum(cut)} of {total} tokens ({sum(cut) / total:.1%}) are cut{marked}. max_length, or "
         f"the longest training text, says how many are kept.",
-        UserWarning,
+        TruncatedTextsWarning,
         stacklevel=stacklevel,
     )

@@ -258,7 +258,7 @@ def check_texts(X: Any) -> list[str]:
     ValueError
         If X is not a sequence of str.
     """
-    if isinstance(X, dict) or not is_iterable(X):
+    if isinstance(X, dict | set | frozenset) or not is_iterable(X):
         raise ValueError(f"X must be a sequence of texts; got {shorten(X)}.")
     shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) > 1:
@@ -268,7 +268,10 @@ def check_texts(X: Any) -> list[str]:
     texts = list(X)
     for row, text in enumerate(texts):
         if not isinstance(text, str):
-            raise ValueError(f"X must hold texts (str); got {shorten(text)} at position {row}.")
+            raise ValueError(
+                f"X must hold texts (str), and '' where one is missing; got {shorten(text)} at "
+                f"position {row}."
+            )
     if not texts:
         raise ValueError("X must have at least one text; got none.")
     return texts

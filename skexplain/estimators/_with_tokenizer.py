@@ -1,7 +1,6 @@
 """An estimator on texts: they are tokenised inside fit, and marked words become masks of tokens."""
 
-import re
-import warnings
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +15,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._checks import as_array
-from ..masks._labels import check_row_order, is_series, row_labels
-from ..masks._spans._tokens import resolve_spans, stack_tokens
+from ..masks._labels import row_labels
+from ..masks._spans._tokens import stack_tokens
 from ..metrics._groups import row_labels as of_rows
 from ..training._token_network import TokenNetwork
 from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
 from ._parameters import COUNT
 from ._token_rows import (
+    check_vocabulary,
+    read_mask,
     spread_marks,
     stack_ids,
     token_rows,
@@ -87,6 +88,9 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         rounded up to a multiple of 8, within `max_length`.
     classes_ : ndarray of shape (n_classes,)
         Class labels, for a classifier.
+    best_estimator_ : WithTokenizer
+        Where `estimator` is a search, the same around what it found: an estimator on texts, which
+        `save` takes.
 
     See Also
     --------
@@ -136,6 +140,32 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         tags.non_deterministic = inner.non_deterministic
         return of_texts(tags)
 
+    def set_params(self, **params: Any) -> "Self":
+        """Set parameters, also those of a `WordTokenizer` or of the estimator inside.
+
+        Parameters
+        ----------
+        **params
+            ``max_length=64``, ``tokenizer__max_words=5_000``, ``estimator__lr=0.01``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        tokenizer = params.get("tokenizer", self.tokenizer)
+        inside = [name for name in params if name.startswith("tokenizer__")]
+        if inside and not hasattr(tokenizer, "set_params"):
+            raise ValueError(
+                f"tokenizer must be a WordTokenizer, as tokenizer=WordTokenizer(), where "
+                f"{inside[0]} is set; got {tokenizer!r}."
+            )
+        return super().set_params(**params)
+
     def __sklearn_is_fitted__(self) -> Any:
         """Return whether there is a trained estimator."""
         return hasattr(self, "estimator_")
@@ -169,8 +199,9 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X does not hold texts, a span lies outside of its text, or a phrase that is given for
-            one text is not in it; or for what the estimator's `fit` says.
+            If X does not hold texts, a span lies outside of its text, a phrase that is given for
+            one text is not in it, or a pretrained network of transformers would be given the ids of
+            words learnt from the texts; or for what the estimator's `fit` says.
 
         Warns
         -----
@@ -184,7 +215,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         labels = row_labels(X)
         texts = check_texts(X)
         _check_targets(y)
-        spans = _read_mask(mask, texts, labels)
+        spans = read_mask(mask, texts, labels)
         tokenizer = make_tokenizer(self.tokenizer, texts)
         limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
         limit = min(limits, default=None)
@@ -192,7 +223,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         n_tokens = with_room(max(len(encoded.ids) for encoded in kept), limit)
         warn_of_cuts(whole, kept, spans, stacklevel=3)
         special = special_ids(tokenizer)
-        estimator = _with_network(clone(self.estimator), special, y)
+        estimator = _with_network(clone(self.estimator), special, y, learns_words(self.tokenizer))
         mask = None if spans is None else token_rows(spans, kept)
         if mask is not None and self.spread is not False:
             spread = spread_marks(mask, kept, special.n_ids)
@@ -218,6 +249,14 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         """What makes tokens: words with their vocabulary, or the tokenizer that was given."""
         check_is_fitted(self)
         return self.tokenizer if self.words_ is None else self.words_
+
+    @property
+    def best_estimator_(self) -> "WithTokenizer":
+        """What a search inside found, on texts: it is not trained again."""
+        found, best = copy.copy(self), clone(self.estimator_.best_params_, safe=False)
+        found.estimator_ = self.estimator_.best_estimator_
+        found.estimator = clone(self.estimator.estimator).set_params(**best)
+        return found
 
     @property
     def mask_marks(self) -> Any:
@@ -256,7 +295,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         texts = check_texts(X)
-        spans = _read_mask(mask, texts, row_labels(X))
+        spans = read_mask(mask, texts, row_labels(X))
         _, kept = encode(self.tokenizer_, texts, self.n_tokens_)
         return Bunch(
             ids=stack_ids(kept, self.n_tokens_, special_ids(self.tokenizer_).pad),
@@ -339,24 +378,6 @@ def _check_targets(y: Any) -> None:
     of_rows(column_or_1d(as_array("y", y)), "y")
 
 
-def _read_mask(mask: Any, texts: Any, index: NDArray[Any]) -> Any:
-    """Return the spans of each text, None without a mask."""
-    if mask is None:
-        return None
-    if is_series(mask):
-        check_row_order(mask.index, index)
-    spans = resolve_spans(mask, texts, "mask")
-    one_for_all = isinstance(mask, re.Pattern) or len(mask) == 1 < len(texts)
-    if one_for_all and None not in spans and not any(spans):
-        warnings.warn(
-            f"mask has one list for all of {len(texts)} texts, and nothing in it is in any of "
-            f"them: {mask!r:.200}.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return spans
-
-
 def _marks_irrelevant(estimator: Any) -> bool:
     """Whether marks say what must not matter, of an estimator or what is around one."""
     params = estimator.get_params(deep=True)
@@ -365,7 +386,7 @@ def _marks_irrelevant(estimator: Any) -> bool:
     )
 
 
-def _with_network(estimator: Any, special: Any, y: Any) -> Any:
+def _with_network(estimator: Any, special: Any, y: Any, own_words: bool) -> Any:
     """Set the parameters of tokens, and the built-in network for "auto", of an estimator."""
     params = estimator.get_params(deep=True)
     names = [name for name in params if name.rpartition("__")[2] == "module"]
@@ -380,6 +401,8 @@ def _with_network(estimator: Any, special: Any, y: Any) -> Any:
         if kind in ("pad_id", "mask_id") and params[name] is None:
             new[name] = special.pad if kind == "pad_id" else special.neutral
     for name in names:
+        if own_words:
+            check_vocabulary(params[name], special.n_ids)
         if isinstance(params[name], str) and params[name] == "auto":
             new[name] = TokenNetwork
             new[f"{name}__n_ids"] = special.n_ids

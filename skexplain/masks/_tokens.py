@@ -4,6 +4,8 @@ Every function takes ids of shape (n_samples, tokens) in any dtype.  A token of 
 and 1 is exchanged, or given away, with this probability.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -37,9 +39,7 @@ def swap_tokens(
     -------
     Tensor of the shape of `ids`
     """
-    moves = draw_tokens(irrelevance.expand(ids.shape), generator)
-    gives = draw_tokens(donor_irrelevance.expand(ids.shape), generator)
-    return _take(ids, moves, donor_ids, gives, gives, generator)
+    return _swap(ids, irrelevance, donor_ids, donor_irrelevance, _shares(3, ids, generator))
 
 
 def exchange_tokens(
@@ -72,12 +72,77 @@ def exchange_tokens(
     -------
     Tensor of the shape of `ids`
     """
+    exchanged, fits = _exchange(
+        ids, irrelevance, donor_ids, donor_irrelevance, pad_id, _shares(2, ids, generator)
+    )
+    return torch.where(fits, exchanged, otherwise)
+
+
+def exchange_or_swap_tokens(
+    ids: Tensor,
+    irrelevance: Tensor,
+    donor_ids: Tensor,
+    donor_irrelevance: Tensor,
+    pad_id: int | None,
+    generator: Generator = None,
+) -> Tensor:
+    """Exchange the tokens of samples as `exchange_tokens`, and swap those of all other pairs.
+
+    Parameters
+    ----------
+    ids, donor_ids : Tensor of shape (n_samples, tokens)
+        The samples, and the donor of each.
+    irrelevance, donor_irrelevance : Tensor of shape (n_samples, tokens)
+        Degrees in [0, 1]; 0 at padding.
+    pad_id : int or None
+        The id of padding.
+    generator : torch.Generator or None, default=None
+
+    Returns
+    -------
+    Tensor of the shape of `ids`
+    """
+    both = (ids, irrelevance, donor_ids, donor_irrelevance)
+    # Those of the swap first and in any case: what is drawn does not depend on the masks.
+    of_swap, of_exchange = (_shares(n, ids, generator) for n in (3, 2))
+    exchanged, fits = _exchange(*both, pad_id, of_exchange)
+    if bool(fits.all()):
+        return exchanged
+    return torch.where(fits, exchanged, _swap(*both, of_swap))
+
+
+def _swap(
+    ids: Tensor,
+    irrelevance: Tensor,
+    donor_ids: Tensor,
+    donor_irrelevance: Tensor,
+    shares: Sequence[Tensor],
+) -> Tensor:
+    """Compute what `swap_tokens` returns, from random numbers in [0, 1)."""
+    gives = shares[1] < donor_irrelevance
+    return _take(ids, shares[0] < irrelevance, donor_ids, gives, gives, shares[2])
+
+
+def _exchange(
+    ids: Tensor,
+    irrelevance: Tensor,
+    donor_ids: Tensor,
+    donor_irrelevance: Tensor,
+    pad_id: int | None,
+    shares: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Compute an exchange for all pairs, and which pairs leave room for one, (n_samples, 1)."""
     union = torch.maximum(irrelevance, donor_irrelevance).expand(ids.shape)
     present, of_donor = real_tokens(ids, pad_id), real_tokens(donor_ids, pad_id)
-    moves = draw_tokens(union, generator) & present
+    moves = (shares[0] < union) & present
     unmarked = of_donor & (donor_irrelevance == 0)
-    exchanged = _take(ids, moves, donor_ids, of_donor, unmarked, generator)
-    return torch.where(leave_room(union, ids.ndim, present), exchanged, otherwise)
+    exchanged = _take(ids, moves, donor_ids, of_donor, unmarked, shares[1])
+    return exchanged, leave_room(union, ids.ndim, present)
+
+
+def _shares(n_draws: int, ids: Tensor, generator: Generator) -> list[Tensor]:
+    """Draw numbers in [0, 1) for each token, several times."""
+    return [torch.rand(ids.shape, generator=generator, device=ids.device) for _ in range(n_draws)]
 
 
 def draw_tokens(degrees: Tensor, generator: Generator = None) -> Tensor:
@@ -118,7 +183,7 @@ def _take(
     donor_ids: Tensor,
     in_place: Tensor,
     others: Tensor,
-    generator: Generator,
+    share: Tensor,
 ) -> Tensor:
     """Replace tokens by those of donors: that of the same place, or one from another place.
 
@@ -132,13 +197,13 @@ def _take(
     others : bool Tensor of the same shape
         From which places it gives one where it does not; donors without any give those of others,
         and where there are none at all, tokens stay.
-    generator : torch.Generator or None
+    share : Tensor of the same shape
+        Random numbers in [0, 1), which choose the other place.
 
     Returns
     -------
     Tensor of the shape of `ids`
     """
-    share = torch.rand(ids.shape, generator=generator, device=ids.device)
     taken = torch.where(moves & in_place, donor_ids, ids)
     # Few tokens remain, as a rule.
     row, place = (moves & ~in_place).nonzero(as_tuple=True)

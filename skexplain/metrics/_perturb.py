@@ -22,7 +22,10 @@ from ._kinds import is_tagged_regressor, target_values
 from ._token_inputs import TokenMatrixInputs, read_texts, token_inputs
 
 Perturbation: TypeAlias = Literal["swap", "erase", "gaussian", "uniform", "offset"]
-PERTURBATIONS = ("swap", "erase", "gaussian", "uniform", "offset")
+# As errors call them: not every function that perturbs has a parameter for it.
+_NAMES = {"swap": "a swap", "erase": "erasing", "gaussian": "Gaussian noise"}
+_NAMES |= {"uniform": "uniform noise", "offset": "an offset"}
+PERTURBATIONS = tuple(_NAMES)
 
 
 class Perturber:
@@ -131,8 +134,8 @@ class Perturber:
         least = 2 if self.perturbation == "swap" else 1
         if len(self.irrelevant) < least:
             raise ValueError(
-                f"mask must mark something irrelevant in at least {least} row(s) of X for "
-                f"perturbation={self.perturbation!r}, got {len(self.irrelevant)}."
+                f"mask must mark something irrelevant in at least {least} sample(s) of X for "
+                f"{_NAMES[self.perturbation]}, got {len(self.irrelevant)}."
             )
 
     def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
@@ -326,8 +329,8 @@ class Perturber:
         tokens = isinstance(self.inputs, TokenMatrixInputs)
         if tokens and self.perturbation not in ("swap", "erase"):
             raise ValueError(
-                f"X must hold numbers for perturbation={self.perturbation!r}, got ids of tokens, "
-                f'which can be swapped and erased (perturbation="swap" or "erase").'
+                f"X must hold numbers for {_NAMES[self.perturbation]}, got ids of tokens, which "
+                f"can be swapped and erased, as nuisance_flip_rate does, and nothing else."
             )
         mask_id = getattr(self.inputs, "mask_id", None)
         if tokens and self.perturbation == "erase" and mask_id is None:
@@ -344,8 +347,7 @@ class Perturber:
             if not tokens and (self.perturbation != "swap" or np.any(degrees % 1)):
                 raise ValueError(
                     f"X must hold numbers where the mask says to change it, but column {name!r} "
-                    f'does not: it can be swapped as a whole (perturbation="swap", marks of 0 and '
-                    f"1), nothing else."
+                    f"does not: it can be swapped as a whole, with marks of 0 and 1, nothing else."
                 )
             if degrees.sum() < 2 and not self.inputs.ragged:
                 raise ValueError(

@@ -12,8 +12,8 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from .._checks import check_flag
 from .._typing import MaskLike, Seed
 from ..metrics import accuracy_after_swap, group_accuracies, group_r2_scores
-from ..metrics._groups import check_weights, row_labels
-from ..metrics._kinds import check_predictor, is_tagged_regressor, score_of
+from ..metrics._groups import BESIDE_ESTIMATOR, check_correct, check_weights, row_labels
+from ..metrics._kinds import check_predictor, is_tagged_regressor, score_of, target_values
 
 
 def make_mask_scorer(
@@ -292,13 +292,12 @@ class MetadataScorer:
         return self.sign * finite_score(self.metric(estimator, X=X, **arguments), self.metric)
 
     def _describe_missing(self) -> str:
-        text = (
+        of_all = ", or make the scorer with one for all samples, mask=..."
+        return (
             f"{self.needs} must be passed to the scorer, got None. In a search or cross-validation "
             f"turn metadata routing on, sklearn.set_config(enable_metadata_routing=True), and pass "
-            f"{self.needs} beside X and y"
+            f"{self.needs} beside X and y{of_all if self.needs == 'mask' else ''}."
         )
-        alternative = f", or make the scorer with one for all samples, {self.needs}=..."
-        return f"{text}{alternative if self.needs == 'mask' else ''}."
 
     def __repr__(self) -> str:
         arguments = {**self.kwargs, **({} if self.sign > 0 else {"greater_is_better": False})}
@@ -370,8 +369,7 @@ def lower_of_clean_and_swapped(
     """Return the lower of the accuracies of samples as they are, and after the swap."""
     check_predictor(estimator)
     if sample_weight is not None:
-        n_rows = len(row_labels(y, "y"))
-        sample_weight = check_weights(sample_weight, n_rows)
+        sample_weight = check_weights(sample_weight, len(row_labels(y, "y")))
     clean = score_of(estimator)(y, estimator.predict(X), sample_weight=sample_weight)
     swapped = accuracy_after_swap(estimator, X, y, mask, sample_weight=sample_weight, **kwargs)
     return min(clean, swapped)
@@ -401,14 +399,16 @@ def mean_group(
     return float(np.nanmean(_scores_by_group(estimator, X, y, group_labels, sample_weight)))
 
 
-def _scores_by_group(
-    estimator: Any, X: Any, y: ArrayLike, group_labels: ArrayLike, sample_weight: ArrayLike | None
-) -> list[float]:
+def _scores_by_group(estimator: Any, X: Any, y: Any, group_labels: Any, sample_weight: Any) -> Any:
     """Return the accuracy of each group, of a regressor its coefficient of determination."""
     check_predictor(estimator)
-    scores = group_r2_scores if is_tagged_regressor(estimator) else group_accuracies
-    by_group = scores(y, estimator.predict(X), group_labels, sample_weight=sample_weight)
-    return list(by_group.values())
+    read = target_values if is_tagged_regressor(estimator) else row_labels
+    predicted = read(estimator.predict(X), BESIDE_ESTIMATOR[1])
+    y = read(y, "y", len(predicted), "X")
+    if read is row_labels:
+        check_correct(y, predicted, BESIDE_ESTIMATOR)
+    scores = group_accuracies if read is row_labels else group_r2_scores
+    return list(scores(y, predicted, group_labels, sample_weight=sample_weight).values())
 
 
 def _named_arguments(function: Callable[..., Any]) -> set[str]:

@@ -118,7 +118,8 @@ def fit_seeds(
         joint.train(data, epochs=first.max_epochs)
     for own, trainer in zip(estimators, trainers, strict=True):
         own._keep(trainer)
-        warn_if_swaps_matter(own, data.inputs.array, data.masks, stacklevel=3)
+        labels = data.targets.numpy(force=True)
+        warn_if_swaps_matter(own, data.inputs.array, labels, data.masks, stacklevel=3)
     return estimators
 
 
@@ -130,6 +131,8 @@ def _check_estimator(estimator: Any) -> None:
             f"estimator must be one of the estimators of skexplain that train one network, got "
             f"{type(estimator).__name__}."
         )
+    if estimator.device == "accelerate":
+        raise ValueError("device must be that of one process for fit_seeds, got 'accelerate'.")
     for name, absent in _ABSENT.items():
         if (given := getattr(estimator, name)) != absent:
             raise ValueError(f"{name} must be {absent!r} for fit_seeds, got {given!r}.")

@@ -59,6 +59,7 @@ class ActivationPenalty(Penalty):
     """
 
     allows_compile = True
+    sharding = "samples"
 
     def __init__(self, layers: list[str] | None = None) -> None:
         self.layers = layers

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..masks._fill import exchange_parts
-from ..masks._tokens import exchange_tokens, swap_tokens
+from ..masks._tokens import exchange_or_swap_tokens, swap_tokens
 from ._base import PerturbationPenalty, Rows
 from ._checks import (
     check_count,
@@ -111,6 +111,8 @@ class AverageCasePenalty(PerturbationPenalty):
     AverageCasePenalty(epsilon=0.5, perturbation='gaussian')
     """
 
+    sharding = "passes"
+
     def __init__(
         self,
         perturbation: Perturbation | Callable[..., Any] = "swap",
@@ -139,6 +141,11 @@ class AverageCasePenalty(PerturbationPenalty):
         """Whether several networks may compute it as one: one copy of each sample, in its place."""
         own = callable(self.perturbation) or self.perturbation == "shift"
         return self.n_draws == 1 and not own
+
+    @property
+    def runs_network(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether it may run the network: a callable may have one of its own."""
+        return callable(self.perturbation)
 
     @property
     def default_alpha(self) -> Literal["replace"] | float:
@@ -253,10 +260,9 @@ class AverageCasePenalty(PerturbationPenalty):
         both = (rows.x, rows.irrelevance, donors.x, donors.irrelevance)
         exchanges = self.exchange and rows.marks_parts
         if rows.tokens is not None:
-            swapped = swap_tokens(*both, generator)
-            if not exchanges:
-                return swapped
-            return exchange_tokens(*both, swapped, rows.tokens.pad_id, generator)
+            if exchanges:
+                return exchange_or_swap_tokens(*both, rows.tokens.pad_id, generator)
+            return swap_tokens(*both, generator)
         if rows.share_hard_mask:  # the same to the bit, without a mean that no sample is given
             return replace_irrelevant(rows, donors.x)
         swapped = replace_irrelevant(rows, irrelevant_values(donors))

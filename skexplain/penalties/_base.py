@@ -1,7 +1,7 @@
 """What every explanation term is: a callable that gives one value per sample."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -132,6 +132,11 @@ class Penalty(BaseEstimator):
     #: Whether several networks may compute it as one stacked network: it calls the network on whole
     #: copies of the samples in their order, and draws through ``draw``.
     allows_stacking = False
+    #: How several processes share it.  "samples": each computes it for a part of the samples, since
+    #: it depends on a sample and its donor alone and draws no random numbers.  "passes": all of
+    #: them compute it for all samples, with a network whose passes are shared, since it only calls
+    #: the network.  None: they cannot.
+    sharding: Literal["samples", "passes"] | None = None
     #: Whether it takes the label loss at a bound of the outputs.
     bounds_label_loss = False
     #: Whether its masks are over the units of a layer instead of the features of X; such a penalty
@@ -282,6 +287,8 @@ class PerturbationPenalty(Penalty):
 
     is_label_loss = True
     allows_compile = True
+    #: Whether `move` runs the network, which is in evaluation mode then.
+    runs_network = True
 
     def move(
         self,

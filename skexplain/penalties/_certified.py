@@ -62,6 +62,7 @@ class CertifiedPenalty(Penalty):
     _progress = 1.0
 
     allows_mixed_precision = False
+    sharding = "samples"
     reads_embedding = True
 
     def __init__(

@@ -82,6 +82,7 @@ class ConceptGradientPenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    sharding = "samples"
     reads_layer = True
     marks_units = True
 

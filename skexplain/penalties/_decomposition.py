@@ -58,6 +58,7 @@ class DecompositionPenalty(Penalty):
     """
 
     allows_mixed_precision = False
+    sharding = "samples"
     reads_embedding = True
 
     def __init__(self, measure: Literal["softmax", "l1"] = "softmax") -> None:

@@ -79,6 +79,7 @@ class GradCAMPenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    sharding = "samples"
     reads_layer = True
 
     def __init__(self, layer: str | None = None, channel_axis: int = 1) -> None:
@@ -163,6 +164,7 @@ class HINTPenalty(Penalty):
 
     needs_double_backward = True
     allows_mixed_precision = False
+    sharding = "samples"
 
     def __init__(
         self,

@@ -56,6 +56,7 @@ class InfluencePenalty(Penalty):
     needs_double_backward = True
     allows_mixed_precision = False
     allows_stacking = True
+    sharding = "samples"
     reads_embedding = True
 
     def check_module(self, module: nn.Module, x: torch.Tensor) -> None:

@@ -129,6 +129,11 @@ class InputGradientPenalty(Penalty):
         return self.robust is None
 
     @property
+    def sharding(self) -> Literal["samples", "passes"]:  # type: ignore[override]
+        """How several processes share it: random points are drawn for all samples."""
+        return "samples" if self.robust in (None, "certified") else "passes"
+
+    @property
     def allows_mixed_precision(self) -> bool:  # type: ignore[override]
         """Whether the network may run in bfloat16: not on intervals."""
         return self.robust != "certified"

@@ -41,6 +41,7 @@ class MaskedFeaturePenalty(Penalty):
 
     allows_compile = True
     allows_stacking = True
+    sharding = "samples"
 
     def __init__(self, fill: Fill = 0.0, train_features: bool = True) -> None:
         self.fill = fill

@@ -84,6 +84,11 @@ class PatternPenalty(Penalty):
         self.layer = layer
         self.output = output
 
+    @property
+    def sharding(self) -> Literal["samples"] | None:  # type: ignore[override]
+        """How several processes share it: not where signs are drawn for all samples."""
+        return None if self.output == _SIGNED else "samples"
+
     def check_parameters(self) -> None:
         """Check the parameters."""
         check_layer("layer", self.layer, optional=False)

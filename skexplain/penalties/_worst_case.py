@@ -73,6 +73,7 @@ class WorstCasePenalty(PerturbationPenalty):
         self.exchange = exchange
 
     allows_stacking = True
+    sharding = "passes"
     reads_embedding = True
 
     @property

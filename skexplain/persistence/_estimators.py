@@ -143,7 +143,9 @@ class EstimatorReader(ValueReader):
                 raise ModelFileError(f"must hold fitted attributes, got {name!r:.80}.")
             setattr(estimator, name, self.read(value))
         if content["network"] is not None:
-            device = resolve_device(estimator.device)
+            # Processes that trained it together are not there where it is loaded.
+            together = estimator.device == "accelerate"
+            device = resolve_device("auto" if together else estimator.device)
             restore_network(estimator, self.read(content["network"]), device)
         return estimator
 

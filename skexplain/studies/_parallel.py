@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from .. import __version__
 from ..estimators import ERMClassifier
@@ -22,8 +23,6 @@ from ..exceptions import ShortcutInUseWarning
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread: small fits are slower on more, and times compare."""
-    from threadpoolctl import threadpool_limits  # which scikit-learn needs, too
-
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

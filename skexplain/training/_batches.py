@@ -19,12 +19,20 @@ _TORCH_DTYPES = {
     *map(np.dtype, ("bool", "uint8", "int8", "int16", "int32", "int64")),
     *map(np.dtype, ("float16", "float32", "float64")),
 }
+# Devices that cannot hold float64.
+_SINGLE_PRECISION = ("mps",)
+
+
+def has_float64(device: torch.device) -> bool:
+    """Return whether tensors of float64 can be on a device."""
+    return device.type not in _SINGLE_PRECISION
 
 
 class RowStore:
     """Samples of an array, handed out as tensors on a device in the array's own dtype.
 
-    The array is not copied, except to an accelerator on which it fits.
+    The array is not copied, except to an accelerator on which it fits.  Where the device has no
+    float64, samples of that are float32.
     """
 
     def __init__(self, array: np.ndarray, device: torch.device | str) -> None:
@@ -40,7 +48,7 @@ class RowStore:
             # A quarter leaves room for the network, its gradients and the activations.
             on_gpu = self.device.type == "cuda"
             if not on_gpu or array.nbytes <= torch.cuda.mem_get_info(self.device)[0] / 4:
-                self.tensor = self.tensor.to(self.device)
+                self.tensor = self._narrow(self.tensor).to(self.device)
 
     @property
     def streams(self) -> bool:
@@ -66,9 +74,15 @@ class RowStore:
 
     def _send(self, rows: torch.Tensor) -> torch.Tensor:
         """Move samples to the device; to a GPU from pinned memory, without waiting."""
+        rows = self._narrow(rows)
         if self.device.type == "cuda" and rows.device.type == "cpu":
             return rows.pin_memory().to(self.device, non_blocking=True)
         return rows.to(self.device)
+
+    def _narrow(self, values: torch.Tensor) -> torch.Tensor:
+        if values.dtype != torch.float64 or has_float64(self.device):
+            return values
+        return values.to(torch.float32)
 
 
 def concatenate(first: Rows, second: Rows) -> Rows:

@@ -197,7 +197,9 @@ class Objective:
         moved : dict of str to Tensor
             The perturbed samples, by the name of the perturbation.
         """
-        with self.evaluation_mode(), self._precision(penalised.x):
+        runs_network = any(term.penalty.runs_network for term in self.replacing)
+        mode = self.evaluation_mode() if runs_network else nullcontext()
+        with mode, self._precision(penalised.x):
             by_name = {
                 term.name: term.penalty.move(self.forward, penalised, donors, generators[term.name])
                 for term in self.replacing
@@ -236,13 +238,22 @@ class Objective:
         no buffer changes.
         """
         with self.evaluation_mode(), self._precision(penalised.x):
-            values = evaluate_terms(
-                self.terms, self.forward, penalised, donors, generators, clean, moved
-            )
+            values = self.penalty_values(penalised, donors, generators, clean, moved)
         return {
             term.name: self.reduction.mean(values[term.name], _weight(term, penalised))
             for term in self.terms
         }
+
+    def penalty_values(
+        self,
+        penalised: Rows,
+        donors: Rows | None,
+        generators: Generators,
+        clean: Point | None,
+        moved: Any,
+    ) -> dict[str, Tensor]:
+        """Compute each penalty for each of the penalised samples, by name."""
+        return evaluate_terms(self.terms, self.forward, penalised, donors, generators, clean, moved)
 
     def penalty_gradients(
         self,

@@ -175,7 +175,7 @@ def _try(module: nn.Module, x: torch.Tensor) -> Any:
         with torch.no_grad():
             return module(x)
     except (RuntimeError, ValueError) as error:
-        channel = _hint_at_channels(x.shape)
+        channel = hint_at_channels(x.shape)
         kind = ValueError if isinstance(error, ValueError) else RuntimeError
         raise kind(
             f"module cannot run samples of X, here a batch of shape {tuple(x.shape)}: "
@@ -183,7 +183,8 @@ def _try(module: nn.Module, x: torch.Tensor) -> Any:
         ) from error
 
 
-def _hint_at_channels(shape: tuple[int, ...]) -> str:
+def hint_at_channels(shape: tuple[int, ...]) -> str:
+    """Return what may be wrong with the axes of a batch that a network cannot run, or nothing."""
     if len(shape) == 3:
         return " A convolution expects a channel: X[:, None]."
     if len(shape) == 4 and shape[3] in (1, 3, 4):

@@ -8,7 +8,7 @@ import torch
 from skorch.callbacks import Callback
 
 from ..penalties import Rows
-from ._batches import TrainingData
+from ._batches import TrainingData, has_float64
 from ._label_losses import weighted_mean
 from ._method import GroupDRO
 
@@ -162,12 +162,12 @@ class GroupDROReduction(MeanReduction):
     @property
     def group_weights(self) -> torch.Tensor:
         """The weights q, on the CPU, shape (n_groups,)."""
-        return self.log_q.double().cpu().softmax(0)
+        return self.log_q.cpu().double().softmax(0)
 
 
 def _precision(device: torch.device) -> torch.dtype:
     """Double where there is one: sums of many small steps."""
-    return torch.float32 if device.type == "mps" else torch.float64
+    return torch.float64 if has_float64(device) else torch.float32
 
 
 class GroupWeightLog(Callback):

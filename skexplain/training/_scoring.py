@@ -17,6 +17,7 @@ from .._surroundings import undisturbed_attention
 from ._architectures import mode_matters, set_training
 from ._batches import RowStore, TrainingData
 from ._prepare import update_optimizer
+from ._processes import Processes
 
 # What holds tensors, and is pickled in one piece: optimizers hold parameters of the network.
 _ON_DEVICE = ("module_", "optimizer_", "mapping_optimizer_", "reduction")
@@ -41,6 +42,8 @@ class Scored:
     verbose = 0
     batch_size = -1
     max_epochs = 0
+    #: The processes that train the network together; None: this one alone.
+    processes: Processes | None = None
     history: History
     callbacks_: list[tuple[str, Any]]
     optimizer_: Any
@@ -180,6 +183,8 @@ class Scored:
         self, f_history: Any = None, use_safetensors: bool = False, **files: Any
     ) -> None:
         """Store ``f_params``, ``f_optimizer``, ``f_criterion`` or ``f_history`` in files."""
+        if self.processes is not None and not self.processes.is_first:
+            return
         for name, file in files.items():
             state = self._part(name).state_dict()
             if file is not None and use_safetensors:

@@ -31,6 +31,7 @@ from ._prepare import build_optimizer, update_optimizer
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction, RunningMeans
 from ._scoring import Scored
+from ._sharding import shard
 from ._steps import Positions, epoch_steps, read_step
 from ._terms import Generators
 
@@ -142,6 +143,10 @@ class Trainer(Scored):
         self.annotated_per_batch = annotated_per_batch
         self.penalty_chunk_size: Any = penalty_chunk_size
         self.penalty_every = penalty_every
+        if self.processes is not None:
+            self.streams.root = self.processes.gather_objects(self.streams.root)[0]
+            self.processes.copy_first(self.module_)
+            verbose = verbose if self.processes.is_first else 0
         self.mixed_precision = mixed_precision
         self.verbose = int(verbose == 1)  # as skorch's own logs read it
         was_automatic = {term.name for term in self.method.terms if term.alpha == "auto"}
@@ -215,8 +220,11 @@ class Trainer(Scored):
         """
         self.max_epochs = epochs  # where skorch's callbacks look for it
         shared = draws_from_the_process(self, data)
-        with isolated_random_state(self.device) if shared else nullcontext():
-            self._train(data, valid, shared)
+        try:
+            with isolated_random_state(self.device) if shared else nullcontext():
+                self._train(data, valid, shared)
+        finally:
+            self.processes = None
 
     def _train(self, data: TrainingData, valid: TrainingData | None, shared: bool) -> None:
         on_epoch = {"dataset_train": data, "dataset_valid": valid}
@@ -228,6 +236,8 @@ class Trainer(Scored):
         self.penalty_chunk_size = chunk_size_for(self.penalty_chunk_size, self, data)
         terms = self.method.weighted(self.alphas_)
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
+        if self.processes is not None:
+            objective = shard(objective, self.method, self.processes, data)
         rates = [dict(group) for group in self.optimizer_.param_groups]
         self.notify("on_train_begin", X=data, y=None)
         if self.schedules_:
@@ -255,15 +265,16 @@ class Trainer(Scored):
             let_go_of_graphs(self.module_)
 
     def _end_epoch(self, on_epoch: dict[str, Any]) -> bool:
-        """Close the epoch; False when a callback asked to stop."""
+        """Close the epoch; False when a callback asked to stop, in this process or another."""
+        stops = False
         try:
             self.notify("on_epoch_end", **on_epoch)
         except KeyboardInterrupt:
             # skorch's way to stop early; a true Ctrl-C goes on.
-            if any(has_stopped(callback) for _, callback in self.callbacks_):
-                return False
-            raise
-        return True
+            stops = any(has_stopped(callback) for _, callback in self.callbacks_)
+            if not stops:
+                raise
+        return not (stops if self.processes is None else self.processes.any(stops))
 
     def _train_epoch(self, data: TrainingData, objective: Objective, shared: bool) -> None:
         epoch = self.epoch_

@@ -466,7 +466,7 @@ def test_errors_name_what_was_expected(params, error, message):
 
 def test_models_that_are_no_networks_and_data_that_do_not_fit():
     X, y = make_data()
-    with pytest.raises(TypeError, match="see SwapAugmentedClassifier"):
+    with pytest.raises(TypeError, match="anew by SwapAugmentedClassifier"):
         correct(LogisticRegression().fit(X, y), X, MASK, y)
     unusual = Unusual(max_epochs=1).fit(X, y)
     with pytest.raises(ValueError, match="must predict the softmax"):

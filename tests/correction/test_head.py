@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _corrections import MASK, Biased, make_data
+import torch
+from _corrections import MASK, Biased, D, make_data
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from skexplain._surroundings import one_thread_for_products
 from skexplain.correction import correct
 from skexplain.correction._methods import HeadPenalty, Material, _Design, choose_penalty
 
@@ -81,3 +85,51 @@ def test_annotated_samples_of_one_class_are_an_error():
     mask = [rng.random(X.shape[1]) < 0.5 if label == 1 else None for label in y]
     with pytest.raises(ValueError, match="mask must annotate samples of two classes or more"):
         correct(Biased(), X, mask, y, random_state=0)
+
+
+def test_heads_are_fitted_on_one_thread_and_the_others_are_given_back(monkeypatch):
+    """Also where one of two fits at once ends first."""
+
+    def count():
+        pools = threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    during = []
+
+    class Noting(LogisticRegression):
+        def fit(self, *args):
+            with one_thread_for_products:
+                super().fit(*args)
+            during.append(count())
+            return self
+
+    monkeypatch.setattr("skexplain.correction._methods.LogisticRegression", Noting)
+    with threadpool_limits(2, user_api="blas"):
+        before = count()
+        if before != {2}:
+            pytest.skip("numpy multiplies matrices with what cannot be set here")
+        X, y = make_data()
+        correct(Biased(), X, MASK, y, method="refit_head", random_state=0)
+        after = count()
+    assert during
+    assert all(counts == {1} for counts in during)
+    assert after == before
+
+
+def test_on_several_threads_the_head_and_the_report_are_the_same():
+    X, y = make_data(300)
+    mask = np.repeat(MASK, 300, axis=0)
+    mask[::2] = np.arange(D) == D - 2
+    fitted = []
+    before = torch.get_num_threads()
+    for n_threads in (1, 3):
+        torch.set_num_threads(n_threads)
+        try:
+            params = {"method": "refit_head", "seen": True, "random_state": 0}
+            fitted.append(correct(Biased(), X, mask, y, **params))
+        finally:
+            torch.set_num_threads(before)
+    one, several = fitted
+    assert np.array_equal(one.predict_proba(X), several.predict_proba(X))
+    assert str(one.report_) == str(several.report_)
+    assert one.report_.shuffled_gain is not None

@@ -81,8 +81,6 @@ def test_masks_of_parts_reasons_and_degrees():
 
 def test_what_is_not_checked():
     X, y, mask = leak()
-    few = np.full((len(X), 3), np.nan)
-    few[:12] = mask  # too few to tell five percent from more
     assert warned(GradRegClassifier(alpha=0.0, **QUICK), X, y, mask=mask) is None  # no penalty
     assert warned(ERMClassifier(**QUICK), X, y) is None
     assert warned(SwapExRegressor(alpha=1e-6, **QUICK), X, y.astype(float), mask=mask) is None
@@ -93,6 +91,79 @@ def test_what_is_not_checked():
     only_marks = np.zeros((len(X), 3))
     only_marks[0] = mask  # one sample has no donor
     assert warned(WEAK, X, y, mask=only_marks) is None
+
+
+def test_a_rare_class_counts_as_much_as_a_frequent_one():
+    rng = np.random.default_rng(0)
+    y = (np.arange(800) >= 784).astype(int)  # sorted, as files of folders are
+    X = rng.normal(size=(800, 3))
+    X[:, 2] = 4 * y + 0.1 * X[:, 2]
+    mask = np.array([[0, 0, 1]])
+    clf = GradRegClassifier(alpha=1e-6, **{**QUICK, "max_epochs": 8})
+    text = warned(clf, X, y, mask=mask)
+    assert clf.score(X, y) == 1
+    # Of all predictions less than a twentieth change, of the rare class's most.
+    assert nuisance_flip_rate(clf, X, mask, random_state=1) < 0.05
+    assert float(text.split("%")[0]) > 20
+
+
+def test_a_class_of_one_sample_does_not_decide():
+    X, y, mask = leak(200)
+    y[0] = 2
+    assert warned(GradRegClassifier(alpha=1e-6, **{**QUICK, "max_epochs": 8}), X, y, mask=mask)
+
+
+def test_predictions_at_chance_that_change_at_the_least_move_are_no_shortcut():
+    rng = np.random.default_rng(0)
+    X, mask = rng.normal(size=(400, 3)), np.array([[0, 0, 1]])
+    y = rng.integers(2, size=400)  # nothing says anything about the label
+    clf = SwapExClassifier(max_epochs=2, random_state=3, device="cpu")
+    assert warned(clf, X, y, mask=mask) is None
+    assert nuisance_flip_rate(clf, X, mask, random_state=1) > 0.1
+
+
+def test_noise_of_a_network_is_no_change_and_stays_its_own():
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.layer(x) + 2 * torch.randn(len(x), 2)
+
+    X, y, mask = leak()
+    state = torch.get_rng_state()
+    assert warned(SwapExClassifier(Noisy, **QUICK), X, y, mask=mask) is None
+    assert (torch.get_rng_state() == state).all()
+
+
+class Sizes(nn.Module):
+    """Notes how many samples it predicts at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+        self.sizes = []
+
+    def forward(self, x):
+        if not self.training and not torch.is_grad_enabled():
+            self.sizes.append(len(x))
+        return self.layer(x)
+
+
+def test_a_clear_answer_takes_few_samples_and_large_images_a_few_at_once(monkeypatch):
+    X, y, mask = leak()
+    X[:, :2] += 3 * y[:, None]
+    clf = SwapExClassifier(Sizes, **QUICK).fit(X, y, mask=mask)
+    assert clf.module_.sizes[-4:] == [2, 2, 100, 100]  # before and after the exchange
+    monkeypatch.setattr("skexplain.estimators._swap_check._BLOCK_VALUES", 30 * 48)
+    images = np.random.default_rng(0).normal(size=(90, 3, 4, 4))
+    images[:, :, 0] += 5 * y[:90, None, None]
+    places = np.zeros((1, 4, 4))
+    places[:, 0] = 1
+    weak = GradRegClassifier(Sizes, alpha=1e-6, **QUICK)
+    assert "for 90 annotated" in warned(weak, images, y[:90], mask=places)
+    assert weak.module_.sizes[-6:] == [30] * 6
 
 
 def test_columns_with_names_and_integers():

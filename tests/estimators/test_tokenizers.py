@@ -81,6 +81,7 @@ def test_texts():
     assert check_texts(series) == check_texts(series.to_frame()) == TEXTS
     for X, message in (
         ("text", "a sequence of texts; got 'text'"),
+        ({"a", "b"}, "a sequence of texts; got {"),  # in no order
         ([], "at least one text"),
         (["a", None], "must hold texts .* got None at position 1"),
         (["a", float("nan")], "got nan at position 1"),

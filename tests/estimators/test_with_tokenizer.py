@@ -2,7 +2,9 @@
 
 import pickle
 import re
+import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ from skexplain import (
     save,
 )
 from skexplain.correction import CorrectedClassifier
-from skexplain.exceptions import MissingExplanationWarning
+from skexplain.exceptions import MissingExplanationWarning, TruncatedTextsWarning
 from skexplain.propagation import decompose
 from skexplain.training import replace_head
 from skexplain.training._token_network import TokenNetwork
@@ -184,13 +186,32 @@ def test_cuts_are_said_in_numbers():
     message = (
         r"3 of 4 texts have more than 3 tokens: 3 of 15 tokens \(20\.0%\) are cut, 1 of 3 marked"
     )
-    with pytest.warns(UserWarning, match=message):
+    with pytest.warns(TruncatedTextsWarning, match=message):
         clf.fit(TEXTS, Y, mask=[[(0, 8)], ["portable", (18, 19)][:1], None, ["lungs"]])
     assert clf.estimator_.given_["X"].shape == (4, 3)
-    with pytest.warns(UserWarning, match=r"1 of 2 texts have more than 3 tokens: 2 of 6 tokens"):
+    with pytest.warns(TruncatedTextsWarning, match=r"1 of 2 texts .* 2 of 6 tokens"):
         clf.predict(["a b c d e", "a"])
     assert clf.tokenize(["a b c d e"]).tokens == [["a", "b", "c"]]
     assert WithTokenizer(Recorder(), max_length=None).fit(TEXTS, Y).n_tokens_ == 8
+
+
+def test_the_folds_of_a_search_can_be_left_out_of_the_warnings():
+    """With the filter of docs/text.md the fit on all texts is left."""
+    X, y, spans = problem()
+    folds = r"sklearn\.(model_selection\._validation|metrics)"
+    search = GridSearchCV(WithTokenizer(quick(), max_length=3), {"spread": [False]}, cv=2)
+
+    def numbers(left_out):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if left_out:
+                warnings.filterwarnings("ignore", category=TruncatedTextsWarning, module=folds)
+            search.fit(X, y, mask=spans)
+        cuts = [str(w.message) for w in caught if w.category is TruncatedTextsWarning]
+        return [int(re.search(r"of (\d+) texts", cut)[1]) for cut in cuts]
+
+    assert numbers(left_out=False) == [12, 12, 12, 12, 24]  # trained on and scored, by fold
+    assert numbers(left_out=True) == [24]
 
 
 def test_texts_without_tokens():
@@ -320,6 +341,31 @@ def test_a_search_inside_tokenises_once(routing):
     assert clf.estimator_.best_estimator_.embedding_layer_ == "embedding"
 
 
+def test_what_a_search_inside_found_is_an_estimator_on_texts(routing, tmp_path):
+    X, y, spans = problem()
+    search = GridSearchCV(quick(), {"alpha": [0.5, "replace"]}, cv=3)
+    clf = WithTokenizer(search).fit(X, y, mask=spans)
+    best = clf.best_estimator_
+    assert best.estimator.alpha == clf.estimator_.best_params_["alpha"]
+    assert best.estimator.module == "auto"
+    np.testing.assert_array_equal(best.predict_proba(X), clf.predict_proba(X))
+    again = WithTokenizer(clone(best.estimator)).fit(X, y, mask=spans)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    save(best, tmp_path / "best")
+    np.testing.assert_array_equal(load(tmp_path / "best").predict_proba(X), clf.predict_proba(X))
+    assert not hasattr(WithTokenizer(quick()).fit(X, y, mask=spans), "best_estimator_")
+    search.set_params(refit=False)
+    assert not hasattr(WithTokenizer(search).fit(X, y, mask=spans), "best_estimator_")
+
+
+def test_words_alone_have_no_settings():
+    clf = WithTokenizer(quick())
+    with pytest.raises(ValueError, match="tokenizer must be a WordTokenizer.*__max_words is set"):
+        clf.set_params(tokenizer__max_words=9)
+    clf.set_params(tokenizer=WordTokenizer(), tokenizer__max_words=9, max_length=7)
+    assert (clf.tokenizer.max_words, clf.max_length) == (9, 7)
+
+
 def test_pipelines(routing):
     X, y, spans = problem()
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
@@ -372,6 +418,27 @@ def test_tags_clones_and_errors():
 
 
 # -- networks of transformers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["network", "partial"])
+def test_a_pretrained_network_is_not_given_words_of_another_vocabulary(wrapped):
+    X, y, spans = problem()
+
+    class Pretrained(TokenNetwork):
+        def __init__(self, name, n_ids):
+            super().__init__(n_ids, 2, pad_id=0)
+            self.config = SimpleNamespace(name_or_path=name, vocab_size=n_ids)
+
+    def fit(name, n_ids):
+        network = Pretrained(name, n_ids)
+        module = partial(lambda network: network, network) if wrapped else network
+        return WithTokenizer(quick(module=module)).fit(X, y, mask=spans)
+
+    with pytest.raises(ValueError, match=r"tokenizer must be .*from_pretrained\('tiny'\): the 99"):
+        fit("tiny", 99)
+    fit("", 99)  # a new one, with room for more words
+    n_ids = len(WordTokenizer().fit(X).vocabulary_) + 2
+    fit("tiny", n_ids)  # its embedding was made for these words
 
 
 def test_a_classifier_of_transformers(tmp_path):

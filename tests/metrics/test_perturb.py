@@ -568,8 +568,8 @@ def test_nullable_columns_keep_what_is_missing():
     [
         (np.eye(3), None, {}, ValueError, "mask must say which features must not matter, got None"),
         (np.eye(3), [None] * 3, {}, ValueError, "mask must annotate at least one row"),
-        (np.eye(3), [[1, 0, 0], None, None], {}, ValueError, r"at least 2 row\(s\).*got 1"),
-        (np.eye(3), np.zeros((3, 3)), {"perturbation": "offset"}, ValueError, r"at least 1 row"),
+        (np.eye(3), [[1, 0, 0], None, None], {}, ValueError, r"at least 2 sample\(s\).*got 1"),
+        (np.eye(3), np.zeros((3, 3)), {"perturbation": "offset"}, ValueError, r"at least 1 sample"),
         (np.eye(3), np.eye(2), {}, ValueError, "mask must have shape"),
         (np.eye(3), np.eye(3), {"mask_marks": "wrong"}, ValueError, "mask_marks must be one of"),
         (np.eye(3), np.eye(3), {"perturbation": "x"}, ValueError, "perturbation must be one of"),

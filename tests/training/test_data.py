@@ -54,6 +54,16 @@ def test_rows_of_unusual_arrays(order):
     np.testing.assert_array_equal(RowStore(array, "cpu").take(INDEX).numpy(), array[INDEX.numpy()])
 
 
+@pytest.mark.parametrize("writeable", [True, False])
+def test_a_device_without_float64_gets_float32(writeable, monkeypatch):
+    array = np.arange(20, dtype=np.float64).reshape(5, 4) / 3
+    array.setflags(write=writeable)  # read-only arrays are picked by numpy
+    assert RowStore(array, "cpu").take(INDEX).dtype == torch.float64
+    monkeypatch.setattr("skexplain.training._batches._SINGLE_PRECISION", ("cpu",))
+    rows = RowStore(array, "cpu").take(INDEX)
+    assert torch.equal(rows, torch.from_numpy(array.astype(np.float32))[INDEX])
+
+
 def test_a_memory_mapped_uint8_x_is_never_copied_whole(tmp_path):
     shape = (12000, 32, 32)  # 12 MB; 48 MB as float32
     path = tmp_path / "X.npy"

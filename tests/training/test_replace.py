@@ -562,3 +562,29 @@ def test_a_clean_sample_still_pays_for_the_shortcut(alpha):
     expected = 2 * math.log(agreeing / (1 - agreeing))
     # Measured: at most .024 away, since swaps are drawn.
     assert shortcut_log_odds(alpha) == pytest.approx(expected, abs=0.1)
+
+
+def test_the_network_changes_its_mode_only_for_what_may_run_it(data):
+    """A swap never runs it; a function may, and finds it in evaluation mode."""
+    X, y, mask = data
+    modes, found = [], []
+
+    class Noting(Net):
+        def __init__(self):
+            super().__init__(norm=True)
+
+        def train(self, mode=True):
+            modes.append(mode)
+            return super().train(mode)
+
+    def move(rows, donors, generator):
+        found.append(modes[-1])
+        return rows.x
+
+    settings = {"max_epochs": EPOCHS, "batch_size": BATCH, "random_state": SEED}
+    SwapExClassifier(Noting, **settings).fit(X, y, mask=mask)
+    of_swap = modes.copy()
+    AvgExClassifier(Noting, perturbation=move, alpha="replace", **settings).fit(X, y, mask=mask)
+    n_steps = EPOCHS * math.ceil(N_ROWS / BATCH)
+    assert found == [False] * n_steps
+    assert len(modes) - len(of_swap) >= len(of_swap) + n_steps

@@ -178,13 +178,19 @@ def _check_entry(entry: Any, where: str) -> list[Any]:
             f"{where} must be a list of {_ENTRIES}, or None; got {shorten(entry)}. A list for all "
             f"texts is a list of one list, such as [['portable']]."
         )
+    if is_span(entry):
+        raise ValueError(
+            f"{where} must be a list of {_ENTRIES}, or None; got one span, {shorten(entry)}: put "
+            f"it into a list."
+        )
     found = list(entry)
     for place, item in enumerate(found):
         is_phrase = isinstance(item, str) and bool(item.strip())
         if not (is_phrase or isinstance(item, re.Pattern) or is_span(item)):
             raise ValueError(
-                f"{where}[{place}] must be (start, end) with 0 <= start < end, a phrase or a "
-                f"regular expression; got {shorten(item)}."
+                f"{where}[{place}] must be (start, end) with 0 <= start < end in integers, and a "
+                f"degree in [0, 1] behind them if there is one; a phrase; or a regular expression; "
+                f"got {shorten(item)}."
             )
     return found
 

@@ -129,6 +129,7 @@ def test_phrases_are_whole_words(phrase, text, found):
         ([[(0, 24)]], ValueError, r"spans\[0\]\[0\] must lie within its text of 23 characters"),
         ([[(-1, 2)]], ValueError, r"spans\[0\]\[0\] must be \(start, end\) with 0 <= start < end"),
         ([[(2, 2)]], ValueError, r"spans\[0\]\[0\] must be"),
+        ([(2, 4)], ValueError, r"spans\[0\] must be a list .* got one span, \(2, 4\): put it"),
         ([[(0, 1, 2.0)]], ValueError, r"spans\[0\]\[0\] must be"),
         ([[(0.0, 1)]], ValueError, r"spans\[0\]\[0\] must be"),
         ([[" "]], ValueError, r"spans\[0\]\[0\] must be"),

@@ -1,0 +1,262 @@
+"""The objective of a step whose passes through the network several processes share."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..penalties import Rows
+from ..penalties._base import Point, full_precision, leaf_at
+from ..penalties._layers import keep_outputs
+from ._architectures import mode_matters, set_training
+from ._batches import TrainingData
+from ._method import Method, Term
+from ._objective import Objective
+from ._processes import Processes
+from ._random import seed_layers
+from ._reductions import MeanReduction
+from ._sharded_layers import LayersOfTheBatch
+from ._terms import Generators, evaluate_terms
+
+
+class _Whole(torch.autograd.Function):
+    """Put the parts of all processes together; of a gradient each process takes its part."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, processes: Processes, n_samples: int) -> Tensor:
+        ctx.processes = processes
+        return processes.gather(part)[:n_samples]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        return _Part.apply(gradient, ctx.processes, False), None, None
+
+
+class _Part(torch.autograd.Function):
+    """Take the part of this process; the gradients of all parts are put together.
+
+    What makes the last part as long as the others is the last sample again, or zero, so that no
+    gradient comes of it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, whole: Tensor, processes: Processes, repeat: bool) -> Tensor:
+        ctx.processes, ctx.n_samples = processes, len(whole)
+        part = whole.index_select(0, processes.part(len(whole), whole.device))
+        if not repeat:
+            part[processes.n_own(len(whole)) :] = 0
+        return part
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        return _Whole.apply(gradient, ctx.processes, ctx.n_samples), None, None
+
+
+class ShardedForward(nn.Module):
+    """Runs a network on the samples of this process, and returns the outputs for all.
+
+    So all processes compute the same losses, and the gradient of a weight is the sum of theirs.
+    Gradients at the inputs are those for all samples in each process, also to be differentiated
+    again.
+
+    Parameters
+    ----------
+    network : nn.Module
+    processes : Processes
+    """
+
+    def __init__(self, network: nn.Module, processes: Processes) -> None:
+        super().__init__()
+        self.network = network
+        self.processes = processes
+        self.mode_matters = mode_matters(network)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs, shape (n_samples, outputs)."""
+        couples = self.mode_matters and self.network.training
+        with LayersOfTheBatch(self.processes, len(x)) if couples else nullcontext():
+            outputs = self.network(_Part.apply(x, self.processes, True))
+        return _Whole.apply(full_precision(outputs), self.processes, len(x))
+
+
+class _OfEachPart:
+    """A penalty that each process computes for its part of the samples.
+
+    The point of the clean samples has this part alone, those of moved samples have all.
+    """
+
+    def __init__(self, term: Term, network: nn.Module, processes: Processes) -> None:
+        self.penalty: Any = term.penalty
+        self.at = term.at
+        self.network = network
+        self.processes = processes
+
+    def reads(self, point: Point) -> bool:
+        return self.penalty.reads(point)
+
+    def at_point(self, point: Point, rows: Rows) -> Tensor:
+        if self.at != "clean":
+            return self.penalty.at_point(point, rows)
+        own = rows.take(self._part(rows))
+        return _Whole.apply(self.penalty.at_point(point, own), self.processes, len(rows.y))
+
+    def __call__(
+        self, module: Any, rows: Rows, donors: Rows | None, generator: torch.Generator | None
+    ) -> Tensor:
+        index = self._part(rows)
+        own_donors = None if donors is None else donors.take(index)
+        values = self.penalty(self.network, rows.take(index), own_donors, generator)
+        return _Whole.apply(values, self.processes, len(rows.y))
+
+    def _part(self, rows: Rows) -> Tensor:
+        return self.processes.part(len(rows.y), rows.y.device)
+
+
+class ShardedObjective(Objective):
+    """An objective whose passes through the network several processes share.
+
+    Parameters
+    ----------
+    module, terms, reduction, mixed_precision, has_label_loss
+        As in `Objective`.
+    processes : Processes
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        terms: Sequence[Term] = (),
+        reduction: MeanReduction | None = None,
+        mixed_precision: bool = False,
+        has_label_loss: bool = True,
+        *,
+        processes: Processes,
+    ) -> None:
+        forward = ShardedForward(module, processes)
+        super().__init__(module, terms, forward, reduction, mixed_precision, has_label_loss)
+        self.processes = processes
+
+    def with_terms(self, terms: Sequence[Term], has_label_loss: bool = True) -> "ShardedObjective":
+        """Return the objective with other penalties and weights."""
+        return ShardedObjective(
+            self.module,
+            terms,
+            self.reduction,
+            self.mixed_precision,
+            has_label_loss,
+            processes=self.processes,
+        )
+
+    def losses_and_gradients(self, *step: Any) -> tuple[Any, dict[str, Any], Tensor | None]:
+        """Add the gradients of a step, those of all processes together; see `Objective`."""
+        result = super().losses_and_gradients(*step)
+        weights = self.module.parameters()
+        self.processes.add_up([weight.grad for weight in weights if weight.grad is not None])
+        return result
+
+    def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
+        """Label loss of a batch; the point that is to be shared has the samples of this process."""
+        if not shared:
+            return super().label_term(batch)
+        x = leaf_at(batch.take(self.processes.part(len(batch.y), batch.y.device)))
+        kept = keep_outputs(self.module, self.kept_layers, differentiable=True)
+        with self._precision(x), kept as outputs:
+            own = full_precision(self.module(x))
+        logits = _Whole.apply(own, self.processes, len(batch.y))
+        loss = self.reduction(batch.label_loss(logits, batch.y), batch)
+        return loss, logits, Point(x, own, outputs)
+
+    def penalty_values(
+        self,
+        penalised: Rows,
+        donors: Rows | None,
+        generators: Generators,
+        clean: Point | None,
+        moved: Any,
+    ) -> dict[str, Tensor]:
+        """Compute each penalty for each sample; a process for its part, where it is of these."""
+        terms = []
+        for term in self.terms:
+            shared: Any = term.penalty
+            if shared.sharding == "samples":
+                shared = _OfEachPart(term, self.module, self.processes)
+            terms.append(replace(term, penalty=shared))
+        return evaluate_terms(terms, self.forward, penalised, donors, generators, clean, moved)
+
+
+def shard(
+    objective: Objective, method: Method, processes: Processes, data: TrainingData
+) -> ShardedObjective:
+    """Return an objective whose passes through the network several processes share.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of one process.
+    method : Method
+        What is trained on.
+    processes : Processes
+    data : TrainingData
+
+    Raises
+    ------
+    ValueError
+        If the result would not be that of one process.
+    """
+    for penalty in (term.penalty for term in method.active_terms):
+        # Embedding tokens is a pass of its own, which is not shared.
+        whole_tokens = penalty.sharding == "passes" and not penalty.reads_embedding
+        if penalty.sharding is None or (data.frame.tokens is not None and not whole_tokens):
+            of = " of tokens" if penalty.sharding is not None else ""
+            raise ValueError(
+                f"penalties{of} must be such that processes can share them with {_SEVERAL}; got "
+                f"{penalty!r}."
+            )
+    _check_network(objective.module, processes, data)
+    terms = tuple({term.name: term for term in (*objective.replacing, *objective.terms)}.values())
+    return ShardedObjective(
+        objective.module,
+        terms,
+        objective.reduction,
+        objective.mixed_precision,
+        processes=processes,
+    )
+
+
+_SEVERAL = 'device="accelerate" and several processes'
+
+
+def _check_network(module: nn.Module, processes: Processes, data: TrainingData) -> None:
+    """Check that a network in training mode returns for a shared batch what it returns for one."""
+    if not mode_matters(module):
+        return
+    for name, layer in module.named_modules():
+        is_norm = isinstance(layer, _BatchNorm)
+        if is_norm and (layer.running_mean is None or isinstance(layer, nn.SyncBatchNorm)):
+            raise _differs(f"{type(layer).__name__} at {name!r} (use one with running statistics)")
+    # Not the same number for each process.
+    x = data.rows(data.index[: 8 * processes.count + 1]).x
+    set_training(module)
+    outputs: list[Tensor] = []
+    networks: tuple[nn.Module, ...] = (module, ShardedForward(module, processes))
+    for network in networks:
+        seed_layers(0, x.device)
+        # A pass may change the buffers.
+        copies = {name: buffer.clone() for name, buffer in network.named_buffers()}
+        with torch.no_grad():
+            outputs.append(functional_call(network, copies, x))
+    alone, shared = outputs
+    if not torch.allclose(alone, shared, rtol=0, atol=1e-4 * float(alone.abs().max())):
+        raise _differs("other outputs for a batch that is split, as of dropout inside attention")
+
+
+def _differs(what: str) -> ValueError:
+    return ValueError(
+        f"module must treat samples one by one, but for batch norm and dropout, with {_SEVERAL}; "
+        f"got {what}."
+    )
