@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from pathlib import Path
@@ -246,7 +247,7 @@ class _Output:
             if self.path is None:
                 self.array = np.empty(shape, dtype=np.uint8)
             else:
-                self.array = np.lib.format.open_memmap(_part(self.path), "w+", np.uint8, shape)
+                self.array = _new_map(_part(self.path), shape)
         self.chunk.append(pixels)
         if len(self.chunk) == _CHUNK:
             self._write()
@@ -274,7 +275,7 @@ class _Output:
         """Write the file anew with fewer samples."""
         whole, place = self.array, _part(path, ".short.part")
         shape = (self.n_written, *whole.shape[1:])
-        shorter = np.lib.format.open_memmap(place, "w+", np.uint8, shape)
+        shorter = _new_map(place, shape)
         for start in range(0, self.n_written, _CHUNK):
             shorter[start : start + _CHUNK] = whole[start : min(start + _CHUNK, self.n_written)]
         del shorter
@@ -285,6 +286,20 @@ class _Output:
         self.array = _NONE_YET
         if self.path is not None:
             _part(self.path).unlink(missing_ok=True)
+
+
+def _new_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Return an array in a new file, whose space on the disk is taken at once."""
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    # Where the disk is full, a write to the array would end the process without an error.
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise OSError(error.errno, error.strerror, str(path)) from None
+    return array
 
 
 def _part(path: Path, ending: str = ".part") -> Path:

@@ -4,8 +4,9 @@ The room translates between a person and the public functions of the package; a 
 meaning here.  It needs the extra ``studio``.
 """
 
+from ._journal import Conflict
 from ._pictures import read_pictures
-from ._project import Conflict, Project
+from ._project import Project
 from ._server import serve
 from ._table import encode_columns, read_table
 from ._widget import MaskEditor

@@ -67,6 +67,12 @@ class Found(NamedTuple):
     flip_rate: float
     predictive_power: float
 
+    @classmethod
+    def of(cls, suggestion: Any, text: str, masks: dict[int, Mask]) -> Found:
+        """Return what :func:`~skexplain.inspection.suggest_masks` found, for items."""
+        measured = suggestion.p_value, suggestion.flip_rate, suggestion.predictive_power
+        return cls(text, masks, *measured)
+
 
 class Data(abc.ABC):
     """The samples of a project, and its items: what a person marks, one mask for each.
@@ -185,13 +191,14 @@ class Data(abc.ABC):
     def masks_of(self, numbers: NDArray[np.intp], masks: ItemMasks) -> Any:
         """Return the masks of samples, as ``fit(mask=...)`` takes them."""
 
-    @abc.abstractmethod
     def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
         """Return in how many of these samples something is marked."""
+        given = (masks[number] for number in numbers.tolist())
+        return sum(mask is not None and bool(mask.any()) for mask in given)
 
-    @abc.abstractmethod
     def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
         """Return how many items have a mask, among these samples or of all columns."""
+        return sum(masks[number] is not None for number in numbers.tolist())
 
     @abc.abstractmethod
     def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:

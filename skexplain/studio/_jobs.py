@@ -95,28 +95,36 @@ class Jobs:
                 task = self._waiting.popleft()
                 running = {"task": task, "share": 0.0, "text": "starting", "start": monotonic()}
                 self._running = running
-                command = [sys.executable, "-m", f"{__package__}._worker"]
-                command += [str(self._project.folder), task]
-                self._process = process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                )
                 self._changed()
-            error = self._follow(process, running)
-            if process.returncode == 0:
-                try:
-                    self._on_done(task)
-                except Exception as failure:  # shown on the page; the next task must run
-                    error = str(failure) or type(failure).__name__
+            try:
+                error = self._run(task, running)
+            except Exception as failure:  # shown on the page; the next task must run
+                error = str(failure) or type(failure).__name__
             with self._condition:
                 self._process = self._running = None
                 if error is not None and "cancelled" not in running:
                     self._error = {"task": task, "text": error}
                     self._waiting.clear()  # later tasks build on it
                 self._changed()
+
+    def _run(self, task: str, running: dict[str, Any]) -> str | None:
+        """Run a task, and store its results; returns why it failed, or None."""
+        command = [sys.executable, "-m", f"{__package__}._worker"]
+        command += [str(self._project.folder), task]
+        with self._condition:
+            if "cancelled" in running:
+                return None
+            self._process = process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        error = self._follow(process, running)
+        if error is None:
+            self._on_done(task)
+        return error
 
     def _follow(self, process: subprocess.Popen[str], running: dict[str, Any]) -> str | None:
         """Read what a task reports until it ends; returns why it failed, or None."""
@@ -136,6 +144,8 @@ class Jobs:
                     running["reports"] = running.get("reports", 0) + 1
                     self._changed()
         process.wait()
-        if process.returncode and error is None:
+        if error is None and process.returncode < 0:
+            error = f"The process was killed by signal {-process.returncode}: is the memory full?"
+        elif error is None and process.returncode:
             error = f"The process ended with status {process.returncode}."
         return error

@@ -7,8 +7,9 @@ from pathlib import Path
 from ._data import Data
 from ._files import read_arrays
 from ._pictures import Pictures
+from ._records import read_records
 from ._table import Table
-from ._texts import Texts, read_records
+from ._texts import Texts
 
 KINDS: dict[str, type[Data]] = {kind.kind: kind for kind in (Pictures, Texts, Table)}
 

@@ -24,7 +24,8 @@ from ._data import Data, Found, ItemMasks, Mask, Options, in_shares
 from ._files import read_arrays, whole_file
 from ._scripts import ARRAYS, PICTURES
 
-_PICTURES = "pictures.npy"
+# File of the pictures, on their grid.
+STORED = "pictures.npy"
 # How many pictures are proposed to be marked next.
 N_NEXT = 12
 
@@ -50,7 +51,7 @@ class Pictures(Data):
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         super().__init__(folder, settings)
-        self.X = np.load(folder / _PICTURES, mmap_mode="r")
+        self.X = np.load(folder / STORED, mmap_mode="r")
         self.geometry = [_geometry(record) for record in settings["geometry"]]
         if not len(self.X) == len(self.y) == len(self.names) == len(self.held_out):
             raise ValueError("its pictures, names and labels differ in number")
@@ -64,7 +65,7 @@ class Pictures(Data):
             source,
             options.size,
             fit=options.fit,
-            memmap=folder / _PICTURES,
+            memmap=folder / STORED,
             errors="warn",
             verbose=options.verbose,
         )
@@ -116,14 +117,6 @@ class Pictures(Data):
         """Return a mask or None for each picture."""
         return [masks[number] for number in numbers]
 
-    def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many pictures have marks."""
-        return sum(mask is not None and bool(mask.any()) for mask in self.masks_of(numbers, masks))
-
-    def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many pictures have a mask."""
-        return sum(mask is not None for mask in self.masks_of(numbers, masks))
-
     def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:
         """Return the masks of the training, those of annotated pictures in another order."""
         rows = [
@@ -161,12 +154,10 @@ class Pictures(Data):
     def suggest(self, clf: Any, seed: int) -> list[Found]:
         """Search for places and things."""
         return [
-            Found(
+            Found.of(
+                one,
                 "A thing" if one.moves else "A place",
                 {int(row): one.mask_of(row) for row in one.rows},
-                one.p_value,
-                one.flip_rate,
-                one.predictive_power,
             )
             for one in suggest_masks(clf, np.asarray(self.X), random_state=seed)
         ]
@@ -283,7 +274,8 @@ def read_pictures(path: str | os.PathLike[str]) -> Pixels:
     Raises
     ------
     ValueError
-        If the file does not hold these arrays, or X has other values than finite numbers.
+        If the file does not hold these arrays, X has other values than finite numbers, or y has
+        none.
 
     Examples
     --------
@@ -309,6 +301,8 @@ def read_pictures(path: str | os.PathLike[str]) -> Pixels:
         )
     if X.dtype.kind not in "buif" or (X.dtype.kind == "f" and not np.isfinite(X).all()):
         raise ValueError(f"{path} must hold finite numbers in X; got values of type {X.dtype}.")
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        raise ValueError(f"{path} must hold a class of each picture in y; got NaN.")
     if X.ndim == 3:
         X = X[:, None]
     elif X.shape[1] not in (1, 3) and X.shape[3] in (1, 3):
@@ -345,7 +339,7 @@ def marks_of(mask: MaskLike | None, X: NDArray[Any]) -> list[Mask | None]:
 def _store_arrays(folder: Path, source: Path, network: str | None) -> dict[str, Any]:
     """Store the pictures of a file of arrays."""
     X, y, _ = read_pictures(source)
-    with whole_file(folder / _PICTURES) as beside:
+    with whole_file(folder / STORED) as beside:
         np.save(beside, X)
     shape = (X.shape[2], X.shape[3])
     whole = dataclasses.asdict(ImageGeometry.fitted(shape, shape, "resize"))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets._picture_pixels import read_picture
+from ._pictures import STORED
 from ._project import Project
 
 # The larger side of a picture on the page, at most.
@@ -25,7 +26,7 @@ def thumbnail(project: Project, number: int) -> bytes:
 def large_picture(project: Project, number: int) -> bytes:
     """Return a picture on the grid of X, a whole number of times finer, as a PNG file.
 
-    Where the file is gone, or there has never been one, it is the picture in X.
+    Where the file is gone or has changed, or there has never been one, it is the picture in X.
     """
     _check(project, number)
     if project.settings["fit"] is None:
@@ -34,6 +35,9 @@ def large_picture(project: Project, number: int) -> bytes:
     times = max(1, _LARGE // max(height, width))
     path = Path(project.settings["source"], project.names[number])
     try:
+        # The marks are of the picture that was read, and so must be what is shown.
+        if path.stat().st_mtime > (project.folder / STORED).stat().st_mtime:
+            return thumbnail(project, number)
         shape = (height * times, width * times)
         return png_of(read_picture(path, shape, project.settings["fit"], "RGB", 0).pixels)
     except (OSError, ValueError):

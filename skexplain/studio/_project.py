@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from datetime import datetime, timezone
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,34 +21,14 @@ from .._checks import (
     check_text,
 )
 from ._data import Data, Mask, Options, hold_out
-from ._files import append_line, read_lines, whole_file, write_json
+from ._files import whole_file, write_json
+from ._journal import Conflict, Journal, Who
 from ._kinds import KINDS, kind_of
 
 FORMAT = 2
 
 # What a project is made of, below its folder; its data beside it.
 SETTINGS, _MASKS, _JOURNAL, _MODELS = "project.json", "masks", "journal.jsonl", "models"
-
-Who = Literal["person", "copied", "suggested", "propagated", "imported"]
-
-
-class Conflict(ValueError):
-    """A mask was changed by another page since it was read.
-
-    Parameters
-    ----------
-    number : int
-        Number of the item.
-    revision : int
-        The present revision of its mask.
-    """
-
-    def __init__(self, number: int, revision: int) -> None:
-        super().__init__(
-            f"The mask of item {number} was changed elsewhere: it is at revision {revision}."
-        )
-        self.number = number
-        self.revision = revision
 
 
 class Project:
@@ -131,12 +110,7 @@ class Project:
         self.X, self.y, self.names = self.data.X, self.data.y, self.data.names
         self.held_out = self.data.held_out
         self._lock = threading.RLock()
-        self._revisions, self._sources = [0] * len(self), [""] * len(self)
-        for record in read_lines(self.folder / _JOURNAL):
-            number, revision = record.get("item"), record.get("revision")
-            if isinstance(number, int) and isinstance(revision, int) and 0 <= number < len(self):
-                self._revisions[number] = revision
-                self._sources[number] = str(record.get("by", ""))
+        self._journal = Journal(self.folder / _JOURNAL, len(self))
         self._changes: list[int] = []
 
     @classmethod
@@ -277,16 +251,16 @@ class Project:
         return {
             "name": self.names[number],
             **self.data.about(number),
-            "revision": self._revisions[number],
+            "revision": self._journal.revisions[number],
             "annotated": self._mask_file(number).exists(),
-            "by": self._sources[number],
+            "by": self._journal.sources[number],
         }
 
     def mask_of(self, number: int) -> tuple[NDArray[np.bool_] | None, int]:
         """Return the mask of an item and its revision; None where it is not annotated."""
         self.check(number)
         with self._lock:
-            return self._read_mask(number), self._revisions[number]
+            return self._read_mask(number), self._journal.revisions[number]
 
     def set_mask(
         self, number: int, mask: ArrayLike | None, *, revision: int, by: Who = "person"
@@ -323,7 +297,7 @@ class Project:
         check_option("by", by, get_args(Who))
         marked = None if mask is None else self.data.check_mask(number, mask)
         with self._lock:
-            present = self._revisions[number]
+            present = self._journal.revisions[number]
             if revision != present:
                 raise Conflict(number, present)
             file = self._mask_file(number)
@@ -332,19 +306,14 @@ class Project:
             else:
                 with whole_file(file) as beside:
                     self.data.write_mask(beside, number, marked)
-            record = {
-                "item": int(number),
-                "revision": present + 1,
-                "by": by,
-                "action": "cleared" if marked is None else "marked",
-                "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            }
-            append_line(self.folder / _JOURNAL, record)
-            self._revisions[number], self._sources[number] = present + 1, by
+            action = "cleared" if marked is None else "marked"
+            new = self._journal.add(number, by, action)
             self._changes.append(number)
-            return present + 1
+            return new
 
-    def fill(self, masks: dict[int, Mask], *, by: Who, add: bool = False) -> int:
+    def fill(
+        self, masks: dict[int, Mask], *, by: Who, add: bool = False, replace: Who | None = None
+    ) -> int:
         """Store masks of items that are not annotated.
 
         Parameters
@@ -355,6 +324,8 @@ class Project:
             Where they are from, as in `set_mask`.
         add : bool, default=False
             Whether they are added to the masks that there are; else these are left as they are.
+        replace : str or None, default=None
+            Masks from there are replaced.
 
         Returns
         -------
@@ -373,19 +344,28 @@ class Project:
         with self._lock:
             for number, mask in checked.items():
                 new = mask
-                if self._mask_file(number).exists():
+                if self._mask_file(number).exists() and self._journal.sources[number] != replace:
                     present = self._read_mask(number) if add else None
                     if present is None or not (mask & ~present).any():
                         continue
                     new = present | mask
-                self.set_mask(number, new, revision=self._revisions[number], by=by)
+                self.set_mask(number, new, revision=self._journal.revisions[number], by=by)
                 n_stored += 1
         return n_stored
 
-    def masks(self) -> list[NDArray[np.bool_] | None]:
-        """Return the masks of all items, None where one is not annotated."""
+    def masks(self, *, without: Who | None = None) -> list[NDArray[np.bool_] | None]:
+        """Return the masks of all items, None where one is not annotated.
+
+        Parameters
+        ----------
+        without : str or None, default=None
+            Masks from there are None, too; see `set_mask`.
+        """
         with self._lock:
-            return [self._read_mask(number) for number in range(len(self))]
+            return [
+                None if source == without else self._read_mask(number)
+                for number, source in enumerate(self._journal.sources)
+            ]
 
     def _read_mask(self, number: int) -> Mask | None:
         file, shape = self._mask_file(number), self.data.shape_of(number)

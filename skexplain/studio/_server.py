@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import check_count
 from . import _exports, _pixels, _tasks
 from ._data import Mask
 from ._jobs import Jobs
-from ._project import Conflict, Project
+from ._journal import Conflict
+from ._project import Project
 from ._safety import Guard, in_address
 
 # Seconds between two looks at whether something has changed.
@@ -56,7 +58,8 @@ class Studio:
     def _finish(self, task: str) -> None:
         """Store the results of a task."""
         if task == "propagate":
-            self.project.fill(_tasks.propagated_masks(self.project), by="propagated")
+            guessed = _tasks.propagated_masks(self.project)
+            self.project.fill(guessed, by="propagated", replace="propagated")
 
     def state(self, since: int) -> dict[str, Any]:
         """Return what has changed since a version of the project, and what runs."""
@@ -79,6 +82,7 @@ class Studio:
             "shape": getattr(project.data, "shape", None),
             "network": project.data.network,
             "source": project.settings["source"],
+            "folder": str(project.folder.resolve()),
             "skipped": project.settings["skipped"],
             "propagates": project.data.propagates,
             "exports": project.data.exports,
@@ -96,7 +100,7 @@ def make_app(studio: Studio) -> Any:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
 
     project, jobs = studio.project, studio.jobs
@@ -107,6 +111,10 @@ def make_app(studio: Studio) -> Any:
             raise HTTPException(404)
         content = files(__package__).joinpath("page", name).read_bytes()
         return Response(content, media_type=_PAGE[name])
+
+    def as_json(content: Any, status: int = 200) -> Response:
+        # In ASCII: names of files may hold what has no encoding.
+        return Response(json.dumps(content), status, media_type="application/json")
 
     def png(request: Request, draw: Callable[[Project, int], bytes]) -> Response:
         return Response(draw(project, _number(request)), media_type="image/png")
@@ -128,7 +136,7 @@ def make_app(studio: Studio) -> Any:
             raise HTTPException(400, f"A mask must have {n_bytes} bytes, one for each entry.")
         mask = np.frombuffer(body, np.uint8).reshape(shape) if request.method == "PUT" else None
         new = await asyncio.to_thread(project.set_mask, number, mask, revision=revision)
-        return JSONResponse({"revision": new})
+        return as_json({"revision": new})
 
     def copy(request: Request) -> Response:
         number = _number(request)
@@ -141,12 +149,17 @@ def make_app(studio: Studio) -> Any:
                 other: masks[other] for other in masks if project.y[other] == project.y[number]
             }
         add = project.data.adds
-        return JSONResponse({"stored": project.fill(masks, by="copied", add=add)})
+        return as_json({"stored": project.fill(masks, by="copied", add=add)})
 
-    def accept(request: Request) -> Response:
-        masks = _tasks.suggested_masks(project, _number(request))
-        add = project.data.adds
-        return JSONResponse({"stored": project.fill(masks, by="suggested", add=add)})
+    def decide(request: Request) -> Response:
+        number, decision = _number(request), request.path_params["decision"]
+        if decision not in ("accept", "reject"):
+            raise HTTPException(404)
+        masks, stored = _tasks.suggested_masks(project, number), 0
+        if decision == "accept":
+            stored = project.fill(masks, by="suggested", add=project.data.adds)
+        _tasks.decide(project, number, decision)
+        return as_json({"stored": stored})
 
     def suggested(request: Request) -> Response:
         masks = _tasks.suggested_masks(project, _number(request))
@@ -159,7 +172,7 @@ def make_app(studio: Studio) -> Any:
     def content(request: Request) -> Response:
         number = _number(request)
         project.check(number)
-        return JSONResponse(project.data.content(number))
+        return as_json(project.data.content(number))
 
     def saliency(request: Request) -> Response:
         kind = request.path_params["kind"]
@@ -176,18 +189,18 @@ def make_app(studio: Studio) -> Any:
         masks = await asyncio.to_thread(_read_marks, project, body, ending)
         add = project.data.adds
         stored = await asyncio.to_thread(project.fill, masks, by="imported", add=add)
-        return JSONResponse({"stored": stored})
+        return as_json({"stored": stored})
 
     def start(request: Request) -> Response:
         tasks = request.query_params.getlist("task")
         if not tasks or not set(tasks) <= set(_tasks.TASKS):
             raise HTTPException(400, f"There is no such task: {tasks}.")
         jobs.add(*tasks)
-        return JSONResponse(jobs.state())
+        return as_json(jobs.state())
 
     def cancel(request: Request) -> Response:
         jobs.cancel()
-        return JSONResponse(jobs.state())
+        return as_json(jobs.state())
 
     def export(request: Request) -> Response:
         what = request.path_params["what"]
@@ -230,26 +243,31 @@ def make_app(studio: Studio) -> Any:
 
     def conflict(request: Request, error: Exception) -> Response:
         assert isinstance(error, Conflict)
-        return JSONResponse({"error": str(error), "revision": error.revision}, status_code=409)
+        return as_json({"error": str(error), "revision": error.revision}, 409)
 
     def wrong(request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": str(error)}, status_code=400)
+        return as_json({"error": str(error)}, 400)
+
+    def broken(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)
+        text = f"A file cannot be read or written: {error.strerror or error}."
+        return as_json({"error": text}, 500)
 
     def failed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return JSONResponse({"error": error.detail}, status_code=error.status_code)
+        return as_json({"error": error.detail}, error.status_code)
 
     return Starlette(
         routes=[
             Route("/", page),
             Route("/page/{name}", page),
-            Route("/api/project", lambda _: JSONResponse(studio.overview())),
-            Route("/api/models", lambda _: JSONResponse(studio.models())),
+            Route("/api/project", lambda _: as_json(studio.overview())),
+            Route("/api/models", lambda _: as_json(studio.models())),
             Route("/api/events", events),
             Route("/api/masks/{number:int}", get_mask),
             Route("/api/masks/{number:int}", put_mask, methods=["PUT", "DELETE"]),
             Route("/api/masks/{number:int}/copy", copy, methods=["POST"]),
-            Route("/api/suggestions/{number:int}/accept", accept, methods=["POST"]),
+            Route("/api/suggestions/{number:int}/{decision}", decide, methods=["POST"]),
             Route("/api/suggestions/{number:int}/{item:int}", suggested),
             Route("/api/items/{number:int}", content),
             Route("/api/saliency/{kind}/{number:int}", saliency),
@@ -260,7 +278,12 @@ def make_app(studio: Studio) -> Any:
             Route("/thumbnails/{number:int}", partial(png, draw=_pixels.thumbnail)),
             Route("/export/{what}", export),
         ],
-        exception_handlers={Conflict: conflict, ValueError: wrong, HTTPException: failed},
+        exception_handlers={
+            Conflict: conflict,
+            ValueError: wrong,
+            OSError: broken,
+            HTTPException: failed,
+        },
     )
 
 
@@ -311,7 +334,7 @@ def serve(
     ImportError
         If starlette, uvicorn or filelock is not installed (extra "studio").
     ValueError
-        If another process has the project open.
+        If `port` is none, or another process has the project open.
     OSError
         If the port is taken.
 
@@ -320,6 +343,7 @@ def serve(
     >>> from skexplain.studio import Project, serve
     >>> serve(Project("photos-studio"))  # doctest: +SKIP
     """
+    check_count("port", port, low=0, high=65535)
     try:
         import starlette  # noqa: F401 - said before anything is made
         import uvicorn

@@ -19,8 +19,8 @@ from ..inspection import saliency, suggest_masks
 from ..metrics import nuisance_flip_rate
 from ._data import Data, Found, ItemMasks, Mask, Options
 from ._files import read_arrays, whole_file
+from ._records import LABELS, choose_column, read_header
 from ._scripts import TABLE
-from ._texts import LABELS, choose_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,18 +60,14 @@ class Table(Data):
         name = f"table{source.suffix.lower()}"
         with whole_file(folder / name) as beside:
             shutil.copyfile(source, beside)
-        label = options.label
-        if source.suffix.lower() == ".csv":
-            pandas = _pandas()
-            columns = pandas.read_csv(source, nrows=0).columns.astype(str).tolist()
-            label = choose_column("label", label, columns, LABELS, source)
-        frame, y = read_table(folder / name, label=label)
+        frame, classes, label = _read(source, options.label)
+        there = classes.notna().to_numpy()
         return {
             "file": name,
             "label": label,
             "names": list(frame.columns),
-            "labels": y.tolist(),
-            "skipped": {},
+            "labels": classes[there].astype(str).tolist(),
+            "skipped": {f"row {row + 1}": "no label" for row in np.flatnonzero(~there).tolist()},
         }
 
     def shape_of(self, number: int) -> tuple[int, ...]:
@@ -89,7 +85,9 @@ class Table(Data):
     def about(self, number: int) -> dict[str, Any]:
         """Return what is in the column; no column is held out."""
         column = self.frame.iloc[:, number]
-        if column.dtype.kind in "biuf":
+        if column.isna().all():
+            about = "no values"
+        elif _has_numbers(column):
             about = f"numbers, {column.min():g} to {column.max():g}"
         else:
             about = f"{column.nunique()} different values"
@@ -101,14 +99,16 @@ class Table(Data):
         classes = []
         for label in np.unique(self.y):
             values = column[self.y == label]
-            if column.dtype.kind in "biuf":
+            missing, facts = float(values.isna().mean()), []
+            if _has_numbers(column) and missing < 1:
                 low, middle, high = values.quantile([0.1, 0.5, 0.9])
-                text = f"80 % from {low:.4g} to {high:.4g}, half below {middle:.4g}"
-            else:
+                facts.append(f"80 % from {low:.4g} to {high:.4g}, half below {middle:.4g}")
+            elif missing < 1:
                 top = values.value_counts(normalize=True).head(4)
-                text = ", ".join(f"{value} ({share:.0%})" for value, share in top.items())
-            missing = float(values.isna().mean())
-            classes.append([str(label), text + (f"; {missing:.0%} missing" if missing else "")])
+                facts.append(", ".join(f"{value} ({share:.0%})" for value, share in top.items()))
+            if missing:
+                facts.append(f"{missing:.0%} missing")
+            classes.append([str(label), "; ".join(facts)])
         return {"classes": classes}
 
     # -- what is learnt -------------------------------------------------------------------------
@@ -177,10 +177,7 @@ class Table(Data):
             for column in np.argsort(suspicion)[::-1].tolist():
                 name, marked = self.names[column], one.mask[self.parts[column]].any()
                 if marked and name not in found:
-                    masks = {column: np.array([True])}
-                    found[name] = Found(
-                        name, masks, one.p_value, one.flip_rate, one.predictive_power
-                    )
+                    found[name] = Found.of(one, name, {column: np.array([True])})
         return list(found.values())
 
     def next_items(self, clf: Any, masks: ItemMasks, seed: int) -> list[int]:
@@ -236,7 +233,7 @@ def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, N
         A file of comma-separated values, or an .npz file with the arrays ``X``, ``y`` and, where
         columns have names, ``feature_names``.
     label : str or None, default=None
-        The column of classes; an .npz file has none.
+        The column of classes; None: one of a usual name.  An .npz file has none.
 
     Returns
     -------
@@ -248,7 +245,8 @@ def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, N
     Raises
     ------
     ValueError
-        If the file cannot be read, or has no columns beside the classes.
+        If the file cannot be read, has no columns beside the classes, or infinite
+        numbers.
     ImportError
         If pandas is not installed (extra "table").
 
@@ -264,25 +262,53 @@ def read_table(path: Path, *, label: str | None = None) -> tuple[pd.DataFrame, N
     >>> list(frame), y.tolist()
     (['age', 'ward'], ['no', 'yes'])
     """
+    frame, classes, _ = _read(Path(path), label)
+    there = classes.notna().to_numpy()
+    return frame[there].reset_index(drop=True), classes[there].astype(str).to_numpy().astype(str)
+
+
+def _read(path: Path, label: str | None) -> tuple[pd.DataFrame, pd.Series, str | None]:
+    """Return columns, classes and the column that these are from; of all rows."""
     pandas = _pandas()
-    path = Path(path)
     if path.suffix.lower() == ".npz":
-        arrays = read_arrays(path)
-        if not {"X", "y"} <= set(arrays) or arrays["X"].ndim != 2:
-            raise ValueError(f"{path} must hold arrays X, of two axes, and y.")
-        names = arrays.get("feature_names")
-        columns = range(arrays["X"].shape[1]) if names is None else names.tolist()
-        frame = pandas.DataFrame(arrays["X"], columns=[str(name) for name in columns])
-        classes = pandas.Series(arrays["y"])
+        frame, classes = _frame_of_arrays(path)
     else:
-        frame = pandas.read_csv(path)
+        label = choose_column("label", label, read_header(path), LABELS, path)
+        try:
+            # Names of classes are text: with a gap among them, 1 would be read as 1.0.
+            frame = pandas.read_csv(path, dtype={label: str})
+        except pandas.errors.ParserError as error:
+            raise ValueError(f"{path} cannot be read as comma-separated values: {error}") from error
+        if not isinstance(frame.index, pandas.RangeIndex):  # made of the values that are too many
+            raise ValueError(f"{path} has more values in a row than columns.")
         frame.columns = frame.columns.astype(str)
         classes = frame.pop(label)
-    there = classes.notna().to_numpy()
-    frame, classes = frame[there], classes[there]
     if not frame.shape[1]:
         raise ValueError(f"{path} has no column beside the classes.")
-    return frame.reset_index(drop=True), classes.astype(str).to_numpy().astype(str)
+    for name in frame.columns:
+        if frame[name].dtype.kind == "f" and np.isinf(frame[name]).any():
+            raise ValueError(f"{path} must hold finite numbers; column {name!r} has infinite ones.")
+    return frame, classes, label
+
+
+def _frame_of_arrays(path: Path) -> tuple[pd.DataFrame, pd.Series]:
+    """Return the columns and the classes of an .npz file."""
+    pandas, arrays = _pandas(), read_arrays(path)
+    X, y = arrays.get("X"), arrays.get("y")
+    if X is None or y is None or X.ndim != 2 or y.shape != X.shape[:1]:
+        raise ValueError(
+            f"{path} must hold an array X of two axes, and y with a class for each row; got "
+            f"{ {name: array.shape for name, array in arrays.items()} }."
+        )
+    names = [str(name) for name in arrays.get("feature_names", range(X.shape[1]))]
+    if len(names) != X.shape[1]:
+        raise ValueError(
+            f"{path} must hold in feature_names a name for each of {X.shape[1]} columns; got "
+            f"{len(names)}."
+        )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{path} must hold different names in feature_names; got {names}.")
+    return pandas.DataFrame(X, columns=names), pandas.Series(y)
 
 
 def encode_columns(frame: pd.DataFrame) -> ColumnTransformer:
@@ -322,6 +348,11 @@ def encode_columns(frame: pd.DataFrame) -> ColumnTransformer:
 
     parts = [(str(i), part(name), [name]) for i, name in enumerate(frame.columns)]
     return ColumnTransformer(parts)
+
+
+def _has_numbers(column: pd.Series) -> bool:
+    """Return whether a column holds numbers; yes and no are not."""
+    return column.dtype.kind in "iuf"
 
 
 def _pandas() -> Any:

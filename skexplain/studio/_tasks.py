@@ -295,13 +295,16 @@ def saliency_of(project: Project, kind: str, number: int) -> NDArray[np.uint8]:
 
 
 def propagate(project: Project, report: Report) -> None:
-    """Guess the masks of the items that are not annotated, from those that are."""
+    """Guess the masks of the items that are not annotated, or guessed, from those of the others."""
     report(0.1, "learning what is marked")
-    guessed, iou = project.data.propagate(project.masks(), project.settings["random_state"])
+    # Earlier guesses are made anew: they are no marks to learn from.
+    masks = project.masks(without="propagated")
+    guessed, iou = project.data.propagate(masks, project.settings["random_state"])
     items, bits = _pack(guessed)
     with whole_file(project.models / "propagated.npz") as beside:
         np.savez_compressed(beside, items=items, bits=bits)
-    write_json(project.models / "propagated.json", {"iou": iou, "next": list(guessed)})
+    measured = None if iou is None or np.isnan(iou) else iou  # JSON has no NaN
+    write_json(project.models / "propagated.json", {"iou": measured, "next": list(guessed)})
 
 
 def propagated_masks(project: Project) -> dict[int, Mask]:
@@ -323,7 +326,17 @@ TASKS: dict[str, Callable[..., None]] = {
 def read_record(project: Project, name: str) -> Any:
     """Return a record that a task has written, or None."""
     path = project.models / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    # No NaN, which the page cannot read.
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+
+
+def decide(project: Project, number: int, decision: str) -> None:
+    """Store what a person says of a suggestion, until the next search."""
+    record = read_record(project, "suggestions")
+    record["found"][number]["decision"] = decision
+    write_json(project.models / "suggestions.json", record)
 
 
 def _path(project: Project, kind: str) -> Path:

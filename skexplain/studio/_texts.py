@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -21,13 +19,13 @@ from ..masks import read_spans
 from ._data import Data, Found, ItemMasks, Mask, Options, in_shares
 from ._files import whole_file
 from ._pictures import N_NEXT
+from ._records import LABELS, choose_column, read_header, read_records, read_text
 from ._scripts import TEXTS
 
 _STORED = "texts.jsonl"
 # Words whose presence is searched, and texts in which it is.
 _N_WORDS, _N_SEARCHED = 500, 2000
-# What columns with labels are called, unless their name is given.
-LABELS = ("label", "class", "target", "category", "y")
+# What columns with texts are called, unless their name is given.
 _TEXTS = ("text", "sentence", "document", "content", "message", "body")
 
 Span = tuple[int, int]
@@ -56,16 +54,18 @@ class Texts(Data):
     @staticmethod
     def store(folder: Path, source: Path, options: Options) -> dict[str, Any]:
         """Read texts from a file with a column for them, or from class folders."""
-        read = list(_read(source, options))
-        records = [record for record in read if record[1].strip() and record[2]]
-        with whole_file(folder / _STORED) as beside, open(beside, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps({"text": text}) + "\n" for _, text, _ in records)
-        without = {name: "no text or no label" for name, text, label in read
-                   if not (text.strip() and label)}  # fmt: skip
+        records, skipped = [], {}
+        for name, text, label in _read(source, options):
+            if text.strip() and label:
+                records.append((name, text, label))
+            else:
+                skipped[name] = "no text or no label"
+        with whole_file(folder / _STORED) as beside:
+            beside.write_bytes(_lines({"text": text} for _, text, _ in records))
         return {
             "names": [name for name, _, _ in records],
             "labels": [label for _, _, label in records],
-            "skipped": without,
+            "skipped": skipped,
         }
 
     def _find_words(self, number: int) -> list[Span]:
@@ -124,14 +124,6 @@ class Texts(Data):
         """Return a list of spans, or None, for each text."""
         given = ((number, masks[number]) for number in numbers.tolist())
         return [None if mask is None else self.spans_of(row, mask) for row, mask in given]
-
-    def n_marked(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many texts have marks."""
-        return sum(bool(spans) for spans in self.masks_of(numbers, masks))
-
-    def n_annotated(self, numbers: NDArray[np.intp], masks: ItemMasks) -> int:
-        """Return how many texts have a mask."""
-        return sum(masks[number] is not None for number in numbers.tolist())
 
     def shuffled(self, masks: ItemMasks, seed: int) -> ItemMasks:
         """Return as many words of each text, drawn at random."""
@@ -202,10 +194,7 @@ class Texts(Data):
             order = np.argsort(-one.suspicion, kind="stable")
             for word in names[order[one.mask[order]]].tolist():
                 if word not in found:
-                    masks = self._occurrences({word})
-                    found[word] = Found(
-                        word, masks, one.p_value, one.flip_rate, one.predictive_power
-                    )
+                    found[word] = Found.of(one, word, self._occurrences({word}))
         return list(found.values())
 
     def _occurrences(self, words: set[str]) -> dict[int, Mask]:
@@ -256,11 +245,14 @@ class Texts(Data):
     def read_marks(self, path: Path) -> dict[int, Mask]:
         """Read spans that an annotation tool exported, of the same texts."""
         bunch = read_spans(path)
-        numbers = {text: number for number, text in enumerate(self.X)}
+        marked: dict[str, list[Any]] = {}
+        for text, spans in zip(bunch.texts, bunch.spans, strict=True):
+            if spans is not None:
+                marked.setdefault(text, []).extend(spans)
         masks = {
-            numbers[text]: self._mask_of_spans(numbers[text], spans)
-            for text, spans in zip(bunch.texts, bunch.spans, strict=True)
-            if text in numbers and spans is not None
+            number: self._mask_of_spans(number, marked[text])
+            for number, text in enumerate(self.X)
+            if text in marked
         }
         if not masks:
             raise ValueError("The file has no marks in any of these texts.")
@@ -304,61 +296,16 @@ def _lines(records: Iterable[dict[str, Any]]) -> bytes:
 def _read(source: Path, options: Options) -> Iterator[tuple[str, str, str]]:
     """Return the name, the text and the label of each sample."""
     if source.is_dir():
-        for path in sorted(source.glob("*/*.txt")):
-            yield path.relative_to(source).as_posix(), _read_text(path), path.parent.name
+        for path in sorted(filter(Path.is_file, source.glob("*/*.txt"))):
+            yield path.relative_to(source).as_posix(), read_text(path), path.parent.name
         return
     records = read_records(source)
-    columns = list(records[0]) if records else []
+    # Of columns with one name a record has but one.
+    of_values = source.suffix.lower() == ".csv"
+    columns = read_header(source) if of_values else list(records[0]) if records else []
     label = choose_column("label", options.label, columns, LABELS, source)
     text = choose_column("text", options.text, columns, _TEXTS, source)
     for number, record in enumerate(records):
         given = record.get(label)
         name = f"{number + 1}: {str(record.get(text) or '')[:60]}"
         yield name, str(record.get(text) or ""), "" if given is None else str(given)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be text in UTF-8: {error}.") from error
-
-
-def read_records(source: Path) -> list[dict[str, Any]]:
-    """Read the records of a file of comma-separated values, of JSON or of lines of JSON."""
-    content = _read_text(source)
-    if source.suffix.lower() == ".csv":
-        return list(csv.DictReader(io.StringIO(content, newline="")))
-    try:
-        if source.suffix.lower() == ".json":
-            records = json.loads(content)
-        else:
-            records = [json.loads(line) for line in content.split("\n") if line.strip()]
-    except ValueError as error:
-        raise ValueError(f"{source} cannot be read as JSON: {error}.") from error
-    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
-        raise ValueError(f"{source} must hold a list of records, each with a text and a label.")
-    return records
-
-
-def choose_column(
-    what: str, given: str | None, columns: list[str], usual: Iterable[str], source: Path
-) -> str:
-    """Return the column that is given, or the one with a usual name.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    if given is not None:
-        if given in columns:
-            return given
-        raise ValueError(f"{what}={given!r} is no column of {source}; there are {columns}.")
-    for name in usual:
-        for column in columns:
-            if column.lower() == name:
-                return column
-    raise ValueError(
-        f"Which column of {source} is the {what}? Pass its name as {what}; there are {columns}."
-    )

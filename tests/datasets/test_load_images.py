@@ -1,5 +1,6 @@
 """Pictures as people have them become X; what cannot be read is named."""
 
+import errno
 import os
 
 import numpy as np
@@ -371,3 +372,13 @@ def test_dicom_without_pydicom(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
     with pytest.raises(ImportError, match=r"a.dcm is a DICOM file.*skexplain\[formats\]"):
         load_images(tmp_path)
+
+
+def test_a_full_disk_is_an_error(classes, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: .*X\.npy\.part"):
+        load_images(classes, size=8, memmap=tmp_path / "X.npy")
+    assert not list(tmp_path.glob("X.npy*"))

@@ -73,6 +73,7 @@ def test_what_is_no_picture_is_said(tmp_path):
         ({"X": X[0, 0, 0], "y": y}, "must hold X of shape"),
         ({"X": X.astype(str), "y": y}, "must hold finite numbers in X; got values of type"),
         ({"X": np.where(X > 9, np.nan, X), "y": y}, "must hold finite numbers in X"),
+        ({"X": X, "y": np.where(np.arange(len(X)), 0, np.nan)}, "a class of each picture in y"),
     ):
         with pytest.raises(ValueError, match=raised):
             read_pictures(save_arrays(tmp_path / "p.npz", **given))

@@ -94,6 +94,19 @@ def test_the_kind_is_seen_from_the_files(tmp_path):
         ("a.json", "{", {}, "cannot be read as JSON"),
         ("a.txt", "x", {}, "must be a folder, or end in"),
         ("a.csv", "text,label\nx,a\n", {"kind": "films"}, "kind must be one of"),
+        ("a.csv", "", {}, "Which column of .* is the label"),
+        ("a.csv", "x;y\n1;2\n3;4\n", {}, r"must be separated by commas; the first .* 'x;y'"),
+        ("a.csv", "y,x,y\n1,2,3\n4,5,6\n", {}, "has 2 columns named 'y'"),
+        ("a.csv", "text,y,text\na b c d,2,3\n", {"kind": "texts"}, "has 2 columns named 'text'"),
+        ("a.csv", "text,y\npain, and fever,2\n", {}, "Record 1 of .* has 3 values for 2 columns"),
+        (
+            "a.csv",
+            "x,y\n1,2,3\n",
+            {"kind": "table"},
+            "more values in a row than columns",
+        ),
+        ("a.csv", f"text,y\n{'a b ' * 40_000},2\n", {}, "field larger than field limit"),
+        ("a.csv", "x,y\n1,a\ninf,b\n2,a\n3,b\n", {}, "finite numbers; column 'x'"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path, name, content, options, said):
@@ -110,6 +123,49 @@ def test_texts_that_cannot_be_used_are_left_out_and_named(tmp_path):
     project = Project.create(tmp_path / "p", tmp_path / "a.jsonl", held_out=0.5)
     assert len(project) == 8
     assert list(project.settings["skipped"]) == ["9:  ", "10: x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"y": [0, 1]}, "X of two axes, and y with a class for each row"),
+        ({"feature_names": ["a"]}, "a name for each of 2 columns; got 1"),
+        ({"feature_names": ["a", "a"]}, "different names in feature_names"),
+    ],
+)
+def test_arrays_that_are_no_table_are_named(tmp_path, given, said):
+    pytest.importorskip("pandas")
+    np.savez(tmp_path / "a.npz", **{"X": np.zeros((8, 2)), "y": [0, 1] * 4, **given})
+    with pytest.raises(ValueError, match=said):
+        read_table(tmp_path / "a.npz")
+
+
+def test_rows_without_a_label_are_left_out_and_named(tmp_path):
+    pytest.importorskip("pandas")
+    rows = [f"{n},{n % 3 == 0},,{n % 2}\n" for n in range(12)]
+    (tmp_path / "a.csv").write_text("dose,fever,empty,label\n3,True,,\n" + "".join(rows))
+    project = Project.create(tmp_path / "p", tmp_path / "a.csv", held_out=0.5)
+    assert project.settings["skipped"] == {"row 1": "no label"}
+    assert np.unique(project.y).tolist() == ["0", "1"]  # not 0.0, in spite of the gap
+    assert [project.state_of(number)["label"] for number in range(3)] == [
+        "numbers, 0 to 11",
+        "2 different values",
+        "no values",
+    ]
+    assert project.data.content(1)["classes"][0] == ["0", "False (67%), True (33%)"]
+    assert project.data.content(2)["classes"][0] == ["0", "100% missing"]
+
+
+def test_marks_of_a_text_are_brought_to_all_that_are_equal(tmp_path):
+    records = [{"text": "some words", "label": "ab"[n % 2]} for n in range(4)]
+    write_records(tmp_path / "a.jsonl", records)
+    project = Project.create(tmp_path / "p", tmp_path / "a.jsonl", held_out=0.5)
+    brought = [{"text": "some words", "label": [span]} for span in ([0, 4, "x"], [5, 10, "x"])]
+    write_records(tmp_path / "marks.jsonl", brought)
+    masks = project.data.read_marks(tmp_path / "marks.jsonl")
+    assert {number: mask.tolist() for number, mask in masks.items()} == {
+        number: [True, True] for number in range(4)
+    }
 
 
 def test_marks_of_words_are_spans_and_are_there_again(texts):

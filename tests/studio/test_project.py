@@ -93,6 +93,18 @@ def test_fill_leaves_what_is_annotated(project):
     assert project.fill(masks, by="propagated") == 0
 
 
+def test_fill_replaces_what_was_guessed(project):
+    mask, nothing = box(project), np.zeros(project.data.shape, dtype=bool)
+    project.fill({0: mask, 1: mask}, by="propagated")
+    project.set_mask(1, mask, revision=1)  # a person has checked it
+    assert [found is not None for found in project.masks(without="propagated")[:3]] == [
+        False, True, False,
+    ]  # fmt: skip
+    again = dict.fromkeys(range(3), nothing)
+    assert project.fill(again, by="propagated", replace="propagated") == 2
+    assert [bool(found.any()) for found in project.masks()[:3]] == [False, True, False]
+
+
 def test_fill_stores_all_masks_or_none(project):
     bad = np.full(project.data.shape, np.nan)
     with pytest.raises(ValueError, match="mask must hold finite numbers"):

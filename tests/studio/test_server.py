@@ -1,18 +1,22 @@
 """The server: its own page is served, strangers are not, and every answer says what happened."""
 
+import errno
 import json
+import os
 import time
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 from _studio import Client, save_photos, serving, stickers  # noqa: E402
 
 from skexplain.masks import write_annotations  # noqa: E402
-from skexplain.studio import Project  # noqa: E402
+from skexplain.studio import Project, _pixels, _tasks, serve  # noqa: E402
+from skexplain.studio._files import write_json  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +191,69 @@ def test_a_mask_is_copied_to_the_class(served):
     assert not any(project.state_of(int(number))["annotated"] for number in np.flatnonzero(~same))
 
 
-@pytest.mark.slow  # other processes; CI runs it with those in a browser
+def test_a_port_that_is_none_is_said(served):
+    with pytest.raises(ValueError, match="port must be an integer, 0 to 65535, got 99999"):
+        serve(served[0], port=99999)
+
+
+def test_a_full_disk_is_said(served, monkeypatch):
+    project, client = served
+    body = bytes(256)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "/a/secret/path")
+
+    monkeypatch.setattr(project.data, "write_mask", full)
+    status, told = client.json("PUT", "/api/masks/3", body, If_Match='"0"')
+    assert status == 500
+    assert told["error"] == "A file cannot be read or written: No space left on device."
+    monkeypatch.undo()
+    assert project.mask_of(3) == (None, 0)
+    assert client.json("PUT", "/api/masks/3", body, If_Match='"0"') == (200, {"revision": 1})
+
+
+def test_what_was_decided_of_a_suggestion_is_kept(served):
+    project, client = served
+    mask = np.zeros(project.data.shape, dtype=bool)
+    mask[0] = True
+    items, bits = _tasks._pack({5: mask})
+    stored = {f"{name}_{i}": a for i in range(2) for name, a in (("items", items), ("bits", bits))}
+    np.savez(project.models / "suggestions.npz", **stored)
+    write_json(project.models / "suggestions.json", {"found": [{"text": "a"}, {"text": "b"}]})
+    assert client.json("POST", "/api/suggestions/1/reject") == (200, {"stored": 0})
+    assert project.mask_of(5)[0] is None
+    assert client.json("POST", "/api/suggestions/0/accept") == (200, {"stored": 1})
+    assert_array_equal(project.mask_of(5)[0], mask)
+    assert client.ask("POST", "/api/suggestions/0/forget").status == 404
+    found = client.json("GET", "/api/models")[1]["suggestions"]["found"]
+    assert [one["decision"] for one in found] == ["accept", "reject"]
+    for ending in ("json", "npz"):
+        (project.models / f"suggestions.{ending}").unlink()
+
+
+def test_a_name_that_has_no_encoding_is_answered(tmp_path):
+    photos = save_photos(tmp_path / "photos")
+    try:
+        (photos / "sick" / "01.png").rename(photos / "sick" / os.fsdecode(b"\xff.png"))
+    except OSError:
+        pytest.skip("the file system has no such names")
+    with serving(Project.create(tmp_path / "project", photos, size=16)) as port:
+        states = Client(port).json("GET", "/api/project")[1]["states"]
+    assert "sick/\udcff.png" in [state["name"] for state in states]
+
+
+def test_a_picture_that_has_changed_is_shown_as_it_was_read(tmp_path):
+    photos = save_photos(tmp_path / "photos")
+    project = Project.create(tmp_path / "project", photos, size=16)
+    first = photos / project.names[0]
+    for path in photos.glob("*/*.png"):
+        os.utime(path, (1, 1))
+    assert _pixels.large_picture(project, 0) != _pixels.thumbnail(project, 0)
+    Image.new("RGB", (32, 24), "red").save(first)
+    os.utime(first, (2**32, 2**32))
+    assert _pixels.large_picture(project, 0) == _pixels.thumbnail(project, 0)
+
+
 @pytest.mark.slow  # other processes; CI runs it with those in a browser
 def test_tasks_run_are_followed_and_cancelled(served):
     project, client = served

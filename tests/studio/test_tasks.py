@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -16,7 +17,8 @@ from skexplain.studio import Project
 pytest.importorskip("PIL")
 from _studio import save_photos, stickers  # noqa: E402
 
-from skexplain.studio import _tasks  # noqa: E402
+from skexplain.exceptions import UnreliableMaskWarning  # noqa: E402
+from skexplain.studio import _jobs, _tasks  # noqa: E402
 from skexplain.studio._exports import write_export  # noqa: E402
 from skexplain.studio._jobs import Jobs  # noqa: E402
 
@@ -157,6 +159,57 @@ def test_propagated_masks_are_of_the_others(tmp_path):
         assert_array_equal(mask, filled.reshape(24, 16, 16)[number])
     assert all(mask.shape == project.data.shape for mask in guessed.values())
     assert all(mask.dtype == bool for mask in guessed.values())
+
+
+@pytest.mark.slow  # CI runs it with those in a browser
+def test_guesses_are_made_anew(tmp_path):
+    """Those of before are no marks; with one mask their overlap is not known."""
+    project = Project.create(tmp_path / "p", save_photos(tmp_path / "photos"), size=16)
+    marks = stickers(project.X)
+    project.set_mask(1, marks[1], revision=0)
+    with pytest.warns(UnreliableMaskWarning):
+        _tasks.propagate(project, silent)
+    assert _tasks.read_record(project, "propagated")["iou"] is None
+    project.fill(_tasks.propagated_masks(project), by="propagated")
+    for number in (0, 3, 5):
+        project.set_mask(number, marks[number], revision=project.mask_of(number)[1])
+    _tasks.propagate(project, silent)
+    assert sorted(_tasks.propagated_masks(project)) == [
+        i for i in range(16) if i not in (0, 1, 3, 5)
+    ]
+    alone = Project.create(tmp_path / "alone", tmp_path / "photos", size=16)
+    alone.fill({number: marks[number] for number in (0, 1, 3, 5)}, by="imported")
+    _tasks.propagate(alone, silent)
+    expected = _tasks.propagated_masks(alone)
+    for number, mask in _tasks.propagated_masks(project).items():
+        assert_array_equal(mask, expected[number])
+
+
+def test_a_task_that_does_not_start_is_no_end(tmp_path, monkeypatch):
+    project = Project.create(tmp_path / "p", save_photos(tmp_path / "photos"), size=16)
+    started = []
+
+    def start(*args, **kwargs):
+        if len(started) < 1:
+            started.append(args)
+            raise OSError("there is no memory")
+        return popen([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], **kwargs)
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(_jobs.subprocess, "Popen", start)
+    jobs = Jobs(project, print)
+    try:
+        for said in ("there is no memory", "killed by signal 9: is the memory full?"):
+            jobs.add("first")
+            deadline = time.monotonic() + 60
+            while (jobs.state()["error"] or {}).get("text") is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            state = jobs.state()
+            assert said in state["error"]["text"]
+            assert state["running"] is None
+    finally:
+        jobs.close()
 
 
 @pytest.mark.slow  # other processes; CI runs it with those in a browser

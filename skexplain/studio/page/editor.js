@@ -27,7 +27,9 @@ export class Editor extends Marks {
 
   nothing() { return new Uint8Array(this.height * this.width); }
 
+  // Leaves what was begun, as if it had not been.
   drop() {
+    if (this.before) this.mask = this.before;
     [this.start, this.now, this.points, this.before] = [null, null, [], null];
     this.draw();
   }
@@ -61,6 +63,7 @@ export class Editor extends Marks {
 
   // A mark begins, goes on and ends; by pointer or by keys.
   begin(point) {
+    if (!this.ready) return;
     if (this.tool === "polygon") {
       const [first] = this.points;
       const close = first && Math.hypot(first[0] - point[0], first[1] - point[1]) < 2;
@@ -146,7 +149,6 @@ export class Editor extends Marks {
     } else if (event.key === "Enter" && this.points.length) {
       this.finishOutline();
     } else if (event.key === "Escape") {
-      if (this.before) this.mask = this.before;
       this.drop();
     } else {
       return;

@@ -7,12 +7,21 @@ export class Marks {
     this.undone = [];
     this.done = [];
     this.mask = null;
+    this.ready = false;
   }
 
   open(mask) {
+    this.drop();
     this.mask = mask;
     [this.done, this.undone] = [[], []];
-    this.drop();
+    this.ready = true;
+    this.draw();
+  }
+
+  // Nothing can be marked until the mask of the next item is here.
+  close() {
+    this.open(null);
+    this.ready = false;
   }
 
   copy() {
@@ -20,6 +29,7 @@ export class Marks {
   }
 
   store(mask) {
+    if (!this.ready) return;
     this.done.push(this.mask);
     this.undone = [];
     this.mask = mask;

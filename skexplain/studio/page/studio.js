@@ -16,9 +16,12 @@ let models = {};
 let order = []; // numbers of the items that are shown
 let current = -1;
 let saving = Promise.resolve();
+const unsaved = new Map(); // masks that the server has not stored yet, by the numbers of the items
 
 async function ask(path, options = {}) {
-  const answer = await fetch(path, options);
+  const answer = await fetch(path, options).catch(() => {
+    throw new Error("The server did not answer.");
+  });
   if (!answer.ok) {
     const { error, revision } = await answer.json().catch(() => ({ error: answer.statusText }));
     throw Object.assign(new Error(error), { status: answer.status, revision });
@@ -42,9 +45,15 @@ const attempt = (action) => async (...given) => {
 
 // -- pictures ------------------------------------------------------------------------------------
 
-function statusOf(picture) {
-  if (!picture.annotated) return "not looked at";
-  return picture.by === "person" ? "marked by you" : `mask ${picture.by}`;
+const FROM = {
+  copied: "mask copied", suggested: "mask from a suggestion", propagated: "mask guessed",
+  imported: "mask from a file",
+};
+const isGuess = (item) => item.annotated && item.by !== "person";
+
+function statusOf(item) {
+  if (!item.annotated) return "not looked at";
+  return FROM[item.by] ?? "marked by you";
 }
 
 const ofPictures = () => project.kind === "pictures";
@@ -70,7 +79,7 @@ function chosen(number) {
   const marks = models.marks?.predictions;
   if (filter === "open") return !picture.annotated;
   if (filter === "person") return picture.annotated && picture.by === "person";
-  if (filter === "guessed") return picture.annotated && picture.by !== "person";
+  if (filter === "guessed") return isGuess(picture);
   if (filter === "wrong") return (marks ?? labels)?.[number] !== picture.label;
   if (filter === "changed") return labels && marks && labels[number] !== marks[number];
   return filter === "all" || filter === `class ${picture.label}`;
@@ -82,7 +91,13 @@ function arrange() {
   const next = $("filter").value === "guessed" ? models.propagated?.next : models.suggestions?.next;
   const rank = new Map((next ?? []).map((number, i) => [number, i]));
   const by = $("order").value;
-  const rankOf = (number) => rank.get(number) ?? project.states.length + number;
+  const n = project.states.length;
+  const checking = $("filter").value === "guessed";
+  // What was proposed and is done comes after what is not.
+  const done = (number) => (
+    !checking && number !== current && project.states[number].annotated
+  );
+  const rankOf = (number) => (rank.get(number) ?? n + number) + (done(number) ? 2 * n : 0);
   if (by === "next") order.sort((a, b) => rankOf(a) - rankOf(b));
   if (by === "sure" && sure && ofSamples()) order.sort((a, b) => sure[b] - sure[a]);
   if (by === "unsure" && sure && ofSamples()) order.sort((a, b) => sure[a] - sure[b]);
@@ -169,15 +184,19 @@ function step(by) {
 
 // -- the item in the editor -----------------------------------------------------------------------
 
+// One after the other; what fails must not keep the next from being done.
+const queue = (action) => { saving = saving.then(action).catch((error) => say(error.message)); };
 const store = (mask) => {
   const number = current;
-  saving = saving.then(() => save(number, mask)); // one after the other
+  say("");
+  queue(() => save(number, mask));
 };
 let editor = null;
 
 const open = attempt(async (number) => {
   await saving;
   current = number;
+  editor.close(); // a mark would be one of another item
   const item = project.states[number];
   if (ofPictures()) {
     $("picture").src = `/pictures/${number}`;
@@ -204,6 +223,10 @@ function showClasses(classes) {
 }
 
 async function readMask(number) {
+  if (unsaved.has(number)) {
+    editor.open(unsaved.get(number));
+    return;
+  }
   const answer = await ask(`/api/masks/${number}`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   if (number !== current) return;
@@ -212,6 +235,7 @@ async function readMask(number) {
 }
 
 async function save(number, mask) {
+  unsaved.set(number, mask);
   try {
     const headers = { "If-Match": `"${project.states[number].revision}"` };
     const options = mask ? { method: "PUT", body: mask, headers } : { method: "DELETE", headers };
@@ -219,23 +243,38 @@ async function save(number, mask) {
     const { revision } = await answer.json();
     // After the wait, not in it: an event may have replaced the record meanwhile.
     project.states[number].revision = revision;
-    say("");
+    unsaved.delete(number);
+    showUnsaved("");
   } catch (error) {
-    if (error.status === 409) {
-      if (number === current) await readMask(number);
-      say("This mask was changed in another window meanwhile: its present state is shown, and your "
-        + "last mark is not in it. Draw it again if it is missing.");
-    } else if (error.status) {
-      say(`The last mark is not stored: ${error.message}`);
-    } else {
-      say("The server did not answer: the last mark may not be stored. Change it to store it again.");
+    if (error.status !== 409) {
+      showUnsaved(error.message);
+      return;
     }
+    unsaved.delete(number);
+    showUnsaved("");
+    if (number === current) await readMask(number);
+    throw new Error(`The mask of ${project.states[number].name} was changed in another window `
+      + "meanwhile: its present state is shown, and your last mark may not be in it. Draw it again "
+      + "if it is missing.");
+  }
+}
+
+function showUnsaved(why) {
+  $("unsaved").hidden = !unsaved.size;
+  $("unsaved-text").textContent = `Masks that are not stored yet: ${unsaved.size}. ${why}`;
+}
+
+// Once more, on what they were drawn on.
+function saveAll() {
+  for (const number of [...unsaved.keys()]) {
+    queue(async () => { if (unsaved.has(number)) await save(number, unsaved.get(number)); });
   }
 }
 
 function showFacts() {
   const item = project.states[current];
   if (!item) return;
+  $("right").hidden = !isGuess(item);
   $("item-title").textContent = item.name;
   const facts = [ofSamples() ? `class ${item.label}` : item.label, statusOf(item)];
   if (item.held_out) facts.push("held out: models are compared on it");
@@ -271,6 +310,7 @@ async function readModels() {
   models = await (await ask("/api/models")).json();
   showModels();
   readSuggestions();
+  showExports();
   arrange();
   showFacts();
   if ($("looks-of").value) showLooks();
@@ -309,13 +349,32 @@ function showMarked() {
   const name = project.items[0].toUpperCase() + project.items.slice(1);
   $("marked").textContent = `${name} with a mask: ${annotated.length}`
     + (ofSamples() ? `, of them held out: ${held}.` : ".");
+  showExports();
+}
+
+// What can be taken away is a link; what cannot, says what comes first.
+function showExports() {
+  const first = "train with marks first";
+  const missing = {
+    model: models.marks ? "" : first,
+    corrected: models.corrected ? "" : "correct first",
+    audit: models.marks?.verdict ? "" : models.marks?.reason ?? first,
+  };
+  const marked = project.states.some((item) => item.annotated) ? "" : "mark first";
+  for (const link of document.querySelectorAll("[data-export]")) {
+    const why = missing[link.dataset.export] ?? marked;
+    if (why) link.removeAttribute("href");
+    else link.href = `/export/${link.dataset.export}`;
+    link.nextElementSibling.textContent = why && `: ${why}`;
+  }
 }
 
 // Suggestions that are still to be decided on, by their numbers; the keys are for the first.
 let pending = [];
 
 function readSuggestions() {
-  pending = [...(models.suggestions?.found ?? []).keys()];
+  const found = models.suggestions?.found ?? [];
+  pending = [...found.keys()].filter((number) => !found[number].decision);
   showSuggestions();
 }
 
@@ -323,6 +382,10 @@ function showSuggestions() {
   const found = models.suggestions?.found;
   if (found && !found.length) {
     $("suggestions").textContent = "Nothing suspicious was found. That is no proof.";
+    return;
+  }
+  if (found && !pending.length) {
+    $("suggestions").textContent = `All ${found.length} suggestions are decided on.`;
     return;
   }
   $("suggestions").replaceChildren(...pending.map(makeSuggestion));
@@ -335,15 +398,17 @@ function whatIs(one) {
 }
 
 const DECIDE = {
-  a: ["It must not matter", attempt(async (number) => {
-    await ask(`/api/suggestions/${number}/accept`, { method: "POST" });
-    drop(number);
-  })],
-  r: ["It may", (number) => drop(number)],
-  n: ["Not sure", (number) => { drop(number); pending.push(number); showSuggestions(); }],
+  a: ["It must not matter", attempt((number) => decide(number, "accept"))],
+  r: ["It may", attempt((number) => decide(number, "reject"))],
+  n: ["Not sure", (number) => {
+    pending = [...pending.filter((other) => other !== number), number];
+    showSuggestions();
+  }],
 };
 
-function drop(number) {
+async function decide(number, decision) {
+  await ask(`/api/suggestions/${number}/${decision}`, { method: "POST" });
+  models.suggestions.found[number].decision = decision;
   pending = pending.filter((other) => other !== number);
   showSuggestions();
 }
@@ -358,7 +423,7 @@ function makeSuggestion(number, place) {
     + "predictions change. Should it matter?";
   const buttons = document.createElement("div");
   buttons.className = "row";
-  for (const [key, [title, decide]] of Object.entries(DECIDE)) {
+  for (const [key, [title, answer]] of Object.entries(DECIDE)) {
     const button = document.createElement("button");
     button.textContent = `${title} `;
     if (!place) {
@@ -366,7 +431,7 @@ function makeSuggestion(number, place) {
       shown.textContent = key;
       button.append(shown);
     }
-    button.addEventListener("click", () => decide(number));
+    button.addEventListener("click", () => answer(number));
     buttons.append(button);
   }
   const shown = document.createElement("div");
@@ -401,7 +466,16 @@ function sketch(number, row) {
 
 // -- what runs ------------------------------------------------------------------------------------
 
+const TASKS = {
+  first: "The first training",
+  suggest: "The search",
+  propagate: "The guess",
+  marks: "The training with marks",
+  shuffled: "The control",
+  corrected: "The correction",
+};
 let ran = null;
+let failed = "null";
 
 function showJobs(jobs) {
   const running = jobs.running;
@@ -416,7 +490,10 @@ function showJobs(jobs) {
   } else {
     $("job-text").textContent = busy ? "starting" : "";
   }
-  if (jobs.error) say(`${jobs.error.task}: ${jobs.error.text}`);
+  // Once: it is in all later events, too.
+  const error = JSON.stringify(jobs.error);
+  if (jobs.error && failed !== error) say(`${TASKS[jobs.error.task]} failed. ${jobs.error.text}`);
+  failed = error;
   const runs = running ? `${running.task} ${jobs.waiting.length}` : "";
   if (ran !== null && ran !== runs) attempt(readModels)();
   ran = runs;
@@ -427,18 +504,7 @@ function listen() {
   source.addEventListener("message", (event) => {
     const state = JSON.parse(event.data);
     project.version = state.version;
-    for (const [key, picture] of Object.entries(state.changed)) {
-      const number = Number(key);
-      const known = number === current ? project.states[number].revision : picture.revision;
-      project.states[number] = { ...picture, revision: known };
-      // Another window, a copy or a guess may have changed what is open here.
-      if (number === current) {
-        saving = saving.then(() => {
-          const older = project.states[number].revision < picture.revision;
-          return older && number === current ? readMask(number) : null;
-        });
-      }
-    }
+    for (const [key, item] of Object.entries(state.changed)) receive(Number(key), item);
     showJobs(state.jobs);
     showMarked();
     if (Object.keys(state.changed).length) { drawGrid(); showFacts(); }
@@ -450,12 +516,32 @@ function listen() {
   });
 }
 
+// What the server has of an item.  The revision of a mask that is open, or not stored yet, stays the
+// one that it was drawn on: another window, a copy or a guess may have changed it.
+function receive(number, item) {
+  const drawn = number === current || unsaved.has(number);
+  const known = drawn ? project.states[number].revision : item.revision;
+  project.states[number] = { ...item, revision: known };
+  if (number === current) {
+    queue(async () => {
+      const older = project.states[number].revision < item.revision;
+      if (older && number === current && !unsaved.has(number)) await readMask(number);
+    });
+  }
+}
+
 async function reconnect() {
   try {
-    project = await (await ask("/api/project")).json();
+    const { states, version } = await (await ask("/api/project")).json();
+    states.forEach((item, number) => receive(number, item));
+    project.version = version;
     $("connection").hidden = true;
+    saveAll();
+    if (!editor.ready && current >= 0) open(current);
     listen();
     arrange();
+    showMarked();
+    showFacts();
   } catch {
     setTimeout(reconnect, 2000);
   }
@@ -484,10 +570,11 @@ const KEYS = {
   y: () => editor.redo(),
   0: () => editor.store(editor.nothing()),
   u: () => editor.store(null),
+  c: () => { if (isGuess(project.states[current])) editor.store(editor.mask); },
   ",": () => step(-1),
   ".": () => step(1),
-  ...Object.fromEntries(Object.entries(DECIDE).map(([key, [, decide]]) => [key, () => {
-    if (pending.length) decide(pending[0]);
+  ...Object.fromEntries(Object.entries(DECIDE).map(([key, [, answer]]) => [key, () => {
+    if (pending.length) answer(pending[0]);
   }])),
 };
 
@@ -502,8 +589,12 @@ function connectAll() {
       await ask(`/api/tasks?${tasks}`, { method: "POST" });
     }));
   }
-  const click = { undo: "z", redo: "y", nothing: "0", unknown: "u", before: ",", after: "." };
+  const click = {
+    undo: "z", redo: "y", nothing: "0", unknown: "u", right: "c", before: ",", after: ".",
+  };
   for (const [id, key] of Object.entries(click)) $(id).addEventListener("click", KEYS[key]);
+  $("store").addEventListener("click", saveAll);
+  window.addEventListener("beforeunload", (event) => { if (unsaved.size) event.preventDefault(); });
   $("copy-class").addEventListener("click", copyTo("class"));
   $("copy-all").addEventListener("click", copyTo("all"));
   $("cancel").addEventListener("click", attempt(() => ask("/api/cancel", { method: "POST" })));
@@ -564,17 +655,21 @@ function fit() {
   if (project.network) $("network").textContent = `It is ${project.network}.`;
   for (const name of project.exports) {
     const [line, link] = [document.createElement("li"), document.createElement("a")];
-    link.href = `/export/${name}`;
+    link.dataset.export = name;
     link.download = "";
     link.textContent = `marks: ${name.replace("_", " ")}`;
-    line.append(link);
+    line.append(link, document.createElement("span"));
     $("exports").append(line);
   }
 }
 
 async function start() {
   project = await (await ask("/api/project")).json();
-  $("source").textContent = project.source;
+  const name = project.source.split(/[\\/]/).pop();
+  document.title = `${name} – skexplain studio`;
+  $("source").firstElementChild.textContent = name;
+  $("source-path").textContent = project.source;
+  $("project-path").textContent = project.folder;
   $("list-title").textContent = project.items[0].toUpperCase() + project.items.slice(1);
   fit();
   showSkipped();

@@ -34,6 +34,7 @@ function render({ model, el }) {
   const step = (by) => {
     const number = model.get("number") + by;
     if (number < 0 || number >= model.get("n_samples")) return;
+    editor.close(); // until its marks are here
     model.set("number", number);
     model.save_changes();
   };

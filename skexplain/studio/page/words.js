@@ -42,7 +42,7 @@ export class Words extends Marks {
 
   press(event) {
     const place = this.words.indexOf(event.target);
-    if (place < 0 || event.button !== 0) return;
+    if (place < 0 || event.button !== 0 || !this.ready) return;
     [this.from, this.to] = [place, place];
     this.draw();
   }
