@@ -332,4 +332,5 @@ def shuffled_passes(rows: torch.Tensor, size: int, generator: torch.Generator) -
     """
     n_passes = -(-size // max(1, len(rows)))
     passes = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(n_passes)]
-    return torch.cat(passes)[:size] if passes else rows[:0]
+    every = passes[0] if n_passes == 1 else torch.cat([rows[:0], *passes])
+    return every[:size]

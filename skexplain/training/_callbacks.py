@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import compress
 from typing import Any
 
 import torch
@@ -26,24 +27,23 @@ class WeightKeeper:
 
     def __init__(self, net: Any) -> None:
         self.net = net
-        self.kept = self._tensors(clone=True)
+        current = self._tensors()
+        self.kept = [tensor.clone() for tensor in current]
         # A buffer may be infinite by design, such as a mask of attention.
-        self.watched = _sums(self.kept).isfinite()
+        self.watched = list(map(math.isfinite, _sums(current)))
 
-    def _tensors(self, clone: bool = False) -> list[torch.Tensor]:
-        tensors = [
+    def _tensors(self) -> list[torch.Tensor]:
+        return [
             tensor.detach()
-            for tensor in self.net.module_.state_dict(keep_vars=False).values()
+            for tensor in self.net.module_.state_dict(keep_vars=True).values()
             if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
         ] + self.net.reduction.tensors()
-        return [tensor.clone() for tensor in tensors] if clone else tensors
 
     def check_and_keep(self) -> None:
         """Keep the present weights, or raise with the last good ones restored."""
-        loss = self.net.history[-1, "train_loss"]
+        loss = self.net.history[-1]["train_loss"]
         current = self._tensors()
-        finite = _sums(current)[self.watched].sum().isfinite().item()
-        if finite and math.isfinite(loss):
+        if math.isfinite(loss) and all(map(math.isfinite, compress(_sums(current), self.watched))):
             torch._foreach_copy_(self.kept, current)
             return
         with torch.no_grad():
@@ -57,8 +57,8 @@ class WeightKeeper:
         )
 
 
-def _sums(tensors: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack([tensor.sum() for tensor in tensors])
+def _sums(tensors: list[torch.Tensor]) -> list[float]:
+    return torch.stack([tensor.sum() for tensor in tensors]).tolist()
 
 
 class BatchWatchers:

@@ -1,5 +1,6 @@
 """Random streams of a fit: each purpose has its own."""
 
+from functools import lru_cache
 from inspect import isfunction
 from typing import Any
 
@@ -16,6 +17,18 @@ _PURPOSES = (
 )
 # The keys of penalties begin here.
 _PENALTIES = 1007
+
+# A seed alone, between the steps of two epochs, takes as long as eight that are drawn together.
+_BLOCK = 8
+
+
+@lru_cache(1024)
+def _seeds(root: int, purpose: str, start: int, n_epochs: int) -> list[int]:
+    key = [_PURPOSES.index(purpose)] if purpose in _PURPOSES else [_PENALTIES, *purpose.encode()]
+    return [
+        int(np.random.SeedSequence([root, epoch, *key]).generate_state(1)[0])
+        for epoch in range(start, start + n_epochs)
+    ]
 
 
 class Streams:
@@ -36,11 +49,8 @@ class Streams:
 
     def seed(self, purpose: str, epoch: int = 0) -> int:
         """Seed of a purpose in an epoch; other purposes than the built-in ones are penalties."""
-        if purpose in _PURPOSES:
-            key = [_PURPOSES.index(purpose)]
-        else:
-            key = [_PENALTIES, *purpose.encode()]
-        return int(np.random.SeedSequence([self.root, epoch, *key]).generate_state(1)[0])
+        start = epoch - (epoch - 1) % _BLOCK if epoch else 0
+        return _seeds(self.root, purpose, start, _BLOCK if epoch else 1)[epoch - start]
 
     def generator(
         self, purpose: str, epoch: int = 0, device: torch.device | str = "cpu"

@@ -1,6 +1,7 @@
 """From the losses of samples to one number: of a batch, or of an epoch."""
 
 import math
+from itertools import islice
 from operator import mul
 from typing import Any
 
@@ -27,9 +28,11 @@ class RunningMeans:
 
     def result(self) -> dict[str, float]:
         """Return the mean of each name as a float."""
+        every = [value for values in self._values.values() for value in values]
+        numbers = iter(torch.stack(every).tolist())  # all at once: reading is what takes time
         return {
-            name: _mean(torch.stack(values).tolist(), self._counts[name])
-            for name, values in self._values.items()
+            name: _mean(list(islice(numbers, len(counts))), counts)
+            for name, counts in self._counts.items()
         }
 
     def of_each(self) -> list[dict[str, float]]:

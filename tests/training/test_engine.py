@@ -620,3 +620,10 @@ def test_automatic_alpha_is_measured_on_rows_of_all_classes(monkeypatch):
 def test_the_module_is_left_in_evaluation_mode(data):
     clf = fitted(GradRegClassifier(Net, module__norm=True), data)
     assert not clf.module_.training
+
+
+@pytest.mark.parametrize(("purpose", "key"), [("order", [3]), ("swap", [1007, *b"swap"])])
+def test_a_seed_depends_on_root_purpose_and_epoch_alone(purpose, key):
+    epochs = [0, 1, 2, 7, 8, 9, 16, 17, 100, 3]
+    expected = [np.random.SeedSequence([5, epoch, *key]).generate_state(1)[0] for epoch in epochs]
+    assert [Streams(5).seed(purpose, epoch) for epoch in epochs] == expected

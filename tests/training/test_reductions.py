@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skexplain.training._method import GroupDRO
-from skexplain.training._reductions import GroupDROReduction, MeanReduction
+from skexplain.training._reductions import GroupDROReduction, MeanReduction, RunningMeans
 
 LOSSES = torch.tensor([1.0, 3.0, 0.5, 0.5, 0.5, 2.0])
 GROUPS = torch.tensor([0, 0, 1, 1, 1, 2])
@@ -185,3 +185,11 @@ def test_mean_reduction_is_the_weighted_mean():
     weight = torch.tensor([1.0, 0.0, 0.0, 0.0, 2.0, 1.0])
     assert MeanReduction()(LOSSES, make_batch(None, weight)) == 1.0
     assert MeanReduction().tensors() == []
+
+
+def test_means_of_an_epoch_are_over_the_samples_of_each_loss():
+    means = RunningMeans()
+    for loss, count in ((1.0, 64), (4.0, 36)):
+        means.add("train_loss", torch.tensor(loss), count)
+    means.add("train_penalty", torch.tensor(7.0, dtype=torch.float64), 5)  # at every second step
+    assert means.result() == {"train_loss": (64 + 4 * 36) / 100, "train_penalty": 7.0}
