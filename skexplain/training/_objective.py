@@ -218,7 +218,7 @@ class Objective:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
         x = leaf_at(batch) if shared else batch.x
         layers = self.kept_layers if shared else ()
-        kept = keep_outputs(self.module, layers, differentiable=True)
+        kept = keep_outputs(self.module, layers, differentiable=True) if layers else nullcontext({})
         with self._precision(x), kept as outputs:
             logits = full_precision(self.forward(x))
         loss = self.reduction(batch.label_loss(logits, batch.y), batch)
