@@ -158,7 +158,7 @@ def _convolutional(shape: tuple[int, ...], n_outputs: int, stem: list[nn.Module]
 
 
 # Layers of torch that compute the same in training and evaluation mode.
-_SAME_IN_BOTH_MODES = (
+_SAME_IN_BOTH_MODES = {
     nn.Sequential,
     nn.Flatten,
     nn.Unflatten,
@@ -195,7 +195,7 @@ _SAME_IN_BOTH_MODES = (
     MappedLayer,
     MappedModule,
     StackedLinear,
-)
+}
 
 
 def mode_matters(module: nn.Module) -> bool:
@@ -229,13 +229,14 @@ def set_training(module: nn.Module) -> None:
 
 
 # Where the hooks are made that are there for a single pass.
-_READING_HOOKS = ("skexplain.penalties.", "skexplain.training._mapping")
+_READING_HOOKS = "skexplain.penalties."
 
 
 def let_go_of_graphs(module: nn.Module) -> None:
     """Detach what a forward has kept in attributes: graphs can be neither copied nor stored.
 
-    An interrupt may also have left a hook behind by which penalties read a layer: it is removed.
+    An interrupt may also have left a hook behind by which penalties read a layer, or a forward that
+    ends at the features: both are undone.
 
     Parameters
     ----------
@@ -243,6 +244,8 @@ def let_go_of_graphs(module: nn.Module) -> None:
         Changed in place.
     """
     for layer in module.modules():
+        if isinstance(layer, MappedLayer):
+            layer.stops = False
         for name, value in vars(layer).items():
             if not name.startswith("_"):
                 layer.__dict__[name] = _detached(value)

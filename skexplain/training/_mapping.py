@@ -1,6 +1,6 @@
 """The mapping layer between features and head that two-stage optimisation trains."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import nn
@@ -90,14 +90,18 @@ class MappedModule(nn.Module):
         setattr(parent, name, MappedLayer(layer, mapping, before))
 
     @property
+    def _layer(self) -> "MappedLayer":
+        layer: Any = self.module.get_submodule(self.layer_name)
+        return layer
+
+    @property
     def mapping(self) -> nn.Module:
         """The mapping layer."""
-        layer: Any = self.module.get_submodule(self.layer_name)
-        return layer.mapping
+        return self._layer.mapping
 
     def replace_mapping(self, mapping: nn.Module) -> None:
         """Put another mapping layer in its place."""
-        self.module.get_submodule(self.layer_name).mapping = mapping
+        self._layer.mapping = mapping
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the whole network."""
@@ -105,22 +109,22 @@ class MappedModule(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Features of the samples: what the mapping layer is given; the head is not run."""
-        handle = self.mapping.register_forward_pre_hook(_raise_features)
+        layer = self._layer
+        layer.stops = True  # a hook at the mapping, which does the same, takes a tenth of the pass
         try:
             self.module(x)
         except _FeaturesReached as reached:
             return reached.features
         finally:
-            handle.remove()
+            layer.stops = False
         raise ValueError(f"feature_layer {self.layer_name!r} is not reached by the module.")
-
-
-def _raise_features(mapping: nn.Module, inputs: Any) -> NoReturn:
-    raise _FeaturesReached(inputs[0])
 
 
 class MappedLayer(nn.Module):
     """A layer with the mapping behind it (or before it)."""
+
+    #: Whether the forward ends here, by an exception that holds the features.
+    stops = False
 
     def __init__(self, layer: nn.Module, mapping: nn.Module, before: bool) -> None:
         super().__init__()
@@ -130,7 +134,11 @@ class MappedLayer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run both."""
-        return self.layer(self.mapping(x)) if self.before else self.mapping(self.layer(x))
+        features = x if self.before else self.layer(x)
+        if self.stops:
+            raise _FeaturesReached(features)
+        mapped = self.mapping(features)
+        return self.layer(mapped) if self.before else mapped
 
 
 def find_feature_layer(

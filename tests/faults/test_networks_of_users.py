@@ -23,8 +23,8 @@ from skexplain import (
 )
 from skexplain.inspection import saliency
 from skexplain.metrics import accuracy_after_swap
+from skexplain.penalties._layers import keep_outputs
 from skexplain.training._architectures import let_go_of_graphs
-from skexplain.training._mapping import _raise_features
 
 
 @pytest.fixture(scope="module")
@@ -275,15 +275,19 @@ def test_several_labels_per_sample_are_an_error(problem):
         ERMClassifier(max_epochs=1).fit(X, np.c_[y, 1 - y])
 
 
-def test_hooks_that_an_interrupt_left_behind_are_removed(problem):
+def test_what_an_interrupt_left_behind_is_removed(problem):
     X, y, mask = problem
     clf = TwoStageExplanationClassifier(max_epochs=1, random_state=0).fit(X, y, mask=mask)
     kept = []
-    clf.module_.mapping.register_forward_pre_hook(_raise_features)
+    reading = keep_outputs(clf.module_, [clf.module_.layer_name])
+    outputs = reading.__enter__()
+    clf.module_._layer.stops = True
     clf.module_.register_forward_hook(lambda *_: kept.append(1))  # a user's own stays
     let_go_of_graphs(clf.module_)
     clf.predict(X)
     assert kept
+    assert not outputs
+    reading.__exit__(None, None, None)
 
 
 # -- recurrent layers ------------------------------------------------------------------------------
