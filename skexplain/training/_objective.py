@@ -217,8 +217,9 @@ class Objective:
     def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""
         x = leaf_at(batch) if shared else batch.x
-        layers = self.kept_layers if shared else ()
-        kept = keep_outputs(self.module, layers, differentiable=True) if layers else nullcontext({})
+        kept: AbstractContextManager[Any] = nullcontext({})
+        if shared and self.kept_layers:
+            kept = keep_outputs(self.module, self.kept_layers, differentiable=True)
         with self._precision(x), kept as outputs:
             logits = full_precision(self.forward(x))
         loss = self.reduction(batch.label_loss(logits, batch.y), batch)
