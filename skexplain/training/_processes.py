@@ -183,6 +183,8 @@ def _digest(value: Any) -> str:
         value = [*map(str, getattr(value, "columns", [])), value.to_numpy()]
     if isinstance(value, Mapping):
         value = sorted(value.items(), key=str)
+    if isinstance(value, np.ndarray):
+        value = np.ascontiguousarray(value)  # a file, and any order, has the values of its array
     if value is None or isinstance(value, _COMPARED):
         return joblib.hash(value)
     if isinstance(value, list | tuple):

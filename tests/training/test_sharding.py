@@ -198,6 +198,7 @@ EQUAL = [
 def test_equal_arguments_have_equal_digests_and_others_have_not():
     digests = [_processes._digest(make()) for make in EQUAL]
     assert digests == [_processes._digest(make()) for make in EQUAL]
+    assert _processes._digest(np.asfortranarray(np.eye(3)[:2])) == _processes._digest(np.eye(3)[:2])
     others = [2 * np.eye(3), pd.DataFrame({"a": [1.0, 2.0], "c": ["x", "y"]})]
     assert len({*digests, *map(_processes._digest, others)}) == len(EQUAL) + len(others)
 
