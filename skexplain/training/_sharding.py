@@ -176,7 +176,7 @@ class ShardedObjective(Objective):
         size, names = len(penalised.y), {term.name for term in apart}
         index = self.processes.part(size, penalised.y.device)
         moved = {name: x.index_select(0, index) for name, x in moved.items() if name in names}
-        drawn = {name: PartGenerator(generators[name], index, size) for name in names}
+        drawn: Generators = {name: PartGenerator(generators[name], index, size) for name in names}
         own, own_donors = penalised.take(index), donors and donors.take(index)
         parts = evaluate_terms(apart, self.module, own, own_donors, drawn, clean, moved)
         return values | {
