@@ -67,14 +67,6 @@ class Ablation(TrialStudy):
             for dataset in ("fox-vs-cat", "triangle"):
                 yield _factors(dataset, 50), self.methods, [seed], _settings(_EPOCHS)
 
-    def cells(self, scale):
-        """List the cells; shuffled masks have the fewer repetitions."""
-        return [
-            cell
-            for cell in super().cells(scale)
-            if cell.factors["masks"] != "shuffled" or cell.factors["seed"] < _N_SEEDS
-        ]
-
     def task(self, factors, settings):
         """Draw the training set of a seed."""
         return shapes_task(factors["dataset"], factors["size"], "1:1", factors["seed"])

@@ -44,7 +44,6 @@ class Spurious(ShapesStudy):
     repetitions = {100: 6, 1500: 3}
     tuned = ("label-only-tuned", "two-stage-tuned", "swap-tuned")
     early = ("two-stage-early", "label-only-early")
-    claimed = ("label-only", "shift", "two-stage", "two-stage-slow", "swap", "moved-reasons")
 
     def tables(self, rows):
         """Add who beats the controls that know nothing of places."""
