@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import nn
 
 from .._checks import check_no_dates, check_nothing_hidden
+from ..estimators._mask_warnings import nothing_left
 from ..estimators._parameters import COUNT, SHARE, StrOptions
 from ..estimators._tokenizers import check_takes_no_texts
 from ..exceptions import MissingExplanationWarning
@@ -245,9 +246,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If X, y or mask do not fit the network or each other, or a parameter is not legal.
         """
         self._validate_params()
-        for name in ("n_directions", "channel_axis"):
-            if isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
+        if isinstance(self.channel_axis, bool):
+            raise ValueError(f"channel_axis must be an int, got {self.channel_axis!r}.")
         check_cache(self.cache)
         check_takes_no_texts(
             self.estimator,
@@ -270,6 +270,10 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self._warn(masks)
             module, correction, report = None, None, None
         else:
+            problem = nothing_left(masks, np.arange(len(X)))
+            if problem:
+                text = f"{type(self).__name__} is {problem}"
+                warnings.warn(text, MissingExplanationWarning, stacklevel=2)
             module, correction, report = self._correct(network, X, codes, masks, n_classes)
         self.classes_ = classes
         validate_data(self, given, skip_check_array=True)  # keeps the names of the columns

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._checks import plain_integer
 from .._surroundings import deterministic_algorithms, isolated_random_state, own_surroundings
 from .._typing import Seed
 from ..masks._labels import labels_beside
@@ -318,7 +319,7 @@ class BaseExplanationEstimator(BaseEstimator):
             # Train, and keep what was learnt.
             try:
                 with deterministic_algorithms() if self.deterministic else nullcontext():
-                    trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
+                    trainer.train(train, valid, epochs=1 if partial else int(self.max_epochs))
             finally:
                 self._keep(trainer)
             if not partial:
@@ -375,7 +376,7 @@ class BaseExplanationEstimator(BaseEstimator):
             monitor=monitor,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
-            **{name: getattr(self, name) for name in TRAINER_SETTINGS},
+            **{name: plain_integer(getattr(self, name)) for name in TRAINER_SETTINGS},
         )
 
     def _keep(self, trainer: Trainer) -> None:

@@ -61,6 +61,11 @@ def warn_about_masks(
             stacklevel=stacklevel,
         )
         return
+    if any(term.penalty.needs_donors for term in terms):
+        problem = nothing_left(masks, rows)
+        if problem:
+            warnings.warn(f"{name} is {problem}", MissingExplanationWarning, stacklevel=stacklevel)
+            return
     if masks.for_all_rows or masks.marks_relevant:
         return
     exchanges = masks.marks_parts and any(term.penalty.exchange_parts for term in terms)
@@ -97,6 +102,35 @@ def _nothing_to_learn(
             'is constant (norm="share"; norm="l2" is not)'
         )
     return "fitted with masks that mark no feature as irrelevant"
+
+
+def nothing_left(masks: Masks, rows: NDArray[Any]) -> str | None:
+    """Describe masks that mark all of every annotated sample, so that a swap leaves no reason.
+
+    Parameters
+    ----------
+    masks : Masks
+    rows : ndarray of int
+        Samples that take part.
+
+    Returns
+    -------
+    str or None
+        None where something is left.
+    """
+    annotated = rows[masks.annotated[rows]]
+    if not len(annotated) or not masks.marks_alike()[annotated].all():
+        return None
+    degree, _ = masks.degrees_of(annotated[:1])
+    if degree.max() < 1:  # they are alike, but for padding
+        return None
+    other = "irrelevant" if masks.marks_relevant else "relevant"
+    return (
+        f"fitted with masks that mark every feature of all {len(annotated)} annotated samples as "
+        f"irrelevant: a swap exchanges whole samples then, and leaves nothing that predicts a "
+        f'label. If it is the other way round, pass mask_marks="{other}". See '
+        f"docs/masks.md#samples-without-a-mask."
+    )
 
 
 def _class_without_masks(
