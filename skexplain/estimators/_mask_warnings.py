@@ -52,7 +52,7 @@ def warn_about_masks(
     """
     if not terms:
         return
-    problem = _nothing_to_learn(masks, rows, penalised)
+    problem = _nothing_to_learn(terms, masks, rows, penalised)
     if problem:
         warnings.warn(
             f"{name} is {problem}: it learns from labels alone. See "
@@ -88,20 +88,35 @@ def warn_about_masks(
 
 
 def _nothing_to_learn(
-    masks: Masks | None, rows: NDArray[Any], penalised: NDArray[Any]
+    terms: Sequence[Term], masks: Masks | None, rows: NDArray[Any], penalised: NDArray[Any]
 ) -> str | None:
     if masks is None:
         return "fitted without a mask"
     if not masks.annotated[rows].any():
         return "fitted with masks that annotate no sample"
     if penalised.any():
-        return None
+        if not all(term.penalty.is_share for term in terms) or not _alike(masks, penalised):
+            return None
+        return (
+            "fitted with masks that mark all features of a sample alike, for which its penalty is "
+            "the same whatever the network"
+        )
     if masks.has_irrelevant[rows].any():
         return (
             "fitted with masks that mark all features alike, for which the share of the gradient "
             'is constant (norm="share"; norm="l2" is not)'
         )
     return "fitted with masks that mark no feature as irrelevant"
+
+
+def _alike(masks: Masks, rows: NDArray[Any]) -> bool:
+    """Return whether each of some samples has all of its features marked alike."""
+    irrelevance, known = masks.degrees_of(np.arange(len(masks.annotated))[rows][:1])
+    of_first = irrelevance if known is None else irrelevance[known]
+    # In most data sets the first of them shows that it is not so.
+    if not of_first.numel() or of_first.min() != of_first.max():
+        return False
+    return bool(masks.marks_alike()[rows].all())
 
 
 def nothing_left(masks: Masks, rows: NDArray[Any]) -> str | None:
@@ -119,10 +134,10 @@ def nothing_left(masks: Masks, rows: NDArray[Any]) -> str | None:
         None where something is left.
     """
     annotated = rows[masks.annotated[rows]]
-    if not len(annotated) or not masks.marks_alike()[annotated].all():
+    if not len(annotated) or not _alike(masks, annotated):
         return None
-    degree, _ = masks.degrees_of(annotated[:1])
-    if degree.max() < 1:  # they are alike, but for padding
+    irrelevance, _ = masks.degrees_of(annotated[:1])
+    if irrelevance.max() < 1:
         return None
     other = "irrelevant" if masks.marks_relevant else "relevant"
     return (

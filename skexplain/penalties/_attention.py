@@ -75,6 +75,8 @@ class AttentionPenalty(Penalty):
     >>> _ = WithTokenizer(clf).fit(texts * 20, ["ill", "well"] * 20, mask=[["portable", "upright"]])
     """
 
+    is_share = True
+
     def __init__(self, layer: str | None = None, query: int | None = None) -> None:
         self.layer = layer
         self.query = query

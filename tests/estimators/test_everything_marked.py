@@ -8,6 +8,7 @@ from torch import nn
 
 from skexplain import (
     AvgExClassifier,
+    ExplanationClassifier,
     GradRegClassifier,
     PGDExClassifier,
     SwapExClassifier,
@@ -16,6 +17,7 @@ from skexplain import (
 )
 from skexplain.correction import CorrectedClassifier, SwapAugmentedClassifier
 from skexplain.exceptions import MissingExplanationWarning
+from skexplain.penalties import EnergyPenalty
 
 rng = np.random.default_rng(0)
 N = 60
@@ -51,6 +53,19 @@ def test_texts_of_which_all_is_marked_warn():
     texts, y = ["a b", "b a"] * 10, [0, 1] * 10
     with pytest.warns(MissingExplanationWarning, match="all 20 annotated samples"):
         WithTokenizer(SwapExClassifier(max_epochs=1)).fit(texts, y, mask=[["a", "b"]])
+
+
+@pytest.mark.parametrize("degree", [1, 0.5])
+def test_a_share_of_which_all_is_marked_warns(degree):
+    images = rng.normal(size=(N, 1, 6, 6))
+    clf = ExplanationClassifier(penalties=[("energy", EnergyPenalty())], max_epochs=1)
+    mask = np.full((1, 6, 6), degree)
+    with pytest.warns(MissingExplanationWarning, match="mark all features of a sample alike"):
+        clf.fit(images, Y, mask=mask)
+    mask[0, 0, 0] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MissingExplanationWarning)
+        clf.fit(images, Y, mask=mask)
 
 
 def test_what_leaves_something_does_not_warn():
