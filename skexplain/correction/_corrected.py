@@ -25,7 +25,7 @@ from ._evaluation import Correction, Outcome, Swaps
 from ._features import check_cache
 from ._finetune import Finetuning
 from ._fold import around_network, folded_weights
-from ._given import encode_labels, frozen
+from ._given import encode_labels, frozen, read_weight
 from ._methods import METHODS
 from ._network import Network, probabilities
 from ._place import read_places
@@ -222,7 +222,9 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         other.estimator = frozen(self.estimator)
         return _clone_parametrized(other)
 
-    def fit(self, X: Any, y: Any = None, *, mask: Any = None) -> CorrectedClassifier:
+    def fit(
+        self, X: Any, y: Any = None, *, mask: Any = None, sample_weight: Any = None
+    ) -> CorrectedClassifier:
         """Compute the correction, and put it into a copy of the network.
 
         Parameters
@@ -233,6 +235,10 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Class labels.  None: a projection with a number of directions needs none.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             What must not matter, in one of the shapes of the user guide.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How often each sample counts, with its copies: in the correction, where 2 is as good as
+            the sample twice, and in the means of the report.  One of weight 0 takes part in
+            nothing.
 
         Returns
         -------
@@ -243,7 +249,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If the estimator holds no network, or `cache` is of another type.
         ValueError
-            If X, y or mask do not fit the network or each other, or a parameter is not legal.
+            If X, y, mask or sample_weight do not fit the network or each other, or a parameter is
+            not legal.
         """
         self._validate_params()
         if isinstance(self.channel_axis, bool):
@@ -266,15 +273,19 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         n_classes = network.count_classes(X)
         classes, codes = encode_labels(network.classes, n_classes, X, y)
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
+        weight = read_weight(sample_weight, X)
+        rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        if masks is not None and len(rows) < len(X):
+            masks = masks.of_rows(rows)
         if masks is None or not masks.has_irrelevant.any():
             self._warn(masks)
             module, correction, report = None, None, None
         else:
-            problem = nothing_left(masks, np.arange(len(X)))
+            problem = nothing_left(masks, rows)
             if problem:
                 text = f"{type(self).__name__} is {problem}"
                 warnings.warn(text, MissingExplanationWarning, stacklevel=2)
-            module, correction, report = self._correct(network, X, codes, masks, n_classes)
+            module, correction, report = self._correct(network, X, codes, masks, n_classes, weight)
         self.classes_ = classes
         validate_data(self, given, skip_check_array=True)  # keeps the names of the columns
         self.report_ = report
@@ -300,16 +311,19 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         codes: np.ndarray | None,
         masks: Masks,
         n_classes: int,
+        weight: np.ndarray | None,
     ) -> tuple[nn.Module | None, Correction | None, CorrectionReport]:
         """Return the corrected network and the correction, None where nothing is better; report."""
         generator = make_generator(self.random_state)
         seed = int(generator.integers(2**31))
-        finetuning = Finetuning(self.trainer, codes, self.clean_share, self.mask_marks, seed)
+        share, marks = self.clean_share, self.mask_marks
+        finetuning = Finetuning(self.trainer, codes, share, marks, seed, weight)
         copies = SwappedCopies(X, masks, self.exchange, network.tokens(X))
         swaps = Swaps(X, copies, self.n_copies, seed)
         sites = find_sites(network, X, self.layer, self.channel_axis)
         tails = [find_tail(network, site, X) for site in sites]
-        places = read_places(network, sites, tails, swaps, masks, codes, n_classes, self.cache)
+        cache = self.cache
+        places = read_places(network, sites, tails, swaps, masks, codes, n_classes, cache, weight)
         search = CorrectionSearch(places, finetuning, self.seen)
         choice = search.choose(self.method, self.n_directions)
         correction = search.make(choice)

@@ -14,6 +14,10 @@ from torch import nn
 
 from .._checks import as_array
 from ..metrics._groups import row_labels
+from ._weights import check_weight
+
+# Weights count samples: the ridge penalty of a new head has a scale.
+_SMALLEST, _LARGEST = 1e-6, 1e6
 
 
 def frozen(model: Any) -> Any:
@@ -80,3 +84,24 @@ def encode_labels(
             f"y must hold classes of the estimator, {classes.tolist()}, got {unknown.tolist()}."
         )
     return classes, np.searchsorted(classes, y)
+
+
+def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Return sample weights; None where each sample counts once.
+
+    Raises
+    ------
+    ValueError
+        If one is negative or not finite, their number is wrong, or their mean is no ordinary
+        number.
+    """
+    if sample_weight is None:
+        return None
+    weight = check_weight(sample_weight, X)
+    mean = weight[weight > 0].mean()
+    if not _SMALLEST < mean < _LARGEST:
+        raise ValueError(
+            f"sample_weight must say how often samples count, with a mean from {_SMALLEST:g} to "
+            f"{_LARGEST:g}, got {mean:.3g}."
+        )
+    return None if (weight == 1).all() else weight

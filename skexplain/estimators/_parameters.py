@@ -34,7 +34,7 @@ TRAINER_SETTINGS = (
 )
 
 
-class Whole(Interval):  # type: ignore[misc]
+class Whole(Interval):
     """Integers from a number on, of Python or numpy; True and False are none."""
 
     def __init__(self, lowest: int) -> None:
