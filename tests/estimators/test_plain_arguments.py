@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from skexplain import GradRegClassifier, MaskPropagator, SwapExClassifier, SwapExRegressor
 from skexplain.correction import SwapAugmentedClassifier
@@ -56,6 +58,21 @@ def test_what_is_missing_among_objects_is_named(missing):
         frame = pd.DataFrame({"number": X[:, 0], "text": column})
         with pytest.raises(ValueError, match=expected):
             SwapExClassifier(max_epochs=1).fit(frame, Y, mask=[[0, 1]])
+    with pytest.raises(ValueError, match="Input y contains NaN or other missing values, 1 of 60"):
+        SwapAugmentedClassifier(LogisticRegression()).fit(X, text, mask=MASK)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-4])
+def test_a_rate_of_numpy_is_one_of_python(rate):
+    """As a search over ``np.logspace(...)`` passes it."""
+    network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    found, expected = (
+        SwapExClassifier(network, backbone_lr=kind(rate), max_epochs=2, random_state=0)
+        .fit(X, Y, mask=MASK)
+        .predict_proba(X)
+        for kind in (np.float64, float)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_text_is_no_weight():
