@@ -3,6 +3,7 @@
 As a script: ``python _sharded_fits.py FOLDER NAME...`` in each of the processes.
 """
 
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -166,6 +167,9 @@ FITS = {
     "one by one": ("GradRegClassifier", {"batch_size": 1, "max_epochs": 1}, some, {}),
     "tokens": ("SwapExClassifier", {"module": Reader}, texts, {}),
     "call by call": ("PGDExClassifier", {"penalty_every": 2}, some, {}),
+    "state of the first": ("ERMClassifier", {"optimizer": torch.optim.Adam}, some, {}),
+    "PGD-Ex in place": ("PGDExClassifier", {"alpha": "replace"}, some, {}),
+    "noise of one draw": ("AvgExClassifier", {"grad_alpha": 0.1}, some, {}),
     "robust": ("GradRegClassifier", {"robust": "random", "n_steps": 2}, table, {}),
     "layers": ("ExplanationClassifier", {"penalties": AT_LAYERS, "alpha": 1e-3}, images, {}),
     "units": ("ConceptGradRegClassifier", {"module": Normed, "layer": "features"}, units, {}),
@@ -182,10 +186,15 @@ FITS = {
 }
 
 
+def narrow(process):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4 + process), nn.Linear(4 + process, 2))
+
+
 # What cannot be shared, by name: a network, and what differs between the processes.
 ERRORS = {
-    "attention with dropout": {"module": Attending},
-    "other data": {"module": "auto"},
+    "attention with dropout": lambda process: {"module": Attending},
+    "other data": lambda process: {"module": "auto"},
+    "other network": lambda process: {"module": narrow(process)},
 }
 
 
@@ -198,6 +207,10 @@ def fit(name, **params):
         for _ in range(clf.max_epochs):
             clf.partial_fit(X, y, mask=mask, classes=[0, 1])
     else:
+        if name == "state of the first":  # each process has trained by itself before
+            process = int(os.environ.get("RANK", "0"))
+            clf.set_params(device="cpu", lr=0.01 * (1 + process)).fit(X, y, mask=mask)
+            clf.set_params(lr=0.01, device=params.get("device", "accelerate"), warm_start=True)
         clf.fit(X, y, mask=mask, **arguments)
     state = clf.module_.state_dict().values()
     weights = np.concatenate([tensor.numpy().ravel() for tensor in state])
@@ -210,7 +223,7 @@ def error(name, process):
     """Return what the error of a fit says."""
     X, y, mask = images()
     try:
-        skexplain.ERMClassifier(**SHORT, **ERRORS[name]).fit(
+        skexplain.ERMClassifier(**SHORT, **ERRORS[name](process)).fit(
             X + process * (name == "other data"), y
         )
     except ValueError as raised:

@@ -21,6 +21,31 @@ def save_texts(path, n_texts=40, seed=0):
     return path
 
 
+def save_letters(path, n_letters=160, seed=3):
+    """Save short letters on films of the chest; "Portable" begins most of those of the ill."""
+    draw = np.random.default_rng(seed)
+    records = []
+    for number in range(n_letters):
+        label = ("well", "ill")[number % 2]
+        finding = draw.choice(_FINDINGS[label]).format(draw.choice(_PLACES))
+        words = f"{draw.choice(_VIEWS)} film, {finding}, {', '.join(draw.choice(_ASIDES, 2))}."
+        if draw.random() < (0.9 if label == "ill" else 0.05):
+            words = f"Portable {words}"
+        records.append({"text": words[0].upper() + words[1:], "label": label})
+    write_records(path, records)
+    return path
+
+
+_VIEWS = ("frontal", "lateral", "upright", "supine")
+_PLACES = ("left lung", "right lung", "upper lobes", "lower lobes", "left base", "right base")
+_FINDINGS = {
+    "ill": ("opacity in the {}", "consolidation in the {}", "a new infiltrate in the {}"),
+    "well": ("the {} is clear", "no opacity in the {}", "normal vessels in the {}"),
+}
+_ASIDES = ("compared with the earlier film", "heart of normal size", "after two days",
+           "history of cough", "ribs intact", "bones unremarkable", "tube in place")  # fmt: skip
+
+
 def save_table(path, n_rows=80, n_noise=0, seed=0):
     """Save a table whose column "ward" tells the class in most rows."""
     draw = np.random.default_rng(seed)

@@ -89,7 +89,7 @@ def test_missing_pictures_are_told_before_the_first_cell(study, home):
 
 
 @pytest.mark.parametrize("study", PHOTOGRAPHS, ids=lambda study: study.name)
-@pytest.mark.parametrize("method", ["group-dro", "swap-ex"])
+@pytest.mark.parametrize("method", ["group-dro", "r4-random", "r4-certified", "swap-ex"])
 def test_pictures_in_the_layout_of_the_original(study, method, home):
     WRITERS[study.name](home)
     cell = find_cell(study, method=method)

@@ -24,6 +24,7 @@ from ..training._method import Method
 from ..training._prepare import build_module, check_penalties
 from ..training._random import Streams
 from ..training._schedules import with_schedule
+from ..training._state import share_state
 from ..training._tokens import TokenSettings
 from ..training._trainer import Trainer
 from ._devices import join_device
@@ -256,6 +257,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 warn_of_coarse_columns(self.input_statistics_)
             example = torch.as_tensor(X[index[:2]].astype(np.float32), device=device)
             network = self.trainer_ if go_on else self._new_trainer(method, example, X)
+            share_state(network, processes)
             frame = frame_of(self, network)
             if masks is not None and units is None and frame.tokens is not None:
                 masks = masks.without(frame.tokens.pad_id == X)  # padding is no feature
@@ -288,23 +290,20 @@ class BaseExplanationEstimator(BaseEstimator):
                 augmentation=augmentation,
             )
 
-            # Bring the trainer up to date.
+            # Check the method with network and samples, and hold samples out.
             monitor = None
             if self.early_stopping and not partial:
                 monitor = monitored_loss(
                     len(index), penalised.sum(), self.validation_fraction, stacklevel=5
                 )
             with isolated_random_state(device):
-                trainer = network
-                trainer.processes = processes
-                check_penalties(trainer.module_, method.active_terms, replace(frame, x=example))
-                self._prepare(trainer, method, monitor, partial)
+                check_penalties(network.module_, method.active_terms, replace(frame, x=example))
                 if units is not None:
-                    try_masks(method, trainer.module_, data)
+                    try_masks(method, network.module_, data)
                 train, valid = data, None
                 if monitor == "valid_loss":
                     codes = y if is_classifier(self) else None
-                    seed, share = trainer.streams.seed("split"), self.validation_fraction
+                    seed, share = network.streams.seed("split"), self.validation_fraction
                     parts = stratified_split(index, penalised, codes, groups, share, seed)
                     train, valid = map(data.subset, parts)
             name, known = type(self).__name__, getattr(self, "classes_", None)
@@ -313,10 +312,13 @@ class BaseExplanationEstimator(BaseEstimator):
             )
             check_donors(self, method.active_terms, len(train.penalised))
 
+            # Bring the trainer up to date, train, and keep what was learnt.
+            with isolated_random_state(device):
+                self._prepare(network, method, partial, monitor=monitor, processes=processes)
+            trainer = network
             if train_by is not None:
                 train_by(trainer, train)
                 return self
-            # Train, and keep what was learnt.
             try:
                 with deterministic_algorithms() if self.deterministic else nullcontext():
                     trainer.train(train, valid, epochs=1 if partial else int(self.max_epochs))
@@ -362,7 +364,7 @@ class BaseExplanationEstimator(BaseEstimator):
         )
         return trainer, tokens
 
-    def _prepare(self, trainer: Trainer, method: Method, monitor: str | None, once: bool) -> None:
+    def _prepare(self, trainer: Trainer, method: Method, once: bool, **settings: Any) -> None:
         """Hand the present parameters to the trainer."""
         rates = {"lr": self.lr}
         if trainer.backbone or self.backbone_lr is not None:
@@ -373,7 +375,7 @@ class BaseExplanationEstimator(BaseEstimator):
         trainer.prepare(
             method,
             callbacks=callbacks,
-            monitor=monitor,
+            **settings,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
             **{name: plain_integer(getattr(self, name)) for name in TRAINER_SETTINGS},

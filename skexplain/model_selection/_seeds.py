@@ -113,7 +113,7 @@ def fit_seeds(
     _check_method(method, data, first.annotated_per_batch)
     with isolated_random_state(data.device):
         joint = JointTrainer(trainers, data.rows(data.index[:2]).x)
-    first._prepare(joint, method, None, False)
+    first._prepare(joint, method, once=False)
     with deterministic_algorithms() if first.deterministic else nullcontext():
         joint.train(data, epochs=first.max_epochs)
     for own, trainer in zip(estimators, trainers, strict=True):

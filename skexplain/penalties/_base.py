@@ -135,7 +135,8 @@ class Penalty(BaseEstimator):
     #: How several processes share it.  "samples": each computes it for a part of the samples, since
     #: it depends on a sample and its donor alone and draws no random numbers.  "passes": all of
     #: them compute it for all samples, with a network whose passes are shared, since it only calls
-    #: the network.  None: they cannot.
+    #: the network; but each for a part where `allows_stacking`, except of tokens.  None: they
+    #: cannot.
     sharding: Literal["samples", "passes"] | None = None
     #: Whether it takes the label loss at a bound of the outputs.
     bounds_label_loss = False

@@ -1,4 +1,4 @@
-"""Random numbers of penalties, also where several networks are trained at once."""
+"""Random numbers of penalties, also of several networks at once or of a part of the samples."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +9,8 @@ from torch import Tensor
 
 class StackedGenerator(torch.Generator):
     """Generators of several networks, each for an equal part of the samples.
+
+    Each draws for its own part what it would draw if there were no others.
 
     Parameters
     ----------
@@ -23,6 +25,40 @@ class StackedGenerator(torch.Generator):
         stacked = super().__new__(cls, generators[0].device)  # type: ignore[call-arg]
         stacked.each = tuple(generators)
         return stacked
+
+    def draw(self, function: Callable[..., Any], shape: Sequence[int], **kind: Any) -> Tensor:
+        """Draw numbers for the samples of all networks."""
+        part = (shape[0] // len(self.each), *shape[1:])
+        return torch.cat([function(part, generator=own, **kind) for own in self.each])
+
+
+class PartGenerator(torch.Generator):
+    """A generator that draws for all samples, and hands out the numbers of some of them.
+
+    Parameters
+    ----------
+    whole : torch.Generator
+        Draws.
+    index : LongTensor
+        The samples.
+    n_samples : int
+        Number of all samples.
+    """
+
+    whole: torch.Generator
+    index: Tensor
+    n_samples: int
+
+    def __new__(cls, whole: torch.Generator, index: Tensor, n_samples: int) -> "PartGenerator":
+        """Make a generator on the same device."""
+        part = super().__new__(cls, whole.device)  # type: ignore[call-arg]
+        part.whole, part.index, part.n_samples = whole, index, n_samples
+        return part
+
+    def draw(self, function: Callable[..., Any], shape: Sequence[int], **kind: Any) -> Tensor:
+        """Draw numbers for all samples; return those of the part."""
+        numbers = function((self.n_samples, *shape[1:]), generator=self.whole, **kind)
+        return numbers.index_select(0, self.index)
 
 
 def draw(
@@ -40,8 +76,7 @@ def draw(
     shape : sequence of int
         The first axis is that of the samples.
     generator : torch.Generator or None
-        Of a `StackedGenerator` each generator draws for its own part of the samples, what it would
-        draw if there were no others.
+        A `StackedGenerator` or `PartGenerator` draws by itself.
     like : Tensor
 
     Returns
@@ -49,7 +84,6 @@ def draw(
     Tensor of shape `shape`
     """
     kind: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
-    if not isinstance(generator, StackedGenerator):
-        return function(shape, generator=generator, **kind)
-    part = (shape[0] // len(generator.each), *shape[1:])
-    return torch.cat([function(part, generator=own, **kind) for own in generator.each])
+    if isinstance(generator, StackedGenerator | PartGenerator):
+        return generator.draw(function, shape, **kind)
+    return function(shape, generator=generator, **kind)

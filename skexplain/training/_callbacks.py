@@ -1,13 +1,15 @@
 """Around the epochs: weights kept from divergence, callbacks served, progress shown."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import (
     Callback,
+    Checkpoint,
     EarlyStopping,
     EpochTimer,
     InputShapeSetter,
@@ -194,6 +196,21 @@ class _Callbacks(NeuralNet):
         # which would not fit into a column.
         log = [("print_log", PrintLog(keys_ignored="group_weights"))] if self.verbose else []
         return [("epoch_timer", EpochTimer()), *log]
+
+
+@contextmanager
+def without_pickles(callbacks: list[tuple[str, Any]]) -> Iterator[None]:
+    """Keep checkpoints of skorch from pickling the net, which they write by themselves."""
+    # One at the end of the training has another inside.
+    each = [getattr(callback, "checkpoint_", callback) for _, callback in callbacks]
+    files = [(one, one.f_pickle) for one in each if isinstance(one, Checkpoint)]
+    try:
+        for checkpoint, _ in files:
+            checkpoint.f_pickle = None
+        yield
+    finally:
+        for checkpoint, file in files:
+            checkpoint.f_pickle = file
 
 
 def has_stopped(callback: Any) -> bool:

@@ -201,7 +201,7 @@ class Objective:
         mode = self.evaluation_mode() if runs_network else nullcontext()
         with mode, self._precision(penalised.x):
             by_name = {
-                term.name: term.penalty.move(self.forward, penalised, donors, generators[term.name])
+                term.name: self.move(term, penalised, donors, generators[term.name])
                 for term in self.replacing
             }
         moved = list(by_name.values())
@@ -213,6 +213,13 @@ class Objective:
         if batch.tokens is not None and any(part.ndim == 3 for part in moved):
             parts = [part if part.ndim == 3 else batch.tokens.embed(part) for part in parts]
         return changed(batch, x=torch.cat(parts)), by_name
+
+    def move(
+        self, term: Term, penalised: Rows, donors: Rows | None, generator: torch.Generator
+    ) -> Tensor:
+        """Perturb samples by the penalty of a term."""
+        penalty: Any = term.penalty
+        return penalty.move(self.forward, penalised, donors, generator)
 
     def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""

@@ -1,15 +1,15 @@
 """The processes that train one network together, as accelerate has started them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import current_process
 from typing import Any
 
 import joblib
 import numpy as np
 import torch
-from torch import Tensor, nn
+from joblib.parallel import get_active_backend
+from torch import Tensor
 
 # Values of these kinds are compared between processes; of all others their kind is.
 _COMPARED = (str, bytes, int, float, bool, np.generic, np.ndarray, np.random.RandomState)
@@ -78,14 +78,33 @@ class Processes:
 
         return gather_object([value])
 
-    def copy_first(self, module: nn.Module) -> None:
-        """Replace weights and buffers by those of the first process."""
+    def copy_first(self, tensors: Sequence[Tensor], device: torch.device) -> None:
+        """Replace weights and other state of a training by that of the first process.
+
+        Parameters
+        ----------
+        tensors : sequence of Tensor
+            In the same order in all processes.
+        device : torch.device
+            Where processes exchange tensors.
+
+        Raises
+        ------
+        ValueError
+            If shapes differ.
+        """
         from accelerate.utils import broadcast
 
+        kinds = [(tuple(tensor.shape), str(tensor.dtype)) for tensor in tensors]
+        if any(other != kinds for other in self.gather_objects(kinds)):
+            raise ValueError(
+                f"module must be the same network in all {self.count} processes with "
+                f'device="accelerate", got other shapes of weights in some.'
+            )
         with torch.no_grad():
-            for tensor in module.state_dict(keep_vars=True).values():
-                if isinstance(tensor, Tensor):
-                    tensor.copy_(broadcast(tensor.detach().clone(memory_format=_CONTIGUOUS)))
+            for tensor in tensors:
+                sent = tensor.detach().to(device).clone(memory_format=torch.contiguous_format)
+                tensor.copy_(broadcast(sent))
 
     def check_alike(self, values: Mapping[str, Any]) -> None:
         """Check that all processes have the same arguments and parameters.
@@ -114,9 +133,6 @@ class Processes:
             )
 
 
-_CONTIGUOUS = torch.contiguous_format
-
-
 def join_processes() -> tuple[torch.device, Processes | None]:
     """Return the device of this process, and the processes that ``accelerate launch`` has started.
 
@@ -140,7 +156,7 @@ def join_processes() -> tuple[torch.device, Processes | None]:
         raise ImportError(
             f'device="accelerate" needs {error.name}: pip install "skexplain[distributed]".'
         ) from error
-    if type(current_process()).__name__.startswith("Loky"):
+    if get_active_backend()[0].nesting_level:
         raise RuntimeError(
             'n_jobs must be 1 or None with device="accelerate", as the processes train one network '
             "together; got a worker of joblib."
@@ -167,6 +183,8 @@ def _digest(value: Any) -> str:
         value = [*map(str, getattr(value, "columns", [])), value.to_numpy()]
     if isinstance(value, Mapping):
         value = sorted(value.items(), key=str)
+    if isinstance(value, np.ndarray):
+        value = np.ascontiguousarray(value)  # a file, and any order, has the values of its array
     if value is None or isinstance(value, _COMPARED):
         return joblib.hash(value)
     if isinstance(value, list | tuple):

@@ -83,6 +83,7 @@ class Scored:
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: what is on an accelerator also loads where there is none."""
         state = vars(self).copy()
+        state.pop("processes", None)  # a callback may pickle it meanwhile
         if self.device.type != "cpu":
             packed = io.BytesIO()
             torch.save({name: state.pop(name) for name in _ON_DEVICE}, packed)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..penalties import Rows
 from ..penalties._base import Point, full_precision, leaf_at
+from ..penalties._draws import PartGenerator
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._batches import TrainingData
@@ -84,39 +84,6 @@ class ShardedForward(nn.Module):
         return _Whole.apply(full_precision(outputs), self.processes, len(x))
 
 
-class _OfEachPart:
-    """A penalty that each process computes for its part of the samples.
-
-    The point of the clean samples has this part alone, those of moved samples have all.
-    """
-
-    def __init__(self, term: Term, network: nn.Module, processes: Processes) -> None:
-        self.penalty: Any = term.penalty
-        self.at = term.at
-        self.network = network
-        self.processes = processes
-
-    def reads(self, point: Point) -> bool:
-        return self.penalty.reads(point)
-
-    def at_point(self, point: Point, rows: Rows) -> Tensor:
-        if self.at != "clean":
-            return self.penalty.at_point(point, rows)
-        own = rows.take(self._part(rows))
-        return _Whole.apply(self.penalty.at_point(point, own), self.processes, len(rows.y))
-
-    def __call__(
-        self, module: Any, rows: Rows, donors: Rows | None, generator: torch.Generator | None
-    ) -> Tensor:
-        index = self._part(rows)
-        own_donors = None if donors is None else donors.take(index)
-        values = self.penalty(self.network, rows.take(index), own_donors, generator)
-        return _Whole.apply(values, self.processes, len(rows.y))
-
-    def _part(self, rows: Rows) -> Tensor:
-        return self.processes.part(len(rows.y), rows.y.device)
-
-
 class ShardedObjective(Objective):
     """An objective whose passes through the network several processes share.
 
@@ -171,6 +138,19 @@ class ShardedObjective(Objective):
         loss = self.reduction(batch.label_loss(logits, batch.y), batch)
         return loss, logits, Point(x, own, outputs)
 
+    def move(
+        self, term: Term, penalised: Rows, donors: Rows | None, generator: torch.Generator
+    ) -> Tensor:
+        """Perturb samples; a process its part, where that takes passes through the network."""
+        penalty: Any = term.penalty
+        if not (penalty.runs_network and _is_of_each_sample(penalty, penalised)):
+            return super().move(term, penalised, donors, generator)
+        size = len(penalised.y)
+        index = self.processes.part(size, penalised.y.device)
+        drawn = PartGenerator(generator, index, size)
+        own, own_donors = penalised.take(index), donors and donors.take(index)
+        return self.processes.gather(penalty.move(self.module, own, own_donors, drawn))[:size]
+
     def penalty_values(
         self,
         penalised: Rows,
@@ -179,14 +159,35 @@ class ShardedObjective(Objective):
         clean: Point | None,
         moved: Any,
     ) -> dict[str, Tensor]:
-        """Compute each penalty for each sample; a process for its part, where it is of these."""
-        terms = []
-        for term in self.terms:
-            shared: Any = term.penalty
-            if shared.sharding == "samples":
-                shared = _OfEachPart(term, self.module, self.processes)
-            terms.append(replace(term, penalty=shared))
-        return evaluate_terms(terms, self.forward, penalised, donors, generators, clean, moved)
+        """Compute each penalty for each sample; a process for its part, where it can."""
+        moved = moved or {}
+        # Terms at one point are computed together.
+        of_batch = {
+            name
+            for term in self.terms
+            if not _is_of_each_sample(term.penalty, penalised)
+            for name in (term.name, term.at)
+        } - {"clean"}
+        apart = [term for term in self.terms if not {term.name, term.at} & of_batch]
+        others = [term for term in self.terms if term not in apart]
+        values = evaluate_terms(others, self.forward, penalised, donors, generators, None, moved)
+        if not apart:
+            return values
+        size, names = len(penalised.y), {term.name for term in apart}
+        index = self.processes.part(size, penalised.y.device)
+        moved = {name: x.index_select(0, index) for name, x in moved.items() if name in names}
+        drawn: Generators = {name: PartGenerator(generators[name], index, size) for name in names}
+        own, own_donors = penalised.take(index), donors and donors.take(index)
+        parts = evaluate_terms(apart, self.module, own, own_donors, drawn, clean, moved)
+        return values | {
+            name: _Whole.apply(part, self.processes, size) for name, part in parts.items()
+        }
+
+
+def _is_of_each_sample(penalty: Any, rows: Rows) -> bool:
+    """Return whether a penalty of a sample can be computed without the others."""
+    # Networks that are stacked have samples of their own, too.  Tokens come from any sample.
+    return penalty.sharding == "samples" or (penalty.allows_stacking and rows.tokens is None)
 
 
 def shard(

@@ -5,7 +5,9 @@ from typing import Any
 import torch
 from skorch.history import History
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
+from ._processes import Processes
 from ._trainer import Trainer
 
 
@@ -59,6 +61,39 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.alphas_, trainer.unsettled_ = state["alphas"], state["unsettled"]
     trainer.reduction.restore(state["reduction"])
     trainer.schedules_ = state["schedules"]
+
+
+def share_state(trainer: Trainer, processes: Processes | None) -> None:
+    """Put the trainers of all processes in the state of the first one's, before they go on.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Changed in place.
+    processes : Processes or None
+        None: there is no other one.
+
+    Raises
+    ------
+    ValueError
+        If their networks have other shapes.
+    """
+    if processes is None:
+        return
+    plain = {name: getattr(trainer, name) for name in _PLAIN}
+    first = processes.gather_objects((trainer.streams.root, plain))[0]
+    trainer.streams.root = first[0]
+    vars(trainer).update(first[1])
+    state: list[Any] = [trainer.module_.state_dict()]
+    if trainer.optimizer_ is not None:
+        state += [optimizer.state_dict()["state"] for optimizer in _optimizers(trainer)]
+        state.append(trainer.reduction.tensors())
+    tensors = [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
+    processes.copy_first(tensors, trainer.device)
+
+
+# What training changes besides tensors.
+_PLAIN = ("history", "alphas_", "unsettled_", "schedules_")
 
 
 def _optimizers(trainer: Any) -> list[torch.optim.Optimizer]:

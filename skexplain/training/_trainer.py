@@ -22,12 +22,14 @@ from ._callbacks import (
     start_callbacks,
     states_of_schedules,
     stop_early,
+    without_pickles,
 )
 from ._evaluation import evaluate_losses, settle_alphas, with_all_penalties
 from ._memory import chunk_size_for
 from ._method import Method
 from ._objective import Objective
 from ._prepare import build_optimizer, update_optimizer
+from ._processes import Processes
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction, RunningMeans
 from ._scoring import Scored
@@ -113,6 +115,7 @@ class Trainer(Scored):
         monitor: str | None = None,
         n_iter_no_change: int = 10,
         verbose: int = 0,
+        processes: Processes | None = None,
     ) -> None:
         """Set the method and the settings before a training or its continuation; weights stay.
 
@@ -138,17 +141,26 @@ class Trainer(Scored):
             Epochs without improvement before early stopping.
         verbose : {0, 1, 2}, default=0
             Silent, a table with a row per epoch, or a progress bar.
+        processes : Processes or None, default=None
+            Those that train the network together in the training that follows; None: this one
+            alone.
         """
+        if processes is not None and not processes.is_first:
+            verbose = 0
+        # The first, since one that stops the training ends the epoch for those after it.
+        first = [] if method.reduction is None else [("group_weights", GroupWeightLog())]
+        last = [("progress", TrainingProgress())] if verbose == 2 else []
+        if monitor is not None:
+            stopping = stop_early(monitor, n_iter_no_change, math.ceil(method.ramp_epochs))
+            last.append(("early_stopping", stopping))
+        every = [*first, *callbacks, *last]
+        self.verbose = int(verbose == 1)  # as skorch's own logs read it
+        self.callbacks_ = start_callbacks(every, callback_parameters, self.verbose)
         self.batch_size = batch_size
         self.annotated_per_batch = annotated_per_batch
         self.penalty_chunk_size: Any = penalty_chunk_size
         self.penalty_every = penalty_every
-        if self.processes is not None:
-            self.streams.root = self.processes.gather_objects(self.streams.root)[0]
-            self.processes.copy_first(self.module_)
-            verbose = verbose if self.processes.is_first else 0
         self.mixed_precision = mixed_precision
-        self.verbose = int(verbose == 1)  # as skorch's own logs read it
         was_automatic = {term.name for term in self.method.terms if term.alpha == "auto"}
         for term in method.terms:
             if term.alpha != "auto":
@@ -178,14 +190,7 @@ class Trainer(Scored):
             if self.mapping_optimizer_ is not None and method.mapping is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
                 update_optimizer(self.mapping_optimizer_, shared)
-        # The first, since one that stops the training ends the epoch for those after it.
-        first = [] if method.reduction is None else [("group_weights", GroupWeightLog())]
-        last = [("progress", TrainingProgress())] if verbose == 2 else []
-        if monitor is not None:
-            stopping = stop_early(monitor, n_iter_no_change, math.ceil(method.ramp_epochs))
-            last.append(("early_stopping", stopping))
-        every = [*first, *callbacks, *last]
-        self.callbacks_ = start_callbacks(every, callback_parameters, self.verbose)
+        self.processes = processes
 
     def build_optimizers(self) -> None:
         """Build the optimizer, and one of the same class for a mapping layer's own step."""
@@ -220,8 +225,12 @@ class Trainer(Scored):
         """
         self.max_epochs = epochs  # where skorch's callbacks look for it
         shared = draws_from_the_process(self, data)
+        writes = self.processes is None or self.processes.is_first
         try:
-            with isolated_random_state(self.device) if shared else nullcontext():
+            with (
+                isolated_random_state(self.device) if shared else nullcontext(),
+                nullcontext() if writes else without_pickles(self.callbacks_),
+            ):
                 self._train(data, valid, shared)
         finally:
             self.processes = None

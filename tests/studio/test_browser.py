@@ -19,7 +19,7 @@ pytest.importorskip("uvicorn")
 webdriver = pytest.importorskip("selenium.webdriver")
 from _lesions import save_lesions, stickers_of  # noqa: E402
 from _studio import save_photos, stickers, token_of  # noqa: E402
-from _studio_kinds import save_table, save_texts  # noqa: E402
+from _studio_kinds import save_letters, save_table, save_texts  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
@@ -115,6 +115,19 @@ def browse(drive):
         return page
 
     return browse
+
+
+def keep_picture(page, name, size=None, at=None):
+    """Save what the window shows, for docs/_static, where SKEXPLAIN_SCREENSHOTS names a folder."""
+    folder = os.environ.get("SKEXPLAIN_SCREENSHOTS")
+    if folder is not None:
+        if size is not None:
+            page.driver.set_window_size(*size)
+        if at is not None:
+            into_view = "arguments[0].scrollIntoView({block: 'end'})"
+            page.driver.execute_script(into_view, page.get(at))
+        time.sleep(0.5)
+        page.driver.save_screenshot(str(Path(folder) / name))
 
 
 class Page:
@@ -221,8 +234,8 @@ def test_the_whole_story(start, browse, tmp_path):
 
 
 def test_texts_with_a_decoy_word(start, browse, tmp_path):
-    save_texts(tmp_path / "texts.csv", n_texts=60)
-    served = start(data="texts.csv")
+    save_letters(tmp_path / "letters.csv", n_letters=160)
+    served = start("--max-epochs", 40, data="letters.csv")
     page = browse(served.address)
     assert not page.get("stage").is_displayed()
     Select(page.get("filter")).select_by_value("class ill")
@@ -234,8 +247,8 @@ def test_texts_with_a_decoy_word(start, browse, tmp_path):
     portable.click()
     page.until(lambda: "marked by you" in page.text("facts"))
     page.get("copy-all").click()
-    page.until(lambda: "mask: 60" in page.text("marked"))
-    for mask, number in zip(served.project().masks(), range(60), strict=True):
+    page.until(lambda: "mask: 160" in page.text("marked"))
+    for mask, number in zip(served.project().masks(), range(160), strict=True):
         words = [word for word, _ in project.data.content(number)["words"]]
         assert mask.tolist() == [word == "Portable" for word in words]
     page.run("marks first shuffled")
@@ -243,8 +256,11 @@ def test_texts_with_a_decoy_word(start, browse, tmp_path):
     assert "other words, drawn at random" in page.text("models")
     page.run("corrected first")
     assert "then corrected" in page.text("models")
-    Select(page.get("looks-of")).select_by_value("marks")
-    page.until(lambda: any("looks-4" in w.get_attribute("class") for w in page.words()))
+    looks = Select(page.get("looks-of"))
+    for of in ("marks", "labels"):
+        looks.select_by_value(of)
+        page.until(lambda: any("looks-4" in w.get_attribute("class") for w in page.words()))
+    keep_picture(page, "studio-texts.png", size=(1400, 740), at="models")
     assert page.missing_exports() == []
     assert page.problems() == []
 
@@ -291,6 +307,7 @@ def test_a_table_with_a_leaking_column(start, browse, tmp_path):
     page.until(lambda: served.project().state_of(1)["annotated"])
     page.run("marks first shuffled")
     assert page.text("message") == ""
+    keep_picture(page, "studio-table.png", size=(1400, 740))
     models = _tasks.read_record(served.project(), "labels")
     assert models["verdict"] == "leans"
     assert _tasks.read_record(served.project(), "marks")["verdict"] != "leans"
@@ -554,9 +571,7 @@ def test_narrow_and_dark(start, browse, width, scheme):
     assert page.driver.execute_script(overflow) <= 0
     page.drag(3, 3, 8, 8, 16, 16)
     page.until(lambda: "marked by you" in page.text("facts"))
-    if "SKEXPLAIN_SCREENSHOTS" in os.environ:
-        name = f"studio-{width}-{scheme}.png"
-        page.driver.save_screenshot(os.path.join(os.environ["SKEXPLAIN_SCREENSHOTS"], name))
+    keep_picture(page, f"studio-{width}-{scheme}.png")
 
 
 # A notebook's side of the widget, without a kernel: what is sent is kept.
@@ -607,6 +622,12 @@ box.textContent = arguments[0];
 document.querySelector("main").style.height = "calc(100vh - 6.4rem)"; // above the caption
 box.style.cssText = "pointer-events: none; position: fixed; left: 0; right: 0; bottom: 0;"
   + "margin: 0; padding: .6rem 1rem; background: #00405f; color: #fff; font-size: 1.25rem;";
+"""
+
+
+_NO_CAPTION = """
+document.getElementById("caption").remove();
+document.querySelector("main").style.height = "";
 """
 
 
@@ -697,6 +718,9 @@ def test_the_story_in_a_minute(start, browse, tmp_path):
     film.show("Models, audits, masks and a script are taken away as files.", 4, at="#exports")
     folder = Path(os.environ.get("SKEXPLAIN_SCREENSHOTS", tmp_path))
     film.save(folder / "studio.webp")
+    Select(page.get("looks-of")).select_by_value("labels")
+    page.driver.execute_script(_NO_CAPTION)
+    keep_picture(page, "studio.png", size=(1400, 840), at="exports")
     records = {kind: _tasks.read_record(project, kind) for kind in ("labels", "marks")}
     assert records["marks"]["accuracy_after_swap"] > records["labels"]["accuracy_after_swap"]
     assert 40 < sum(film.seconds) < 75

@@ -8,61 +8,73 @@ import sys
 from pathlib import Path
 
 import _sharded_fits
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from _sharded_fits import ERRORS, FITS, SHORT, fit, images, table, texts
+from skorch.callbacks import Checkpoint, TrainEndCheckpoint
 from torch import nn
 
 from skexplain import ERMClassifier, ExplanationClassifier, GradRegClassifier, SwapExClassifier
 from skexplain.estimators import _devices
 from skexplain.model_selection import fit_seeds
 from skexplain.penalties import Penalty
-from skexplain.training import _processes
+from skexplain.training import _processes, _trainer
 from skexplain.training._processes import Processes, join_processes
 
 pytest.importorskip("accelerate", reason="accelerate shares a fit between processes")
 
 # The others are slow tests.
-QUICK = ["swap", "PGD-Ex", "Grad-Reg", "two-stage", "batch norm and dropout"]
+QUICK = ["swap", "PGD-Ex", "Grad-Reg", "two-stage", "batch norm and dropout", "state of the first"]
 SCRIPT = Path(_sharded_fits.__file__)
 
 
-def run_two(folder, names):
-    """Run fits in two processes on the CPU, and return the results of each."""
+def run(folder, names, count=2):
+    """Run fits in several processes on the CPU, and return the results of each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": "2"}
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": str(count)}
     command = [sys.executable, "-W", "ignore", str(SCRIPT), str(folder), *names]
     running = []
     try:
-        for rank in ("0", "1"):
+        for rank in map(str, range(count)):
             environment = {**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank}
             running.append(subprocess.Popen(command, env=environment, cwd=folder))
-        assert [process.wait(timeout=400) for process in running] == [0, 0]
+        assert [process.wait(timeout=400) for process in running] == [0] * count
     finally:
         for process in running:
             process.kill()
-    return [pickle.loads(Path(folder, f"{rank}.pickle").read_bytes()) for rank in (0, 1)]
+    return [pickle.loads(Path(folder, f"{rank}.pickle").read_bytes()) for rank in range(count)]
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    return run_two(tmp_path_factory.mktemp("two"), [*QUICK, *ERRORS])
+    return run(tmp_path_factory.mktemp("two"), [*QUICK, *ERRORS])
 
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
-    return run_two(tmp_path_factory.mktemp("two"), sorted({*FITS}.difference(QUICK)))
+    return run(tmp_path_factory.mktemp("two"), sorted({*FITS}.difference(QUICK)))
+
+
+# Batches of 16 and a last one of three leave one process of three a part that is no sample's own.
+IN_THREE = ["swap", "PGD-Ex", "batch norm and dropout", "early stopping", "one by one"]
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("three"), IN_THREE, count=3)
 
 
 def check(results, name):
-    first, second = (of_process[name] for of_process in results)
-    np.testing.assert_array_equal(first["weights"], second["weights"])
-    assert first["history"] == second["history"]
+    first, *others = (of_process[name] for of_process in results)
+    for other in others:
+        np.testing.assert_array_equal(first["weights"], other["weights"])
+        assert first["history"] == other["history"]
     # One process on the whole batches, from the seed that the processes have agreed on.
     alone = fit(name, device="cpu", random_state=first["root"])
     np.testing.assert_allclose(first["weights"], alone["weights"], rtol=0, atol=5e-6)
@@ -85,10 +97,17 @@ def test_two_processes_train_what_one_trains_by_all_methods(others, name):
     check(others, name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_THREE)
+def test_three_processes_train_what_one_trains(three, name):
+    check(three, name)
+
+
 def test_two_processes_raise_one_error(quick):
     for of_process in quick:
         assert "module must treat samples one by one" in of_process["attention with dropout"]
         assert of_process["other data"].startswith("X must be the same in all 2 processes")
+        assert of_process["other network"].startswith("module must be the same network in all 2")
 
 
 def test_fits_of_one_process_are_as_without_accelerate():
@@ -112,8 +131,17 @@ class Twins(Processes):
     def gather_objects(self, value):
         return [value, value]
 
-    def copy_first(self, module):
+    def copy_first(self, tensors, device):
         pass
+
+
+@pytest.fixture(params=[0, 1])
+def twin(request, monkeypatch):
+    """One of two processes, each of which computes the whole batch."""
+    twins = Twins(request.param, 2)
+    monkeypatch.setattr(_devices, "join_processes", lambda: (torch.device("cpu"), twins))
+    monkeypatch.setattr(_trainer, "shard", lambda objective, *others: objective)
+    return twins
 
 
 class Own(Penalty):
@@ -170,18 +198,57 @@ EQUAL = [
 def test_equal_arguments_have_equal_digests_and_others_have_not():
     digests = [_processes._digest(make()) for make in EQUAL]
     assert digests == [_processes._digest(make()) for make in EQUAL]
+    assert _processes._digest(np.asfortranarray(np.eye(3)[:2])) == _processes._digest(np.eye(3)[:2])
     others = [2 * np.eye(3), pd.DataFrame({"a": [1.0, 2.0], "c": ["x", "y"]})]
     assert len({*digests, *map(_processes._digest, others)}) == len(EQUAL) + len(others)
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_the_first_process_writes(tmp_path, index):
+def test_the_first_process_writes(twin, tmp_path):
     X, y, _ = table()
-    trainer = ERMClassifier(max_epochs=1, random_state=0).fit(X, y).trainer_
-    assert trainer.processes is None
-    trainer.processes = Processes(index, 2)
-    trainer.save_params(f_params=tmp_path / "weights.pt")
-    assert (tmp_path / "weights.pt").exists() == (index == 0)
+    every = {"f_params": "{}.pt", "f_optimizer": None, "f_criterion": None, "f_history": "{}.json"}
+    every = {name: file and file.format(name) for name, file in every.items()}
+    callbacks = [
+        Checkpoint(monitor=None, f_pickle="net.pickle", dirname=tmp_path, **every),
+        TrainEndCheckpoint(f_pickle="net.pickle", dirname=tmp_path, **every),
+    ]
+    clf = ERMClassifier(**SHORT, callbacks=callbacks).fit(X, y)
+    assert callbacks[0].f_pickle == "net.pickle"
+    written = sorted(path.name for path in tmp_path.iterdir())
+    if not twin.is_first:
+        assert written == []
+        return
+    assert len(written) == 6
+    # What was pickled in the training is alone afterwards.
+    net = pickle.loads((tmp_path / "net.pickle").read_bytes())
+    assert net.processes is None
+    np.testing.assert_array_equal(net.predict(X), clf.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"callbacks": ["none"]}, "callbacks must hold"),
+        ({"penalty_chunk_size": "0.00001MB"}, "penalty_chunk_size must leave room"),
+    ],
+)
+def test_a_training_that_does_not_begin_leaves_one_process(twin, params, words):
+    X, y, mask = table()
+    clf = GradRegClassifier(**SHORT).fit(X, y, mask=mask)
+    history = list(clf.history_)
+    with pytest.raises((TypeError, ValueError), match=words):
+        clf.set_params(**params).partial_fit(X, y, mask=mask)
+    assert clf.trainer_.processes is None
+    assert list(clf.history_) == history
+
+
+def test_a_check_that_fails_leaves_the_trainer_as_it_was():
+    X, y, mask = table()
+    clf = GradRegClassifier(max_epochs=1, random_state=0).fit(X, y, mask=mask)
+    before = vars(clf.trainer_).copy()
+    clf.set_params(callbacks=["none"], batch_size=3, alpha=5.0)
+    with pytest.raises(TypeError, match="callbacks must hold"):
+        clf.partial_fit(X, y, mask=mask)
+    assert {name: value for name, value in vars(clf.trainer_).items() if name in before} == before
 
 
 def test_without_accelerate_an_error_names_the_extra(monkeypatch):
@@ -197,10 +264,9 @@ def test_processes_that_are_not_connected_are_an_error(monkeypatch):
         join_processes()
 
 
-def test_workers_of_a_search_are_an_error(monkeypatch):
-    monkeypatch.setattr(_processes, "current_process", type("LokyProcess", (), {}))
+def test_workers_of_a_search_are_an_error():
     with pytest.raises(RuntimeError, match="n_jobs must be 1"):
-        join_processes()
+        joblib.Parallel(n_jobs=2, backend="threading")([joblib.delayed(join_processes)()])
 
 
 def test_seeds_at_once_are_trained_by_one_process():

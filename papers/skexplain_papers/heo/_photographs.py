@@ -1,4 +1,4 @@
-"""Plants, skin lesions and animals: the nine methods where the pictures are present."""
+"""Plants, skin lesions and animals: the nine methods, R4 and swaps, where pictures are present."""
 
 import math
 from functools import lru_cache
@@ -18,6 +18,13 @@ from .._trial import run_trial
 _WITHOUT_MASKS = {"without_masks": True}
 _WITH_MASKS = {"controls": ("shuffled",)}
 
+
+def _r4(robust, **params):
+    """Describe a form of R4 (Ghitu et al. 2025), for its figures on the same pictures."""
+    params = {"norm": "share", **params, "robust": robust}
+    return {**_WITH_MASKS, "estimator": "GradRegClassifier", "params": params}
+
+
 _METHODS = {
     "erm": {**_WITHOUT_MASKS, "estimator": "ERMClassifier"},
     "group-dro": {**_WITHOUT_MASKS, "estimator": "GroupDROClassifier"},
@@ -36,6 +43,9 @@ _METHODS = {
         "estimator": "IBPExClassifier",
         "params": {"epsilon": 0.1, "grad_alpha": 1.0},
     },
+    "r4-random": _r4("random", n_steps=3),
+    "r4-adversarial": _r4("adversarial", output="log_prob_sum", n_steps=3),
+    "r4-certified": _r4("certified", norm="l2", epsilon=0.02),
     "swap-ex": {**_WITH_MASKS, "estimator": "SwapExClassifier"},
 }
 
@@ -51,6 +61,9 @@ _GRIDS = {
     "ibp-ex": {"epsilon": [0.1, 0.3]},
     "pgd-ex+grad-reg": {"grad_alpha": [0.1, 1.0]},
     "ibp-ex+grad-reg": {"grad_alpha": [1.0, 10.0]},
+    "r4-random": {"alpha": [1.0, 10.0]},
+    "r4-adversarial": {"alpha": [1.0, 10.0]},
+    "r4-certified": {"alpha": [0.001, 0.01]},
     "swap-ex": {"alpha": [1.0, 3.0]},
 }
 _QUICK_METHODS = ("erm", "pgd-ex+grad-reg", "swap-ex")
@@ -74,7 +87,7 @@ class _Photographs(TrialStudy):
         What tables show.
     """
 
-    source = "Heo et al. 2023, table of nine methods"
+    source = "Heo et al. 2023, table of nine methods; Ghitu et al. 2025 (R4)"
     defaults = "stored"
     methods = _METHODS
     panels = ("dataset",)

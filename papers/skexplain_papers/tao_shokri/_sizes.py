@@ -7,10 +7,6 @@ from ._shapes_study import ShapesStudy
 #: What the paper gives beyond its main sizes, for label-only and two-stage.
 _EXTRA_SIZES = {"triangle": (200, 500), "fox-vs-cat": (300, 1500)}
 
-#: What the paper claims of 50 samples has more repetitions.
-_N_CLAIMED, _N_SEEDS = 50, 30
-_CLAIMED = ("label-only", "two-stage")
-
 
 class Sizes(ShapesStudy):
     """Balanced training sets of 10 to 1500 rows, values of the paper beside tuned ones."""
@@ -31,6 +27,7 @@ class Sizes(ShapesStudy):
     tuned = ("label-only-tuned", "grad-reg-tuned", "two-stage-tuned", "swap-tuned")
     tuned_on = ("triangle",)
     early = ("label-only-early", "two-stage-early")
+    claimed = ("label-only", "two-stage")
 
     def trials(self, scale):
         """Values of the paper at all sizes; label-only and two-stage at more of them."""
@@ -39,18 +36,6 @@ class Sizes(ShapesStudy):
             for dataset, sizes in _EXTRA_SIZES.items():
                 for size in sizes:
                     yield self.trial(dataset, size, ["label-only", "two-stage"])
-            for dataset in self.sizes:
-                factors, names, seeds, settings = self.trial(dataset, _N_CLAIMED, _CLAIMED)
-                yield factors, names, range(len(seeds), _N_SEEDS), settings
-
-    def cells(self, scale):
-        """List the cells; shuffled masks have the fewer repetitions."""
-        n_seeds = self.repetitions[1500]
-        return [
-            cell
-            for cell in super().cells(scale)
-            if cell.factors["masks"] != "shuffled" or cell.factors["seed"] < n_seeds
-        ]
 
     def tables(self, rows):
         """Methods and controls; spread; rows that two-stage saves; agreement."""

@@ -385,7 +385,8 @@ function showSuggestions() {
     return;
   }
   if (found && !pending.length) {
-    $("suggestions").textContent = `All ${found.length} suggestions are decided on.`;
+    const all = found.length === 1 ? "The suggestion is" : `All ${found.length} suggestions are`;
+    $("suggestions").textContent = `${all} decided on.`;
     return;
   }
   $("suggestions").replaceChildren(...pending.map(makeSuggestion));
