@@ -167,14 +167,6 @@ def as_numbers(name: str, values: Any) -> NDArray[np.float64]:
         raise ValueError(f"{name} must hold numbers; got {shown}: {error}.") from error
 
 
-def plain_integer(value: Any) -> Any:
-    """Return an integer of numpy, which overflows and which torch does not take, as one of Python.
-
-    A search over a range passes such; all else stays as it is.
-    """
-    return int(value) if isinstance(value, np.integer) else value
-
-
 def check_text(name: str, value: Any) -> None:
     """Check that an argument is text or None."""
     if value is not None and not isinstance(value, str):

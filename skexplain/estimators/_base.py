@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._checks import plain_integer
 from .._surroundings import deterministic_algorithms, isolated_random_state, own_surroundings
 from .._typing import Seed
 from ..masks._labels import labels_beside
@@ -33,12 +32,12 @@ from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
-    TRAINER_SETTINGS,
     ModuleLike,
     check_prefixes,
     inherit_parameters,
     root_seed,
     split_prefixed,
+    trainer_settings,
 )
 from ._swap_check import warn_if_swaps_matter
 from ._validation import (
@@ -378,7 +377,7 @@ class BaseExplanationEstimator(BaseEstimator):
             **settings,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
-            **{name: plain_integer(getattr(self, name)) for name in TRAINER_SETTINGS},
+            **trainer_settings(self),
         )
 
     def _keep(self, trainer: Trainer) -> None:

@@ -401,6 +401,12 @@ def check_prefixes(cls: Any, params: dict[str, Any]) -> None:
         )
 
 
+def trainer_settings(estimator: Any) -> dict[str, Any]:
+    """Return what the trainer takes; integers of numpy, which overflow, as those of Python."""
+    given = {name: getattr(estimator, name) for name in TRAINER_SETTINGS}
+    return {name: int(v) if isinstance(v, np.integer) else v for name, v in given.items()}
+
+
 def root_seed(random_state: Seed) -> int:
     """Draw the seed from which all streams of a fit follow.
 
