@@ -26,6 +26,7 @@ from .._checks import as_array, check_no_dates, check_nothing_hidden
 from ..estimators._delegation import DelegatedPredictionsMixin
 from ..estimators._fit_routing import FitRoutingMixin
 from ..estimators._mask_warnings import warn_about_masks
+from ..estimators._missing import check_none_missing
 from ..estimators._parameters import COUNT, StrOptions
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
@@ -128,6 +129,7 @@ class BaseSwapAugmented(
             )
         for name, values in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_nothing_hidden(name, values)
+        check_none_missing("y", y)  # in X it may be
         if is_regressor(self):
             check_no_dates("y", y)
         masks = None

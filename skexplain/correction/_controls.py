@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.stats
 
-from ._evaluation import Outcome
+from ._evaluation import Outcome, mean_and_error, n_effective
 from ._place import shuffled_place
 from ._report import CorrectionReport
 from ._search import NOTHING, Choice, CorrectionSearch
@@ -42,7 +42,7 @@ def make_report(
     CorrectionReport
     """
     place = search.places[choice.place]
-    n_samples, labels = len(place.material.clean), search.codes
+    n_samples, labels, weight = len(place.material.clean), search.codes, search.weight
     layer = None if choice == NOTHING else place.site.layer
     if labels is None:
         before = Outcome.of(place.logits(None, np.arange(n_samples)))
@@ -54,7 +54,7 @@ def make_report(
             n_samples=n_samples,
             swap_accuracy=None,
             clean_accuracy=None,
-            flip_rate=(before.flip_rate(), after.flip_rate()),
+            flip_rate=(before.flip_rate(weight), after.flip_rate(weight)),
             gain=None,
             gain_se=None,
             shuffled_gain=None,
@@ -71,20 +71,22 @@ def make_report(
         [outcome.hits(labels) for outcome in outcomes]
         for outcomes in _controls(search, choice, generator)
     )
-    p_values = [_p_value(gains)]
-    p_values += [_p_value(hits - np.stack(control)) for control in (shuffled, random) if control]
+    p_values = [_p_value(gains, weight)]
+    controls = [np.stack(control) for control in (shuffled, random) if control]
+    p_values += [_p_value(hits - control, weight) for control in controls]
+    gain, gain_se = mean_and_error(gains, weight)
     return CorrectionReport(
         method=choice.method,
         n_directions=choice.n_directions,
         layer=layer,
         n_samples=n_samples,
-        swap_accuracy=(float(hits_before.mean()), float(hits.mean())),
-        clean_accuracy=(before.accuracy(labels), after.accuracy(labels)),
-        flip_rate=(before.flip_rate(), after.flip_rate()),
-        gain=float(gains.mean()),
-        gain_se=float(gains.std() / np.sqrt(n_samples)),
-        shuffled_gain=_mean_gain(shuffled, hits_before),
-        random_gain=_mean_gain(random, hits_before),
+        swap_accuracy=(mean_and_error(hits_before, weight)[0], mean_and_error(hits, weight)[0]),
+        clean_accuracy=(before.accuracy(labels, weight), after.accuracy(labels, weight)),
+        flip_rate=(before.flip_rate(weight), after.flip_rate(weight)),
+        gain=gain,
+        gain_se=gain_se,
+        shuffled_gain=_mean_gain(shuffled, hits_before, weight),
+        random_gain=_mean_gain(random, hits_before, weight),
         p_value=max(p_values),
         changed=changed,
         candidates=search.swap_accuracies(),
@@ -120,11 +122,13 @@ def _controls(
     return shuffled, random
 
 
-def _mean_gain(hits: list[np.ndarray], hits_before: np.ndarray) -> float | None:
-    return float((np.mean(hits, axis=0) - hits_before).mean()) if hits else None
+def _mean_gain(
+    hits: list[np.ndarray], hits_before: np.ndarray, weight: np.ndarray | None
+) -> float | None:
+    return mean_and_error(np.mean(hits, axis=0) - hits_before, weight)[0] if hits else None
 
 
-def _p_value(differences: np.ndarray) -> float:
+def _p_value(differences: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Return the p-value of a one-sided t-test that a mean is positive.
 
     Parameters
@@ -132,6 +136,8 @@ def _p_value(differences: np.ndarray) -> float:
     differences : ndarray of shape (n_samples,) or (n_draws, n_samples)
         One line per draw of a control, if there are several.  What is compared with them would be
         another such draw if it were no better, so that their scatter counts once more.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Of the samples.
 
     Returns
     -------
@@ -139,11 +145,16 @@ def _p_value(differences: np.ndarray) -> float:
     """
     draws = np.atleast_2d(differences)
     of_samples, n_draws = draws.mean(0), len(draws)
-    mean = of_samples.mean()
-    variances = [of_samples.var(ddof=1) / len(of_samples)]
-    freedoms = [len(of_samples) - 1]
+    if weight is None:
+        mean = of_samples.mean()
+        variances = [of_samples.var(ddof=1) / len(of_samples)]
+        freedoms = [len(of_samples) - 1.0]
+    else:
+        mean, error = mean_and_error(of_samples, weight)
+        freedoms = [n_effective(weight) - 1]
+        variances = [error**2 * (1 + 1 / freedoms[0])]
     if n_draws > 1:
-        variances.append(draws.mean(1).var(ddof=1) * (1 + 1 / n_draws))
+        variances.append(np.average(draws, axis=1, weights=weight).var(ddof=1) * (1 + 1 / n_draws))
         freedoms.append(n_draws - 1)
     variance = sum(variances)
     if variance == 0:

@@ -7,7 +7,9 @@ from typing import Any
 from ._corrected import CorrectedClassifier
 
 
-def correct(model: Any, X: Any, mask: Any, y: Any = None, **params: Any) -> CorrectedClassifier:
+def correct(
+    model: Any, X: Any, mask: Any, y: Any = None, *, sample_weight: Any = None, **params: Any
+) -> CorrectedClassifier:
     """Correct a fitted network from masks, in one call.
 
     Parameters
@@ -20,6 +22,8 @@ def correct(model: Any, X: Any, mask: Any, y: Any = None, **params: Any) -> Corr
         What must not matter, in one of the shapes of the user guide.
     y : array-like of shape (n_samples,) or None, default=None
         Class labels; without them pass `method` and `n_directions`.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+        How often each sample counts.
     **params
         Parameters of :class:`CorrectedClassifier`.
 
@@ -46,4 +50,5 @@ def correct(model: Any, X: Any, mask: Any, y: Any = None, **params: Any) -> Corr
     >>> bool(np.allclose(corrected.predict_proba(X), corrected.predict_proba(X * [1, 0])))
     True
     """
-    return CorrectedClassifier(model, **params).fit(X, y, mask=mask)
+    corrector = CorrectedClassifier(model, **params)
+    return corrector.fit(X, y, mask=mask, sample_weight=sample_weight)

@@ -7,19 +7,17 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _clone_parametrized
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import nn
 
-from .._checks import as_array, check_no_dates, check_nothing_hidden
+from .._checks import check_no_dates, check_nothing_hidden
+from ..estimators._mask_warnings import nothing_left
 from ..estimators._parameters import COUNT, SHARE, StrOptions
 from ..estimators._tokenizers import check_takes_no_texts
 from ..exceptions import MissingExplanationWarning
 from ..masks import Masks
 from ..masks._meaning import Marks
-from ..metrics._groups import row_labels
 from ..metrics._perturb import make_generator
 from ._controls import make_report
 from ._copies import SwappedCopies, read_masks
@@ -27,6 +25,7 @@ from ._evaluation import Correction, Outcome, Swaps
 from ._features import check_cache
 from ._finetune import Finetuning
 from ._fold import around_network, folded_weights
+from ._given import encode_labels, frozen, read_weight
 from ._methods import METHODS
 from ._network import Network, probabilities
 from ._place import read_places
@@ -49,7 +48,8 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ----------
     estimator : fitted classifier with ``module_``, or torch.nn.Module that returns logits
         What is corrected; never changed.  A fitted estimator is wrapped in
-        ``sklearn.frozen.FrozenEstimator`` where this one is cloned, as in a cross-validation.
+        ``sklearn.frozen.FrozenEstimator`` when this one is cloned, as in a cross-validation, so
+        that it stays fitted.
     method : {"auto", "project", "oblique", "reactive", "refit_head", "finetune"}, default="auto"
         - "project": the leading directions of h(x) - h(swapped x) are projected out of the features
           h, around their mean (P-ClArC of Anders et al. 2022 [1]_, its concept made by masks);
@@ -216,7 +216,15 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.cache = cache
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, mask: Any = None) -> CorrectedClassifier:
+    def __sklearn_clone__(self) -> CorrectedClassifier:
+        """Return an unfitted copy, in which a fitted estimator is still fitted."""
+        other = copy.copy(self)
+        other.estimator = frozen(self.estimator)
+        return _clone_parametrized(other)
+
+    def fit(
+        self, X: Any, y: Any = None, *, mask: Any = None, sample_weight: Any = None
+    ) -> CorrectedClassifier:
         """Compute the correction, and put it into a copy of the network.
 
         Parameters
@@ -227,6 +235,10 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Class labels.  None: a projection with a number of directions needs none.
         mask : array-like, list of (array-like or None), DataFrame or None, default=None
             What must not matter, in one of the shapes of the user guide.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How often each sample counts, with its copies: in the correction, where 2 is as good as
+            the sample twice, and in the means of the report.  One of weight 0 takes part in
+            nothing.
 
         Returns
         -------
@@ -237,12 +249,12 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If the estimator holds no network, or `cache` is of another type.
         ValueError
-            If X, y or mask do not fit the network or each other, or a parameter is not legal.
+            If X, y, mask or sample_weight do not fit the network or each other, or a parameter is
+            not legal.
         """
         self._validate_params()
-        for name in ("n_directions", "channel_axis"):
-            if isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be an int, got {getattr(self, name)!r}.")
+        if isinstance(self.channel_axis, bool):
+            raise ValueError(f"channel_axis must be an int, got {self.channel_axis!r}.")
         check_cache(self.cache)
         check_takes_no_texts(
             self.estimator,
@@ -259,13 +271,21 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         network.module = copy.deepcopy(network.module).eval()
         network.check_is_whole_model(self.estimator, X, given)
         n_classes = network.count_classes(X)
-        classes, codes = self._encode(network, n_classes, X, y)
+        classes, codes = encode_labels(network.classes, n_classes, X, y)
         masks = None if mask is None else read_masks(given, mask, self.mask_marks, y)
+        weight = read_weight(sample_weight, X)
+        rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        if masks is not None and len(rows) < len(X):
+            masks = masks.of_rows(rows)
         if masks is None or not masks.has_irrelevant.any():
             self._warn(masks)
             module, correction, report = None, None, None
         else:
-            module, correction, report = self._correct(network, X, codes, masks, n_classes)
+            problem = nothing_left(masks, rows)
+            if problem:
+                text = f"{type(self).__name__} is {problem}"
+                warnings.warn(text, MissingExplanationWarning, stacklevel=2)
+            module, correction, report = self._correct(network, X, codes, masks, n_classes, weight)
         self.classes_ = classes
         validate_data(self, given, skip_check_array=True)  # keeps the names of the columns
         self.report_ = report
@@ -274,31 +294,6 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.module_ = (network.module if module is None else module).eval()
         self._correction = correction
         return self
-
-    def _encode(
-        self, network: Network, n_classes: int, X: np.ndarray, y: Any
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return class labels, and y as their positions."""
-        classes = network.classes
-        if y is not None:
-            y = row_labels(column_or_1d(as_array("y", y)), "y")
-            check_classification_targets(y)
-            check_consistent_length(X, y)
-        if classes is None:
-            classes = np.arange(n_classes) if y is None else np.unique(y)
-        if len(classes) != n_classes:
-            raise ValueError(
-                f"y must have one label per output of the network, {n_classes}, in the sorted "
-                f"order of these; got {len(classes)} labels."
-            )
-        if y is None:
-            return classes, None
-        unknown = np.setdiff1d(y, classes)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold classes of the estimator, {classes.tolist()}, got {unknown.tolist()}."
-            )
-        return classes, np.searchsorted(classes, y)
 
     def _warn(self, masks: Masks | None) -> None:
         what = "without a mask" if masks is None else "with masks that mark nothing as irrelevant"
@@ -316,16 +311,19 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         codes: np.ndarray | None,
         masks: Masks,
         n_classes: int,
+        weight: np.ndarray | None,
     ) -> tuple[nn.Module | None, Correction | None, CorrectionReport]:
         """Return the corrected network and the correction, None where nothing is better; report."""
         generator = make_generator(self.random_state)
         seed = int(generator.integers(2**31))
-        finetuning = Finetuning(self.trainer, codes, self.clean_share, self.mask_marks, seed)
+        share, marks = self.clean_share, self.mask_marks
+        finetuning = Finetuning(self.trainer, codes, share, marks, seed, weight)
         copies = SwappedCopies(X, masks, self.exchange, network.tokens(X))
         swaps = Swaps(X, copies, self.n_copies, seed)
         sites = find_sites(network, X, self.layer, self.channel_axis)
         tails = [find_tail(network, site, X) for site in sites]
-        places = read_places(network, sites, tails, swaps, masks, codes, n_classes, self.cache)
+        cache = self.cache
+        places = read_places(network, sites, tails, swaps, masks, codes, n_classes, cache, weight)
         search = CorrectionSearch(places, finetuning, self.seen)
         choice = search.choose(self.method, self.n_directions)
         correction = search.make(choice)

@@ -41,19 +41,25 @@ def leading_directions(differences: np.ndarray, n_most: int) -> np.ndarray:
     return found
 
 
-def whitening(features: np.ndarray) -> np.ndarray:
+def whitening(features: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Return the inverse square root of the covariance of features, shrunk a little.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_channels)
+    weight : ndarray of shape (n_samples,) or None, default=None
+        How often each counts; None: all alike.
 
     Returns
     -------
     ndarray of shape (n_channels, n_channels)
     """
     n_samples, n_channels = features.shape
-    centred = (features - features.mean(0)) / np.sqrt(n_samples)
+    if weight is None:
+        centred = (features - features.mean(0)) / np.sqrt(n_samples)
+    else:
+        share = weight / weight.sum()
+        centred = (features - share @ features) * np.sqrt(share)[:, None]
     # The shrunk covariance is alike in all directions but those of the samples.
     _, singular, vectors = np.linalg.svd(centred, full_matrices=False)
     variances = (1 - _SHRINKAGE) * singular**2
@@ -124,7 +130,9 @@ def _orthonormal(vectors: np.ndarray) -> np.ndarray:
     return left[:, singular > _RANK_TOLERANCE * singular.max(initial=0)]
 
 
-def target_covariance(features: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+def target_covariance(
+    features: np.ndarray, codes: np.ndarray, n_classes: int, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Return the covariance of features with the indicator of each class.
 
     Parameters
@@ -132,11 +140,17 @@ def target_covariance(features: np.ndarray, codes: np.ndarray, n_classes: int) -
     features : ndarray of shape (n_samples, n_channels)
     codes : ndarray of int of shape (n_samples,)
     n_classes : int
+    weight : ndarray of shape (n_samples,) or None, default=None
+        How often each counts; None: all alike.
 
     Returns
     -------
     ndarray of shape (n_channels, n_classes)
     """
     indicators = np.eye(n_classes)[codes]
+    if weight is not None:
+        share = (weight / weight.sum())[:, None]
+        centred = share * (features - (share * features).sum(0))
+        return centred.T @ (indicators - (share * indicators).sum(0))
     centred = features - features.mean(0)
     return centred.T @ (indicators - indicators.mean(0)) / len(features)

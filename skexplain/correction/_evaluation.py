@@ -182,10 +182,39 @@ class Outcome:
         """Return the share of the copies of each sample that is predicted right."""
         return (self.swapped == codes).mean(0)
 
-    def accuracy(self, codes: np.ndarray) -> float:
+    def accuracy(self, codes: np.ndarray, weight: np.ndarray | None = None) -> float:
         """Return the accuracy on the samples as they are."""
-        return float((self.clean == codes).mean())
+        return float(np.average(self.clean == codes, weights=weight))
 
-    def flip_rate(self) -> float:
+    def flip_rate(self, weight: np.ndarray | None = None) -> float:
         """Return the share of the copies that is predicted otherwise than the sample."""
-        return float((self.swapped != self.clean).mean())
+        changed = self.swapped != self.clean
+        return float(
+            changed.mean() if weight is None else np.average(changed.mean(0), weights=weight)
+        )
+
+
+def mean_and_error(values: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
+    """Return the mean of values, one per sample, and its standard error.
+
+    Parameters
+    ----------
+    values : ndarray of shape (m,)
+    weight : ndarray of shape (m,) or None
+        A sample that weighs more is still one observation.
+
+    Returns
+    -------
+    mean, error : float
+    """
+    if weight is None:
+        return float(values.mean()), float(values.std() / np.sqrt(len(values)))
+    share = weight / weight.sum()
+    mean = float(share @ values)
+    variance = float(share @ (values - mean) ** 2)
+    return mean, float(np.sqrt(variance / n_effective(weight)))
+
+
+def n_effective(weight: np.ndarray) -> float:
+    """Return of how many equal samples the mean would scatter as that of weighted ones."""
+    return float(weight.sum() ** 2 / (weight**2).sum())

@@ -55,6 +55,8 @@ class Finetuning:
         What a mark of 1 says.
     seed : int
         Of the training, unless the trainer has one of its own.
+    weight : ndarray of shape (n_samples,) or None
+        Of all samples; None: all alike.
     """
 
     trainer: Any
@@ -62,6 +64,7 @@ class Finetuning:
     clean_share: float
     mask_marks: str
     seed: int
+    weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.trainer is not None and not isinstance(self.trainer, BaseExplanationClassifier):
@@ -123,7 +126,8 @@ class Finetuning:
             own = place.swaps.rows
             every = np.union1d(np.setdiff1d(np.arange(len(self._codes)), own), own[rows])
             marks = marks_of(place.masks, every)
-            trainer.fit(place.swaps.X[every], self._codes[every], mask=marks)
+            weight = None if self.weight is None else self.weight[every]
+            trainer.fit(place.swaps.X[every], self._codes[every], mask=marks, sample_weight=weight)
         else:
             x = self._copies(place, rows)
             codes, weight = row_weights(material, self.clean_share)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,8 +15,9 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from .._surroundings import one_thread_for_products
-from ._directions import leading_directions, readout, target_covariance, whitening
+from ._directions import leading_directions, readout
 from ._evaluation import Splice
+from ._material import Material
 from ._network import Network, Site
 from ._splice import Projection
 
@@ -45,78 +45,6 @@ class HeadPenalty(NamedTuple):
     along_swaps: float = 0.0
 
 
-@dataclass
-class Material:
-    """What a correction is computed from.
-
-    Attributes
-    ----------
-    clean : ndarray of shape (m, d)
-        Features of the samples that a swap may change.
-    swapped : ndarray of shape (n_copies, m, d)
-        Features of their copies.
-    codes : ndarray of int of shape (m,) or None
-        Their encoded labels.
-    marked : ndarray of bool of shape (m,)
-        Those that have something marked themselves.
-    n_classes : int
-    other_features, other_codes : ndarray
-        Features and labels of the samples that no swap changes.
-    others_weight : float or None
-        Weight of each of these; None: together no more than the samples that a swap may change,
-        since they go on to reward the shortcut.
-    """
-
-    clean: np.ndarray
-    swapped: np.ndarray
-    codes: np.ndarray | None
-    marked: np.ndarray
-    n_classes: int
-    other_features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    other_codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
-    others_weight: float | None = None
-
-    def take(self, rows: np.ndarray) -> Material:
-        """Return the same of some of the samples."""
-        codes = None if self.codes is None else self.codes[rows]
-        return Material(
-            self.clean[rows],
-            self.swapped[:, rows],
-            codes,
-            self.marked[rows],
-            self.n_classes,
-            self.other_features,
-            self.other_codes,
-            self.others_weight,
-        )
-
-    def directions(self, n_most: int) -> np.ndarray:
-        """Return directions along which a swap moves features, the leading one first."""
-        differences = (self.clean - self.swapped).reshape(-1, self.clean.shape[1])
-        return leading_directions(differences, n_most)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """The encoded labels; an error where there are none."""
-        if self.codes is None:
-            raise ValueError("y must be given for what is computed from labels, got None.")
-        return self.codes
-
-    @cached_property
-    def whiten(self) -> np.ndarray:
-        """Whitening of the features of the copies."""
-        return whitening(self.swapped.reshape(-1, self.clean.shape[1]))
-
-    @cached_property
-    def of_targets(self) -> np.ndarray | None:
-        """Covariance of the features of the copies with the classes; None without labels."""
-        if self.codes is None:
-            return None
-        codes = np.tile(self.codes, len(self.swapped))
-        copies = self.swapped.reshape(-1, self.clean.shape[1])
-        return target_covariance(copies, codes, self.n_classes)
-
-
 def make_projection(
     method: str, n_directions: int, directions: np.ndarray, material: Material, site: Site
 ) -> Projection:
@@ -141,7 +69,8 @@ def make_projection(
     """
     taken = directions[:, :n_directions]
     copies = material.swapped.reshape(-1, taken.shape[0])
-    mean = np.concatenate([material.clean, copies]).mean(0)
+    weight = material.weight_of_sets(1 + len(material.swapped))
+    mean = np.average(np.concatenate([material.clean, copies]), axis=0, weights=weight)
     read = readout(taken)
     detector = None
     if method == "oblique":
@@ -164,9 +93,10 @@ def _fit_detector(material: Material) -> tuple[torch.Tensor, float]:
             f'"reactive", which learns to distinguish these; got {marked.sum()} samples with and '
             f"{(~marked).sum()} without a mark."
         )
-    mean, sd = _scale(material.clean)
+    weight = material.sample_weight
+    mean, sd = _scale(material.clean, weight)
     fitted = LogisticRegression(max_iter=1000, class_weight="balanced").fit(
-        (material.clean - mean) / sd, marked
+        (material.clean - mean) / sd, marked, weight
     )
     coefficients = fitted.coef_[0] / sd
     intercept = float(fitted.intercept_[0] - coefficients @ mean)
@@ -261,7 +191,7 @@ class _Design:
         x /= self.sd
         self.x = x.astype(np.float32)
         if along_swaps:
-            differences = (material.clean - material.swapped).reshape(-1, d) / self.sd
+            differences = material.differences() / self.sd
             directions = leading_directions(differences, min(differences.shape))
             self.variances = ((differences @ directions) ** 2).mean(0).astype(np.float32)
             self.directions = directions.astype(np.float32)
@@ -299,17 +229,22 @@ def row_weights(material: Material, clean_share: float) -> tuple[np.ndarray, np.
     """
     labels, other_codes = material.labels, material.other_codes
     n_copies, m, n_others = len(material.swapped), len(labels), len(other_codes)
+    own = np.ones(m) if material.sample_weight is None else material.sample_weight
     codes, weights = (
         [np.tile(labels, n_copies)],
-        [np.full(n_copies * m, (1 - clean_share) / n_copies)],
+        [np.tile((1 - clean_share) / n_copies * own, n_copies)],
     )
     if clean_share:
         codes.append(labels)
-        weights.append(np.full(m, clean_share))
+        weights.append(clean_share * own)
     if n_others:
+        of_others = material.other_sample_weight
+        of_others = np.ones(n_others) if of_others is None else of_others
         codes.append(other_codes)
-        own = material.others_weight
-        weights.append(np.full(n_others, min(1.0, m / n_others) if own is None else own))
+        factor = material.others_weight
+        if factor is None:
+            factor = min(1.0, own.sum() / of_others.sum()) if of_others.any() else 1.0
+        weights.append(factor * of_others)
     return np.concatenate(codes), np.concatenate(weights)
 
 
@@ -340,15 +275,14 @@ def choose_penalty(material: Material, clean_share: float) -> HeadPenalty:
     parts = []
     for train, test in folds(material.labels, n_folds=3):
         held_out = material.swapped[:, test].reshape(-1, material.clean.shape[1])
-        codes = np.tile(material.labels[test], len(material.swapped))
-        parts.append((material.take(train), held_out, codes))
+        parts.append((material.take(train), held_out, material.take(test)))
 
     def best_of(penalties: list[HeadPenalty]) -> tuple[float, HeadPenalty]:
-        def losses_of(fold: tuple[Material, np.ndarray, np.ndarray]) -> list[float]:
-            part, held_out, codes = fold
+        def losses_of(fold: tuple[Material, np.ndarray, Material]) -> list[float]:
+            part, held_out, test = fold
             design = _Design(part, clean_share, penalties[0].along_swaps > 0)
             heads = [design.fit(penalty) for penalty in penalties]
-            return [_log_loss(held_out @ w.T + intercept, codes) for w, intercept in heads]
+            return [_log_loss(held_out @ w.T + intercept, test) for w, intercept in heads]
 
         losses = np.sum(on_threads(losses_of, parts), axis=0)
         return losses.min(), penalties[int(losses.argmin())]
@@ -364,11 +298,14 @@ def choose_penalty(material: Material, clean_share: float) -> HeadPenalty:
     return best
 
 
-def _log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
+def _log_loss(logits: np.ndarray, material: Material) -> float:
+    """Return the sum of the log losses on the copies of samples."""
+    codes = np.tile(material.labels, len(material.swapped))
     if logits.shape[1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    log_sum = torch.from_numpy(logits).logsumexp(1).numpy()
-    return float((log_sum - logits[np.arange(len(codes)), codes]).sum())
+    losses = torch.from_numpy(logits).logsumexp(1).numpy() - logits[np.arange(len(codes)), codes]
+    weight = material.weight_of_sets(len(material.swapped))
+    return float(losses.sum() if weight is None else weight @ losses)
 
 
 def folds(codes: np.ndarray, n_folds: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..estimators._frame import fitted_tokens
+from ..training._outputs import first_output
 from ..training._prepare import hint_at_channels
 from ..training._tokens import TokenSettings, adapt_tokens
 
@@ -238,8 +239,7 @@ class Network:
         layer = self.module.get_submodule(site.layer)
 
         def keep(values: Any) -> None:
-            h = values[0] if isinstance(values, tuple) else values
-            kept.append(h.detach().clone().cpu())
+            kept.append(first_tensor(values).detach().clone().cpu())
 
         if site.where == "before":
             return layer.register_forward_pre_hook(lambda _, args: keep(args))
@@ -301,18 +301,13 @@ def _are_probabilities(outputs: torch.Tensor) -> bool:
 
 def first_tensor(output: Any) -> torch.Tensor:
     """Return what a network computes: a tensor, the logits of an output object, a first entry."""
-    if isinstance(output, dict) and "logits" in output:
-        output = output["logits"]
-    elif hasattr(output, "logits"):
-        output = output.logits
-    elif isinstance(output, tuple):
-        output = output[0]
-    if not isinstance(output, torch.Tensor):
+    found = first_output(output)
+    if not isinstance(found, torch.Tensor):
         raise TypeError(
-            f"estimator must return a tensor of logits, a tuple that starts with one, or an object "
-            f'or dict with "logits"; got {type(output).__name__}.'
+            f"estimator must return a tensor of logits, a tuple or list that starts with one, or "
+            f'an object or dict with "logits"; got {type(output).__name__}.'
         )
-    return output
+    return found
 
 
 def as_logits(output: torch.Tensor) -> torch.Tensor:

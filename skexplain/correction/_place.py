@@ -13,7 +13,7 @@ from torch import nn
 from ..masks import Masks
 from ._evaluation import Correction, Swaps
 from ._features import FeatureReader, Features
-from ._methods import Material
+from ._material import Material
 from ._network import Network, Site, as_logits, evaluating
 from ._tail import Tail
 
@@ -131,6 +131,7 @@ def read_places(
     codes: np.ndarray | None,
     n_classes: int,
     cache: Any,
+    weight: np.ndarray | None = None,
 ) -> list[Place]:
     """Read the features of samples and copies at some sites, in one pass each.
 
@@ -147,6 +148,8 @@ def read_places(
     n_classes : int
     cache : str, path-like, joblib.Memory or None
         Where features are kept.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Of all samples.
 
     Returns
     -------
@@ -172,6 +175,9 @@ def read_places(
         )
         if codes is not None:
             material.other_codes = codes[rest]
+        if weight is not None:
+            material.sample_weight = weight[swaps.rows]
+            material.other_sample_weight = weight[rest]
         if others is not None:
             material.other_features = others[number].pooled
         whole = None if tail is None else clean[number].whole

@@ -11,11 +11,11 @@ import numpy as np
 from torch import nn
 
 from ._directions import NothingLeft
-from ._evaluation import Correction, Outcome
+from ._evaluation import Correction, Outcome, mean_and_error
 from ._finetune import Finetuning
+from ._material import Material
 from ._methods import (
     HeadPenalty,
-    Material,
     as_splice,
     choose_penalty,
     fit_head,
@@ -72,6 +72,7 @@ class CorrectionSearch:
         self.seen = seen
         self.network = places[0].network
         self.codes = places[0].material.codes
+        self.weight = places[0].material.sample_weight
         self._heads = [place for place in places if place.site.is_head]
         can_stand_in = self._heads and all(place.tail is not None for place in places)
         if seen and (self.codes is None or not can_stand_in):
@@ -141,10 +142,10 @@ class CorrectionSearch:
                 hits[choice] = self.outcome(choice).hits(self._labels)
         if not hits:
             return NOTHING
-        best = max(hits, key=lambda choice: hits[choice].mean())
+        best = max(hits, key=lambda choice: mean_and_error(hits[choice], self.weight)[0])
         for choice in hits:
-            short = hits[best] - hits[choice]
-            if short.mean() <= short.std() / np.sqrt(len(short)):
+            short, error = mean_and_error(hits[best] - hits[choice], self.weight)
+            if short <= error:
                 return choice
         return best
 
@@ -242,7 +243,7 @@ class CorrectionSearch:
     def swap_accuracies(self) -> dict[str, float]:
         """Return the accuracy on swapped copies of everything that was tried, by name."""
         return {
-            self.name(choice): float(outcome.hits(self._labels).mean())
+            self.name(choice): mean_and_error(outcome.hits(self._labels), self.weight)[0]
             for choice, outcome in self._outcomes.items()
         }
 

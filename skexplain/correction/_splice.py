@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..training._outputs import first_output, replace_first_output
+
 
 class Projection(nn.Module):
     """Takes directions out of features, around a mean: ``h - ((h - mean) M) V^T``.
@@ -106,17 +108,16 @@ class Spliced(nn.Module):
 
         Returns
         -------
-        Tensor or tuple
-            As the layer returns it; of a tuple the first entry is corrected.
+        object
+            As the layer returns it; of a tuple or list the first entry is corrected, of a dict or
+            an object the logits.
         """
         if self.where == "instead":
             return self.correction(*args, **kwargs)
         if self.where == "before":
             return self.layer(self.correction(args[0]), *args[1:], **kwargs)
         output = self.layer(*args, **kwargs)
-        if isinstance(output, tuple):
-            return (self.correction(output[0]), *output[1:])
-        return self.correction(output)
+        return replace_first_output(output, self.correction(first_output(output)))
 
 
 def splice(module: nn.Module, layer: str, correction: nn.Module, where: str) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled, get_routing_for_object
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
-from .._checks import check_no_dates
+from .._checks import as_numbers, check_no_dates
 
 
 def weight_keyword(estimator: Any) -> str | None:
@@ -49,6 +50,8 @@ def check_weight(sample_weight: Any, X: Any) -> np.ndarray:
         If a weight is negative, their number is wrong, or all are zero.
     """
     check_no_dates("sample_weight", sample_weight)
+    if sample_weight is not None and not isinstance(sample_weight, Real):
+        sample_weight = as_numbers("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not weight.any():
         raise ValueError("sample_weight must be positive for some sample, got zeros only.")

@@ -32,12 +32,12 @@ from ._holding_out import monitored_loss, stratified_split
 from ._mask_warnings import warn_about_masks
 from ._parameters import (
     COMMON_CONSTRAINTS,
-    TRAINER_SETTINGS,
     ModuleLike,
     check_prefixes,
     inherit_parameters,
     root_seed,
     split_prefixed,
+    trainer_settings,
 )
 from ._swap_check import warn_if_swaps_matter
 from ._validation import (
@@ -320,7 +320,7 @@ class BaseExplanationEstimator(BaseEstimator):
                 return self
             try:
                 with deterministic_algorithms() if self.deterministic else nullcontext():
-                    trainer.train(train, valid, epochs=1 if partial else self.max_epochs)
+                    trainer.train(train, valid, epochs=1 if partial else int(self.max_epochs))
             finally:
                 self._keep(trainer)
             if not partial:
@@ -377,7 +377,7 @@ class BaseExplanationEstimator(BaseEstimator):
             **settings,
             callback_parameters=self._prefixed("callbacks__", strip=False),
             optimizer_parameters={**rates, **self._prefixed("optimizer__", strip=False)},
-            **{name: getattr(self, name) for name in TRAINER_SETTINGS},
+            **trainer_settings(self),
         )
 
     def _keep(self, trainer: Trainer) -> None:

@@ -18,7 +18,7 @@ from ._classifier import BaseExplanationClassifier
 from ._concept_grad_reg import ConceptGradRegClassifier
 from ._grad_reg import GradRegClassifier
 from ._largest_gradients import CUTOFF, largest_gradient_mask, mean_irrelevance, mean_over
-from ._parameters import COUNT, SHARE, Interval, root_seed
+from ._parameters import COUNT, SHARE, Interval, Whole, root_seed
 from ._validation import check_inputs, check_weights, unchanged_on_error
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class FindAnotherExplanationClassifier(ClassifierMixin, MetaEstimatorMixin, Base
         "cutoff": [Interval(Real, 0, 1, closed="left")],
         "min_accuracy": [SHARE],
         "max_overlap": [SHARE],
-        "max_alpha_raises": [Interval(Integral, 0, None, closed="left")],
+        "max_alpha_raises": [Whole(0)],
         "random_state": ["random_state"],
     }
 

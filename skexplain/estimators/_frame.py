@@ -86,7 +86,7 @@ def outputs_of(estimator: Any, X: np.ndarray) -> torch.Tensor:
     with surroundings_of_outputs():
         if not getattr(estimator, "batches_by_length", False) or pad_id is None:
             return outputs(X)
-        size = len(X) if estimator.batch_size == -1 else estimator.batch_size
+        size = len(X) if estimator.batch_size == -1 else int(estimator.batch_size)
         return outputs_by_length(outputs, X, pad_id, size)
 
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..masks import interpret_mask
 from ..masks._labels import labels_beside
 from ..training import measure_inputs
 from ._mask_models import ColumnShares, ImageMasks, row_degrees
-from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, root_seed
+from ._parameters import COMMON_CONSTRAINTS, COUNT, POSITIVE, Interval, Options, Whole, root_seed
 from ._validation import check_inputs, check_weights, resolve_device, unchanged_on_error
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class MaskPropagator(BaseEstimator):
         "n_steps": [COUNT],
         "batch_size": [COUNT],
         "lr": [POSITIVE],
-        "cv": [Options(str, {"auto"}), Interval(Integral, 2, None, closed="left"), None],
+        "cv": [Options(str, {"auto"}), Whole(2), None],
         "device": COMMON_CONSTRAINTS["device"],
         "verbose": COMMON_CONSTRAINTS["verbose"],
         "random_state": ["random_state"],

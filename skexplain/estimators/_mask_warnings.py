@@ -52,7 +52,7 @@ def warn_about_masks(
     """
     if not terms:
         return
-    problem = _nothing_to_learn(masks, rows, penalised)
+    problem = _nothing_to_learn(terms, masks, rows, penalised)
     if problem:
         warnings.warn(
             f"{name} is {problem}: it learns from labels alone. See "
@@ -61,6 +61,11 @@ def warn_about_masks(
             stacklevel=stacklevel,
         )
         return
+    if any(term.penalty.needs_donors for term in terms):
+        problem = nothing_left(masks, rows)
+        if problem:
+            warnings.warn(f"{name} is {problem}", MissingExplanationWarning, stacklevel=stacklevel)
+            return
     if masks.for_all_rows or masks.marks_relevant:
         return
     exchanges = masks.marks_parts and any(term.penalty.exchange_parts for term in terms)
@@ -83,20 +88,64 @@ def warn_about_masks(
 
 
 def _nothing_to_learn(
-    masks: Masks | None, rows: NDArray[Any], penalised: NDArray[Any]
+    terms: Sequence[Term], masks: Masks | None, rows: NDArray[Any], penalised: NDArray[Any]
 ) -> str | None:
     if masks is None:
         return "fitted without a mask"
     if not masks.annotated[rows].any():
         return "fitted with masks that annotate no sample"
     if penalised.any():
-        return None
+        if not all(term.penalty.is_share for term in terms) or not _alike(masks, penalised):
+            return None
+        return (
+            "fitted with masks that mark all features of a sample alike, for which its penalty is "
+            "the same whatever the network"
+        )
     if masks.has_irrelevant[rows].any():
         return (
             "fitted with masks that mark all features alike, for which the share of the gradient "
             'is constant (norm="share"; norm="l2" is not)'
         )
     return "fitted with masks that mark no feature as irrelevant"
+
+
+def _alike(masks: Masks, rows: NDArray[Any]) -> bool:
+    """Return whether each of some samples has all of its features marked alike."""
+    irrelevance, known = masks.degrees_of(np.arange(len(masks.annotated))[rows][:1])
+    of_first = irrelevance if known is None else irrelevance[known]
+    # In most data sets the first of them shows that it is not so.
+    if not of_first.numel() or of_first.min() != of_first.max():
+        return False
+    return bool(masks.marks_alike()[rows].all())
+
+
+def nothing_left(masks: Masks, rows: NDArray[Any]) -> str | None:
+    """Describe masks that mark all of every annotated sample, so that a swap leaves no reason.
+
+    Parameters
+    ----------
+    masks : Masks
+    rows : ndarray of int
+        Samples that take part.
+
+    Returns
+    -------
+    str or None
+        None where something is left.
+    """
+    annotated = rows[masks.annotated[rows]]
+    if not len(annotated) or not _alike(masks, annotated):
+        return None
+    irrelevance, _ = masks.degrees_of(annotated[:1])
+    if irrelevance.max() < 1:
+        return None
+    other = "irrelevant" if masks.marks_relevant else "relevant"
+    return (
+        f"fitted with masks that mark every feature of all {len(annotated)} annotated samples as "
+        f"irrelevant: a swap exchanges whole samples then, and leaves nothing that predicts a "
+        f'label. If it is the other way round, pass mask_marks="{other}". See '
+        f"docs/masks.md#samples-without-a-mask."
+    )
 
 
 def _class_without_masks(

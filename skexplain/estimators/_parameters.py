@@ -33,9 +33,21 @@ TRAINER_SETTINGS = (
     "verbose",
 )
 
+
+class Whole(Interval):
+    """Integers from a number on, of Python or numpy; True and False are none."""
+
+    def __init__(self, lowest: int) -> None:
+        super().__init__(Integral, lowest, None, closed="left")
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value is one of these integers."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
-COUNT = Interval(Integral, 1, None, closed="left")
+COUNT = Whole(1)
 SHARE = Interval(Real, 0, 1, closed="both")
 ALPHA = [NON_NEGATIVE, StrOptions({"auto"})]
 # Of perturbations, whose label loss can also be taken instead of that of the clean sample.
@@ -52,8 +64,8 @@ COMMON_CONSTRAINTS = {
     "mask_marks": [StrOptions({"irrelevant", "relevant"})],
     "input_unit": [StrOptions({"sd", "input"})],
     "embedding_layer": [str, None],
-    "pad_id": [Interval(Integral, 0, None, closed="left"), None],
-    "mask_id": [Interval(Integral, 0, None, closed="left"), None],
+    "pad_id": [Whole(0), None],
+    "mask_id": [Whole(0), None],
     "batches_by_length": ["boolean"],
     "annotated_per_batch": [COUNT, None],
     "augment": [StrOptions({"light"}), callable, None],
@@ -387,6 +399,12 @@ def check_prefixes(cls: Any, params: dict[str, Any]) -> None:
             f"{cls.__name__} got an unexpected keyword {next(iter(unknown))!r}: it must be one of "
             f"{cls._get_param_names()} or start with one of {list(PREFIXES)}."
         )
+
+
+def trainer_settings(estimator: Any) -> dict[str, Any]:
+    """Return what the trainer takes; integers of numpy, which overflow, as those of Python."""
+    given = {name: getattr(estimator, name) for name in TRAINER_SETTINGS}
+    return {name: int(v) if isinstance(v, np.integer) else v for name, v in given.items()}
 
 
 def root_seed(random_state: Seed) -> int:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..training._batches import TrainingData
 from ..training._method import Method, Term
 from ..training._tokens import check_ids
 from ._frame import tokens_of
+from ._missing import check_none_missing
 
 # What holds several labels of one sample.
 _SEVERAL = list | tuple | set
@@ -52,6 +54,7 @@ def check_inputs(estimator: Any, X: Any, y: Any = "no_validation", reset: bool =
         )
     for name, values in (("X", X), ("y", y)):
         check_nothing_hidden(name, values)
+        check_none_missing(name, values)
     if isinstance(y, list) and any(isinstance(row, _SEVERAL) and len(row) != 1 for row in y):
         raise ValueError(
             "y must hold one label per sample, got lists of labels: make an array with a column "
@@ -173,6 +176,8 @@ def check_weights(sample_weight: Any, X: Any) -> tuple[NDArray[Any] | None, NDAr
         return None, everything
     check_nothing_hidden("sample_weight", sample_weight)
     check_no_dates("sample_weight", sample_weight)
+    if not isinstance(sample_weight, Real):
+        sample_weight = as_numbers("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not np.isfinite(weight).all():  # scikit-learn looks at arrays alone, not at a number
         raise ValueError(f"sample_weight must be finite, got {sample_weight!r}.")

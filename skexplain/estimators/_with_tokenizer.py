@@ -253,6 +253,8 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
     @property
     def best_estimator_(self) -> "WithTokenizer":
         """What a search inside found, on texts: it is not trained again."""
+        if not hasattr(getattr(self, "estimator_", None), "best_estimator_"):
+            raise AttributeError("best_estimator_ is there after a fit of a search with a refit.")
         found, best = copy.copy(self), clone(self.estimator_.best_params_, safe=False)
         found.estimator_ = self.estimator_.best_estimator_
         found.estimator = clone(self.estimator.estimator).set_params(**best)

@@ -70,7 +70,7 @@ def _judge_swap(done: str, m: Bunch, predictive: bool, words: Words) -> tuple[st
         )
     disturbs = low > TOLERATED_LOSS or m.flips_interval[0] > TOLERATED_FLIPS
     if predictive and low <= TOLERATED_LOSS and (high < TOLERATED_LOSS or not misled):
-        if disturbs or high >= TOLERATED_LOSS:
+        if disturbs or (high >= TOLERATED_LOSS and m.flips > 0):
             return "does not lean", (
                 f"{done}, {change}, but not to {leads} ({fall}): what is marked disturbs the "
                 f"model, which does not take it as evidence for a {words.target}."

@@ -274,10 +274,11 @@ def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
         return np.isnat(values)
     if values.dtype != object:
         return np.zeros(len(values), dtype=bool)
-    return np.fromiter(map(_is_missing_object, values), dtype=bool, count=len(values))
+    return np.fromiter(map(is_missing_object, values), dtype=bool, count=len(values))
 
 
-def _is_missing_object(value: Any) -> bool:
+def is_missing_object(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas.NA."""
     if value is None:
         return True
     try:

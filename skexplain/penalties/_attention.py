@@ -75,6 +75,8 @@ class AttentionPenalty(Penalty):
     >>> _ = WithTokenizer(clf).fit(texts * 20, ["ill", "well"] * 20, mask=[["portable", "upright"]])
     """
 
+    is_share = True
+
     def __init__(self, layer: str | None = None, query: int | None = None) -> None:
         self.layer = layer
         self.query = query
@@ -227,7 +229,8 @@ def _weights_of(
     """
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
-    scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query @ key.transpose(-2, -1) * scale
     if is_causal:
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         scores = scores.masked_fill(later, -torch.inf)

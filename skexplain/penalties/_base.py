@@ -140,6 +140,9 @@ class Penalty(BaseEstimator):
     sharding: Literal["samples", "passes"] | None = None
     #: Whether it takes the label loss at a bound of the outputs.
     bounds_label_loss = False
+    #: Whether it has the same value for every network where all features of a sample are marked
+    #: alike, as a share of the attribution does.
+    is_share = False
     #: Whether its masks are over the units of a layer instead of the features of X; such a penalty
     #: has a method ``mask_shape``.
     marks_units = False

@@ -54,6 +54,8 @@ class EnergyPenalty(GradCAMPenalty):
     True
     """
 
+    is_share = True
+
     def at_point(self, point: Point, rows: Rows) -> Tensor:
         """Compute the share at a point with the output of the layer, shape (n_samples,)."""
         score = point.logits.gather(1, rows.y[:, None])

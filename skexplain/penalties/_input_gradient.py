@@ -124,6 +124,11 @@ class InputGradientPenalty(Penalty):
         return self.robust is None
 
     @property
+    def is_share(self) -> bool:  # type: ignore[override]  # follows from parameters
+        """Whether it is a share of the gradient."""
+        return self.norm == "share"
+
+    @property
     def allows_stacking(self) -> bool:  # type: ignore[override]  # follows from parameters
         """Whether several networks may compute it as one."""
         return self.robust is None

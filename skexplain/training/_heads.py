@@ -253,5 +253,5 @@ def set_backbone_rate(
             f"before the head can be trained; got {backbone_lr}."
         )
     for name in backbone:
-        module.get_parameter(name).requires_grad_(backbone_lr > 0)
+        module.get_parameter(name).requires_grad_(bool(backbone_lr > 0))
     return {"lr": lr, "backbone_lr": backbone_lr}

@@ -4,7 +4,6 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
-from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
@@ -18,6 +17,7 @@ from ..penalties._tokens import at_embedding
 from ._heads import N_OUTPUTS_NAMES, is_encoder, n_outputs_parameter
 from ._mapping import MappedModule, build_mapping, find_feature_layer
 from ._method import Mapping, Term
+from ._outputs import first_output
 from ._random import Streams, seed_layers
 from ._tokens import TokenSettings, adapt_tokens
 
@@ -120,11 +120,7 @@ def copy_inputs(module: nn.Module, inputs: tuple) -> tuple:
 
 def read_logits(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
     """Return the logits of what a network has returned; what has none stays as it is."""
-    if isinstance(outputs, Dictionary):
-        return outputs.get("logits", outputs)
-    if isinstance(outputs, tuple | list):
-        return outputs[0] if len(outputs) else outputs
-    return getattr(outputs, "logits", outputs)
+    return first_output(outputs)
 
 
 def check_penalties(module: nn.Module, terms: Iterable[Term], rows: Rows) -> None:

@@ -1,6 +1,7 @@
 """The values of penalties for each sample, those at one point on one forward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -57,7 +58,8 @@ def evaluate_terms(
         elif term.name in hosts:
             x = (moved or {}).get(term.name)
             if x is None:
-                x = term.penalty.move(module, rows, donors, generator)
+                with _no_writes(term, rows, donors):
+                    x = term.penalty.move(module, rows, donors, generator)
             copies = copies_of(rows, x)
             point = point_of(module, copies, x)
             points[term.name] = point, copies
@@ -72,7 +74,8 @@ def _checked_values(
 ) -> Tensor:
     """Compute a penalty, which may be a user's own, and check what it returns."""
     try:
-        values = term.penalty(module, rows, donors, generator)
+        with _no_writes(term, rows, donors):
+            values = term.penalty(module, rows, donors, generator)
     except AttributeError as error:
         if donors is None and "'NoneType' object has no attribute" in str(error):
             raise TypeError(
@@ -86,11 +89,36 @@ def _checked_values(
             f"penalties: {term.name!r} must return one value per sample, a tensor of shape "
             f"{tuple(rows.y.shape)}; got {got}."
         )
-    own = type(term.penalty).__module__.startswith("skexplain.")
-    if not own and torch.is_grad_enabled() and not values.requires_grad:
+    if not _is_own(term) and torch.is_grad_enabled() and not values.requires_grad:
         raise TypeError(
             f"penalties: {term.name!r} returned values whose gradient does not depend on the "
             f"network, so that it would train nothing: compute them from what the module returns, "
             f"without detach() or no_grad()."
         )
     return values
+
+
+def _is_own(term: Term) -> bool:
+    return type(term.penalty).__module__.startswith("skexplain.")
+
+
+@contextmanager
+def _no_writes(term: Term, *given: Rows | None) -> Iterator[None]:
+    """Check that what a user has written does not write into tensors that others read after it."""
+    if _is_own(term) and not callable(getattr(term.penalty, "perturbation", None)):
+        yield
+        return
+    tensors = [
+        (name, tensor, tensor._version)
+        for rows in given
+        if rows is not None
+        for name, tensor in vars(rows).items()
+        if isinstance(tensor, Tensor)
+    ]
+    yield
+    for name, tensor, version in tensors:
+        if tensor._version != version:
+            raise TypeError(
+                f"penalties: {term.name!r} writes into {name!r} of the samples that it is given, "
+                f"which others read after it: change a copy, {name}.clone()."
+            )

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from torch import nn
 
-from skexplain import ERMClassifier, SwapExClassifier
+from skexplain import ERMClassifier, SwapExClassifier, WithPropagatedMasks
 from skexplain.correction import CorrectedClassifier, correct
 from skexplain.correction._directions import (
     leading_directions,
@@ -113,7 +113,8 @@ def test_what_is_kept_needs_room_beside_what_is_taken_out():
     chosen = correct(Biased(), X, mask, y, method="oblique", random_state=0)
     assert "oblique 3" in chosen.report_.candidates
     params = {"method": "oblique", "n_directions": 6, "random_state": 0}
-    with pytest.raises(ValueError, match=r"n_directions must be at most 5 with .* 6 channels"):
+    nothing_left = pytest.warns(MissingExplanationWarning, match="mark every feature")
+    with nothing_left, pytest.raises(ValueError, match=r"must be at most 5 with .* 6 channels"):
         correct(Biased(), X, np.ones((1, D)), y, **params)
 
 
@@ -434,6 +435,29 @@ def test_clones_routing_and_batches():
     assert clf.decision_function(X).shape == (200,)
     with pytest.raises(NotFittedError):
         clone(clf).predict(X)
+
+
+def test_a_fitted_estimator_stays_fitted_in_clones():
+    X, y = make_data()
+    plain = ERMClassifier(max_epochs=5, random_state=0).fit(X, y)
+    clf = CorrectedClassifier(plain, method="project", n_directions=1, random_state=0)
+    copied = clone(clf)
+    assert copied.estimator.estimator is plain
+    assert clf.estimator is plain
+    expected = clf.fit(X, y, mask=MASK).predict_proba(X)
+    np.testing.assert_array_equal(copied.fit(X, y, mask=MASK).predict_proba(X), expected)
+    np.testing.assert_array_equal(
+        clone(copied).fit(X, y, mask=MASK).to_estimator().predict_proba(X),
+        clf.to_estimator().predict_proba(X),
+    )
+    few = [MASK[0] if row < 100 else None for row in range(len(X))]
+    filled = WithPropagatedMasks(clf).fit(X, y, mask=few)
+    assert filled.estimator_.report_.n_samples == len(X)
+    # A search over parameters of a training that is over would compare equals.
+    with pytest.raises(ValueError, match="frozen"):
+        copied.set_params(estimator__lr=1.0)
+    with pytest.raises(NotFittedError):
+        clone(CorrectedClassifier(ERMClassifier())).fit(X, y, mask=MASK)
 
 
 # -- errors ----------------------------------------------------------------------------------------

@@ -69,8 +69,8 @@ def test_logits_in_a_dict_and_outputs_without_any():
     plain = correct(Biased(), X, MASK, y, random_state=0)
     in_dict = correct(Wrapped(lambda logits: {"logits": logits}), X, MASK, y, random_state=0)
     assert in_dict.predict_proba(X) == pytest.approx(plain.predict_proba(X), abs=1e-6)
-    with pytest.raises(TypeError, match="must return a tensor of logits.*got list"):
-        correct(Wrapped(lambda logits: [logits]), X, MASK, y)
+    with pytest.raises(TypeError, match="must return a tensor of logits.*got dict"):
+        correct(Wrapped(lambda logits: {"scores": logits}), X, MASK, y)
 
 
 def test_samples_that_the_network_cannot_run():

@@ -168,7 +168,7 @@ BAD_WEIGHTS = [
     (np.zeros(60), "[Ss]ample.weights? must (contain at least one non-zero|be positive for some)"),
     (np.full(60, NAN), "Input sample_weight contains NaN"),
     (float("inf"), "sample_weight must be finite, got inf"),
-    (np.full(60, "heavy"), "could not convert string to float"),
+    (np.full(60, "heavy"), "sample_weight must hold numbers"),
 ]
 
 
@@ -181,7 +181,7 @@ def test_bad_sample_weight(cls, bad):
 # -- parameters -----------------------------------------------------------------------------------
 
 BOOL = ["yes", 2, None]
-COUNT = [0, -1, 1.5, "3"]
+COUNT = [0, -1, 1.5, "3", True]
 NUMBER = [-0.1, NAN, INF, "a", None]
 POSITIVE = [0, *NUMBER]
 

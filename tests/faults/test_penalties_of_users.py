@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skexplain import ERMClassifier, ERMRegressor, ExplanationClassifier
-from skexplain.penalties import Penalty
+from skexplain import AvgExClassifier, ERMClassifier, ERMRegressor, ExplanationClassifier
+from skexplain.penalties import InputGradientPenalty, Penalty, PerturbationPenalty
 
 
 class Given(Penalty):
@@ -56,6 +56,18 @@ BAD = {
         lambda module, rows, donors: module(donors.x).square().sum(1),
         r"'given' .*needs_donors = True",
     ),
+    "writes into x": (
+        lambda module, rows, donors: module(rows.x.zero_()).square().sum(1),
+        r"'given' writes into 'x' of the samples .*: change a copy, x[.]clone\(\)",
+    ),
+    "writes into the mask": (
+        lambda module, rows, donors: module(rows.x * rows.irrelevance.neg_()).square().sum(1),
+        r"'given' writes into 'irrelevance'",
+    ),
+    "writes into what all batches share": (
+        lambda module, rows, donors: module(rows.x * rows.unit.mul_(2)).square().sum(1),
+        r"'given' writes into 'unit'",
+    ),
 }
 
 
@@ -66,6 +78,44 @@ def test_what_cannot_be_right_is_an_error(compute, message, problem):
         ExplanationClassifier(
             penalties=[("given", Given(compute))], max_epochs=1, batch_size=-1
         ).fit(X, y, mask=mask)
+
+
+class Moved(PerturbationPenalty):
+    """A perturbation that writes into the samples."""
+
+    def move(self, module, rows, donors=None, generator=None):
+        return rows.x.mul_(1 - rows.irrelevance)
+
+
+def test_a_perturbation_moves_copies(problem):
+    X, y, mask = problem
+    for others in ([], [("gradient", InputGradientPenalty())]):  # alone, and as a host
+        clf = ExplanationClassifier(
+            penalties=[("moved", Moved()), *others],
+            at={"gradient": "moved"} if others else None,
+            max_epochs=1,
+        )
+        with pytest.raises(TypeError, match="'moved' writes into 'x' of the samples"):
+            clf.fit(X, y, mask=mask)
+
+
+def test_a_callable_perturbation_moves_copies(problem):
+    def blank(rows, donors, generator):
+        return rows.x.mul_(1 - rows.irrelevance)
+
+    def blank_copy(rows, donors, generator):
+        return rows.x * (1 - rows.irrelevance)
+
+    X, y, mask = problem
+    clf = AvgExClassifier(perturbation=blank, alpha=1.0, max_epochs=1, random_state=0)
+    with pytest.raises(TypeError, match="writes into 'x' of the samples that it is given"):
+        clf.fit(X, y, mask=mask)
+    # Where moved samples take the place of the clean ones, these are not read again.
+    found, expected = (
+        clf.set_params(alpha="replace", perturbation=each).fit(X, y, mask=mask).predict_proba(X)
+        for each in (blank, blank_copy)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_what_is_right_trains(problem):

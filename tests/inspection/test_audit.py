@@ -24,11 +24,14 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import Bunch
 
 import skexplain
 from skexplain import ERMClassifier, SwapExClassifier
 from skexplain.datasets import make_decoy_digits
 from skexplain.inspection import _audit_measures, _audit_tasks, audit, saliency
+from skexplain.inspection._audit_tasks import CLASSIFICATION
+from skexplain.inspection._audit_verdict import decide
 from skexplain.metrics import (
     accuracy_after_swap,
     irrelevant_saliency_mass,
@@ -684,3 +687,18 @@ def test_bad_arguments():
         audit(model, X, y, mask, feature_names=["a"])
     with pytest.raises(ValueError, match="mask must mark something irrelevant in at least 2"):
         audit(model, X, y, [[0, 1, 0]] + [None] * 399)
+
+
+@pytest.mark.parametrize(("n_changed", "disturbs"), [(0, False), (2, True)])
+def test_a_model_that_nothing_changes_is_not_said_to_be_disturbed(n_changed, disturbs):
+    """Of a few samples the interval of the loss is wide, also where no prediction changes."""
+    share = n_changed / 20
+    measures = Bunch(
+        lost=share, lost_interval=(-0.1, 0.2), flips=share, flips_interval=(0, 0.2), before=0.7,
+        after=0.7 - share, toward=0.0, toward_interval=(0.0, 0.0), crossing=0.0, n_rows=20,
+    )  # fmt: skip
+    verdict, _, reason = decide(
+        {"swap": measures}, True, CLASSIFICATION.words, erasure_counts=False
+    )
+    assert verdict == "does not lean"
+    assert ("disturbs" in reason) == disturbs

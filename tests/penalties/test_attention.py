@@ -274,3 +274,32 @@ def test_networks_of_transformers():
                 torch.testing.assert_close(
                     penalty._weights(Masked(network), X), attentions[number].mean(1)
                 )
+
+
+class Uniform(nn.Module):
+    """Attention whose scores are multiplied by a number."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+        self.embedding = nn.Embedding(N_IDS, 8, padding_idx=PAD)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, ids):
+        x = self.embedding(ids)[:, None]
+        mixed = functional.scaled_dot_product_attention(x, x, x, scale=self.scale)
+        return self.head(mixed[:, 0].mean(1))
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, 2.0])
+def test_the_scale_of_scores_is_read(scale):
+    network = Uniform(scale)
+    ids = torch.randint(2, N_IDS, (3, 5))
+    with torch.no_grad():
+        x = network.embedding(ids)
+        scores = x @ x.mT * (1 / math.sqrt(8) if scale is None else scale)
+        expected = scores.softmax(-1).numpy()
+        found = AttentionPenalty()._weights(network, ids).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    if scale == 0:
+        np.testing.assert_allclose(found, 0.2, rtol=1e-6)
