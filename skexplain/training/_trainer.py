@@ -28,7 +28,7 @@ from ._evaluation import evaluate_losses, settle_alphas, with_all_penalties
 from ._memory import chunk_size_for
 from ._method import Method
 from ._objective import Objective
-from ._prepare import build_optimizer, update_optimizer
+from ._prepare import build_optimizer, clear_gradients, update_optimizer
 from ._processes import Processes
 from ._random import Streams, draws_from_the_process, seed_layers
 from ._reductions import GroupDROReduction, GroupWeightLog, MeanReduction, RunningMeans
@@ -378,10 +378,7 @@ class Trainer(Scored):
 
         # An optimizer like LBFGS calls the closure several times: the first values are reported.
         def closure() -> Any:
-            # As zero_grad, which takes three times as long: it is recorded for profilers.
-            for group in optimizer.param_groups:
-                for weight in group["params"]:
-                    weight.grad = None
+            clear_gradients(optimizer)
             loss, parts, logits = objective.losses_and_gradients(
                 batch, penalised, donors, generators, self.penalty_chunk_size
             )

@@ -622,6 +622,24 @@ def test_the_module_is_left_in_evaluation_mode(data):
     assert not clf.module_.training
 
 
+class Cleared(torch.optim.SGD):
+    """An optimizer that clears gradients in a way of its own."""
+
+    def zero_grad(self, set_to_none=True):
+        """Gradients become zeros, and the call is counted."""
+        self.n_cleared = getattr(self, "n_cleared", 0) + 1
+        super().zero_grad(set_to_none=False)
+
+
+def test_an_optimizer_clears_gradients_in_its_own_way(data):
+    own, plain = (
+        fitted(ERMClassifier(Net, optimizer=optimizer), data)
+        for optimizer in (Cleared, torch.optim.SGD)
+    )
+    assert own.trainer_.optimizer_.n_cleared == EPOCHS * -(-N_ROWS // BATCH)
+    assert_same_weights(own.module_, plain.module_)
+
+
 @pytest.mark.parametrize(("purpose", "key"), [("order", [3]), ("swap", [1007, *b"swap"])])
 def test_a_seed_depends_on_root_purpose_and_epoch_alone(purpose, key):
     epochs = [0, 1, 2, 7, 8, 9, 16, 17, 100, 3]
