@@ -360,6 +360,13 @@ def build_optimizer(
 
 def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
     """Set ``lr``, ``backbone_lr`` and ``optimizer__*`` in the groups of an optimizer."""
+    settings = {
+        name.removeprefix("optimizer__"): value
+        for name, value in parameters.items()
+        if name != "backbone_lr" and "param_groups" not in name
+    }
+    # Unknown names and impossible values are errors here as when it is built.
+    type(optimizer)(optimizer.param_groups[0]["params"][:1], **settings)
     for name, value in parameters.items():
         for group in () if "param_groups" in name else optimizer.param_groups:
             if name not in ("lr", "backbone_lr"):

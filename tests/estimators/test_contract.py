@@ -258,6 +258,14 @@ def test_parameters_may_change_between_warm_starts(cls, problem):
     assert torch.equal(weights(estimator), before)
     estimator.set_params(lr=1e-2, optimizer__weight_decay=1e6, max_epochs=3).fit(X, y, mask=mask)
     assert weights(estimator).square().sum() < before.square().sum()
+    before = weights(estimator)
+    for wrong, error in (({"weight_decya": 1}, TypeError), ({"weight_decay": -1}, ValueError)):
+        changed = copy.deepcopy(estimator).set_params(
+            **{f"optimizer__{name}": value for name, value in wrong.items()}
+        )
+        with pytest.raises(error, match=next(iter(wrong))):
+            changed.fit(X, y, mask=mask)
+        assert torch.equal(weights(changed), before)
 
 
 def test_labels_of_any_type(cls, problem):
