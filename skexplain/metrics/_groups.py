@@ -285,7 +285,7 @@ def is_missing_object(value: Any) -> bool:
         return bool(value != value)  # NaN and NaT differ from themselves
     except TypeError:  # pandas.NA has no truth value
         return True
-    except ValueError:  # nor has an array, which is no label
+    except (ValueError, RuntimeError):  # nor has an array or a tensor, which is no label
         return False
 
 

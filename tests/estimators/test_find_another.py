@@ -203,6 +203,7 @@ def count_fits(monkeypatch, estimator, **params):
     return fits
 
 
+@pytest.mark.filterwarnings("ignore:.* is fitted with masks that mark every feature")
 def test_alpha_rises_only_where_that_can_help(monkeypatch):
     automatic = count_fits(monkeypatch, SwapExClassifier(**LINEAR, alpha="auto"), cutoff=0)
     assert automatic[:2] == ["auto", "auto"]

@@ -553,6 +553,7 @@ def shortcut_log_odds(alpha):
     return float(np.diff(np.log(proba[:, 1] / proba[:, 0]))[0])
 
 
+@pytest.mark.filterwarnings("ignore:SwapExClassifier is fitted with masks that mark every feature")
 @pytest.mark.parametrize("alpha", [0, 1, 10, "replace"])
 def test_a_clean_sample_still_pays_for_the_shortcut(alpha):
     """With p the share of samples in which shortcut and label agree: p in clean samples, a half in
