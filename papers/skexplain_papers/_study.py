@@ -20,7 +20,26 @@ class Study(_Published, studies.Study):
 
 
 class TrialStudy(_Published, studies.TrialStudy):
-    """Template of a study of methods that are held against their controls."""
+    """Template of a study of methods that are held against their controls.
+
+    Attributes
+    ----------
+    n_seeds_of_controls : int or None
+        Seeds of masks that serve as controls, where these are fewer; None: as many.
+    """
+
+    n_seeds_of_controls = None
+
+    def cells(self, scale):
+        """List the cells; masks that serve as controls may have fewer repetitions."""
+        n_seeds = self.n_seeds_of_controls
+        return [
+            cell
+            for cell in super().cells(scale)
+            if n_seeds is None
+            or cell.factors["seed"] < n_seeds
+            or cell.factors["masks"] not in ("shuffled", "everywhere")
+        ]
 
     def run(self, factors, settings):
         """Fit and score."""

@@ -200,7 +200,7 @@ class _Callbacks(NeuralNet):
 
 @contextmanager
 def without_pickles(callbacks: list[tuple[str, Any]]) -> Iterator[None]:
-    """Keep checkpoints of skorch from pickling the net, which they write by themselves."""
+    """Prevent checkpoints of skorch from pickling the trainer into a file."""
     # One at the end of the training has another inside.
     each = [getattr(callback, "checkpoint_", callback) for _, callback in callbacks]
     files = [(one, one.f_pickle) for one in each if isinstance(one, Checkpoint)]

@@ -64,6 +64,7 @@ class HeoCopies(TrialStudy):
     panels = ("precision",)
     measure = "r2"
     x = "copies"
+    n_seeds_of_controls = _N_SEEDS
 
     def trials(self, scale):
         """List numbers of copies at K = 5; then other precisions K of the measurement."""
@@ -82,14 +83,6 @@ class HeoCopies(TrialStudy):
                 yield {"precision": 5.0, "copies": n_copies}, _CLAIMED, [seed], settings
             for precision in (1.0, 25.0):
                 yield {"precision": precision, "copies": 10}, _CLAIMED, [seed], settings
-
-    def cells(self, scale):
-        """List the cells; masks that serve as controls have the fewer repetitions."""
-        return [
-            cell
-            for cell in super().cells(scale)
-            if cell.factors["masks"] not in _NO_PLACES or cell.factors["seed"] < _N_SEEDS
-        ]
 
     def run(self, factors, settings):
         """Fit weights, and predict rows whose copies lie."""

@@ -67,7 +67,7 @@ _METHODS = {
 }
 
 #: Weights and points are drawn anew so often.
-_N_SEEDS, _N_SEEDS_OF_CONTROLS = 30, 10
+_N_SEEDS = 30
 
 #: Heights at which a prediction is looked at: the range of the data.
 _HEIGHTS = np.linspace(-20, 20, 41)
@@ -89,6 +89,7 @@ class HeoTwoBands(TrialStudy):
     panels = ("test",)
     measure = "worst_group"
     baseline = "erm"
+    n_seeds_of_controls = 10
 
     def trials(self, scale):
         """One data set; its points, weights and split are drawn anew for each seed."""
@@ -99,15 +100,6 @@ class HeoTwoBands(TrialStudy):
         settings = {"params": {"max_epochs": 100}}
         for seed in range(_N_SEEDS):
             yield {"n_per_blob": 100}, list(_METHODS), [seed], settings
-
-    def cells(self, scale):
-        """List the cells; masks that serve as controls have fewer repetitions."""
-        return [
-            cell
-            for cell in super().cells(scale)
-            if cell.factors["masks"] not in ("shuffled", "everywhere")
-            or cell.factors["seed"] < _N_SEEDS_OF_CONTROLS
-        ]
 
     def task(self, factors, settings):
         """Test points as drawn, and in a band drawn at random."""
