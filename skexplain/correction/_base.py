@@ -198,8 +198,7 @@ class BaseSwapAugmented(
             labels, codes = np.unique(y, return_inverse=True)
         term = Term("swap", penalty, "replace")
         penalised = penalty.applies_to(masks)
-        name = type(self).__name__
-        warn_about_masks(name, (term,), masks, codes, rows, penalised, labels, stacklevel=5)
+        warn_about_masks(self, (term,), masks, codes, rows, penalised, labels, stacklevel=5)
 
     def _augment(
         self,

@@ -305,9 +305,9 @@ class BaseExplanationEstimator(BaseEstimator):
                     seed, share = network.streams.seed("split"), self.validation_fraction
                     parts = stratified_split(index, penalised, codes, groups, share, seed)
                     train, valid = map(data.subset, parts)
-            name, known = type(self).__name__, getattr(self, "classes_", None)
+            known = getattr(self, "classes_", None)
             warn_about_masks(
-                name, method.active_terms, masks, y, index, penalised, known, stacklevel=5
+                self, method.active_terms, masks, y, index, penalised, known, stacklevel=5
             )
             check_donors(self, method.active_terms, len(train.penalised))
 

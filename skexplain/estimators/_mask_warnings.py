@@ -21,7 +21,7 @@ _LARGE_DIFFERENCE, _STANDARD_ERRORS = 0.5, 3
 
 
 def warn_about_masks(
-    name: str,
+    estimator: Any,
     terms: Sequence[Term],
     masks: Any,
     y: Any,
@@ -34,10 +34,10 @@ def warn_about_masks(
 
     Parameters
     ----------
-    name : str
-        Name of the estimator.
+    estimator : estimator
+        What is fitted.
     terms : sequence of Term
-        Penalties of weight above zero; without any there is nothing to warn of.
+        Penalties of weight above zero.
     masks : Masks or None
     y : ndarray of shape (n,) or None
         Encoded targets; None without `labels`.
@@ -50,7 +50,17 @@ def warn_about_masks(
     stacklevel : int
         Of the caller of `fit`.
     """
+    name = type(estimator).__name__
     if not terms:
+        # Others without a penalty are baselines, or have a weight of zero that was asked for.
+        if masks is not None and len(getattr(estimator, "penalties", "-")) == 0:
+            warnings.warn(
+                f"{name} was given a mask, and penalties={estimator.penalties!r}: it learns from "
+                f"labels alone. Pass a penalty, such as "
+                f'penalties=[("swap", AverageCasePenalty("swap"))], or use SwapExClassifier.',
+                MissingExplanationWarning,
+                stacklevel=stacklevel,
+            )
         return
     problem = _nothing_to_learn(terms, masks, rows, penalised)
     if problem:

@@ -135,6 +135,7 @@ SAME = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:ExplanationClassifier was given a mask, and penalties=")
 @pytest.mark.parametrize(("dedicated", "ours"), SAME.values(), ids=SAME)
 def test_equals_the_dedicated_estimator_to_the_bit(dedicated, ours, problem):
     X, y, mask, _ = problem

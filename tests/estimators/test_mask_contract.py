@@ -582,6 +582,16 @@ def test_baseline_never_warns(mask):
     ERMClassifier(max_epochs=1).fit(X, y, mask={**NO_MARKS, **NOTHING_IRRELEVANT}[mask])
 
 
+@pytest.mark.parametrize("penalties", [[], ()])
+def test_a_mask_for_no_penalty_warns(penalties):
+    X, y = problem()
+    clf = ExplanationClassifier(penalties=penalties, max_epochs=1)
+    with pytest.warns(MissingExplanationWarning, match="a mask, and penalties=") as caught:
+        clf.fit(X, y, mask=[1, 0, 0, 0])
+    assert caught[0].filename == __file__
+    clf.fit(X, y)  # warns of nothing: there is no mask that it would ignore
+
+
 # -- rows ----------------------------------------------------------------------------------------
 
 
