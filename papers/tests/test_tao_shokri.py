@@ -208,6 +208,19 @@ def test_controls_stand_beside_every_method(name):
     assert ("two-stage", "off") in {(cell["method"], cell["masks"]) for cell in cells}
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_the_paper_claims_has_its_repetitions(name):
+    study, seeds = get_study(name), {}
+    for factors in (cell.factors for cell in study.cells("paper")):
+        if factors["size"] == 50:
+            arm = factors["dataset"], factors["method"], factors["masks"]
+            seeds.setdefault(arm, []).append(factors["seed"])
+    for (_, method, masks), own in seeds.items():
+        of_paper = study.claimed_beyond_shuffled if masks == "shuffled" else study.claimed
+        assert len(own) == 30 if method in of_paper else len(own) < 10
+        assert own == list(range(len(own)))
+
+
 def test_a_study_runs_the_shift_of_whole_images():
     cells = get_study("tao-sizes").cells("quick")
     (cell, *_) = [cell for cell in cells if cell.factors["method"] == "shift"]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from skexplain_papers.tao_shokri._factorial import (
     all_settings,
 )
 from skexplain_papers.tao_shokri._settings import Settings
+from skexplain_papers.tao_shokri._shapes import MAKERS
 
 STUDIES = [Ablation(), Settings(), Cost(), Birds()]
 
@@ -154,9 +156,16 @@ def test_design():
     # 2 x 2 x 2 x 3, and one at a time a batch size, a start and two rates of the second step.
     assert len(settings) == len({tuple(s.values()) for s in settings}) == 24 + 4
     assert settings[0] == BASE
-    arms = [(c.factors["method"], c.factors["masks"]) for c in Settings().cells("paper")]
-    per_seed = {arm: arms.count(arm) // 12 for arm in set(arms)}  # 2 data sets, 6 seeds
-    assert per_seed == {LABEL_ONLY: 25, TWO_STAGE: 28, OFF: 26, ("two-stage", "shuffled"): 1}
+    of_seed = {}
+    for factors in (cell.factors for cell in Settings().cells("paper")):
+        arms = of_seed.setdefault((factors["dataset"], factors["seed"]), Counter())
+        arms[factors["method"], factors["masks"]] += 1
+    assert set(of_seed) == {(name, seed) for name in MAKERS for seed in range(30)}
+    every = {LABEL_ONLY: 25, TWO_STAGE: 28, OFF: 26, ("two-stage", "shuffled"): 1}
+    # Without the eight settings of a network's rate of .1, and a mapping's.
+    steady = {LABEL_ONLY: 17, TWO_STAGE: 19, OFF: 18, ("two-stage", "shuffled"): 1}
+    for (_, seed), arms in of_seed.items():
+        assert arms == (every if seed < 6 else steady)
 
 
 def test_settings_reach_data_and_estimator():
@@ -241,6 +250,19 @@ def test_effect_is_the_mean_over_settings_first():
     effect = Accuracies(rows).effect("label-only", "lr", 0.01)
     assert (effect.mean, effect.n) == (pytest.approx(0.25), 1)
     assert math.isnan(effect.se)
+
+
+def test_effects_are_of_settings_in_which_networks_learn():
+    rows = [
+        outcome(method, 0, accuracy, pixels=pixels, lr=lr)
+        for method in (LABEL_ONLY, TWO_STAGE)
+        for pixels, lr, accuracy in [(1.0, 0.001, 0.6), (255.0, 0.001, 0.9), (1.0, 0.1, 0.5)]
+    ]
+    rows += [outcome(method, 0, 0.5, pixels=255.0, lr=0.1) for method in (LABEL_ONLY, TWO_STAGE)]
+    accuracies = Accuracies(rows)
+    assert accuracies.effect("label-only", "pixels", 255.0).mean == pytest.approx(0.3)
+    # The rate's own effect has both pairs: -.1 and -.4.
+    assert accuracies.effect("label-only", "lr", 0.1).mean == pytest.approx(-0.25)
 
 
 def test_settings_tables_by_hand():

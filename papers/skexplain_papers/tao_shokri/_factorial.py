@@ -19,6 +19,8 @@ LEVELS = {
 BASE = {name: levels[0] for name, levels in LEVELS.items()}
 #: Learning rate of label-only in the paper.
 PAPER_LR = 0.01
+# One of its three, for the network as for the mapping: many fits end at chance with it.
+_TOO_HIGH_LR = 0.1
 # All combinations of these; the others one at a time.
 _CROSSED = ("pixels", "drawing", "stopping", "lr")
 
@@ -48,6 +50,17 @@ def all_settings():
     crossed = [{**BASE, **dict(zip(_CROSSED, chosen, strict=True))} for chosen in levels]
     single = [name for name in LEVELS if name not in _CROSSED]
     return crossed + [{**BASE, name: level} for name in single for level in LEVELS[name][1:]]
+
+
+def is_steady(setting):
+    """Tell whether no rate of a setting is one with which many fits end at chance.
+
+    Parameters
+    ----------
+    setting : dict
+        With the settings.
+    """
+    return _TOO_HIGH_LR not in (setting["lr"], setting["mapping_lr"])
 
 
 def is_needed(factors):
@@ -127,11 +140,12 @@ class Accuracies:
         Returns
         -------
         Estimate
-            Over seeds, of the mean over all pairs of settings that differ in this one alone.
+            Over seeds, of the mean over all pairs of settings that differ in this one alone, but
+            for those in which another is a rate with which many fits end at chance.
         """
         changes = {}
         for setting in self.settings:
-            if setting[name] == level:
+            if setting[name] == level and is_steady({**setting, name: BASE[name]}):
                 there = self.outcome(outcome, setting)
                 at_base = self.outcome(outcome, {**setting, name: BASE[name]})
                 for seed, change in _subtract(there, at_base).items():

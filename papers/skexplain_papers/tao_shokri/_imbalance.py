@@ -44,6 +44,17 @@ class Imbalance(ShapesStudy):
     ratio = "1:9"
     tuned = ("label-only-tuned", "two-stage-tuned", "swap-tuned")
     early = ("two-stage-early", "label-only-early")
+    claimed = (
+        "label-only",
+        "shift",
+        "two-stage",
+        "two-stage-sparse",
+        "two-stage-slow",
+        "two-stage-slow-sparse",
+        "swap",
+        "swap-sparse",
+    )
+    claimed_beyond_shuffled = ("swap", "swap-sparse")
     left_out = ("focal", "two-stage-slow", "two-stage-slow-sparse")  # there are eight colours
 
     def cells(self, scale):
