@@ -10,10 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from skorch.callbacks import LRScheduler
 from torch import nn
 
 import skexplain
-from skexplain.penalties import ActivationPenalty, EnergyPenalty, PatternPenalty
+from skexplain.penalties import (
+    ActivationPenalty,
+    AverageCasePenalty,
+    EnergyPenalty,
+    PatternPenalty,
+)
 
 AT_LAYERS = [
     ("activation", ActivationPenalty()),
@@ -80,6 +86,14 @@ class Reader(nn.Module):
 
     def forward(self, ids):
         return self.head(self.embedding(ids).mean(1))
+
+
+class Signs(AverageCasePenalty):
+    """A user's noise, which is drawn by torch for all samples of a batch at once."""
+
+    def move(self, module, rows, donors=None, generator=None):
+        noise = torch.rand(rows.x.shape, generator=generator).sub(0.5).sign()
+        return rows.x + 2 * rows.irrelevance * noise * rows.x.std()
 
 
 def table(annotated=51):
@@ -174,6 +188,13 @@ FITS = {
     "layers": ("ExplanationClassifier", {"penalties": AT_LAYERS, "alpha": 1e-3}, images, {}),
     "units": ("ConceptGradRegClassifier", {"module": Normed, "layer": "features"}, units, {}),
     "augmented": ("SwapExClassifier", {"augment": "light"}, images, {}),
+    "noise of a user": (
+        "ExplanationClassifier",
+        {"penalties": [("own", Signs("gaussian"))]},
+        some,
+        {},
+    ),
+    "rate of the first": ("ERMClassifier", {}, some, {}),
     "own schedule": ("SwapExClassifier", {"lr_schedule": "cosine"}, table, {}),
     "LBFGS": (
         "ERMClassifier",
@@ -207,10 +228,15 @@ def fit(name, **params):
         for _ in range(clf.max_epochs):
             clf.partial_fit(X, y, mask=mask, classes=[0, 1])
     else:
-        if name == "state of the first":  # each process has trained by itself before
+        if name.endswith("of the first"):  # each process has trained by itself before
             process = int(os.environ.get("RANK", "0"))
-            clf.set_params(device="cpu", lr=0.01 * (1 + process)).fit(X, y, mask=mask)
+            before = {"lr": 0.01 * (1 + process)}
+            if name == "rate of the first":  # which a schedule has reached
+                falls = LRScheduler("StepLR", step_size=1, gamma=0.5 / (1 + process))
+                before = {"lr": 0.01, "callbacks": [("falls", falls)]}
+            clf.set_params(device="cpu", **before).fit(X, y, mask=mask)
             clf.set_params(lr=0.01, device=params.get("device", "accelerate"), warm_start=True)
+            clf.set_params(callbacks=None)
         clf.fit(X, y, mask=mask, **arguments)
     state = clf.module_.state_dict().values()
     weights = np.concatenate([tensor.numpy().ravel() for tensor in state])

@@ -216,7 +216,8 @@ class BaseSwapAugmented(
         if len(every) < len(weight):
             masks = masks.of_rows(every)
         self._warn_of_what_remains(masks, every, y)
-        copies = SwappedCopies(X, masks, self.exchange, settings_of_matrix(X, self.pad_id))
+        tokens = settings_of_matrix(X, self.pad_id)
+        copies = SwappedCopies(X, masks, self.exchange, tokens, weight)
         if is_classifier(self):
             fix_class_weights(estimator, y, weight)
         plan = make_plan(every, copies.rows, self.n_copies, self.mode, repeat=keyword is None)

@@ -90,6 +90,8 @@ class SwappedCopies:
         Whether parts are exchanged.
     tokens : TokenSettings or None, default=None
         How a network reads X as tokens, of which whole ones are swapped; None: X is taken as it is.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        How often a sample counts in what stands in for reasons; None: each once.
 
     Attributes
     ----------
@@ -106,7 +108,12 @@ class SwappedCopies:
     """
 
     def __init__(
-        self, X: Any, masks: Masks, exchange: bool, tokens: TokenSettings | None = None
+        self,
+        X: Any,
+        masks: Masks,
+        exchange: bool,
+        tokens: TokenSettings | None = None,
+        sample_weight: np.ndarray | None = None,
     ) -> None:
         self.tokens = tokens
         inputs: Any = X
@@ -129,7 +136,9 @@ class SwappedCopies:
             inputs = X.tocsr()  # rows are taken from it
         self.masks = masks
         self.exchange = exchange
-        self._perturber = Perturber(None, inputs, masks, None, "swap", exchange=exchange)
+        self._perturber = Perturber(
+            None, inputs, masks, None, "swap", exchange=exchange, sample_weight=sample_weight
+        )
         self.rows = self._perturber.annotated if exchange else self._perturber.irrelevant
 
     def under(self, masks: Masks) -> SwappedCopies:

@@ -318,7 +318,7 @@ class CorrectedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         seed = int(generator.integers(2**31))
         share, marks = self.clean_share, self.mask_marks
         finetuning = Finetuning(self.trainer, codes, share, marks, seed, weight)
-        copies = SwappedCopies(X, masks, self.exchange, network.tokens(X))
+        copies = SwappedCopies(X, masks, self.exchange, network.tokens(X), weight)
         swaps = Swaps(X, copies, self.n_copies, seed)
         sites = find_sites(network, X, self.layer, self.channel_axis)
         tails = [find_tail(network, site, X) for site in sites]

@@ -288,7 +288,9 @@ def choose_penalty(material: Material, clean_share: float) -> HeadPenalty:
         return losses.min(), penalties[int(losses.argmin())]
 
     loss, best = best_of([HeadPenalty(strength) for strength in _STRENGTHS])
-    if len(material.other_codes) and (material.clean != material.swapped).any():
+    others = material.other_sample_weight
+    has_others = len(material.other_codes) and (others is None or others.any())
+    if has_others and (material.clean != material.swapped).any():
         _, chosen = best_of([HeadPenalty(_STRENGTHS[-1], factor) for factor in _ALONG_SWAPS])
         other_loss, other = best_of(
             [HeadPenalty(strength, chosen.along_swaps) for strength in _STRENGTHS]

@@ -146,9 +146,10 @@ def nothing_left(masks: Masks, rows: NDArray[Any]) -> str | None:
     annotated = rows[masks.annotated[rows]]
     if not len(annotated) or not _alike(masks, annotated):
         return None
-    irrelevance, _ = masks.degrees_of(annotated[:1])
-    if irrelevance.max() < 1:
-        return None
+    for part in np.array_split(annotated, -(-len(annotated) // 256)):
+        irrelevance, known = masks.degrees_of(part)
+        if (irrelevance if known is None else irrelevance[known]).min() < 1:
+            return None
     other = "irrelevant" if masks.marks_relevant else "relevant"
     return (
         f"fitted with masks that mark every feature of all {len(annotated)} annotated samples as "

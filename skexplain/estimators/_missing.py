@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..metrics._groups import is_missing_object
 
-# A list of these is left to scikit-learn.
+# A list of these is left to scikit-learn, unless each holds one value.
 _SEVERAL = (list, tuple, np.ndarray)
 
 
@@ -45,6 +45,14 @@ def _missing(values: Any) -> NDArray[np.bool_] | None:
     flat: Any = values
     if isinstance(values, np.ndarray) and values.dtype == object:
         flat = values.flat
-    elif not isinstance(values, list) or any(isinstance(each, _SEVERAL) for each in values):
+    elif isinstance(values, list | tuple):
+        flat = [each[0] if _is_single(each) else each for each in values]
+        if any(isinstance(each, _SEVERAL) for each in flat):
+            return None
+    else:
         return None
     return np.fromiter(map(is_missing_object, flat), dtype=bool)
+
+
+def _is_single(each: Any) -> bool:
+    return isinstance(each, list | tuple) and len(each) == 1

@@ -54,6 +54,8 @@ class Perturber:
         Which features change: the irrelevant ones, or those that are known not to be.
     exchange : bool, default=True
         Whether a swap exchanges what either of two samples marks, where that leaves room.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        How often a sample counts in means, units and ranges; None: each once.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Perturber:
         input_unit: str = "sd",
         where: str = "irrelevant",
         exchange: bool = True,
+        sample_weight: NDArray[Any] | None = None,
     ) -> None:
         check_option("perturbation", perturbation, PERTURBATIONS)
         check_option("input_unit", input_unit, ("sd", "input"))
@@ -87,11 +90,8 @@ class Perturber:
         self.masks = _read_masks(estimator, self.inputs, mask, mask_marks, labels)
         if where == "irrelevant":
             self._check_enough_rows()
-        statistics = measure_finite(self.inputs)
-        self._mean, self._sd, self._lower, self._upper = (
-            torch.from_numpy(values)
-            for values in (statistics.mean, statistics.sd, statistics.lower, statistics.upper)
-        )
+        measured = vars(measure_finite(self.inputs, self.masks.taking_part, sample_weight))
+        self._mean, self._sd, self._lower, self._upper = map(torch.from_numpy, measured.values())
         self._unit = self._sd if input_unit == "sd" else torch.ones_like(self._sd)
         self._text, self._soft = self._marked_text()
 

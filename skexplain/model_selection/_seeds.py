@@ -13,6 +13,7 @@ from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
 from ..estimators._swap_check import warn_if_swaps_matter
 from ..estimators._tokenizers import check_has_no_tokenizer
+from ..penalties._base import is_built_in
 from ..training._batches import TrainingData
 from ..training._joint import ELEMENTWISE_OPTIMIZERS, JointTrainer
 from ..training._method import Method
@@ -151,8 +152,7 @@ def _check_method(method: Method, data: TrainingData, per_batch: int | None) -> 
     if data.frame.tokens is not None:
         raise ValueError("X must hold numbers for fit_seeds, got tokens.")
     for term in method.active_terms:
-        kind = type(term.penalty)
-        if not (term.penalty.allows_stacking and kind.__module__.startswith("skexplain.")):
+        if not (term.penalty.allows_stacking and is_built_in(type(term.penalty))):
             raise ValueError(
                 f"estimator must have penalties that several networks can compute at once for "
                 f"fit_seeds; got {term.penalty!r}."

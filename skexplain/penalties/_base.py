@@ -106,6 +106,11 @@ def _take_marks(marks: Any, index: Tensor) -> Any:
     return marks.index_select(0, index)
 
 
+def is_built_in(kind: type) -> bool:
+    """Return whether a class of penalties is of this package; a subclass of a user's is not."""
+    return kind.__module__.startswith("skexplain.")
+
+
 class Penalty(BaseEstimator):
     """Base of the explanation terms.
 
@@ -135,8 +140,8 @@ class Penalty(BaseEstimator):
     #: How several processes share it.  "samples": each computes it for a part of the samples, since
     #: it depends on a sample and its donor alone and draws no random numbers.  "passes": all of
     #: them compute it for all samples, with a network whose passes are shared, since it only calls
-    #: the network; but each for a part where `allows_stacking`, except of tokens.  None: they
-    #: cannot.
+    #: the network; but each for a part where a penalty of this package has `allows_stacking`,
+    #: except of tokens.  None: they cannot.
     sharding: Literal["samples", "passes"] | None = None
     #: Whether it takes the label loss at a bound of the outputs.
     bounds_label_loss = False

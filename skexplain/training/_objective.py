@@ -22,7 +22,7 @@ from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
 from ._method import Term, with_hosts
 from ._reductions import MeanReduction
-from ._terms import Generators, evaluate_terms
+from ._terms import Generators, evaluate_terms, no_writes
 
 
 class Objective:
@@ -219,7 +219,8 @@ class Objective:
     ) -> Tensor:
         """Perturb samples by the penalty of a term."""
         penalty: Any = term.penalty
-        return penalty.move(self.forward, penalised, donors, generator)
+        with no_writes(term, penalised, donors):
+            return penalty.move(self.forward, penalised, donors, generator)
 
     def label_term(self, batch: Rows, shared: bool = False) -> tuple[Tensor, Tensor, Point | None]:
         """Label loss of a batch: reduced, the logits, and the point if it is to be shared."""

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def first_output(outputs: Any) -> Any:
-    """Return the logits of a dict or an object, or the first entry of a tuple or a list.
+    """Return the logits of a dict or an object, or else the first entry of a tuple or a list.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def first_output(outputs: Any) -> Any:
     """
     if isinstance(outputs, Mapping):
         return outputs.get("logits", outputs)
-    if isinstance(outputs, tuple | list):
+    if isinstance(outputs, tuple | list) and not hasattr(outputs, "logits"):
         return outputs[0] if len(outputs) else outputs
     return getattr(outputs, "logits", outputs)
 
@@ -39,6 +39,8 @@ def replace_first_output(outputs: Any, new: Any) -> Any:
     -------
     object of the kind of `outputs`
     """
+    if "logits" in getattr(outputs, "_fields", ()):  # a named tuple
+        return outputs._replace(logits=new)
     if isinstance(outputs, tuple | list) and len(outputs):
         changed = [new, *outputs[1:]]
         if hasattr(outputs, "_make"):  # a named tuple

@@ -358,11 +358,18 @@ def build_optimizer(
     return optimizer(groups, **settings)
 
 
-def update_optimizer(optimizer: torch.optim.Optimizer, parameters: dict[str, Any]) -> None:
-    """Set ``lr``, ``backbone_lr`` and ``optimizer__*`` in the groups of an optimizer."""
+def update_optimizer(
+    optimizer: torch.optim.Optimizer, parameters: dict[str, Any], known: dict[str, Any]
+) -> None:
+    """Set ``lr``, ``backbone_lr`` and ``optimizer__*`` in the groups of an optimizer.
+
+    `known` are the settings that it has.
+    """
+    if not parameters:
+        return
     settings = {
         name.removeprefix("optimizer__"): value
-        for name, value in parameters.items()
+        for name, value in {**known, **parameters}.items()
         if name != "backbone_lr" and "param_groups" not in name
     }
     # Unknown names and impossible values are errors here as when it is built.

@@ -162,7 +162,7 @@ class Scored:
         for name in params:
             if name not in ("lr", "backbone_lr") and not name.startswith("optimizer__"):
                 raise ValueError(f"{name} must be lr or begin with optimizer__ in a trainer.")
-        update_optimizer(self.optimizer_, params)
+        update_optimizer(self.optimizer_, params, self.optimizer_parameters)
         self.optimizer_parameters = {**self.optimizer_parameters, **params}
         return self
 

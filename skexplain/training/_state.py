@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from skorch.history import History
 from torch import nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
 from ._processes import Processes
 from ._trainer import Trainer
@@ -80,20 +80,30 @@ def share_state(trainer: Trainer, processes: Processes | None) -> None:
     """
     if processes is None:
         return
-    plain = {name: getattr(trainer, name) for name in _PLAIN}
-    first = processes.gather_objects((trainer.streams.root, plain))[0]
-    trainer.streams.root = first[0]
-    vars(trainer).update(first[1])
-    state: list[Any] = [trainer.module_.state_dict()]
-    if trainer.optimizer_ is not None:
-        state += [optimizer.state_dict()["state"] for optimizer in _optimizers(trainer)]
+    optimizers = _optimizers(trainer)
+    states = [optimizer.state_dict() for optimizer in optimizers]
+    state = [trainer.module_.state_dict(), *states]
+    if optimizers:
         state.append(trainer.reduction.tensors())
     tensors = [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
     processes.copy_first(tensors, trainer.device)
+    plain = {name: getattr(trainer, name) for name in _PLAIN}
+    # Of an optimizer the rates, say, that a schedule has reached.
+    numbers = tree_map_only(torch.Tensor, lambda _: None, states)
+    first = processes.gather_objects((trainer.streams.root, plain, numbers))[0]
+    trainer.streams.root = first[0]
+    vars(trainer).update(first[1])
+    for optimizer, own, of_first in zip(optimizers, states, first[2], strict=True):
+        optimizer.load_state_dict(tree_map(_tensor_or_first, own, of_first))
+        _lay_out_as_parameters(optimizer)
 
 
-# What training changes besides tensors.
-_PLAIN = ("history", "alphas_", "unsettled_", "schedules_")
+# What training changes besides tensors and optimizers.
+_PLAIN = ("history", "alphas_", "unsettled_", "schedules_", "optimizer_parameters")
+
+
+def _tensor_or_first(own: Any, of_first: Any) -> Any:
+    return own if isinstance(own, torch.Tensor) else of_first
 
 
 def _optimizers(trainer: Any) -> list[torch.optim.Optimizer]:

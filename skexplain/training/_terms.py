@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..penalties import Rows
-from ..penalties._base import Point, copies_of, mean_over_draws, point_of
+from ..penalties._base import Point, copies_of, is_built_in, mean_over_draws, point_of
 from ._method import Term
 
 # Of random penalties, by the names of the terms.
@@ -58,7 +58,7 @@ def evaluate_terms(
         elif term.name in hosts:
             x = (moved or {}).get(term.name)
             if x is None:
-                with _no_writes(term, rows, donors):
+                with no_writes(term, rows, donors):
                     x = term.penalty.move(module, rows, donors, generator)
             copies = copies_of(rows, x)
             point = point_of(module, copies, x)
@@ -74,7 +74,7 @@ def _checked_values(
 ) -> Tensor:
     """Compute a penalty, which may be a user's own, and check what it returns."""
     try:
-        with _no_writes(term, rows, donors):
+        with no_writes(term, rows, donors):
             values = term.penalty(module, rows, donors, generator)
     except AttributeError as error:
         if donors is None and "'NoneType' object has no attribute" in str(error):
@@ -89,7 +89,7 @@ def _checked_values(
             f"penalties: {term.name!r} must return one value per sample, a tensor of shape "
             f"{tuple(rows.y.shape)}; got {got}."
         )
-    if not _is_own(term) and torch.is_grad_enabled() and not values.requires_grad:
+    if not is_built_in(type(term.penalty)) and torch.is_grad_enabled() and not values.requires_grad:
         raise TypeError(
             f"penalties: {term.name!r} returned values whose gradient does not depend on the "
             f"network, so that it would train nothing: compute them from what the module returns, "
@@ -98,14 +98,12 @@ def _checked_values(
     return values
 
 
-def _is_own(term: Term) -> bool:
-    return type(term.penalty).__module__.startswith("skexplain.")
-
-
 @contextmanager
-def _no_writes(term: Term, *given: Rows | None) -> Iterator[None]:
+def no_writes(term: Term, *given: Rows | None) -> Iterator[None]:
     """Check that what a user has written does not write into tensors that others read after it."""
-    if _is_own(term) and not callable(getattr(term.penalty, "perturbation", None)):
+    if is_built_in(type(term.penalty)) and not callable(
+        getattr(term.penalty, "perturbation", None)
+    ):
         yield
         return
     tensors = [

@@ -189,7 +189,7 @@ class Trainer(Scored):
             )
             if self.mapping_optimizer_ is not None and method.mapping is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
-                update_optimizer(self.mapping_optimizer_, shared)
+                update_optimizer(self.mapping_optimizer_, shared, {})
         self.processes = processes
 
     def build_optimizers(self) -> None:

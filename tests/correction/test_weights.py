@@ -8,10 +8,11 @@ import sklearn
 import torch
 from _corrections import MASK, Biased, D, make_data
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
 
 from skexplain import ERMClassifier, SwapExClassifier, WithPropagatedMasks
-from skexplain.correction import CorrectedClassifier, correct
+from skexplain.correction import CorrectedClassifier, SwapAugmentedClassifier, correct
 from skexplain.correction._controls import _p_value
 from skexplain.correction._evaluation import Outcome, mean_and_error, n_effective
 from skexplain.correction._methods import (
@@ -149,6 +150,41 @@ def test_samples_of_weight_zero_take_part_in_nothing(method, trainer, exchange):
     assert clf.report_.n_samples <= counts.sum()
     plain = correct(Biased(), X, mask, y, **params)
     assert np.abs(plain.predict_proba(X) - clf.predict_proba(X)).max() > 1e-6
+
+
+@pytest.mark.parametrize("kind", ["corrected", "augmented"])
+def test_values_of_samples_of_weight_zero_change_nothing(kind):
+    X, y = make_data()
+    counts = np.arange(len(X)) % 4 > 0
+    other = np.where(counts[:, None], X, 100 * X)
+    # Half of the samples mark one more feature, for which donors have nothing to give.
+    mask = np.repeat(MASK, len(X), axis=0)
+    mask[::2, 1] = True
+    params = {"exchange": False, "random_state": 0}
+    if kind == "augmented":
+        clf = SwapAugmentedClassifier(LogisticRegression(), **params)
+    else:
+        clf = CorrectedClassifier(Biased(), method="refit_head", **params)
+    found, expected = (
+        clf.fit(each, y, mask=mask, sample_weight=counts).predict_proba(X) for each in (other, X)
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_others_of_weight_zero_choose_no_penalty():
+    weighted = make_materials()[0]
+    zero = np.zeros(len(weighted.other_codes))
+    without = replace(
+        weighted,
+        other_features=weighted.other_features[:0],
+        other_codes=weighted.other_codes[:0],
+        other_sample_weight=None,
+    )
+    expected = choose_penalty(without, 0.25)
+    assert expected.along_swaps == 0
+    assert choose_penalty(replace(weighted, other_sample_weight=zero), 0.25) == expected
+    # Those that count may choose one.
+    assert choose_penalty(replace(weighted, other_sample_weight=zero + 5), 0.25) != expected
 
 
 def test_weights_of_one_are_none_to_the_bit_and_are_handed_on():

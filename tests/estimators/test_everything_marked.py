@@ -49,6 +49,16 @@ def test_a_swap_of_whole_samples_warns(kind, mask, count):
         EXCHANGED[kind]("relevant").fit(X, Y, mask=inverse)
 
 
+@pytest.mark.parametrize("first", [0, 58])
+def test_masks_that_mark_all_of_some_samples_alone_do_not_warn(first):
+    mask = np.zeros((N, 3))
+    mask[first : first + 2] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MissingExplanationWarning)
+        EXCHANGED["classifier"]("irrelevant").fit(X, Y, mask=mask)
+        EXCHANGED["classifier"]("relevant").fit(X, Y, mask=1 - mask)
+
+
 def test_texts_of_which_all_is_marked_warn():
     texts, y = ["a b", "b a"] * 10, [0, 1] * 10
     with pytest.warns(MissingExplanationWarning, match="all 20 annotated samples"):

@@ -70,6 +70,30 @@ def test_a_mask_propagator_whose_refit_fails_still_fills(problem):
     assert np.array_equal(propagator.fill(X), before)
 
 
+# -- settings of an optimizer --------------------------------------------------------------------
+
+
+class Demanding(torch.optim.SGD):
+    """An optimizer with a parameter that has no default."""
+
+    def __init__(self, params, lr, momentum):
+        super().__init__(params, lr=lr, momentum=momentum)
+
+
+def test_settings_of_an_optimizer_are_checked_together(problem):
+    X, y, mask = problem
+    params = {"optimizer": Demanding, "optimizer__momentum": 0.5, "random_state": 0}
+    twice = quick(GradRegClassifier, **params)
+    for _ in range(2):
+        twice.partial_fit(X, y, mask=mask, classes=CLASSES)
+    once = quick(GradRegClassifier, **params).set_params(max_epochs=2).fit(X, y, mask=mask)
+    assert np.array_equal(twice.predict_proba(X), once.predict_proba(X))
+    # Nesterov's form needs the momentum that the optimizer has.
+    clf = quick(ERMClassifier, optimizer=torch.optim.SGD, optimizer__momentum=0.9, warm_start=True)
+    clf.fit(X, y).set_params(optimizer__nesterov=True).fit(X, y)
+    assert clf.trainer_.optimizer_.param_groups[0]["nesterov"]
+
+
 # -- automatic weights ----------------------------------------------------------------------------
 
 

@@ -6,10 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeRegressor
 from torch import nn
 
-from skexplain import GradRegClassifier, MaskPropagator, SwapExClassifier, SwapExRegressor
-from skexplain.correction import SwapAugmentedClassifier
+from skexplain import (
+    ERMRegressor,
+    GradRegClassifier,
+    MaskPropagator,
+    SwapExClassifier,
+    SwapExRegressor,
+)
+from skexplain.correction import SwapAugmentedClassifier, SwapAugmentedRegressor
 
 rng = np.random.default_rng(0)
 N = 60
@@ -58,8 +65,18 @@ def test_what_is_missing_among_objects_is_named(missing):
         frame = pd.DataFrame({"number": X[:, 0], "text": column})
         with pytest.raises(ValueError, match=expected):
             SwapExClassifier(max_epochs=1).fit(frame, Y, mask=[[0, 1]])
-    with pytest.raises(ValueError, match="Input y contains NaN or other missing values, 1 of 60"):
-        SwapAugmentedClassifier(LogisticRegression()).fit(X, text, mask=MASK)
+    for y in (text, tuple(text)):
+        with pytest.raises(ValueError, match="Input y contains NaN or other missing values, 1 of"):
+            SwapAugmentedClassifier(LogisticRegression()).fit(X, y, mask=MASK)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda y: [[each] for each in y]])
+def test_a_missing_number_is_named(kind):
+    y = kind([None, *map(float, Y[1:])])
+    trees = SwapAugmentedRegressor(DecisionTreeRegressor())
+    for regressor in (SwapExRegressor(max_epochs=1), ERMRegressor(max_epochs=1), trees):
+        with pytest.raises(ValueError, match="Input y contains NaN or other missing values, 1 of"):
+            regressor.fit(X, y, mask=MASK)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-4])

@@ -107,15 +107,12 @@ def test_a_callable_perturbation_moves_copies(problem):
         return rows.x * (1 - rows.irrelevance)
 
     X, y, mask = problem
-    clf = AvgExClassifier(perturbation=blank, alpha=1.0, max_epochs=1, random_state=0)
-    with pytest.raises(TypeError, match="writes into 'x' of the samples that it is given"):
-        clf.fit(X, y, mask=mask)
-    # Where moved samples take the place of the clean ones, these are not read again.
-    found, expected = (
-        clf.set_params(alpha="replace", perturbation=each).fit(X, y, mask=mask).predict_proba(X)
-        for each in (blank, blank_copy)
-    )
-    np.testing.assert_array_equal(found, expected)
+    clf = AvgExClassifier(max_epochs=1, random_state=0)
+    for alpha in (1.0, "replace"):
+        clf.set_params(perturbation=blank, alpha=alpha)
+        with pytest.raises(TypeError, match="writes into 'x' of the samples that it is given"):
+            clf.fit(X, y, mask=mask)
+        clf.set_params(perturbation=blank_copy).fit(X, y, mask=mask)
 
 
 def test_what_is_right_trains(problem):

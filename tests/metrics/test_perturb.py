@@ -553,6 +553,20 @@ def test_statistics_over_the_values_that_are_there(small_chunks):
     assert_array_equal(statistics.upper[0], [np.nanmax(X[:, 0]), X[:, 1].max(), 0])
 
 
+@pytest.mark.parametrize("finite", [True, False])
+def test_statistics_of_integer_weights_are_those_of_repeated_samples(finite):
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(40, 3)), rng.integers(0, 4, 40)
+    X[weight == 0] = 1e6
+    if not finite:
+        X[::3, 0] = np.nan
+        X[:, 2] = np.inf
+    found = _finite.measure_finite(_inputs.read_inputs(X), weight > 0, weight.astype(float))
+    repeated = _inputs.read_inputs(np.repeat(X, weight, axis=0))
+    for name, expected in vars(_finite.measure_finite(repeated)).items():
+        assert_allclose(getattr(found, name), expected)
+
+
 def test_nullable_columns_keep_what_is_missing():
     frame = pd.DataFrame({"visits": pd.array([1, None, 3, 4], dtype="Int64"), "b": [1.0, 2, 3, 4]})
     swapped = perturb(frame, [[1, 0]])

@@ -13,11 +13,13 @@ from skexplain.correction import correct
 from skexplain.training._outputs import first_output, replace_first_output
 
 Pair = namedtuple("Pair", ["first", "second"])
+Output = namedtuple("Output", ["hidden", "logits"])
 KINDS = {
     "tensor": lambda h: h,
     "tuple": lambda h: (h, "more"),
     "list": lambda h: [h, "more"],
     "named tuple": lambda h: Pair(h, "more"),
+    "named tuple of logits": lambda h: Output("more", h),
     "dict": lambda h: {"loss": "more", "logits": h},
     "mapping": lambda h: OrderedDict(loss="more", logits=h),
     "object": lambda h: SimpleNamespace(loss="more", logits=h),
