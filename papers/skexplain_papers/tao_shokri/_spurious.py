@@ -45,7 +45,7 @@ class Spurious(ShapesStudy):
     tuned = ("label-only-tuned", "two-stage-tuned", "swap-tuned")
     early = ("two-stage-early", "label-only-early")
     claimed = ("label-only", "shift", "two-stage", "two-stage-slow", "swap", "moved-reasons")
-    claimed_beyond_shuffled = ("swap", "moved-reasons")
+    claimed_beyond_shuffled = ("two-stage", "swap", "moved-reasons")
 
     def tables(self, rows):
         """Add who beats the controls that know nothing of places."""
