@@ -19,8 +19,6 @@ LEVELS = {
 BASE = {name: levels[0] for name, levels in LEVELS.items()}
 #: Learning rate of label-only in the paper.
 PAPER_LR = 0.01
-# One of its three, for the network as for the mapping: many fits end at chance with it.
-_TOO_HIGH_LR = 0.1
 # All combinations of these; the others one at a time.
 _CROSSED = ("pixels", "drawing", "stopping", "lr")
 
@@ -52,15 +50,17 @@ def all_settings():
     return crossed + [{**BASE, name: level} for name in single for level in LEVELS[name][1:]]
 
 
-def is_steady(setting):
-    """Tell whether no rate of a setting is one with which many fits end at chance.
+def has_rates_of_paper(factors):
+    """Tell whether a cell has learning rates that the paper's comparison has.
 
     Parameters
     ----------
-    setting : dict
-        With the settings.
+    factors : dict
+        With method and the settings.
     """
-    return _TOO_HIGH_LR not in (setting["lr"], setting["mapping_lr"])
+    rates = (BASE["lr"], PAPER_LR)
+    allowed = rates if factors["method"] == LABEL_ONLY[0] else rates[:1]
+    return factors["lr"] in allowed and factors["mapping_lr"] in rates
 
 
 def is_needed(factors):
@@ -140,12 +140,12 @@ class Accuracies:
         Returns
         -------
         Estimate
-            Over seeds, of the mean over all pairs of settings that differ in this one alone, but
-            for those in which another is a rate with which many fits end at chance.
+            Over seeds, of the mean over all pairs of settings that differ in this one alone; at the
+            base's learning rate, unless that is what differs.
         """
         changes = {}
         for setting in self.settings:
-            if setting[name] == level and is_steady({**setting, name: BASE[name]}):
+            if setting[name] == level and (name == "lr" or setting["lr"] == BASE["lr"]):
                 there = self.outcome(outcome, setting)
                 at_base = self.outcome(outcome, {**setting, name: BASE[name]})
                 for seed, change in _subtract(there, at_base).items():
