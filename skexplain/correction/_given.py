@@ -83,7 +83,8 @@ def encode_labels(
         raise ValueError(
             f"y must hold classes of the estimator, {classes.tolist()}, got {unknown.tolist()}."
         )
-    return classes, np.searchsorted(classes, y)
+    order = np.argsort(classes)  # those of another library need not be sorted
+    return classes, order[np.searchsorted(classes, y, sorter=order)]
 
 
 def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:

@@ -163,7 +163,8 @@ def _probes(network: Network, X: np.ndarray) -> np.ndarray:
     """Return a few samples, of texts of all lengths: later layers may leave out padding."""
     rows, pad_id = np.arange(len(X)), network.tokens(X).pad_id
     if pad_id is None:
-        return rows[:_N_PROBES]
+        # Of all samples: the first ones may be alike.
+        return np.random.default_rng(0).permutation(rows)[:_N_PROBES]
     by_length = np.argsort(np.equal(X, pad_id).sum(axis=1), kind="stable")
     return np.unique(by_length[np.linspace(0, len(X) - 1, _N_PROBES).astype(int)])
 

@@ -264,9 +264,9 @@ class BaseExplanationEstimator(BaseEstimator):
                 masks = masks.of_rows(index)  # a sample of weight zero is as good as none
             penalised = penalised_rows(method.active_terms, masks, index, len(X))
             label_weight = self._label_weight(y, sample_weight, index)
-            if method.replaces and self.annotated_per_batch is None:
+            if method.replaces and method.reduction is None and self.annotated_per_batch is None:
                 # Samples without a mask go on to reward the shortcut; so where these are more, they
-                # count less.
+                # count less (unless groups are weighed by their losses).
                 label_weight = balance(label_weight, penalised, index)
             groups = encode_groups(self, method, group_labels, y, index, go_on)
             augmentation = None

@@ -243,11 +243,13 @@ penalties : list of (str, Penalty), default=()
             if not (
                 name in names
                 and penalties[name].reads_logits
+                and not Term(name, penalties[name], 1.0).has_own_call
                 and isinstance(penalties.get(host), PerturbationPenalty)
             ):
                 raise ValueError(
-                    f"at must map input-gradient penalties with robust=None to perturbations, by "
-                    f"their names among {names}; got {name!r}: {host!r}."
+                    f"at must map input-gradient penalties with robust=None, and without a "
+                    f"__call__ of their own, to perturbations, by their names among {names}; got "
+                    f"{name!r}: {host!r}."
                 )
 
     def _check_schedule(self) -> None:

@@ -115,8 +115,9 @@ class GroupDROClassifier(GroupLabels, BaseExplanationClassifier):
     ``optimizer__weight_decay`` or fewer epochs).  A mask is checked and then ignored, so that it
     can replace the other estimators.  A step costs as much as the label loss's.
 
-    A `sample_weight` is the number of samples that a sample stands for.  A `class_weight`
-    multiplies losses, and so influences which group is the worst.
+    A `sample_weight` is the number of samples that a sample stands for in L_g; n_g is the number of
+    samples, whatever they weigh.  A `class_weight` multiplies losses, and so influences which group
+    is the worst.
 
     Parameters
     ----------

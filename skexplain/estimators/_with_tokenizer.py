@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import (
     _routing_enabled,
@@ -18,12 +18,11 @@ from .._checks import as_array
 from ..masks._labels import row_labels
 from ..masks._spans._tokens import stack_tokens
 from ..metrics._groups import row_labels as of_rows
-from ..training._token_network import TokenNetwork
 from ._delegation import estimator_has
 from ._fit_routing import FitRoutingMixin
+from ._network_for_tokens import with_network
 from ._parameters import COUNT
 from ._token_rows import (
-    check_vocabulary,
     read_mask,
     spread_marks,
     stack_ids,
@@ -41,6 +40,7 @@ from ._tokenizers import (
     of_texts,
     special_ids,
 )
+from ._validation import check_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -216,19 +216,27 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         texts = check_texts(X)
         _check_targets(y)
         spans = read_mask(mask, texts, labels)
-        tokenizer = make_tokenizer(self.tokenizer, texts)
+        weight, part = check_weights(sample_weight, texts)
+        if spans is not None:  # a text of weight zero is as good as none
+            weighs = np.isin(np.arange(len(texts)), part)
+            spans = [span if own else None for span, own in zip(spans, weighs, strict=True)]
+        tokenizer = make_tokenizer(self.tokenizer, [texts[n] for n in part])
         limits = [n for n in (self.max_length, longest(tokenizer)) if n is not None]
         limit = min(limits, default=None)
         whole, kept = encode(tokenizer, texts, limit)
-        n_tokens = with_room(max(len(encoded.ids) for encoded in kept), limit)
+        n_tokens = with_room(max(len(kept[n].ids) for n in part), limit)
         warn_of_cuts(whole, kept, spans, stacklevel=3)
+        if len(part) < len(texts):
+            _, kept = encode(tokenizer, texts, n_tokens)
         special = special_ids(tokenizer)
-        estimator = _with_network(clone(self.estimator), special, y, learns_words(self.tokenizer))
+        own_words = learns_words(self.tokenizer)
+        estimator = with_network(clone(self.estimator), special, own_words, y, part, weight)
         mask = None if spans is None else token_rows(spans, kept)
         if mask is not None and self.spread is not False:
             spread = spread_marks(mask, kept, special.n_ids)
             if not self.spread and _marks_irrelevant(estimator):
-                warn_of_marked_words(mask, spread, stacklevel=3)
+                given, marked = ([rows[n] for n in part] for rows in (mask, spread))
+                warn_of_marked_words(given, marked, stacklevel=3)
             mask = spread if self.spread else mask
         given = {
             "mask": None if mask is None else stack_tokens(mask, n_tokens),
@@ -241,7 +249,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         estimator.fit(stack_ids(kept, n_tokens, special.pad), y, **given)
         # Only now: nothing learnt earlier is lost to a bad argument.
         self.estimator_, self.n_tokens_ = estimator, n_tokens
-        self.words_ = tokenizer if learns_words(self.tokenizer) else None
+        self.words_ = tokenizer if own_words else None
         return self
 
     @property
@@ -386,34 +394,3 @@ def _marks_irrelevant(estimator: Any) -> bool:
     return not any(
         name.rpartition("__")[2] == "mask_marks" and params[name] == "relevant" for name in params
     )
-
-
-def _with_network(estimator: Any, special: Any, y: Any, own_words: bool) -> Any:
-    """Set the parameters of tokens, and the built-in network for "auto", of an estimator."""
-    params = estimator.get_params(deep=True)
-    names = [name for name in params if name.rpartition("__")[2] == "module"]
-    if not names:
-        raise TypeError(
-            f"estimator must train a network, with a parameter module; got "
-            f"{type(estimator).__name__}."
-        )
-    new = {}
-    for name in params:
-        kind = name.rpartition("__")[2]
-        if kind in ("pad_id", "mask_id") and params[name] is None:
-            new[name] = special.pad if kind == "pad_id" else special.neutral
-    for name in names:
-        if own_words:
-            check_vocabulary(params[name], special.n_ids)
-        if isinstance(params[name], str) and params[name] == "auto":
-            new[name] = TokenNetwork
-            new[f"{name}__n_ids"] = special.n_ids
-            new[f"{name}__pad_id"] = special.pad
-            new[f"{name}__neutral_id"] = special.neutral
-            if is_classifier(estimator):
-                new[f"{name}__n_outputs"] = len(np.unique(y))
-            else:
-                values = np.asarray(y, dtype=np.float64)
-                new[f"{name}__n_outputs"] = 1
-                new[f"{name}__target_scale"] = (float(values.mean()), float(values.std()) or 1.0)
-    return estimator.set_params(**new)

@@ -13,12 +13,14 @@ from .._typing import MaskLike
 from ..estimators._base import BaseExplanationEstimator
 from ..estimators._swap_check import warn_if_swaps_matter
 from ..estimators._tokenizers import check_has_no_tokenizer
-from ..penalties._base import is_built_in
+from ..penalties._base import defining, is_built_in
 from ..training._batches import TrainingData
 from ..training._joint import ELEMENTWISE_OPTIMIZERS, JointTrainer
 from ..training._method import Method
 from ..training._trainer import Trainer
 
+# Samples on which stacked networks are compared with each of them.
+_N_PROBES = 8
 # What several networks at once go without, and the value that says so.
 _ABSENT = {
     "augment": None,
@@ -112,8 +114,10 @@ def fit_seeds(
     trainers = [trainer for trainer, _ in prepared]
     method, data = trainers[0].method, prepared[0][1]
     _check_method(method, data, first.annotated_per_batch)
+    # Of all samples: the first ones may be alike.
+    few = data.index[np.random.default_rng(0).permutation(len(data))[:_N_PROBES]]
     with isolated_random_state(data.device):
-        joint = JointTrainer(trainers, data.rows(data.index[:2]).x)
+        joint = JointTrainer(trainers, data.rows(few).x)
     first._prepare(joint, method, once=False)
     with deterministic_algorithms() if first.deterministic else nullcontext():
         joint.train(data, epochs=first.max_epochs)
@@ -131,6 +135,11 @@ def _check_estimator(estimator: Any) -> None:
         raise TypeError(
             f"estimator must be one of the estimators of skexplain that train one network, got "
             f"{type(estimator).__name__}."
+        )
+    if not is_built_in(defining(type(estimator), "fit")):
+        raise TypeError(
+            f"estimator must be fitted as those of skexplain are, got {type(estimator).__name__}, "
+            f"which has a fit of its own."
         )
     if estimator.device == "accelerate":
         raise ValueError("device must be that of one process for fit_seeds, got 'accelerate'.")

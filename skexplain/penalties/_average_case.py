@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ..masks._fill import exchange_parts
 from ..masks._tokens import exchange_or_swap_tokens, swap_tokens
-from ._base import PerturbationPenalty, Rows
+from ._base import PerturbationPenalty, Rows, is_built_in
 from ._checks import (
     check_count,
     check_fill,
@@ -144,8 +144,8 @@ class AverageCasePenalty(PerturbationPenalty):
 
     @property
     def runs_network(self) -> bool:  # type: ignore[override]  # follows from parameters
-        """Whether it may run the network: a callable may have one of its own."""
-        return callable(self.perturbation)
+        """Whether it may run the network: a callable, or a class of a user's, may do so."""
+        return callable(self.perturbation) or not is_built_in(type(self))
 
     @property
     def default_alpha(self) -> Literal["replace"] | float:

@@ -107,8 +107,13 @@ def _take_marks(marks: Any, index: Tensor) -> Any:
 
 
 def is_built_in(kind: type) -> bool:
-    """Return whether a class of penalties is of this package; a subclass of a user's is not."""
+    """Return whether a class is of this package; one that a user derives from it is not."""
     return kind.__module__.startswith("skexplain.")
+
+
+def defining(kind: type, name: str) -> type:
+    """Return the class in which an attribute of a class stands; `object` where there is none."""
+    return next((base for base in kind.__mro__ if name in vars(base)), object)
 
 
 class Penalty(BaseEstimator):

@@ -221,7 +221,11 @@ def has_stopped(callback: Any) -> bool:
 def states_of_schedules(callbacks: list) -> dict[str, dict]:
     """Return the state of each learning rate schedule, by the name of its callback."""
     return {
-        name: {"schedule": callback.lr_scheduler_.state_dict(), "batch": callback.batch_idx_}
+        name: {
+            "schedule": callback.lr_scheduler_.state_dict(),
+            "batch": callback.batch_idx_,
+            "settings": _settings_of(callback),
+        }
         for name, callback in callbacks
         if isinstance(callback, LRScheduler) and hasattr(callback, "lr_scheduler_")
     }
@@ -230,7 +234,7 @@ def states_of_schedules(callbacks: list) -> dict[str, dict]:
 def resume_schedules(
     callbacks: list, states: dict[str, dict], optimizer: torch.optim.Optimizer, groups: list
 ) -> None:
-    """Let learning rate schedules go on where the last training ended.
+    """Let learning rate schedules go on where the last training ended, unless they have changed.
 
     skorch begins a schedule anew with each training, on top of the rates that it had reached.
 
@@ -245,11 +249,21 @@ def resume_schedules(
         Its groups before the training began.
     """
     for name, callback in callbacks:
-        if name in states and isinstance(callback, LRScheduler):
+        if not (name in states and isinstance(callback, LRScheduler)):
+            continue
+        settings = _settings_of(callback)
+        if states[name].get("settings", settings) == settings:
             callback.lr_scheduler_.load_state_dict(states[name]["schedule"])
             callback.batch_idx_ = states[name]["batch"]
             for group, before in zip(optimizer.param_groups, groups, strict=True):
                 group.update({key: value for key, value in before.items() if key != "params"})
+
+
+def _settings_of(callback: LRScheduler) -> str:
+    """Name what a schedule is, and its settings; functions by their names, as a model file can."""
+    settings = {"policy": callback.policy, **callback.kwargs}
+    named = {name: getattr(value, "__name__", value) for name, value in settings.items()}
+    return repr(sorted(named.items()))
 
 
 class TrainingProgress(Callback):

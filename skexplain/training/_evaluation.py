@@ -7,7 +7,7 @@ import torch
 
 from ._batches import TrainingData, shuffled_passes
 from ._callbacks import BatchWatchers
-from ._objective import Objective
+from ._objective import Objective, weights_of
 from ._random import Streams
 from ._reductions import RunningMeans
 from ._steps import evaluation_steps, read_step
@@ -58,7 +58,7 @@ def evaluate_losses(
             if watchers and watchers.active and penalised is not None:
                 # Scores of held-out samples are of what `predict` says of them.
                 _, logits, _ = objective.label_term(batch)
-        means.add("label_loss", loss, n_rows)
+        means.add("label_loss", loss, _total(trained_on.label_weight, n_rows))
         if watchers:
             watchers.end(batch, loss, logits, training=False)
     rows = _sample(data.penalised, max_rows if objective.terms else 0, trainer.streams)
@@ -72,9 +72,14 @@ def evaluate_losses(
         if objective.takes_donors(data.masks):
             with_donors = data.rows(donor_index, with_masks=True)
         values = objective.penalty_terms(penalised, with_donors, generators)
-        for name, value in values.items():
-            means.add(name, value, len(index))
+        for term in objective.terms:
+            total = _total(weights_of(term, penalised), len(index))
+            means.add(term.name, values[term.name], total)
     return means.result()
+
+
+def _total(weight: torch.Tensor | None, n_samples: int) -> float:
+    return n_samples if weight is None else float(weight.sum())
 
 
 def settle_alphas(trainer: "Trainer", data: TrainingData, objective: Objective) -> Objective:

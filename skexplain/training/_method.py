@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ..penalties import InputGradientPenalty, MaskedFeaturePenalty, Penalty
+from ..penalties._base import defining, is_built_in
 from ..penalties._input_gradient import Output
 
 
@@ -52,6 +53,12 @@ class Term:
     def replaces(self) -> bool:
         """Whether the label loss of perturbed samples takes the place of that of the clean ones."""
         return self.alpha in ("replace", math.inf)
+
+    @property
+    def has_own_call(self) -> bool:
+        """Whether a class of a user's says what the penalty is by its call, and not elsewhere."""
+        call, at_point = (defining(type(self.penalty), name) for name in ("__call__", "at_point"))
+        return not is_built_in(call) and not issubclass(at_point, call)
 
     def at_epoch(self, epoch: int) -> "Term":
         """Return the term as it is in an epoch, counted from 1; its `alpha` is a number.

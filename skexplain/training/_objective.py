@@ -73,6 +73,7 @@ class Objective:
             if term.at == "clean"
             and not self.mode_matters
             and (term.penalty.reads_logits or term.penalty.reads_layer)
+            and not term.has_own_call
         ]
         self.shares_forward = bool(readers) and not self.replacing
         self.kept_layers = {reader.layer for reader in readers if reader.reads_layer}
@@ -249,7 +250,7 @@ class Objective:
         with self.evaluation_mode(), self._precision(penalised.x):
             values = self.penalty_values(penalised, donors, generators, clean, moved)
         return {
-            term.name: self.reduction.mean(values[term.name], _weight(term, penalised))
+            term.name: self.reduction.mean(values[term.name], weights_of(term, penalised))
             for term in self.terms
         }
 
@@ -344,7 +345,7 @@ def _repeat_last(batch: Rows, n_last: int, moved: list[Tensor]) -> Rows:
     return changed(repeated, label_weight=share if weight is None else share * weight)
 
 
-def _weight(term: Term, rows: Rows) -> Tensor | None:
+def weights_of(term: Term, rows: Rows) -> Tensor | None:
     """Return the weights of samples in a term, or None: all equal."""
     return rows.label_weight if term.penalty.is_label_loss else rows.sample_weight
 
@@ -363,8 +364,8 @@ def _chunks(
 
 def _share(term: Term, chunk: Rows, whole: Rows) -> Any:
     """Return how much a part of the samples weighs in a term, from 0 to 1."""
-    weight = _weight(term, whole)
+    weight = weights_of(term, whole)
     if weight is None:
         return len(chunk.y) / len(whole.y)
-    of_chunk: Any = _weight(term, chunk)
+    of_chunk: Any = weights_of(term, chunk)
     return of_chunk.sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

@@ -23,6 +23,9 @@ from ._tokens import TokenSettings, adapt_tokens
 
 # Marks the group of an optimizer whose rate is `backbone_lr`.
 _OF_BACKBONE = "of_backbone"
+_GROUPS = "optimizer__param_groups"
+# Names of the settings that a group has of its own.
+_OWN = "own_settings"
 
 # Optimizers whose one-kernel form computes the same and is faster.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -343,7 +346,7 @@ def build_optimizer(
         chosen = [weight for name, weight in rest if fnmatch(name, pattern)]
         rest = [(name, weight) for name, weight in rest if not fnmatch(name, pattern)]
         if chosen:
-            groups.append({"params": chosen, **of_group})
+            groups.append({"params": chosen, **of_group, _OWN: " ".join(of_group)})
     if rest:
         groups.append({"params": [weight for _, weight in rest]})
     if issubclass(optimizer, torch.optim.LBFGS):  # it flattens gradients with view
@@ -367,6 +370,11 @@ def update_optimizer(
     """
     if not parameters:
         return
+    if _GROUPS in parameters and parameters[_GROUPS] != known.get(_GROUPS):
+        raise ValueError(
+            f"{_GROUPS} must stay as it was where a training goes on, got "
+            f"{parameters[_GROUPS]!r}: fit a clone."
+        )
     settings = {
         name.removeprefix("optimizer__"): value
         for name, value in {**known, **parameters}.items()
@@ -376,6 +384,8 @@ def update_optimizer(
     type(optimizer)(optimizer.param_groups[0]["params"][:1], **settings)
     for name, value in parameters.items():
         for group in () if "param_groups" in name else optimizer.param_groups:
+            if name.removeprefix("optimizer__") in group.get(_OWN, "").split():
+                continue
             if name not in ("lr", "backbone_lr"):
                 group[name.removeprefix("optimizer__")] = value
             elif (name == "backbone_lr") == group.get(_OF_BACKBONE, False):

@@ -19,10 +19,10 @@ class RunningMeans:
 
     def __init__(self) -> None:
         self._values: dict[str, list[torch.Tensor]] = {}
-        self._counts: dict[str, list[int]] = {}
+        self._counts: dict[str, list[float]] = {}
 
-    def add(self, name: str, value: torch.Tensor, count: int) -> None:
-        """Add the mean `value` of `count` samples."""
+    def add(self, name: str, value: torch.Tensor, count: float) -> None:
+        """Add the mean `value` of `count` samples, or of samples that weigh as much together."""
         self._values.setdefault(name, []).append(value.detach())
         self._counts.setdefault(name, []).append(count)
 
@@ -47,8 +47,8 @@ class RunningMeans:
         ]
 
 
-def _mean(values: list[float], counts: list[int]) -> float:
-    return sum(map(mul, values, counts)) / sum(counts)
+def _mean(values: list[float], counts: list[float]) -> float:
+    return sum(map(mul, values, counts)) / (sum(counts) or 1)
 
 
 class MeanReduction:

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..penalties import Rows
-from ..penalties._base import Point, full_precision, is_built_in, leaf_at
+from ..penalties._base import Point, defining, full_precision, is_built_in, leaf_at
 from ..penalties._draws import PartGenerator
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
@@ -191,8 +191,7 @@ def _is_of_each_sample(penalty: Any, rows: Rows) -> bool:
         # Networks that are stacked have samples of their own, too.  Tokens come from any sample.
         return penalty.sharding == "samples" or (penalty.allows_stacking and rows.tokens is None)
     # What a user's class inherits from one of this package was said of that one.
-    says = next(base for base in kind.__mro__ if "sharding" in vars(base))
-    return penalty.sharding == "samples" and not is_built_in(says)
+    return penalty.sharding == "samples" and not is_built_in(defining(kind, "sharding"))
 
 
 def shard(

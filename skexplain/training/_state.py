@@ -1,5 +1,6 @@
 """What training has made of a network, as plain values, and a trainer in that state again."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from skorch.history import History
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
+from ._method import Term
 from ._processes import Processes
 from ._trainer import Trainer
 
@@ -24,6 +26,8 @@ def trainer_state(trainer: Trainer) -> dict[str, Any]:
     """
     return {
         "root": trainer.streams.root,
+        "settings": dict(trainer.optimizer_parameters),
+        "automatic": {term.name for term in trainer.method.terms if term.alpha == "auto"},
         "weights": dict(trainer.module_.state_dict()),
         "optimizers": [optimizer.state_dict() for optimizer in _optimizers(trainer)],
         "history": list(trainer.history),
@@ -61,6 +65,10 @@ def restore_trainer(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.alphas_, trainer.unsettled_ = state["alphas"], state["unsettled"]
     trainer.reduction.restore(state["reduction"])
     trainer.schedules_ = state["schedules"]
+    # Parameters may have been set after the training: a later one is to find what has changed.
+    trainer.optimizer_parameters = state.get("settings", trainer.optimizer_parameters)
+    if "automatic" in state:
+        trainer.method = replace(trainer.method, terms=_as_trained(trainer, state["automatic"]))
 
 
 def share_state(trainer: Trainer, processes: Processes | None) -> None:
@@ -96,6 +104,12 @@ def share_state(trainer: Trainer, processes: Processes | None) -> None:
     for optimizer, own, of_first in zip(optimizers, states, first[2], strict=True):
         optimizer.load_state_dict(tree_map(_tensor_or_first, own, of_first))
         _lay_out_as_parameters(optimizer)
+
+
+def _as_trained(trainer: Trainer, automatic: set[str]) -> tuple[Term, ...]:
+    """Return the terms with the weights that were in force."""
+    alphas: dict[str, Any] = {**trainer.alphas_, **dict.fromkeys(automatic, "auto")}
+    return tuple(replace(term, alpha=alphas.get(term.name, 0.0)) for term in trainer.method.terms)
 
 
 # What training changes besides tensors and optimizers.

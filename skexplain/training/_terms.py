@@ -53,7 +53,7 @@ def evaluate_terms(
     for term in terms:
         generator = generators[term.name] if generators else None
         point, copies = points.get(term.at, (None, None))
-        if point is not None and term.penalty.reads(point):
+        if point is not None and term.penalty.reads(point) and not term.has_own_call:
             values[term.name] = mean_over_draws(term.penalty.at_point(point, copies), rows)
         elif term.name in hosts:
             x = (moved or {}).get(term.name)
@@ -63,7 +63,10 @@ def evaluate_terms(
             copies = copies_of(rows, x)
             point = point_of(module, copies, x)
             points[term.name] = point, copies
-            values[term.name] = mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
+            if term.has_own_call:
+                values[term.name] = _checked_values(term, module, rows, donors, generator)
+            else:
+                values[term.name] = mean_over_draws(rows.label_loss(point.logits, copies.y), rows)
         else:
             values[term.name] = _checked_values(term, module, rows, donors, generator)
     return values

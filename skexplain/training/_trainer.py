@@ -180,16 +180,19 @@ class Trainer(Scored):
                 self.reduction.settings = method.reduction
             # Only what has changed: a schedule may have moved the rest.
             known = self.optimizer_parameters
-            self.set_params(
-                **{
-                    name: value
-                    for name, value in optimizer_parameters.items()
-                    if name not in known or known[name] != value
-                }
-            )
+            changed = {
+                name: value
+                for name, value in optimizer_parameters.items()
+                if name not in known or known[name] != value
+            }
+            self.set_params(**changed)
+            if changed.keys() & {"lr", "backbone_lr"}:  # schedules start from the new rates
+                self.schedules_ = {}
+                for group in self.optimizer_.param_groups:
+                    group["initial_lr"] = group["lr"]
             if self.mapping_optimizer_ is not None and method.mapping is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
-                update_optimizer(self.mapping_optimizer_, shared, {})
+                update_optimizer(self.mapping_optimizer_, shared, shared)
         self.processes = processes
 
     def build_optimizers(self) -> None:

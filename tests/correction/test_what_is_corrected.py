@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from _corrections import MASK, Biased, D, make_data, outputs
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from torch import nn
@@ -31,6 +31,58 @@ def test_a_model_without_a_network_that_takes_gaps_is_named():
     boosting = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=2)
     with pytest.raises(TypeError, match="got HistGradientBoostingClassifier.*SwapAugmented"):
         correct(boosting.fit(X, y), X, [[0, 1]], y)
+
+
+class Ordered(ClassifierMixin, BaseEstimator):
+    """A classifier of another library, whose classes are in an order of its own."""
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def fit(self, X, y):
+        self.classes_, self.module_ = np.array(self.classes), Biased()
+        return self
+
+    def predict(self, X):
+        return self.classes_[outputs(self.module_, X).argmax(1)]
+
+
+@pytest.mark.parametrize("method", ["project", "refit_head", "finetune"])
+def test_classes_need_not_be_sorted(method):
+    X, codes = make_data()
+    layer = "body" if method == "finetune" else None
+    found = []
+    for names in (("abnormal", "normal"), ("normal", "abnormal")):
+        y = np.array(names)[codes]
+        clf = CorrectedClassifier(
+            Ordered(names).fit(X, y), method=method, layer=layer, random_state=0
+        ).fit(X, y, mask=MASK)
+        found.append((clf.report_.clean_accuracy, clf.report_.swap_accuracy, clf.score(X, y)))
+    assert found[0] == found[1]
+    assert found[0][2] > 0.7
+
+
+class Branches(nn.Module):
+    """Two branches: what comes behind one depends on the samples in another way, too."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Linear(D, 6), nn.Linear(D, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.first(x)) + torch.relu(self.second(x)))
+
+
+def test_the_first_samples_may_be_alike():
+    X, y = make_data()
+    X[:20], y[:20] = X[0], y[0]
+    clf = CorrectedClassifier(
+        Branches(), method="project", n_directions=1, layer="first", random_state=0
+    ).fit(X, y, mask=MASK)
+    before = np.mean(outputs(Branches(), X).argmax(1).numpy() == y)
+    assert clf.report_.clean_accuracy == pytest.approx((before, clf.score(X, y)))
 
 
 def test_a_regressor_is_named():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from _estimators import make_problem, quick
 from sklearn.base import clone
+from skorch.callbacks import LRScheduler
 from torch import nn
 
 from skexplain import (
@@ -92,6 +93,51 @@ def test_settings_of_an_optimizer_are_checked_together(problem):
     clf = quick(ERMClassifier, optimizer=torch.optim.SGD, optimizer__momentum=0.9, warm_start=True)
     clf.fit(X, y).set_params(optimizer__nesterov=True).fit(X, y)
     assert clf.trainer_.optimizer_.param_groups[0]["nesterov"]
+
+
+def rate_of(clf):
+    return clf.trainer_.optimizer_.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"callbacks": [LRScheduler("StepLR", step_size=1, gamma=0.5)]}, 0.1 / 2**6),
+        ({"callbacks": [LRScheduler("StepLR", step_size=1, gamma=1.0)]}, 0.1 / 2**3),
+        ({"callbacks": [LRScheduler("ExponentialLR", gamma=0.9)]}, 0.1 / 2**3 * 0.9**3),
+    ],
+)
+def test_a_schedule_goes_on_unless_it_has_changed(params, expected, problem):
+    X, y, _ = problem
+    halved = LRScheduler("StepLR", step_size=1, gamma=0.5)
+    clf = ERMClassifier(lr=0.1, max_epochs=3, callbacks=[halved], warm_start=True).fit(X, y)
+    assert rate_of(clf.set_params(**params).fit(X, y)) == pytest.approx(expected)
+
+
+def test_a_schedule_starts_from_a_rate_that_was_set(problem):
+    X, y, _ = problem
+    constant = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 1.0)
+    clf = ERMClassifier(lr=0.1, max_epochs=2, callbacks=[constant], warm_start=True).fit(X, y)
+    assert rate_of(clf.set_params(lr=0.001).fit(X, y)) == 0.001
+
+
+def test_groups_of_an_optimizer_keep_what_is_their_own(problem):
+    X, y, _ = problem
+    frozen = [("0.*", {"lr": 0.0})]
+    clf = ERMClassifier(
+        nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)),
+        optimizer__param_groups=frozen,
+        max_epochs=1,
+        warm_start=True,
+    ).fit(X, y)
+    before = clf.module_[0].weight.detach().clone()
+    clf.set_params(lr=0.5, optimizer__weight_decay=0.1).fit(X, y)
+    assert [group["lr"] for group in clf.trainer_.optimizer_.param_groups] == [0.0, 0.5]
+    assert torch.equal(clf.module_[0].weight, before)
+    clf.set_params(optimizer__param_groups=[("0.*", {"lr": 0.1})])
+    with pytest.raises(ValueError, match="optimizer__param_groups must stay"):
+        clf.fit(X, y)
+    assert torch.equal(clf.module_[0].weight, before)
 
 
 # -- automatic weights ----------------------------------------------------------------------------

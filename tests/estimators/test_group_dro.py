@@ -16,9 +16,10 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional
 
-from skexplain import ERMClassifier, GroupDROClassifier
+from skexplain import ERMClassifier, ExplanationClassifier, GroupDROClassifier
 from skexplain.exceptions import DivergenceError
 from skexplain.metrics import worst_group_accuracy
+from skexplain.penalties import AverageCasePenalty
 from skexplain.training._random import Streams
 
 CV = StratifiedKFold(3)
@@ -358,6 +359,21 @@ def test_sample_weights_count_within_groups_and_class_weights_between(problem):
     np.testing.assert_allclose(sampled.group_weights_, unsampled.group_weights_, atol=1e-5)
     costly = GroupDROClassifier(class_weight={1: 5.0}, **common).fit(X, y)
     assert costly.group_weights_[1] > plain.group_weights_[1] + 0.2
+
+
+def test_samples_in_whose_place_others_come_weigh_as_much_in_their_group(problem):
+    X, y, groups = problem
+    mask = [[0, 0, 0, 1] if row % 10 == 0 else None for row in range(60)]
+    groups = np.where(np.arange(60) % 10 == 0, 0, 1 + groups)
+    params = {"reduction": "group_dro", "group_step_size": 0.5, **QUICK}
+    nothing = [("nothing", AverageCasePenalty("none"))]
+    off, replaced = (
+        ExplanationClassifier(penalties=nothing, alpha={"nothing": alpha}, **params)
+        .fit(X, y, mask=mask, group_labels=groups)
+        .group_weights_
+        for alpha in (0.0, "replace")
+    )
+    np.testing.assert_allclose(replaced, off, atol=1e-5)
 
 
 def build():

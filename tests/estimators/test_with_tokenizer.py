@@ -396,6 +396,38 @@ def test_weights_and_other_arguments():
         WithTokenizer(quick()).fit(X, y)
 
 
+@pytest.mark.parametrize("spread", [False, True])
+def test_texts_of_weight_zero_change_nothing(spread):
+    X, y, spans = problem()
+    others = ["clear film of words that are nowhere else, and many of them"] * 6
+    clf = WithTokenizer(quick(random_state=0), spread=spread).fit(X, y, mask=spans)
+    weight = [1.0] * len(X) + [0.0] * 6
+    more = WithTokenizer(quick(random_state=0), spread=spread).fit(
+        X + others, [*y, *y[:6]], mask=spans + [["clear"]] * 6, sample_weight=weight
+    )
+    np.testing.assert_array_equal(more.predict_proba(X), clf.predict_proba(X))
+    assert more.words_.vocabulary_ == clf.words_.vocabulary_
+    assert more.n_tokens_ == clf.n_tokens_
+
+
+def test_targets_of_texts_count_as_often_as_they_weigh():
+    X, _, _ = problem()
+    y, weight = np.arange(len(X)) % 5, np.arange(len(X)) % 3
+    y[weight == 0] = 1e6
+    rows = np.repeat(np.arange(len(X)), weight)
+    weighted, repeated = (
+        WithTokenizer(ERMRegressor(max_epochs=1, random_state=0)).fit(texts, targets, **given)
+        for texts, targets, given in (
+            (X, y, {"sample_weight": weight}),
+            ([X[row] for row in rows], y[rows], {}),
+        )
+    )
+    one, other = (
+        clf.estimator_.get_params()["module__target_scale"] for clf in (weighted, repeated)
+    )
+    assert one == pytest.approx(other)
+
+
 def test_tags_clones_and_errors():
     clf = WithTokenizer(quick())
     assert is_classifier(clf)

@@ -7,7 +7,12 @@ from torch import nn
 from torch.nn import functional
 
 from skexplain import AvgExClassifier, ERMClassifier, ERMRegressor, ExplanationClassifier
-from skexplain.penalties import InputGradientPenalty, Penalty, PerturbationPenalty
+from skexplain.penalties import (
+    AverageCasePenalty,
+    InputGradientPenalty,
+    Penalty,
+    PerturbationPenalty,
+)
 
 
 class Given(Penalty):
@@ -113,6 +118,79 @@ def test_a_callable_perturbation_moves_copies(problem):
         with pytest.raises(TypeError, match="writes into 'x' of the samples that it is given"):
             clf.fit(X, y, mask=mask)
         clf.set_params(perturbation=blank_copy).fit(X, y, mask=mask)
+
+
+class Thousandfold(InputGradientPenalty):
+    """What a user makes of a penalty of this package."""
+
+    def __call__(self, *args):
+        return 1000 * super().__call__(*args)
+
+
+class Lossier(AverageCasePenalty):
+    """A perturbation whose value is not the label loss alone."""
+
+    def __call__(self, *args):
+        return 1000 * super().__call__(*args)
+
+
+def first_loss(name, problem, mask, *penalties, **params):
+    X, y, _ = problem
+    clf = ExplanationClassifier(
+        penalties=penalties, max_epochs=1, batch_size=-1, random_state=0, **params
+    )
+    return clf.fit(X, y, mask=mask).history_[-1, f"train_{name}"]
+
+
+def test_a_call_of_a_users_own_is_made_wherever_the_penalty_is_taken(problem):
+    mask = problem[2]
+    some = [None, *([mask[0]] * (len(problem[0]) - 1))]
+    for given in (mask, some):  # on the label loss's own pass, and on one for samples with a mask
+        plain, own = (
+            first_loss("given", problem, given, ("given", kind(norm="l2")))
+            for kind in (InputGradientPenalty, Thousandfold)
+        )
+        assert own == pytest.approx(1000 * plain, rel=1e-4)
+    gradient = ("gradient", InputGradientPenalty())
+    plain, own = (
+        first_loss(
+            "moved", problem, mask, ("moved", kind("none")), gradient, at={"gradient": "moved"}
+        )
+        for kind in (AverageCasePenalty, Lossier)
+    )
+    assert own == pytest.approx(1000 * plain, rel=1e-4)
+    with pytest.raises(ValueError, match="without a __call__ of their own"):
+        first_loss(
+            "moved",
+            problem,
+            mask,
+            ("moved", AverageCasePenalty("none")),
+            ("gradient", Thousandfold()),
+            at={"gradient": "moved"},
+        )
+
+
+class Looking(AverageCasePenalty):
+    """A perturbation that runs the network."""
+
+    def move(self, module, rows, donors=None, generator=None):
+        x = super().move(module, rows, donors, generator)
+        with torch.no_grad():
+            module(x)
+        return x
+
+
+def test_a_perturbation_that_runs_the_network_does_not_train_its_statistics(problem):
+    X, y, mask = problem
+    network = nn.Sequential(nn.Linear(X.shape[1], 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    clf = ExplanationClassifier(
+        network,
+        penalties=[("moved", Looking("swap"))],
+        alpha={"moved": "replace"},
+        max_epochs=3,
+        batch_size=-1,
+    ).fit(X, y, mask=mask)
+    assert clf.module_[1].num_batches_tracked == 3
 
 
 def test_what_is_right_trains(problem):

@@ -239,8 +239,23 @@ class _Centred(nn.Module):
 
 def test_a_network_that_mixes_samples_is_an_error():
     X, y, _ = _data()
-    with pytest.raises(ValueError, match="module must treat samples one by one"):
-        fit_seeds(ERMClassifier(_Centred), X, y, SEEDS)
+    for n_equal in (1, 20):  # the first samples may be alike
+        X[:n_equal] = X[0]
+        with pytest.raises(ValueError, match="module must treat samples one by one"):
+            fit_seeds(ERMClassifier(_Centred), X, y, SEEDS)
+
+
+class _Zeros(ERMClassifier):
+    """An estimator whose fit says more than that of its base."""
+
+    def fit(self, X, y, *, mask=None, sample_weight=None):
+        return super().fit(np.zeros_like(X), y, mask=mask, sample_weight=sample_weight)
+
+
+def test_a_fit_of_a_users_own_is_an_error():
+    X, y, _ = _data()
+    with pytest.raises(TypeError, match="got _Zeros, which has a fit of its own"):
+        fit_seeds(_Zeros(max_epochs=1), X, y, SEEDS)
 
 
 def test_each_generator_draws_for_its_own_samples():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from _estimators import ESTIMATORS, REGRESSORS, make_problem, quick
 from safetensors import safe_open
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -89,6 +90,22 @@ def test_comes_back_to_the_bit_and_trains_on(cls, problem, path):
     for model in (again, estimator):
         model.set_params(warm_start=True, max_epochs=1).fit(X, y, mask=mask)
     np.testing.assert_array_equal(outputs(again, X), outputs(estimator, X))
+
+
+@pytest.mark.parametrize(
+    "params", [{"lr": 0.5}, {"alpha": "auto"}, {"optimizer__betas": (0.5, 0.9)}]
+)
+def test_parameters_set_before_a_file_is_written_count_after_it(params, problem, path):
+    X, y, mask = problem
+    clf = GradRegClassifier(max_epochs=2, alpha=1.0, random_state=0).fit(X, y, mask=mask)
+    unchanged = clone(clf).fit(X, y, mask=mask).partial_fit(X, y, mask=mask)
+    save(clf.set_params(**params), path)
+    again = load(path)
+    for model in (again, clf):
+        model.partial_fit(X, y, mask=mask)
+    np.testing.assert_array_equal(outputs(again, X), outputs(clf, X))
+    assert again.alpha_ == clf.alpha_
+    assert not np.array_equal(outputs(clf, X), outputs(unchanged, X))
 
 
 def test_group_weights_go_on(problem, path):

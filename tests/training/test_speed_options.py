@@ -139,6 +139,39 @@ WITHIN = [
 ]
 
 
+@pytest.mark.parametrize("chunk_size", [8, 1])
+def test_chunks_of_weighted_samples_are_the_whole(chunk_size):
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=200)
+    X = rng.normal(size=(200, 3)) + y[:, None]
+    weight = np.where(X[:, 2] > 1, 9, 1)
+    common = {"norm": "l2", "batch_size": -1, "random_state": 0}
+
+    def losses(size):
+        params = {**common, "penalty_chunk_size": size}
+        clf = GradRegClassifier(alpha=1.0, max_epochs=2, early_stopping=True, **params)
+        clf.fit(X, y, mask=[[0, 0, 1]], sample_weight=weight)
+        auto = GradRegClassifier(alpha="auto", max_epochs=1, **params)
+        auto.fit(X, y, mask=[[0, 0, 1]], sample_weight=weight)
+        return clf.history_[-1, "valid_input_gradient"], auto.alpha_
+
+    assert losses(chunk_size) == pytest.approx(losses(None), rel=1e-4)
+
+
+def test_losses_of_weighted_samples_held_out_do_not_depend_on_batches():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=200)
+    X = rng.normal(size=(200, 3)) + y[:, None]
+    found = []
+    for batch_size in (-1, 7):
+        clf = ERMClassifier(
+            max_epochs=1, lr=1e-9, batch_size=batch_size, early_stopping=True, random_state=0,
+            class_weight={0: 1.0, 1: 9.0},
+        ).fit(X, y)  # fmt: skip
+        found.append(clf.history_[-1, "valid_loss"])
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+
+
 @pytest.mark.parametrize(("estimator", "limit"), WITHIN, ids=str)
 def test_as_many_rows_as_keep_within_a_limit_of_memory(estimator, limit, monkeypatch):
     peaks = []
