@@ -17,6 +17,7 @@ import skexplain
 from skexplain.penalties import (
     ActivationPenalty,
     AverageCasePenalty,
+    CertifiedPenalty,
     EnergyPenalty,
     PatternPenalty,
 )
@@ -94,6 +95,10 @@ class Signs(AverageCasePenalty):
     def move(self, module, rows, donors=None, generator=None):
         noise = torch.rand(rows.x.shape, generator=generator).sub(0.5).sign()
         return rows.x + 2 * rows.irrelevance * noise * rows.x.std()
+
+
+class Bounds(CertifiedPenalty):
+    """A user's class that changes nothing, of a penalty that needs the network itself."""
 
 
 def table(annotated=51):
@@ -194,7 +199,14 @@ FITS = {
         some,
         {},
     ),
+    "bounds of a user": (
+        "ExplanationClassifier",
+        {"penalties": [("own", Bounds(0.2))]},
+        some,
+        {},
+    ),
     "rate of the first": ("ERMClassifier", {}, some, {}),
+    "schedule of the first": ("ERMClassifier", {}, some, {}),
     "own schedule": ("SwapExClassifier", {"lr_schedule": "cosine"}, table, {}),
     "LBFGS": (
         "ERMClassifier",
@@ -234,6 +246,9 @@ def fit(name, **params):
             if name == "rate of the first":  # which a schedule has reached
                 falls = LRScheduler("StepLR", step_size=1, gamma=0.5 / (1 + process))
                 before = {"lr": 0.01, "callbacks": [("falls", falls)]}
+            if name == "schedule of the first":  # which the others do not have
+                falls = LRScheduler("StepLR", step_size=1)
+                before = {"callbacks": None if process else [("falls", falls)]}
             clf.set_params(device="cpu", **before).fit(X, y, mask=mask)
             clf.set_params(lr=0.01, device=params.get("device", "accelerate"), warm_start=True)
             clf.set_params(callbacks=None)

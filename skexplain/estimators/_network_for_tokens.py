@@ -69,7 +69,7 @@ def with_network(
             if is_classifier(estimator):
                 new[f"{name}__n_outputs"] = len(np.unique(y))
             else:
-                values = np.asarray(y, dtype=np.float64)[rows]
+                values = np.asarray(y, dtype=np.float64).reshape(len(y))[rows]
                 weight = None if sample_weight is None else sample_weight[rows]
                 mean = np.average(values, weights=weight)
                 sd = np.sqrt(np.average((values - mean) ** 2, weights=weight))

@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from .._checks import as_array
 from ..masks._labels import row_labels
@@ -215,6 +215,7 @@ class WithTokenizer(FitRoutingMixin, MetaEstimatorMixin, BaseEstimator):
         labels = row_labels(X)
         texts = check_texts(X)
         _check_targets(y)
+        check_consistent_length(texts, y)
         spans = read_mask(mask, texts, labels)
         weight, part = check_weights(sample_weight, texts)
         if spans is not None:  # a text of weight zero is as good as none

@@ -93,6 +93,9 @@ class EstimatorWriter(ValueWriter):
         network = hasattr(estimator, "trainer_")
         left_out = {*estimator.get_params(deep=False), *_OF_SCIKIT_LEARN}
         left_out |= _OF_THE_NETWORK if network else set()
+        state = trainer_state(estimator.trainer_) if network else None
+        if state is not None:
+            state["settings"] = {k: v for k, v in state["settings"].items() if k not in handed}
         return {
             "class": type(estimator).__name__,
             "params": params,
@@ -102,7 +105,7 @@ class EstimatorWriter(ValueWriter):
                 for name, value in vars(estimator).items()
                 if name not in left_out
             },
-            "network": self.write(trainer_state(estimator.trainer_), place) if network else None,
+            "network": self.write(state, place) if network else None,
         }
 
     def _without_masks(self, name: str, value: Any) -> Any:
@@ -146,7 +149,13 @@ class EstimatorReader(ValueReader):
             # Processes that trained it together are not there where it is loaded.
             together = estimator.device == "accelerate"
             device = resolve_device("auto" if together else estimator.device)
-            restore_network(estimator, self.read(content["network"]), device)
+            state = self.read(content["network"])
+            if "settings" in state:
+                of_optimizer = estimator._prefixed("optimizer__", strip=False)
+                state["settings"] |= {
+                    k: of_optimizer[k] for k in content["handed"] if k in of_optimizer
+                }
+            restore_network(estimator, state, device)
         return estimator
 
     def _read_penalty(self, content: Any) -> BaseEstimator:

@@ -1,6 +1,7 @@
 """Around the epochs: weights kept from divergence, callbacks served, progress shown."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import compress
@@ -234,9 +235,10 @@ def states_of_schedules(callbacks: list) -> dict[str, dict]:
 def resume_schedules(
     callbacks: list, states: dict[str, dict], optimizer: torch.optim.Optimizer, groups: list
 ) -> None:
-    """Let learning rate schedules go on where the last training ended, unless they have changed.
+    """Let learning rate schedules go on where the last training ended.
 
-    skorch begins a schedule anew with each training, on top of the rates that it had reached.
+    skorch lets a schedule begin at the number of epochs so far, on top of the rates that it had
+    reached.  One that is new, or has changed, begins at its first step instead.
 
     Parameters
     ----------
@@ -249,21 +251,26 @@ def resume_schedules(
         Its groups before the training began.
     """
     for name, callback in callbacks:
-        if not (name in states and isinstance(callback, LRScheduler)):
+        if not isinstance(callback, LRScheduler):
             continue
+        for group, before in zip(optimizer.param_groups, groups, strict=True):
+            group.update({key: value for key, value in before.items() if key != "params"})
         settings = _settings_of(callback)
-        if states[name].get("settings", settings) == settings:
+        if name in states and states[name].get("settings", settings) == settings:
             callback.lr_scheduler_.load_state_dict(states[name]["schedule"])
             callback.batch_idx_ = states[name]["batch"]
-            for group, before in zip(optimizer.param_groups, groups, strict=True):
-                group.update({key: value for key, value in before.items() if key != "params"})
+        else:
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+            callback.lr_scheduler_ = callback.policy_(optimizer, **callback.kwargs)
+            callback.batch_idx_ = 0
 
 
 def _settings_of(callback: LRScheduler) -> str:
-    """Name what a schedule is, and its settings; functions by their names, as a model file can."""
+    """Tell what a schedule is, without addresses in memory: for other processes, and for files."""
     settings = {"policy": callback.policy, **callback.kwargs}
     named = {name: getattr(value, "__name__", value) for name, value in settings.items()}
-    return repr(sorted(named.items()))
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(sorted(named.items())))
 
 
 class TrainingProgress(Callback):

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..penalties import Rows
-from ..penalties._base import Point, defining, full_precision, is_built_in, leaf_at
+from ..penalties._base import Point, full_precision, is_built_in, leaf_at
 from ..penalties._draws import PartGenerator
 from ..penalties._layers import keep_outputs
 from ._architectures import mode_matters, set_training
@@ -186,12 +186,11 @@ class ShardedObjective(Objective):
 
 def _is_of_each_sample(penalty: Any, rows: Rows) -> bool:
     """Return whether a penalty of a sample can be computed without the others."""
-    kind = type(penalty)
-    if is_built_in(kind):
-        # Networks that are stacked have samples of their own, too.  Tokens come from any sample.
-        return penalty.sharding == "samples" or (penalty.allows_stacking and rows.tokens is None)
-    # What a user's class inherits from one of this package was said of that one.
-    return penalty.sharding == "samples" and not is_built_in(defining(kind, "sharding"))
+    if penalty.sharding == "samples":
+        return True
+    # Networks that are stacked have samples of their own, too.  Tokens come from any sample, and
+    # what a user's class does in place of one of this package may couple samples.
+    return is_built_in(type(penalty)) and penalty.allows_stacking and rows.tokens is None
 
 
 def shard(

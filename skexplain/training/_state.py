@@ -102,6 +102,8 @@ def share_state(trainer: Trainer, processes: Processes | None) -> None:
     trainer.streams.root = first[0]
     vars(trainer).update(first[1])
     for optimizer, own, of_first in zip(optimizers, states, first[2], strict=True):
+        pairs = zip(own["param_groups"], of_first["param_groups"], strict=True)
+        own["param_groups"] = [{key: mine.get(key) for key in theirs} for mine, theirs in pairs]
         optimizer.load_state_dict(tree_map(_tensor_or_first, own, of_first))
         _lay_out_as_parameters(optimizer)
 

@@ -185,11 +185,11 @@ class Trainer(Scored):
                 for name, value in optimizer_parameters.items()
                 if name not in known or known[name] != value
             }
-            self.set_params(**changed)
-            if changed.keys() & {"lr", "backbone_lr"}:  # schedules start from the new rates
+            if changed.keys() & {"lr", "backbone_lr"}:  # schedules begin anew, at these rates
                 self.schedules_ = {}
                 for group in self.optimizer_.param_groups:
-                    group["initial_lr"] = group["lr"]
+                    group["lr"] = group.get("initial_lr", group["lr"])
+            self.set_params(**changed)
             if self.mapping_optimizer_ is not None and method.mapping is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}
                 update_optimizer(self.mapping_optimizer_, shared, shared)
@@ -250,9 +250,12 @@ class Trainer(Scored):
         objective = Objective(self.module_, terms, forward, self.reduction, self.mixed_precision)
         if self.processes is not None:
             objective = shard(objective, self.method, self.processes, data)
+        goes_on = bool(self.history)
         rates = [dict(group) for group in self.optimizer_.param_groups]
+        for group in self.optimizer_.param_groups if goes_on else ():
+            group.setdefault("initial_lr", group["lr"])  # torch asks for it in all but the first
         self.notify("on_train_begin", X=data, y=None)
-        if self.schedules_:
+        if goes_on:
             resume_schedules(self.callbacks_, self.schedules_, self.optimizer_, rates)
         try:
             for _ in range(self.max_epochs):

@@ -1,5 +1,7 @@
 """Check what a fit leaves behind when it fails, and what a fit that goes on takes over."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -114,11 +116,39 @@ def test_a_schedule_goes_on_unless_it_has_changed(params, expected, problem):
     assert rate_of(clf.set_params(**params).fit(X, y)) == pytest.approx(expected)
 
 
-def test_a_schedule_starts_from_a_rate_that_was_set(problem):
+def halve(epoch):
+    return 0.5**epoch
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"policy": "LambdaLR", "lr_lambda": halve},
+        {"policy": "LambdaLR", "lr_lambda": partial(pow, 0.5)},
+        {"policy": "StepLR", "step_size": 1, "gamma": 0.5},
+        {"policy": "CosineAnnealingLR", "T_max": 4},
+    ],
+)
+def test_a_schedule_begins_at_a_rate_that_was_set(schedule, problem):
     X, y, _ = problem
-    constant = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 1.0)
-    clf = ERMClassifier(lr=0.1, max_epochs=2, callbacks=[constant], warm_start=True).fit(X, y)
-    assert rate_of(clf.set_params(lr=0.001).fit(X, y)) == 0.001
+    params = {"callbacks": [LRScheduler(**schedule)], "max_epochs": 2, "random_state": 0}
+    network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    params |= {"optimizer__param_groups": [("0.*", {"lr": 0.01})]}
+    first = ERMClassifier(network, lr=0.001, **params).fit(X, y)
+    clf = ERMClassifier(network, lr=0.1, warm_start=True, **params).fit(X, y)
+    assert rate_of(clf.fit(X, y)) < rate_of(first)  # it goes on
+    clf.set_params(lr=0.001).fit(X, y)
+    rates, expected = (
+        [group["lr"] for group in each.trainer_.optimizer_.param_groups] for each in (clf, first)
+    )
+    assert rates == pytest.approx(expected)
+
+
+def test_a_schedule_may_come_later(problem):
+    X, y, _ = problem
+    clf = ERMClassifier(lr=0.1, max_epochs=2, warm_start=True).fit(X, y)
+    halved = LRScheduler("StepLR", step_size=1, gamma=0.5)
+    assert rate_of(clf.set_params(callbacks=[halved]).fit(X, y)) == pytest.approx(0.1 / 2**2)
 
 
 def test_groups_of_an_optimizer_keep_what_is_their_own(problem):

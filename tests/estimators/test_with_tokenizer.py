@@ -14,7 +14,7 @@ from _estimators import weights
 from _hugging_face import fast
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -408,6 +408,18 @@ def test_texts_of_weight_zero_change_nothing(spread):
     np.testing.assert_array_equal(more.predict_proba(X), clf.predict_proba(X))
     assert more.words_.vocabulary_ == clf.words_.vocabulary_
     assert more.n_tokens_ == clf.n_tokens_
+
+
+def test_targets_in_a_column_and_too_few_of_them():
+    X, _, _ = problem()
+    y, weight = np.arange(24.0), np.arange(24) % 3
+    reg = WithTokenizer(ERMRegressor(max_epochs=1, random_state=0))
+    expected = reg.fit(X, y, sample_weight=weight).predict(X)
+    with pytest.warns(DataConversionWarning):
+        found = reg.fit(X, y[:, None], sample_weight=weight).predict(X)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[24, 15\]"):
+        reg.fit(X, y[:15])
 
 
 def test_targets_of_texts_count_as_often_as_they_weigh():

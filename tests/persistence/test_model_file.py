@@ -108,6 +108,25 @@ def test_parameters_set_before_a_file_is_written_count_after_it(params, problem,
     assert not np.array_equal(outputs(clf, X), outputs(unchanged, X))
 
 
+class Hooked(torch.optim.SGD):
+    """An optimizer with a parameter that a file cannot hold."""
+
+    def __init__(self, params, lr, hook):
+        super().__init__(params, lr=lr)
+
+
+def test_settings_of_an_optimizer_that_a_file_cannot_hold_are_handed_in(problem, path):
+    X, y, _ = problem
+    clf = skexplain.ERMClassifier(
+        optimizer=Hooked, optimizer__hook=len, max_epochs=2, random_state=0
+    )
+    save(clf.fit(X, y), path)
+    again = load(path, optimizer=Hooked, optimizer__hook=len)
+    for model in (again, clf):
+        model.partial_fit(X, y)
+    np.testing.assert_array_equal(outputs(again, X), outputs(clf, X))
+
+
 def test_group_weights_go_on(problem, path):
     X, y, _ = problem
     groups = np.arange(len(X)) % 3
