@@ -26,7 +26,7 @@ from ._shapes import EARLY, MAKERS, METHODS
 
 _SIZE, _N_TEST = 50, 1000
 #: As in the paper, at its learning rates; fewer at others.
-_SEEDS, _FEW_SEEDS = 17, 6
+_SEEDS, _FEW_SEEDS = 30, 6
 
 
 class Settings(TrialStudy):
