@@ -53,7 +53,7 @@ def warn_about_masks(
     name = type(estimator).__name__
     if not terms:
         # Others without a penalty are baselines, or have a weight of zero that was asked for.
-        if masks is not None and len(getattr(estimator, "penalties", "-")) == 0:
+        if masks is not None and not getattr(estimator, "penalties", True):
             warnings.warn(
                 f"{name} was given a mask, and penalties={estimator.penalties!r}: it learns from "
                 f"labels alone. Pass a penalty, such as "
@@ -148,7 +148,7 @@ def nothing_left(masks: Masks, rows: NDArray[Any]) -> str | None:
         return None
     for part in np.array_split(annotated, -(-len(annotated) // 256)):
         irrelevance, known = masks.degrees_of(part)
-        if (irrelevance if known is None else irrelevance[known]).min() < 1:
+        if not ((irrelevance if known is None else irrelevance[known]) == 1).all():
             return None
     other = "irrelevant" if masks.marks_relevant else "relevant"
     return (

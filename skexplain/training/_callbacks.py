@@ -267,7 +267,7 @@ def resume_schedules(
 
 
 def _settings_of(callback: LRScheduler) -> str:
-    """Tell what a schedule is, without addresses in memory: for other processes, and for files."""
+    """Return policy and settings as text that is the same in other processes and in files."""
     settings = {"policy": callback.policy, **callback.kwargs}
     named = {name: getattr(value, "__name__", value) for name, value in settings.items()}
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(sorted(named.items())))

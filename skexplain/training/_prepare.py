@@ -378,12 +378,12 @@ def update_optimizer(
     settings = {
         name.removeprefix("optimizer__"): value
         for name, value in {**known, **parameters}.items()
-        if name != "backbone_lr" and "param_groups" not in name
+        if name not in ("backbone_lr", _GROUPS)
     }
     # Unknown names and impossible values are errors here as when it is built.
     type(optimizer)(optimizer.param_groups[0]["params"][:1], **settings)
     for name, value in parameters.items():
-        for group in () if "param_groups" in name else optimizer.param_groups:
+        for group in () if name == _GROUPS else optimizer.param_groups:
             if name.removeprefix("optimizer__") in group.get(_OWN, "").split():
                 continue
             if name not in ("lr", "backbone_lr"):

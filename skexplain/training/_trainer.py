@@ -185,10 +185,10 @@ class Trainer(Scored):
                 for name, value in optimizer_parameters.items()
                 if name not in known or known[name] != value
             }
-            if changed.keys() & {"lr", "backbone_lr"}:  # schedules begin anew, at these rates
-                self.schedules_ = {}
+            if self.schedules_ and changed.keys() & {"lr", "backbone_lr"}:
+                self.schedules_ = {}  # they begin anew, at these rates
                 for group in self.optimizer_.param_groups:
-                    group["lr"] = group.get("initial_lr", group["lr"])
+                    group["lr"] = group.get("initial_lr", group["lr"])  # a plateau has none
             self.set_params(**changed)
             if self.mapping_optimizer_ is not None and method.mapping is not None:
                 shared = {**optimizer_parameters, "lr": method.mapping.lr}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from _estimators import make_problem, quick
 from sklearn.base import clone
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from skexplain import (
@@ -142,6 +142,40 @@ def test_a_schedule_begins_at_a_rate_that_was_set(schedule, problem):
         [group["lr"] for group in each.trainer_.optimizer_.param_groups] for each in (clf, first)
     )
     assert rates == pytest.approx(expected)
+
+
+def test_a_plateau_begins_at_a_rate_that_was_set(problem):
+    X, y, _ = problem
+    # Each epoch counts as one without an improvement.
+    plateau = LRScheduler(
+        "ReduceLROnPlateau", monitor="train_loss", patience=0, threshold=10.0, factor=0.5
+    )
+    clf = ERMClassifier(lr=0.1, max_epochs=3, callbacks=[plateau], warm_start=True).fit(X, y)
+    reached = rate_of(clf)
+    assert reached < 0.1
+    assert rate_of(clf.set_params(lr=0.01).fit(X, y)) == pytest.approx(reached / 10)
+
+
+class Halving(Callback):
+    """A rate that a user sets, without a schedule of torch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.optimizer_.param_groups[0]["lr"] /= 2
+
+
+def test_a_rate_that_was_set_leaves_others_where_they_are_without_a_schedule(problem):
+    X, y, _ = problem
+    clf = ERMClassifier(
+        nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)),
+        lr=0.1,
+        optimizer__param_groups=[("0.*", {"lr": 0.08})],
+        callbacks=[Halving()],
+        max_epochs=1,
+        warm_start=True,
+    )
+    clf.fit(X, y).fit(X, y).set_params(lr=0.01).fit(X, y)
+    rates = [group["lr"] for group in clf.trainer_.optimizer_.param_groups]
+    assert rates == pytest.approx([0.08 / 2**3, 0.01])
 
 
 def test_a_schedule_may_come_later(problem):

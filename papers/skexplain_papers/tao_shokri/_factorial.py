@@ -51,7 +51,7 @@ def all_settings():
 
 
 def has_rates_of_paper(factors):
-    """Tell whether a cell has learning rates that the paper's comparison has.
+    """Return whether a cell has learning rates that the paper's comparison has.
 
     Parameters
     ----------

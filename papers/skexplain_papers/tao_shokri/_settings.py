@@ -99,8 +99,8 @@ class Settings(TrialStudy):
                 "What each setting changes in the accuracy",
                 ("setting", "instead of", *OUTCOMES),
                 _effects,
-                "Means over all pairs of settings that differ in this one alone, unless it is the "
-                "learning rate itself those of the base's; se over seeds. 0: it has no part in "
+                "Means over all pairs of settings that differ in this one alone, at the base's "
+                "learning rate unless that is what differs; se over seeds. 0: it has no part in "
                 "that method.",
             ),
             table(
